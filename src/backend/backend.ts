@@ -1,0 +1,313 @@
+/**
+ * @file The tfjs backend: kernels record, reads run. A read runs, in one native call, what is read together with every
+ * live tensor that would otherwise repeat part of the same work (accumulated gradients, updated variables); live tensors
+ * that share nothing with it stay pending.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { InvariantCache } from './invariants.js';
+import { planProgram } from './plan.js';
+import { known, plain, reshape, sameShape } from './record.js';
+import { SessionCache, type SessionLimits } from './sessions.js';
+import type { SessionSettings } from './ort.js';
+import { detach, type HostData, isConstant, Memory, type Op, release, retain, Value } from './value.js';
+
+/** What a tfjs data id stands for. */
+interface Entry {
+  value: Value | undefined;
+  /** Strings never enter the graph. */
+  strings: string[] | undefined;
+  refCount: number;
+}
+
+export interface BackendOptions extends SessionSettings, SessionLimits {
+  /** Bytes of run-invariant results (reordered and folded weights) kept at most. */
+  maxInvariantBytes: number;
+}
+
+// A loop that never reads must stay bounded: beyond these the graph is run.
+/** Live tensors that are not computed yet. */
+const maxPendingValues = 20_000;
+/** Longest chain of ops. */
+const maxDepth = 5_000;
+/** Bytes of disposed tensors that pending ops still need. */
+const maxOrphanBytes = 512 * 2 ** 20;
+
+export class OnnxBackend extends tf.KernelBackend {
+  readonly sessions: SessionCache;
+  readonly invariants: InvariantCache;
+  /** Native runs so far, and the milliseconds spent in them. */
+  readonly stats = { runs: 0, runMs: 0 };
+  private readonly data: tf.DataStorage<Entry>;
+  /** Live values that are not computed yet, oldest first. */
+  private readonly pending = new Set<Value>();
+  private orphanBytes = 0;
+
+  constructor(options: BackendOptions) {
+    super();
+    this.data = new tf.DataStorage<Entry>(this, tf.engine());
+    this.sessions = new SessionCache(options, options);
+    this.invariants = new InvariantCache(options.maxInvariantBytes);
+  }
+
+  // ---- data ids
+
+  override numDataIds(): number {
+    return this.data.numDataIds();
+  }
+
+  override refCount(dataId: tf.DataId): number {
+    return this.data.has(dataId) ? this.data.get(dataId).refCount : 0;
+  }
+
+  override incRef(dataId: tf.DataId): void {
+    this.data.get(dataId).refCount++;
+  }
+
+  override write(values: tf.BackendValues, shape: number[], dtype: tf.DataType): tf.DataId {
+    const dataId = {};
+    this.move(dataId, values, shape, dtype, 1);
+    return dataId;
+  }
+
+  override move(
+    dataId: tf.DataId,
+    values: tf.BackendValues,
+    shape: number[],
+    dtype: tf.DataType,
+    refCount: number,
+  ): void {
+    if (dtype === 'string') {
+      const strings = values as unknown as string[];
+      this.data.set(dataId, { value: undefined, strings, refCount });
+      return;
+    }
+    if (dtype === 'complex64') throw new Error('The onnx backend has no complex64 tensors.');
+    // A copy: the caller may change its array before the graph runs.
+    const source = (values ?? new Float32Array(tf.util.sizeFromShape(shape))) as ArrayLike<number>;
+    this.hold(dataId, known(source, shape, dtype), refCount);
+  }
+
+  private hold(dataId: tf.DataId, value: Value, refCount: number): void {
+    retain(value);
+    value.live++;
+    if (value.memory === undefined) this.pending.add(value);
+    this.data.set(dataId, { value, strings: undefined, refCount });
+    const unbounded =
+      this.pending.size > maxPendingValues ||
+      this.orphanBytes > maxOrphanBytes ||
+      (value.op !== undefined && value.op.depth > maxDepth);
+    if (unbounded && this.pending.size > 0) this.run([...this.pending]);
+  }
+
+  private readonly freed = (memory: Memory): void => {
+    if (memory.orphaned) this.orphanBytes -= memory.data.byteLength;
+    this.invariants.forget(memory);
+  };
+
+  override disposeData(dataId: tf.DataId, force = false): boolean {
+    if (!this.data.has(dataId)) return true;
+    const entry = this.data.get(dataId);
+    entry.refCount--;
+    if (!force && entry.refCount > 0) return false;
+    this.data.delete(dataId);
+    if (entry.value !== undefined) {
+      const { value } = entry;
+      if (--value.live === 0) this.pending.delete(value);
+      const { memory } = value;
+      release(value, this.freed);
+      if (memory !== undefined && value.live === 0 && memory.refs > 0 && !memory.orphaned) {
+        memory.orphaned = true;
+        this.orphanBytes += memory.data.byteLength;
+      }
+    }
+    return true;
+  }
+
+  /** The recorded value of a tensor, under the shape that the caller gives it. */
+  recorded({ dataId, shape }: tf.TensorInfo): Value {
+    const { value } = this.data.get(dataId);
+    if (value === undefined) throw new Error('The onnx backend cannot compute with string tensors.');
+    return sameShape(value.shape, shape) ? value : reshape(value, shape);
+  }
+
+  /** Gives a recorded value a data id. */
+  tensorOf(value: Value): tf.TensorInfo {
+    const dataId = {};
+    this.hold(dataId, value, 1);
+    return { dataId, shape: [...value.shape], dtype: value.type as tf.DataType };
+  }
+
+  // ---- reading
+
+  override readSync(dataId: tf.DataId): tf.BackendValues {
+    const { value, strings } = this.data.get(dataId);
+    if (value === undefined) return strings as unknown as tf.BackendValues;
+    const ordered = plain(value);
+    retain(ordered);
+    if (ordered.memory === undefined) this.run([ordered]);
+    const { data } = ordered.memory as Memory;
+    release(ordered, this.freed);
+    return data;
+  }
+
+  override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    // Let finished decodes and other callbacks in before the run blocks the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    return this.readSync(dataId);
+  }
+
+  // ---- running
+
+  /** Makes `targets` (held, pending) known. */
+  private run(targets: readonly Value[]): void {
+    const outputs = this.withSharedWork(targets);
+    const { substitutes, hoists } = this.invariants.inspect(outputs);
+    const substitute = (value: Value) => value.op && substitutes.get(value.op)?.get(value.output);
+    if (hoists.length > 0) {
+      const results = this.execute(
+        hoists.map(({ value }) => value),
+        () => undefined,
+      );
+      hoists.forEach(({ value, keep }, i) => {
+        keep(new Value(value.shape, value.type, value.layout, undefined, value.output, new Memory(results[i])));
+      });
+    }
+    const results = this.execute(outputs, substitute);
+    const freed: Value[] = [];
+    outputs.forEach((value, i) => {
+      value.memory = new Memory(results[i]);
+      value.memory.refs = 1;
+      this.pending.delete(value);
+      detach(value, freed);
+    });
+    for (const value of freed) release(value, this.freed);
+  }
+
+  private execute(values: readonly Value[], substitute: (value: Value) => Value | undefined): HostData[] {
+    const program = planProgram(values, substitute);
+    const session = this.sessions.get(program);
+    const startedAt = performance.now();
+    const feeds = Object.fromEntries(program.leaves.map((leaf, i) => [`x${i}`, leaf.tensor]));
+    const names = [...new Set(program.outputNames)].filter((name) => !name.startsWith('x'));
+    const results = session.run(feeds, names);
+    this.stats.runs++;
+    this.stats.runMs += performance.now() - startedAt;
+    for (const { memory } of program.leaves) if (memory !== undefined) memory.runs++;
+    return program.outputNames.map((name) =>
+      name.startsWith('x')
+        ? ((program.leaves[Number(name.slice(1))] as Value).memory as Memory).data
+        : (results[name]?.data as HostData),
+    );
+  }
+
+  /**
+   * `targets`, the live values on the way to them, and the live values that would repeat part of the way. Values on
+   * the way that only an open `tidy` still names are left out: they are about to go, and fetching copies them.
+   */
+  private withSharedWork(targets: readonly Value[]): Value[] {
+    const outputs = new Set(targets);
+    const temporary = this.temporaryValues();
+    const stays = (value: Value) => value.live > (temporary.get(value) ?? 0);
+    const computed = new Set<Op>();
+    const include = (roots: Iterable<Value>) => {
+      const stack = [...roots];
+      for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
+        if (value.op === undefined) continue;
+        if (stays(value)) outputs.add(value);
+        if (computed.has(value.op)) continue;
+        computed.add(value.op);
+        for (const input of value.op.inputs) if (!isConstant(input)) stack.push(input);
+      }
+    };
+    include(targets);
+    for (let grown = true; grown; ) {
+      grown = false;
+      const shares = new Map<Op, boolean>();
+      for (const value of this.pending) {
+        if (outputs.has(value) || (computed.has(value.op as Op) && !stays(value))) continue;
+        if (!sharesWork(value, computed, outputs, shares)) continue;
+        outputs.add(value);
+        include([value]);
+        grown = true;
+      }
+    }
+    return [...outputs];
+  }
+
+  /** For each value, how many of its data ids go when the open tidy scopes end. */
+  private temporaryValues(): Map<Value, number> {
+    const tensors = new Map<Entry, number>();
+    for (const { track } of tf.engine().state.scopeStack) {
+      for (const { kept, dataId } of track) {
+        if (kept || !this.data.has(dataId)) continue;
+        const entry = this.data.get(dataId);
+        tensors.set(entry, (tensors.get(entry) ?? 0) + 1);
+      }
+    }
+    const values = new Map<Value, number>();
+    for (const [{ value, refCount }, count] of tensors) {
+      if (value !== undefined && count >= refCount) values.set(value, (values.get(value) ?? 0) + 1);
+    }
+    return values;
+  }
+
+  // ---- the rest of the contract
+
+  override floatPrecision(): 32 {
+    return 32;
+  }
+
+  override epsilon(): number {
+    return 1e-7;
+  }
+
+  override memory(): { unreliable: boolean } {
+    return { unreliable: false };
+  }
+
+  override timerAvailable(): boolean {
+    return true;
+  }
+
+  override async time(f: () => void): Promise<tf.BackendTimingInfo> {
+    const before = this.stats.runMs;
+    f();
+    this.run([...this.pending]);
+    return { kernelMs: this.stats.runMs - before };
+  }
+
+  override dispose(): void {
+    this.sessions.dispose();
+  }
+}
+
+/** True if computing `value` later would repeat an op of `computed` whose result is not kept. */
+function sharesWork(
+  value: Value,
+  computed: ReadonlySet<Op>,
+  outputs: ReadonlySet<Value>,
+  memo: Map<Op, boolean>,
+): boolean {
+  const stack: { op: Op; next: number }[] = [{ op: value.op as Op, next: 0 }];
+  while (stack.length > 0) {
+    const top = stack[stack.length - 1];
+    if (computed.has(top.op)) {
+      for (const { op } of stack) memo.set(op, true);
+      return true;
+    }
+    const input = top.op.inputs[top.next++];
+    if (input === undefined) {
+      memo.set(top.op, false);
+      stack.pop();
+      continue;
+    }
+    if (isConstant(input) || input.op === undefined || outputs.has(input)) continue;
+    const shares = memo.get(input.op);
+    if (shares === true) {
+      for (const { op } of stack) memo.set(op, true);
+      return true;
+    }
+    if (shares === undefined) stack.push({ op: input.op, next: 0 });
+  }
+  return false;
+}

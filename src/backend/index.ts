@@ -1,0 +1,90 @@
+/** @file Starting the engine: the only place outside this folder's tests that needs to know which backend computes. */
+import { availableParallelism } from 'node:os';
+import * as tf from '@tensorflow/tfjs';
+import { OnnxBackend } from './backend.js';
+import './kernels/conv.js';
+import './kernels/elementwise.js';
+import './kernels/image.js';
+import './kernels/pool.js';
+import './kernels/reduce.js';
+import './kernels/shape.js';
+import { backendName } from './kernels/kernel.js';
+import { executionProviders } from './ort.js';
+
+export { executionProviders } from './ort.js';
+
+export const devices = ['cpu', 'webgpu', 'cuda', 'tensorflow'] as const;
+export type Device = (typeof devices)[number];
+
+export interface EngineOptions {
+  /** Default `cpu`. */
+  device?: Device;
+  /** Compute threads. Default: all cores. */
+  threads?: number;
+  /** Compiled graphs kept at most. Default 64. */
+  maxSessions?: number;
+  /** Estimated bytes of compiled graphs kept at most. Default 2 GiB. */
+  maxSessionBytes?: number;
+  /** Bytes of reordered and folded weights kept at most. Default 1 GiB. */
+  maxInvariantBytes?: number;
+}
+
+/**
+ * Makes the device compute every tfjs operation from here on. Starting twice is an error unless the first engine was
+ * stopped with `stopEngine`. Throws an Error that says what is missing.
+ */
+export async function startEngine(options: EngineOptions = {}): Promise<void> {
+  const { device = 'cpu', threads = availableParallelism() } = options;
+  if (device === 'tensorflow') {
+    await startTensorflow();
+    return;
+  }
+  if (!executionProviders().includes(device)) {
+    throw new Error(
+      `This installation of onnxruntime-node has no ${device} provider; it has: ${executionProviders().join(', ')}. Use --device cpu.`,
+    );
+  }
+  const backend = new OnnxBackend({
+    providers: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
+    threads,
+    maxSessions: options.maxSessions ?? 64,
+    maxBytes: options.maxSessionBytes ?? 2 * 2 ** 30,
+    maxInvariantBytes: options.maxInvariantBytes ?? 2 ** 30,
+  });
+  if (tf.findBackendFactory(backendName) !== null) tf.removeBackend(backendName);
+  tf.registerBackend(backendName, () => backend, 3);
+  await tf.setBackend(backendName);
+}
+
+/** `@tensorflow/tfjs-node-gpu` or `@tensorflow/tfjs-node`, whichever the user has installed. */
+async function startTensorflow(): Promise<void> {
+  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
+    try {
+      await import(name);
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') continue;
+      throw new Error(`${name} is installed but does not load: ${(error as Error).message}`, { cause: error });
+    }
+    await tf.setBackend('tensorflow');
+    return;
+  }
+  throw new Error(
+    '--device tensorflow needs @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node: npm install one of them.',
+  );
+}
+
+/** Counters of the running engine, or undefined when another backend computes. */
+export function engineStats():
+  | { sessions: number; sessionBytes: number; invariantBytes: number; compiled: number; runs: number; runMs: number }
+  | undefined {
+  const backend = tf.backend();
+  if (!(backend instanceof OnnxBackend)) return undefined;
+  const { sessions, invariants, stats } = backend;
+  return {
+    sessions: sessions.size,
+    sessionBytes: sessions.bytes,
+    invariantBytes: invariants.bytes,
+    compiled: sessions.compiled,
+    ...stats,
+  };
+}

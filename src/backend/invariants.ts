@@ -1,0 +1,141 @@
+/**
+ * @file Work that does not change from run to run: a weight brought into the order that convolutions want, a kernel
+ * rotated for the input gradient, batch-norm statistics folded into a weight. An op whose inputs are all buffers that
+ * earlier runs have read (or results of such ops) is invariant; when the same op on the same buffers has been recorded
+ * in two runs, its result is computed once, by itself, and kept for as long as those buffers live.
+ */
+import { orderOps } from './plan.js';
+import { isConstant, type Memory, type Op, release, retain, type Value } from './value.js';
+
+interface Entry {
+  readonly id: number;
+  readonly key: string;
+  /** It depends on no buffer: it never goes, and is too cheap to keep. */
+  readonly constant: boolean;
+  /** Runs in which something outside the invariant part needed it. */
+  uses: number;
+  /** The kept result, by output index. */
+  readonly results: Map<number, Value>;
+  readonly dependents: Entry[];
+}
+
+/** An invariant result that is due to be computed and kept: compute `value`, then call `keep` with the known value. */
+export interface Hoist {
+  value: Value;
+  keep(known: Value): void;
+}
+
+export class InvariantCache {
+  private readonly entries = new Map<string, Entry>();
+  private readonly byMemory = new Map<number, Entry[]>();
+  private nextEntry = 0;
+  /** Bytes of kept results. */
+  bytes = 0;
+
+  /** @param limitBytes bound on the kept results; beyond it nothing more is kept. */
+  constructor(private readonly limitBytes: number) {}
+
+  /**
+   * Looks at one run's ops. Returns the kept results that stand in for pending values, and the results that are worth
+   * keeping from now on.
+   */
+  inspect(outputs: readonly Value[]): { substitutes: Map<Op, Map<number, Value>>; hoists: Hoist[] } {
+    const substitutes = new Map<Op, Map<number, Value>>();
+    const hoists: Hoist[] = [];
+    const invariant = new Map<Op, Entry>();
+    const wanted = new Set(outputs);
+    for (const op of orderOps(outputs)) {
+      const entry = this.entryOf(op, invariant);
+      if (entry !== undefined) {
+        invariant.set(op, entry);
+        continue;
+      }
+      for (const input of op.inputs) {
+        if (isConstant(input) || input.op === undefined || wanted.has(input)) continue;
+        const source = invariant.get(input.op);
+        if (source !== undefined) this.use(source, input, substitutes, hoists);
+      }
+    }
+    return { substitutes, hoists };
+  }
+
+  private use(entry: Entry, value: Value, substitutes: Map<Op, Map<number, Value>>, hoists: Hoist[]): void {
+    const op = value.op as Op;
+    let results = substitutes.get(op);
+    if (results?.has(value.output)) return;
+    const kept = entry.results.get(value.output);
+    if (kept === undefined) {
+      if (entry.constant) return;
+      entry.uses++;
+      const bytes = value.size * 4;
+      if (entry.uses < 2 || this.bytes + bytes > this.limitBytes) return;
+      const keep = (known: Value) => {
+        retain(known);
+        entry.results.set(known.output, known);
+        this.bytes += bytes;
+        substituteWith(known);
+      };
+      const substituteWith = (known: Value) => {
+        results ??= substitutes.get(op) ?? new Map();
+        substitutes.set(op, results);
+        results.set(value.output, known);
+      };
+      hoists.push({ value, keep });
+      return;
+    }
+    if (results === undefined) {
+      results = new Map();
+      substitutes.set(op, results);
+    }
+    results.set(value.output, kept);
+  }
+
+  /** The entry of an invariant op, or undefined. */
+  private entryOf(op: Op, invariant: ReadonlyMap<Op, Entry>): Entry | undefined {
+    const sources: Entry[] = [];
+    const memories: Memory[] = [];
+    let key = op.signature;
+    for (const input of op.inputs) {
+      if (isConstant(input)) continue;
+      if (input.memory !== undefined) {
+        if (input.memory.runs === 0) return undefined;
+        memories.push(input.memory);
+        key += `;m${input.memory.id}[${input.physical.join()}]`;
+      } else {
+        const source = invariant.get(input.op as Op);
+        if (source === undefined) return undefined;
+        sources.push(source);
+        key += `;e${source.id}_${input.output}`;
+      }
+    }
+    let entry = this.entries.get(key);
+    if (entry === undefined) {
+      const constant = memories.length === 0 && sources.every((source) => source.constant);
+      entry = { id: this.nextEntry++, key, constant, uses: 0, results: new Map(), dependents: [] };
+      this.entries.set(key, entry);
+      for (const source of sources) if (!source.constant) source.dependents.push(entry);
+      for (const memory of memories) {
+        const list = this.byMemory.get(memory.id);
+        if (list === undefined) this.byMemory.set(memory.id, [entry]);
+        else list.push(entry);
+      }
+    }
+    return entry;
+  }
+
+  /** A buffer is gone: so is everything computed from it. */
+  readonly forget = (memory: Memory): void => {
+    const stack = this.byMemory.get(memory.id);
+    if (stack === undefined) return;
+    this.byMemory.delete(memory.id);
+    for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
+      if (!this.entries.delete(entry.key)) continue;
+      stack.push(...entry.dependents);
+      for (const value of entry.results.values()) {
+        this.bytes -= value.size * 4;
+        release(value, this.forget);
+      }
+      entry.results.clear();
+    }
+  };
+}

@@ -1,0 +1,184 @@
+/**
+ * @file Element-wise kernels. They do not care about the order in memory: the result lies as the inputs do, and where two
+ * inputs differ the plain one is brought into the other's order.
+ */
+import { backend_util } from '@tensorflow/tfjs';
+import { cast, emit, known, plain, relabel, reshape, sameShape, toLayout, transpose } from '../record.js';
+import { axisOrder, floatConstant, int64s, type Layout, type Value, type ValueType } from '../value.js';
+import { defineKernel, inputList } from './kernel.js';
+
+/** Same shape and order as `x`. */
+function like(x: Value, op: string, inputs: Parameters<typeof emit>[1], type: ValueType = x.type): Value {
+  return emit(op, inputs, { shape: x.shape, type, layout: x.layout });
+}
+
+/** Brings `value` to a shape that broadcasts against physical `layout` of rank 4. */
+function operand(value: Value, layout: Layout): Value {
+  if (layout === 'plain') return plain(value);
+  if (value.layout === layout || value.shape.length === 0) return value;
+  const padded = [...Array.from({ length: 4 - value.shape.length }, () => 1), ...value.shape];
+  const whole = value.shape.length === 4 ? value : reshape(value, padded);
+  return toLayout(whole, layout);
+}
+
+/** Records `op` over broadcast inputs. */
+function broadcast(op: string, a: Value, b: Value, type: ValueType = a.type): Value {
+  const shape = backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
+  const layout = shape.length !== 4 ? 'plain' : a.layout !== 'plain' ? a.layout : b.layout;
+  return emit(op, [operand(a, layout), operand(b, layout)], { shape, type, layout });
+}
+
+/** The result lies as the inputs do, so equal shapes in equal order give one op and nothing else. */
+function numeric(value: Value): Value {
+  return value.type === 'bool' ? cast(value, 'int32') : value;
+}
+
+/** A per-channel vector added to a channels-first activation can become a convolution's bias. */
+function addsBias(x: Value, b: Value): boolean {
+  return (
+    x.layout === 'nchw' &&
+    x.type === 'float32' &&
+    b.size === x.shape[3] &&
+    b.size === b.shape[b.shape.length - 1] &&
+    b.layout === 'plain'
+  );
+}
+
+export function add(a: Value, b: Value): Value {
+  for (const [x, bias] of [
+    [a, b],
+    [b, a],
+  ] as const) {
+    if (addsBias(x, bias) && !sameShape(x.shape, bias.shape) && bias.shape.length <= 4) {
+      return like(x, '#BiasAdd', [x, reshape(bias, [bias.size])]);
+    }
+  }
+  return broadcast('Add', numeric(a), numeric(b));
+}
+
+export function mul(a: Value, b: Value): Value {
+  return broadcast('Mul', numeric(a), numeric(b));
+}
+
+export function sub(a: Value, b: Value): Value {
+  return broadcast('Sub', numeric(a), numeric(b));
+}
+
+export function relu(x: Value): Value {
+  return x.type === 'float32'
+    ? like(x, 'Relu', [x])
+    : like(x, 'Max', [x, { constant: 'int32', dims: [], values: [0] }]);
+}
+
+for (const [kernel, op] of Object.entries({ Maximum: 'Max', Minimum: 'Min', Pow: 'Pow' })) {
+  defineKernel(kernel, ({ a, b }) => broadcast(op, numeric(a), numeric(b)));
+}
+defineKernel('Add', ({ a, b }) => add(a, b));
+defineKernel('Sub', ({ a, b }) => sub(a, b));
+defineKernel('Multiply', ({ a, b }) => mul(a, b));
+defineKernel('RealDiv', ({ a, b }) => broadcast('Div', cast(a, 'float32'), cast(b, 'float32')));
+defineKernel('FloorDiv', ({ a, b }) => {
+  const quotient = broadcast('Div', cast(a, 'float32'), cast(b, 'float32'));
+  return cast(like(quotient, 'Floor', [quotient]), a.type);
+});
+defineKernel('SquaredDifference', ({ a, b }) => {
+  const difference = sub(a, b);
+  return mul(difference, difference);
+});
+defineKernel('AddN', (inputs) => inputList(inputs).reduce(add));
+
+for (const [kernel, op] of Object.entries({
+  Greater: 'Greater',
+  GreaterEqual: 'GreaterOrEqual',
+  Less: 'Less',
+  LessEqual: 'LessOrEqual',
+  Equal: 'Equal',
+})) {
+  defineKernel(kernel, ({ a, b }) => broadcast(op, numeric(a), numeric(b), 'bool'));
+}
+const not = (x: Value) => like(x, 'Not', [x]);
+defineKernel('NotEqual', ({ a, b }) => not(broadcast('Equal', numeric(a), numeric(b), 'bool')));
+defineKernel('LogicalAnd', ({ a, b }) => broadcast('And', a, b, 'bool'));
+// Or has no WebGPU kernel: not (not a and not b).
+defineKernel('LogicalOr', ({ a, b }) => not(broadcast('And', not(a), not(b), 'bool')));
+defineKernel('LogicalNot', ({ x }) => not(x));
+
+for (const kernel of [
+  'Abs',
+  'Exp',
+  'Log',
+  'Sqrt',
+  'Neg',
+  'Sigmoid',
+  'Tanh',
+  'Sign',
+  'Reciprocal',
+  'Sin',
+  'Cos',
+  'Erf',
+  'Softplus',
+]) {
+  defineKernel(kernel, ({ x }) => like(x, kernel, [x]));
+}
+for (const kernel of ['Floor', 'Ceil', 'Round']) {
+  defineKernel(kernel, ({ x }) => (x.type === 'float32' ? like(x, kernel, [x]) : x));
+}
+defineKernel('Relu', ({ x }) => relu(x));
+defineKernel('Square', ({ x }) => mul(x, x));
+defineKernel('Rsqrt', ({ x }) => {
+  const root = like(x, 'Sqrt', [x]);
+  return like(root, 'Reciprocal', [root]);
+});
+defineKernel('Relu6', ({ x }) => like(x, 'Clip', [x, floatConstant(0), floatConstant(6)]));
+defineKernel<{ clipValueMin: number; clipValueMax: number }>('ClipByValue', ({ x }, { clipValueMin, clipValueMax }) => {
+  const value = cast(x, 'float32');
+  return cast(like(value, 'Clip', [value, floatConstant(clipValueMin), floatConstant(clipValueMax)]), x.type);
+});
+// The mask of a ReLU, from its output: in a gradient the planner merges this Relu with the forward one, so that the
+// value before it need not be kept. A NaN stays masked as tfjs does (NaN > 0 is false, and so is step(NaN)).
+defineKernel<{ alpha: number }>('Step', ({ x }, { alpha = 0 }) => {
+  const value = x;
+  if (alpha !== 0 || value.type !== 'float32') {
+    const positive = like(value, 'Greater', [cast(value, 'float32'), floatConstant(0)], 'bool');
+    const slope = emit('Where', [positive, floatConstant(1), floatConstant(alpha)], {
+      shape: value.shape,
+      layout: value.layout,
+    });
+    return cast(slope, value.type);
+  }
+  const output = relu(value);
+  return cast(like(output, 'Greater', [output, floatConstant(0)], 'bool'), 'float32');
+});
+
+defineKernel<{ dtype: 'float32' | 'int32' | 'bool' }>('Cast', ({ x }, { dtype }) => cast(x, dtype));
+defineKernel('Identity', ({ x }) => x);
+defineKernel('Select', ({ condition, t, e }) => {
+  const mask = condition;
+  const [yes, no] = [t, e];
+  const rank = yes.shape.length;
+  const layout = rank === 4 ? ([yes, no, mask].find((v) => v.layout !== 'plain')?.layout ?? 'plain') : 'plain';
+  const inputs = [mask, yes, no].map((v) => operand(v, layout));
+  return emit('Where', inputs, { shape: yes.shape, type: yes.type, layout });
+});
+
+/** Tensors up to this size are filled at once; larger ones are recorded. */
+const filledAtOnce = 4096;
+
+function filled(shape: readonly number[], value: number, type: ValueType): Value {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  if (size <= filledAtOnce) return known(new Array<number>(size).fill(value), shape, type);
+  const constant = { constant: type, dims: [], values: [value] } as const;
+  return emit('Expand', [constant, int64s(shape)], { shape, type });
+}
+defineKernel<{ shape: number[]; value: number; dtype: 'float32' | 'int32' | 'bool' }>(
+  'Fill',
+  (_, { shape, value, dtype }) => filled(shape, Number(value), dtype ?? 'float32'),
+);
+/** Constants of a channels-first tensor lie channels first, so that nothing has to move when they meet. */
+function filledLike(x: Value, value: number): Value {
+  const order = axisOrder(x.layout, x.shape.length).map((axis) => x.shape[axis]);
+  return relabel(filled(order, value, x.type), x.shape, x.layout);
+}
+defineKernel('ZerosLike', ({ x }) => filledLike(x, 0));
+defineKernel('OnesLike', ({ x }) => filledLike(x, 1));
+defineKernel<{ perm: number[] }>('Transpose', ({ x }, { perm }) => transpose(x, perm));

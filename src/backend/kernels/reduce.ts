@@ -1,0 +1,106 @@
+/** @file Reductions, softmax and matrix products. */
+import { util } from '@tensorflow/tfjs';
+import { cast, emit, physicalAxis, plain, reshape } from '../record.js';
+import { axisOrder, int64s, type Value } from '../value.js';
+import { defineKernel } from './kernel.js';
+
+/** Reduces tfjs axes of a value that lies in any order; the result is plain. */
+export function reduce(op: string, x: Value, axes: readonly number[], keepDims = false): Value {
+  const rank = x.shape.length;
+  const kept = x.shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
+  if (axes.length === 0) return x;
+  const physicalAxes = axes.map((axis) => physicalAxis(x, axis)).sort((a, b) => a - b);
+  const remaining = axisOrder(x.layout, rank).filter((axis) => !axes.includes(axis));
+  const sorted = [...remaining].sort((a, b) => a - b);
+  const outputShape = remaining.map((axis) => x.shape[axis]);
+  const reduced =
+    op === 'ReduceSum'
+      ? emit(op, [x, int64s(physicalAxes)], { shape: outputShape, type: x.type }, { keepdims: 0 })
+      : emit(op, [x], { shape: outputShape, type: x.type }, { axes: physicalAxes, keepdims: 0 });
+  const inOrder = remaining.every((axis, i) => axis === sorted[i])
+    ? reduced
+    : emit(
+        'Transpose',
+        [reduced],
+        { shape: sorted.map((axis) => x.shape[axis]), type: x.type },
+        { perm: sorted.map((axis) => remaining.indexOf(axis)) },
+      );
+  return keepDims ? reshape(inOrder, kept) : inOrder;
+}
+
+interface Reduction {
+  axis?: number | number[] | null;
+  keepDims?: boolean;
+}
+
+const axesOf = (x: Value, axis: Reduction['axis']) =>
+  util.parseAxisParam(axis ?? x.shape.map((_, i) => i), [...x.shape]);
+
+for (const [kernel, op] of Object.entries({
+  Max: 'ReduceMax',
+  Min: 'ReduceMin',
+  Sum: 'ReduceSum',
+  Prod: 'ReduceProd',
+})) {
+  const names = kernel === 'Max' || kernel === 'Min' ? 'reductionIndices' : 'axis';
+  defineKernel<Reduction & { reductionIndices?: number | number[] }>(kernel, ({ x }, attributes) => {
+    const value = x.type === 'bool' ? cast(x, 'int32') : x;
+    const axis = names === 'axis' ? attributes.axis : (attributes.reductionIndices ?? attributes.axis);
+    return reduce(op, value, axesOf(value, axis), attributes.keepDims);
+  });
+}
+defineKernel<Reduction>('Mean', ({ x }, { axis, keepDims }) => {
+  const value = cast(x, 'float32');
+  return reduce('ReduceMean', value, axesOf(value, axis), keepDims);
+});
+for (const [kernel, op] of Object.entries({ All: 'ReduceMin', Any: 'ReduceMax' })) {
+  defineKernel<Reduction>(kernel, ({ x }, { axis, keepDims }) => {
+    const value = cast(x, 'int32');
+    return cast(reduce(op, value, axesOf(value, axis), keepDims), 'bool');
+  });
+}
+for (const kernel of ['ArgMax', 'ArgMin']) {
+  defineKernel<{ axis: number | number[] }>(kernel, ({ x }, { axis }) => {
+    const value = plain(cast(x, 'float32'));
+    const [along] = axesOf(value, axis) as [number];
+    const shape = value.shape.filter((_, i) => i !== along);
+    return cast(emit(kernel, [value], { shape, type: 'int64' }, { axis: along, keepdims: 0 }), 'int32');
+  });
+}
+
+defineKernel<{ dim: number }>('Softmax', ({ logits }, { dim }) => {
+  const value = plain(logits);
+  return emit('Softmax', [value], { shape: value.shape }, { axis: dim });
+});
+defineKernel<{ axis: number }>('LogSoftmax', ({ logits }, { axis }) => {
+  const value = plain(logits);
+  return emit('LogSoftmax', [value], { shape: value.shape }, { axis });
+});
+
+/** [..., m, k] x [..., k, n]; a single matrix product is one Gemm, which reads either side transposed at no cost. */
+export function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
+  const left = plain(a);
+  const right = plain(b);
+  const [rowsA, columnsA] = left.shape.slice(-2) as [number, number];
+  const [rowsB, columnsB] = right.shape.slice(-2) as [number, number];
+  const m = transposeA ? columnsA : rowsA;
+  const n = transposeB ? rowsB : columnsB;
+  const batchA = left.shape.slice(0, -2);
+  const batchB = right.shape.slice(0, -2);
+  const batch = util.sizeFromShape([...batchA]) >= util.sizeFromShape([...batchB]) ? batchA : batchB;
+  if (util.sizeFromShape([...batch]) === 1) {
+    const inputs = [reshape(left, [rowsA, columnsA]), reshape(right, [rowsB, columnsB])];
+    const product = emit('Gemm', inputs, { shape: [m, n] }, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 });
+    return reshape(product, [...batch, m, n]);
+  }
+  const flipped = (value: Value, flip: boolean) => {
+    if (!flip) return value;
+    const rank = value.shape.length;
+    const perm = value.shape.map((_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
+    return emit('Transpose', [value], { shape: perm.map((axis) => value.shape[axis]) }, { perm });
+  };
+  return emit('MatMul', [flipped(left, transposeA), flipped(right, transposeB)], { shape: [...batch, m, n] });
+}
+defineKernel<{ transposeA: boolean; transposeB: boolean }>('BatchMatMul', ({ a, b }, { transposeA, transposeB }) =>
+  matMul(cast(a, 'float32'), cast(b, 'float32'), transposeA, transposeB),
+);

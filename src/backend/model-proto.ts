@@ -1,0 +1,122 @@
+/** @file Encodes a planned graph as an ONNX model (IR 8, opset 17: the newest that the vendored schema describes). */
+import { create, toBinary } from '@bufbuild/protobuf';
+import {
+  AttributeProto_AttributeType,
+  AttributeProtoSchema,
+  GraphProtoSchema,
+  ModelProtoSchema,
+  NodeProtoSchema,
+  OperatorSetIdProtoSchema,
+  TensorProtoSchema,
+  TensorShapeProto_DimensionSchema,
+  TensorShapeProtoSchema,
+  TypeProto_TensorSchema,
+  TypeProtoSchema,
+  ValueInfoProtoSchema,
+} from './onnx_pb.js';
+import { onnxTypes } from './record.js';
+import type { Attribute, Constant, ValueType } from './value.js';
+
+export interface ProtoNode {
+  type: string;
+  inputs: readonly string[];
+  outputs: readonly string[];
+  attributes: Readonly<Record<string, Attribute>>;
+}
+
+export interface ProtoTensor {
+  name: string;
+  type: ValueType;
+  dims: readonly number[];
+}
+
+export interface ProtoGraph {
+  nodes: readonly ProtoNode[];
+  inputs: readonly ProtoTensor[];
+  outputs: readonly ProtoTensor[];
+  constants: readonly { name: string; constant: Constant }[];
+  /** Large tensors stored in the model (export); raw little-endian bytes. */
+  initializers?: readonly (ProtoTensor & { bytes: Uint8Array })[];
+  /** metadata_props of the model. */
+  metadata?: Readonly<Record<string, string>>;
+}
+
+const utf8 = new TextEncoder();
+
+function attribute(name: string, value: Attribute) {
+  if (typeof value === 'string') {
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.STRING, s: utf8.encode(value) });
+  }
+  if (typeof value === 'number') {
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) });
+  }
+  if ('float' in value) {
+    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value.float });
+  }
+  return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) });
+}
+
+function constantBytes({ constant, values }: Constant): Uint8Array {
+  switch (constant) {
+    case 'float32':
+      return new Uint8Array(Float32Array.from(values).buffer);
+    case 'int32':
+      return new Uint8Array(Int32Array.from(values).buffer);
+    case 'bool':
+      return Uint8Array.from(values);
+    case 'int64':
+      return new Uint8Array(BigInt64Array.from(values, BigInt).buffer);
+  }
+}
+
+function tensorProto(name: string, type: ValueType, dims: readonly number[], rawData: Uint8Array) {
+  return create(TensorProtoSchema, { name, dataType: onnxTypes[type], dims: dims.map(BigInt), rawData });
+}
+
+function valueInfo({ name, type, dims }: ProtoTensor) {
+  const dim = dims.map((extent) =>
+    create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(extent) } }),
+  );
+  const tensorType = create(TypeProto_TensorSchema, {
+    elemType: onnxTypes[type],
+    shape: create(TensorShapeProtoSchema, { dim }),
+  });
+  return create(ValueInfoProtoSchema, {
+    name,
+    type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensorType } }),
+  });
+}
+
+/** The model as bytes. Everything is in one buffer: fine up to about 1.5 GB of initializers. */
+export function encodeModel(graph: ProtoGraph): Uint8Array {
+  const model = create(ModelProtoSchema, {
+    irVersion: 8n,
+    producerName: 'rmac',
+    opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: 17n })],
+    graph: create(GraphProtoSchema, {
+      name: 'graph',
+      node: graph.nodes.map((node) =>
+        create(NodeProtoSchema, {
+          opType: node.type,
+          input: [...node.inputs],
+          output: [...node.outputs],
+          attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value)),
+        }),
+      ),
+      initializer: [
+        ...graph.constants.map(({ name, constant }) =>
+          tensorProto(name, constant.constant, constant.dims, constantBytes(constant)),
+        ),
+        ...(graph.initializers ?? []).map(({ name, type, dims, bytes }) => tensorProto(name, type, dims, bytes)),
+      ],
+      input: graph.inputs.map(valueInfo),
+      output: graph.outputs.map(valueInfo),
+    }),
+    metadataProps: Object.entries(graph.metadata ?? {}).map(([key, value]) => ({
+      $typeName: 'onnx.StringStringEntryProto' as const,
+      key,
+      value,
+    })),
+  });
+  return toBinary(ModelProtoSchema, model);
+}

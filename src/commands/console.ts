@@ -1,0 +1,118 @@
+/**
+ * @file What every command shares with the person at the terminal: results on stdout, everything else on stderr,
+ * `--json` as exactly one object, progress with rate and ETA, and Ctrl-C as an AbortSignal.
+ */
+import { SingleBar } from 'cli-progress';
+import type { Command } from 'commander';
+import { UsageError } from '../errors.js';
+
+/** Options that every command that computes takes. */
+export interface CommonOptions {
+  json?: boolean;
+  device: string;
+  threads?: number;
+}
+
+/** Adds `--json`, `--device` and `--threads`. */
+export function addCommonOptions(command: Command): Command {
+  return command
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .option('--device <name>', 'cpu | webgpu | cuda | tensorflow', 'cpu')
+    .option('--threads <n>', 'compute threads', positiveInteger);
+}
+
+/** commander parser: an integer of at least 1. */
+export function positiveInteger(text: string): number {
+  const value = Number(text);
+  if (!Number.isSafeInteger(value) || value < 1)
+    throw new UsageError(`Expected a whole number of at least 1, got "${text}".`);
+  return value;
+}
+
+/** commander parser: an integer of at least 0. */
+export function nonNegativeInteger(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0) {
+    throw new UsageError(`Expected a whole number of at least 0, got "${text}".`);
+  }
+  return value;
+}
+
+/** commander parser: a fraction in [0, 1]. */
+export function fraction(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !(value >= 0 && value <= 1))
+    throw new UsageError(`Expected a number from 0 to 1, got "${text}".`);
+  return value;
+}
+
+/** A line for the person, on stderr. */
+export function say(line: string): void {
+  process.stderr.write(`${line}\n`);
+}
+
+/** The command's result: JSON when asked for, else the text. The only writer to stdout. */
+export function printResult(result: unknown, text: string, { json = false }: { json?: boolean }): void {
+  process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${text}\n`);
+}
+
+export interface Progress {
+  /** Sets the number of finished items. */
+  update(done: number): void;
+  stop(): void;
+}
+
+/** A progress bar with rate and ETA on a terminal, a line every ten seconds otherwise. Always on stderr. */
+export function startProgress(label: string, total: number): Progress {
+  const startedAt = performance.now();
+  const rate = (done: number) => done / Math.max(1e-3, (performance.now() - startedAt) / 1000);
+  const eta = (done: number) => (done === 0 ? '?' : formatSeconds((total - done) / rate(done)));
+  if (process.stderr.isTTY) {
+    const bar = new SingleBar({
+      format: `${label} {bar} {value}/{total}  {rate}/s  ETA {left}`,
+      stream: process.stderr,
+      hideCursor: true,
+      clearOnComplete: false,
+    });
+    bar.start(total, 0, { rate: '0.0', left: '?' });
+    return {
+      update: (done) => bar.update(done, { rate: rate(done).toFixed(1), left: eta(done) }),
+      stop: () => bar.stop(),
+    };
+  }
+  let lastLineAt = startedAt;
+  let last = 0;
+  return {
+    update(done) {
+      last = done;
+      if (performance.now() - lastLineAt < 10_000) return;
+      lastLineAt = performance.now();
+      say(`${label} ${done}/${total}  ${rate(done).toFixed(1)}/s  ETA ${eta(done)}`);
+    },
+    stop() {
+      say(
+        `${label} ${last}/${total}  ${rate(last).toFixed(1)}/s  in ${formatSeconds((performance.now() - startedAt) / 1000)}`,
+      );
+    },
+  };
+}
+
+/** 4000 -> "1h06m", 75 -> "1m15s", 3.2 -> "3.2s". */
+export function formatSeconds(seconds: number): string {
+  if (seconds < 10) return `${seconds.toFixed(1)}s`;
+  const s = Math.round(seconds);
+  if (s < 60) return `${s}s`;
+  if (s < 3600) return `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s`;
+  return `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
+}
+
+/** An AbortSignal that fires on the first Ctrl-C; a second Ctrl-C ends the process at once. */
+export function interruptSignal(): AbortSignal {
+  const controller = new AbortController();
+  process.once('SIGINT', () => {
+    say('Interrupted: finishing the item in hand, then stopping (Ctrl-C again to stop at once).');
+    process.once('SIGINT', () => process.exit(130));
+    controller.abort();
+  });
+  return controller.signal;
+}

@@ -1,0 +1,117 @@
+/** What the engine promises beyond single kernels: laziness, shared runs, invariants, bounds, exact memory. */
+import * as tf from '@tensorflow/tfjs';
+import { beforeEach, expect, test } from 'vitest';
+import { engineStats, startEngine } from '../../src/backend/index.js';
+
+beforeEach(async () => {
+  await startEngine({ threads: 1 });
+});
+
+const runs = () => engineStats()?.runs;
+
+test('nothing runs before a read, and a read runs once', () => {
+  const x = tf.tensor1d([1, 2, 3]);
+  const y = tf.exp(tf.mul(x, 2));
+  const unrelated = tf.sqrt(x);
+  expect(runs()).toBe(0);
+  y.dataSync();
+  y.dataSync();
+  expect(runs()).toBe(1); // unrelated shares no work with y and stays pending
+  unrelated.dataSync();
+  expect(runs()).toBe(2);
+});
+
+test('live tensors that share the work of a read are computed with it', () => {
+  const w = tf.variable(tf.tensor2d([1, 2, 3, 4], [2, 2]));
+  const { value, grads } = tf.variableGrads(() => tf.sum(tf.square(tf.matMul(w as tf.Tensor2D, w as tf.Tensor2D))));
+  value.dataSync();
+  expect(runs()).toBe(1);
+  (Object.values(grads)[0]).dataSync(); // already there
+  expect(runs()).toBe(1);
+});
+
+test('an optimizer step stays bounded without reading the variables', () => {
+  const w = tf.variable(tf.scalar(3));
+  const optimizer = tf.train.momentum(0.01, 0.9);
+  for (let i = 0; i < 200; i++) {
+    const cost = optimizer.minimize(() => tf.square(w), true) as tf.Scalar;
+    cost.dataSync();
+    cost.dispose();
+  }
+  expect(Math.abs(w.dataSync()[0])).toBeLessThan(0.1);
+  expect(engineStats()?.compiled).toBeLessThan(12); // the structure repeats: no new graphs
+});
+
+test('a loop that never reads is run from time to time', () => {
+  let sum: tf.Tensor = tf.scalar(0);
+  for (let i = 0; i < 12_000; i++) {
+    const next = tf.add(sum, 1);
+    sum.dispose();
+    sum = next;
+  }
+  expect(runs()).toBeGreaterThan(0);
+  expect(sum.dataSync()[0]).toBe(12_000);
+});
+
+test('changing the source array after tf.tensor does not change the tensor', () => {
+  const source = new Float32Array([1, 2, 3]);
+  const y = tf.mul(tf.tensor1d(source), 2);
+  source.fill(0);
+  expect(Array.from(y.dataSync())).toEqual([2, 4, 6]);
+});
+
+test('reordered weights are computed once they are seen to be reused, and go with the weights', () => {
+  const filter = tf.randomUniform<tf.Rank.R4>([3, 3, 8, 8], -1, 1, 'float32', 1);
+  const images = [1, 2, 3, 4, 5].map((seed) => tf.randomUniform<tf.Rank.R4>([1, 6, 6, 8], -1, 1, 'float32', seed));
+  const results = images.map((image) => Array.from(tf.tidy(() => tf.conv2d(image, filter, 1, 'same').dataSync())));
+  expect(engineStats()?.invariantBytes).toBe(3 * 3 * 8 * 8 * 4);
+  const again = images.map((image) => Array.from(tf.tidy(() => tf.conv2d(image, filter, 1, 'same').dataSync())));
+  expect(again).toEqual(results);
+  filter.dispose();
+  expect(engineStats()?.invariantBytes).toBe(0);
+});
+
+test('a training loop does not serve stale invariants', () => {
+  // w is used many times between updates, and the kept results must follow every update.
+  const w = tf.variable(tf.fill([1, 1, 4, 4], 0.5) as tf.Tensor4D);
+  const x = tf.ones<tf.Rank.R4>([1, 2, 2, 4]);
+  for (let update = 1; update <= 3; update++) {
+    for (let use = 0; use < 5; use++) {
+      const y = tf.tidy(() => tf.conv2d(x, w as tf.Tensor4D, 1, 'valid').dataSync()[0]);
+      expect(y).toBeCloseTo(4 * 0.5 * update, 5);
+    }
+    const next = tf.tidy(() => tf.add(w, 0.5));
+    w.assign(next as tf.Tensor4D);
+    next.dispose();
+  }
+});
+
+test('sessions are bounded by count', async () => {
+  await startEngine({ threads: 1, maxSessions: 3 });
+  for (let size = 1; size <= 10; size++) tf.tidy(() => tf.exp(tf.ones([size])).dataSync());
+  expect(engineStats()?.sessions).toBe(3);
+});
+
+test('tf.memory is exact through recording, running and disposing', () => {
+  const before = tf.memory();
+  const x = tf.ones([10, 10]);
+  const y = tf.tidy(() => tf.exp(tf.mul(x, 2)));
+  expect(tf.memory().numTensors - before.numTensors).toBe(2);
+  expect(tf.memory().numBytes - before.numBytes).toBe(800);
+  y.dataSync();
+  expect(tf.memory().numBytes - before.numBytes).toBe(800);
+  tf.dispose([x, y]);
+  expect(tf.memory().numTensors).toBe(before.numTensors);
+  expect(tf.memory().numDataBuffers).toBe(before.numDataBuffers);
+  expect(tf.memory().unreliable).toBeFalsy();
+});
+
+test('strings are stored and cannot be computed with', () => {
+  const words = tf.tensor1d(['a', 'b']);
+  expect(words.dataSync()).toEqual(['a', 'b']);
+  expect(() => tf.reshape(words, [2, 1]).dataSync()).toThrow(/string/);
+});
+
+test('a device that this machine lacks is one clear error', async () => {
+  await expect(startEngine({ device: 'tensorflow' })).rejects.toThrow(/npm install/);
+});

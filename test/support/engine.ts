@@ -1,0 +1,7 @@
+/** @file Import it for its effect: every test of the file computes on the project's own engine. */
+import { beforeAll } from 'vitest';
+import { startEngine } from '../../src/backend/index.js';
+
+beforeAll(async () => {
+  await startEngine({ device: 'cpu', threads: 2 });
+});
