@@ -1,0 +1,165 @@
+/**
+ * @file The list of photographs everything works from: JSON lines
+ * `{"id","path","landmark","group"?,"box"?: {"x","y","width","height"}}`, one photograph each, unknown keys ignored.
+ *
+ * A manifest may come from someone else, so a path is relative to the manifest's folder, written with `/`, and never
+ * leaves that folder: absolute paths and `..` are refused as text. A symbolic link inside the folder may lead anywhere,
+ * since its owner made it; `image-link.ts` makes one where a manifest is to lie apart from its images.
+ */
+import { createReadStream } from 'node:fs';
+import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { z } from 'zod';
+import { InputError, messageOf } from '../errors.js';
+import { type WriteOptions, writeFileAtomic } from './files.js';
+
+/** A rectangle in pixels of the upright image (EXIF orientation applied), origin top left. */
+export interface Box {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+export interface ImageRecord {
+  /** Unique in the manifest. */
+  id: string;
+  /** Resolved against the manifest: absolute, or relative to the working folder if the manifest's own path was. */
+  path: string;
+  landmark: string;
+  /** Photographs of one group may show the same thing and are never each other's negatives. */
+  group?: string;
+  /** Where in the image the landmark is; the whole image without it. */
+  box?: Box;
+}
+
+/** Longest line that is read; a longer one is no manifest. */
+const maxLineBytes = 1 << 20;
+
+// ids and labels go into line-based files (ids.txt) and onto terminals
+const name = z
+  .string()
+  .min(1, 'must not be empty')
+  // oxlint-disable-next-line no-control-regex
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters or line breaks');
+const positive = z.number().positive('must be above 0');
+
+const lineSchema = z.object({
+  id: name,
+  path: name,
+  landmark: name,
+  group: name.optional(),
+  box: z.object({ x: z.number(), y: z.number(), width: positive, height: positive }).optional(),
+});
+
+/**
+ * The records of a manifest, in file order.
+ * @throws InputError naming `file:line`: no JSON, a missing or wrong field, a duplicate id, a path out of the folder,
+ *   bytes that are not UTF-8, a line over 1 MiB; naming `file`: unreadable, or no record at all.
+ */
+export async function readManifest(file: string): Promise<ImageRecord[]> {
+  const records: ImageRecord[] = [];
+  const lineOfId = new Map<string, number>();
+  for await (const { text, line } of readLines(file)) {
+    if (text.trim() === '') continue;
+    const record = parseLine(text, `${file}:${line}`, dirname(file));
+    const earlier = lineOfId.get(record.id);
+    if (earlier !== undefined) {
+      throw new InputError(`${file}:${line}: the id "${record.id}" was used in line ${earlier}; ids must be unique.`);
+    }
+    lineOfId.set(record.id, line);
+    records.push(record);
+  }
+  if (records.length === 0) {
+    throw new InputError(`${file} has no records; expected JSON lines as "rmac data scan" writes them.`);
+  }
+  return records;
+}
+
+/**
+ * Writes records in their order, with paths relative to `file`; deterministic.
+ * @throws InputError if the file exists (without `overwrite`) or an image lies outside its folder.
+ */
+export async function writeManifest(
+  file: string,
+  records: readonly ImageRecord[],
+  options: WriteOptions = {},
+): Promise<void> {
+  const folder = dirname(file);
+  const lines = records.map((record) => `${JSON.stringify(toLine(record, folder, file))}\n`);
+  await writeFileAtomic(file, lines.join(''), options);
+}
+
+/** `path` relative to `folder` with `/`, or undefined where it lies outside; as text, links are not followed. */
+export function pathInside(folder: string, path: string): string | undefined {
+  const inside = relative(resolve(folder), resolve(path));
+  if (inside === '' || isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) return undefined;
+  return inside.split(sep).join('/');
+}
+
+function toLine({ id, path, landmark, group, box }: ImageRecord, folder: string, file: string) {
+  const inside = pathInside(folder, path);
+  if (inside === undefined) {
+    throw new InputError(
+      `${file}: the image ${path} lies outside the manifest's folder; write the manifest beside or above its images.`,
+    );
+  }
+  // JSON.stringify drops undefined members
+  const pixels = box && { x: box.x, y: box.y, width: box.width, height: box.height };
+  return { id, path: inside, landmark, group, box: pixels };
+}
+
+function parseLine(text: string, where: string, folder: string): ImageRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${where}: expected one JSON object per line: ${messageOf(error)}`);
+  }
+  const parsed = lineSchema.safeParse(value);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    const field = issue.path.length === 0 ? 'record' : `"${issue.path.join('.')}"`;
+    throw new InputError(`${where}: ${field}: ${issue.message}. Expected {"id","path","landmark","group"?,"box"?}.`);
+  }
+  const { id, path, landmark, group, box } = parsed.data;
+  // a drive letter or a backslash is absolute or a separator on Windows, whatever this machine is
+  if (isAbsolute(path) || /^[a-z]:/i.test(path) || path.startsWith('\\')) {
+    throw new InputError(`${where}: "path" must be relative to the manifest, got "${path}".`);
+  }
+  if (path.split(/[/\\]/).includes('..')) {
+    throw new InputError(`${where}: "path" must not leave the manifest's folder with "..", got "${path}".`);
+  }
+  return { id, path: join(folder, path), landmark, ...(group !== undefined && { group }), ...(box && { box }) };
+}
+
+/** Lines without their \n (JSON takes the \r of \r\n as white space), a BOM dropped; stops at the first over-long one. */
+async function* readLines(file: string): AsyncGenerator<{ text: string; line: number }> {
+  const decoder = new TextDecoder('utf-8', { fatal: true }); // drops a BOM at the start of what it decodes
+  let line = 0;
+  const decode = (bytes: Uint8Array) => {
+    line++;
+    if (bytes.length > maxLineBytes) throw new InputError(`${file}:${line}: line of over 1 MiB; this is no manifest.`);
+    try {
+      return { text: decoder.decode(bytes), line };
+    } catch {
+      throw new InputError(`${file}:${line}: not UTF-8 text; save the manifest as UTF-8.`);
+    }
+  };
+  let rest: Uint8Array = new Uint8Array(0);
+  try {
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) {
+      const bytes = rest.length === 0 ? chunk : Buffer.concat([rest, chunk]);
+      let start = 0;
+      for (let end = bytes.indexOf(10); end !== -1; end = bytes.indexOf(10, start)) {
+        yield decode(bytes.subarray(start, end));
+        start = end + 1;
+      }
+      rest = bytes.subarray(start);
+      if (rest.length > maxLineBytes) decode(rest);
+    }
+    if (rest.length > 0) yield decode(rest);
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`Cannot read manifest ${file}: ${messageOf(error)}`);
+  }
+}
