@@ -8,5 +8,7 @@ const root = process.env.RMAC_SHARED ?? resolve(import.meta.dirname, '../../../s
 export const sharedData: string | undefined = existsSync(join(root, 'data')) ? join(root, 'data') : undefined;
 
 if (sharedData === undefined) {
-  process.stderr.write('Real photographs and weights not found (set RMAC_SHARED): the tests that use them are skipped.\n');
+  process.stderr.write(
+    'Real photographs and weights not found (set RMAC_SHARED): the tests that use them are skipped.\n',
+  );
 }

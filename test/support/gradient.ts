@@ -16,7 +16,7 @@ export function checkGradient(
     Array.from({ length: y.size }, (_, i) => 0.5 + Math.sin(i * 1.7)),
     y.shape,
   );
-  const project = (at: tf.Tensor) => tf.sum(tf.mul(f(at), weights)) as tf.Scalar;
+  const project = (at: tf.Tensor) => tf.sum<tf.Scalar>(tf.mul(f(at), weights));
   const analytic = Array.from(tf.grad(project)(x).dataSync());
   const values = Array.from(x.dataSync());
   const scale = Math.max(1e-3, ...analytic.map(Math.abs));
@@ -24,11 +24,11 @@ export function checkGradient(
   for (let i = 0; i < values.length; i += stride) {
     const at = (delta: number) => {
       const moved = [...values];
-      moved[i] = (moved[i]) + delta;
+      moved[i] = moved[i] + delta;
       return tf.tidy(() => project(tf.tensor(moved, x.shape)).dataSync()[0]);
     };
     const numeric = (at(step) - at(-step)) / (2 * step);
-    expect(Math.abs((analytic[i]) - numeric) / scale, `element ${i}: ${analytic[i]} against ${numeric}`).toBeLessThan(
+    expect(Math.abs(analytic[i] - numeric) / scale, `element ${i}: ${analytic[i]} against ${numeric}`).toBeLessThan(
       tolerance,
     );
   }

@@ -1,0 +1,162 @@
+#!/usr/bin/env python3
+"""Reference maps of torchvision's networks with seeded random weights: writes test/golden/torchvision.*.
+
+Weights and image come from an integer hash that test/models/torchvision.test.ts computes too, so nothing large is stored.
+Per network and size: sum, sum of squares and positional sum of the last map; for the first size also, per channel,
+maximum, mean and mean weighted by position, float32 rows of a .npy file.
+
+Needs PyTorch, torchvision and numpy (Debian: python3-torch python3-torchvision). Run from the project root:
+
+    /usr/bin/python3 scripts/reference-torchvision.py
+"""
+import json
+import os
+import sys
+
+import numpy
+import torch
+import torchvision
+
+SIZES = [(97, 131), (75, 64)]  # height, width
+RGB_MEAN, RGB_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+BGR_MEAN = [103.939, 116.779, 123.68]
+
+
+def uniform(name, count):
+    """count float64 values in [-1, 1): FNV-1a of the name, plus a golden-ratio stride, through the lowbias32 mixer."""
+    seed = 0x811C9DC5
+    for byte in name.encode():
+        seed = ((seed ^ byte) * 0x01000193) & 0xFFFFFFFF
+    x = (numpy.arange(count, dtype=numpy.uint64) * 0x9E3779B9 + seed).astype(numpy.uint32)
+    x ^= x >> numpy.uint32(16)
+    x *= numpy.uint32(0x7FEB352D)
+    x ^= x >> numpy.uint32(15)
+    x *= numpy.uint32(0x846CA68B)
+    x ^= x >> numpy.uint32(16)
+    return x.astype(numpy.float64) / 2**31 - 1
+
+
+def value(name, shape):
+    """Tensor by its torchvision name: He-uniform kernels, positive variances, gamma around 1, small shifts."""
+    u = uniform(name, int(numpy.prod(shape))).reshape(shape)
+    if len(shape) == 4:
+        u = u * numpy.sqrt(6 / numpy.prod(shape[1:]))
+    elif name.endswith("running_var"):
+        u = 1 + u / 2
+    elif name.endswith(".weight"):
+        u = 1 + u / 4
+    else:
+        u = u / 10
+    return torch.from_numpy(u.astype(numpy.float32))
+
+
+def image(height, width):
+    return numpy.floor((uniform(f"image {height}x{width}", height * width * 3).reshape(height, width, 3) + 1) * 128)
+
+
+def fill(net):
+    for name, tensor in net.state_dict().items():
+        if tensor.dtype == torch.float32:
+            tensor.copy_(value(name, tuple(tensor.shape)))
+    return net.eval()
+
+
+def densenet():
+    net = fill(torchvision.models.densenet121())
+    return lambda x: torch.relu(net.features(x))
+
+
+def vgg(layers):
+    net = fill(torchvision.models.vgg16())
+    return lambda x: net.features[:layers](x)
+
+
+def resnet_trunk(net, pad_stem=lambda x: x):
+    def run(x):
+        x = net.maxpool(torch.relu(net.bn1(net.conv1(pad_stem(x)))))
+        return net.layer4(net.layer3(net.layer2(net.layer1(x))))
+
+    return run
+
+
+def resnet_keras(epsilon):
+    """torchvision's ResNet-50 changed into Keras': stride in the first 1x1, biases, another epsilon."""
+    net = torchvision.models.resnet50()
+    for module in net.modules():
+        if isinstance(module, torchvision.models.resnet.Bottleneck):
+            module.conv1.stride, module.conv2.stride = module.conv2.stride, (1, 1)
+        if isinstance(module, torch.nn.Conv2d):
+            module.bias = torch.nn.Parameter(torch.zeros(module.out_channels))
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eps = epsilon
+    return fill(net)
+
+
+def resnet_old_keras():
+    """TensorFlow's "same" padding in conv1 and no padding in the pool."""
+    net = resnet_keras(1e-3)
+    net.conv1.padding = (0, 0)
+    net.maxpool.padding = 0
+
+    def same(length):
+        total = max((-(-length // 2) - 1) * 2 + 7 - length, 0)
+        return total // 2, total - total // 2
+
+    return resnet_trunk(net, lambda x: torch.nn.functional.pad(x, (*same(x.shape[3]), *same(x.shape[2]))))
+
+
+NETWORKS = {
+    "densenet121": ("torch", densenet),
+    "vgg16": ("torch", lambda: vgg(30)),
+    "vgg16-pool5": ("torch", lambda: vgg(31)),
+    "resnet50-tv": ("torch", lambda: resnet_trunk(fill(torchvision.models.resnet50()))),
+    "resnet50-keras": ("caffe", lambda: resnet_trunk(resnet_keras(1.001e-5))),
+    "resnet50": ("caffe", resnet_old_keras),
+}
+
+
+def preprocess(pixels, kind):
+    if kind == "torch":
+        x = (pixels / 255 - RGB_MEAN) / RGB_STD
+    else:
+        x = pixels[:, :, ::-1] - BGR_MEAN
+    return torch.from_numpy(numpy.ascontiguousarray(x.transpose(2, 0, 1)[None]).astype(numpy.float32))
+
+
+def main():
+    torch.set_num_threads(2)
+    torch.manual_seed(0)
+    folder = os.path.join(os.path.dirname(__file__), "..", "test", "golden")
+    os.makedirs(folder, exist_ok=True)
+    report = {
+        "command": "python3 scripts/reference-torchvision.py",
+        "python": sys.version.split()[0],
+        "torch": torch.__version__,
+        "torchvision": torchvision.__version__,
+        "networks": {},
+    }
+    for name, (kind, build) in NETWORKS.items():
+        run = build()
+        sizes = []
+        for i, (height, width) in enumerate(SIZES):
+            with torch.no_grad():
+                m = run(preprocess(image(height, width), kind))[0].double().numpy()  # [C, h, w]
+            channels, rows, columns = m.shape
+            position = (numpy.arange(rows * columns).reshape(rows, columns) + 1) / (rows * columns)
+            sizes.append({
+                "image": [height, width],
+                "map": [rows, columns, channels],
+                "sum": m.sum(),
+                "sumOfSquares": (m * m).sum(),
+                "positionalSum": (m * position).sum(),
+            })
+            if i == 0:
+                table = numpy.stack([m.max((1, 2)), m.mean((1, 2)), (m * position).mean((1, 2))]).astype(numpy.float32)
+                numpy.save(os.path.join(folder, f"torchvision.{name}.npy"), table)
+        report["networks"][name] = sizes
+    with open(os.path.join(folder, "torchvision.json"), "w") as file:
+        json.dump(report, file, indent=1)
+        file.write("\n")
+
+
+main()

@@ -1,0 +1,109 @@
+/** @file `rmac weights import|inspect`: published weights -> a model file, and a look into any safetensors file. */
+import { type Command, InvalidArgumentError } from 'commander';
+import { printResult, positiveInteger, say } from './console.js';
+
+interface ImportFlags {
+  arch: string;
+  cut?: string;
+  pooling?: 'mac' | 'spoc' | 'gem' | 'rmac';
+  levels?: number;
+  size?: number;
+  provenance?: string;
+  out: string;
+  overwrite?: boolean;
+  json?: boolean;
+}
+
+export function register(program: Command): void {
+  const weights = program.command('weights').description('import published weights, look into weight files');
+
+  weights
+    .command('import <file>')
+    .description('convert a .safetensors file with Keras or torchvision names to a model file')
+    .requiredOption('--arch <name>', 'densenet121 | resnet50 | resnet50-keras | resnet50-tv | vgg16 | rmac-small')
+    .option('--cut <layer>', 'layer whose output is the feature map (default: the last one)')
+    .option('--pooling <kind>', 'mac | spoc | gem | rmac (default: rmac)', poolingKind)
+    .option('--levels <n>', 'levels of the R-MAC grid (default: 3)', positiveInteger)
+    .option('--size <px>', 'longest image side the model is made for', positiveInteger)
+    .option('--provenance <text>', 'where the weights come from, stored in the model (default: what the file says)')
+    .requiredOption('--out <file>', 'model file to write')
+    .option('--overwrite', 'replace an existing file')
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rmac weights import densenet121.safetensors --arch densenet121 --out model.safetensors
+  rmac weights import resnet50.safetensors --arch resnet50 --cut activation_40 --out model.safetensors
+
+resnet50 is Keras up to 2.1 (from Caffe), resnet50-keras tf.keras, resnet50-tv torchvision: they compute differently.`,
+    )
+    .action(importFile);
+
+  weights
+    .command('inspect <file>')
+    .description('tensors, shapes, metadata and values that are not finite')
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .addHelpText('after', '\nExample:\n  rmac weights inspect model.safetensors')
+    .action(inspectFile);
+}
+
+async function importFile(file: string, flags: ImportFlags): Promise<void> {
+  const { assertWritable } = await import('../data/files.js');
+  const { readBytes, writeModelFile } = await import('../data/model-file.js');
+  const { importWeights } = await import('../models/import-weights.js');
+  const { parseSafetensors } = await import('../models/safetensors.js');
+  assertWritable(flags.out, flags);
+  const { tensors, metadata } = parseSafetensors(await readBytes(file), file);
+  const { meta, weights, layout, head, behindCut } = importWeights(tensors, file, {
+    architecture: flags.arch,
+    cut: flags.cut,
+    pooling: {
+      ...(flags.pooling !== undefined && { kind: flags.pooling }),
+      ...(flags.levels !== undefined && { levels: flags.levels }),
+    },
+    imageSize: flags.size,
+    provenance: flags.provenance ?? metadata.source,
+  });
+  await writeModelFile(flags.out, { meta, weights }, flags);
+  const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
+  if (!flags.json) {
+    if (head.length > 0) say(`Left out, the classifier: ${head.join(', ')}.`);
+    if (behindCut.length > 0) say(`Left out, behind the cut: ${behindCut.length} tensors.`);
+  }
+  printResult(
+    { model: flags.out, ...meta, layout, tensors: weights.size, parameters, skipped: { head, behindCut } },
+    `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${weights.size} tensors, ${(parameters / 1e6).toFixed(2)} M values, ${layout} names.`,
+    flags,
+  );
+}
+
+async function inspectFile(file: string, flags: { json?: boolean }): Promise<void> {
+  const { readBytes } = await import('../data/model-file.js');
+  const { parseSafetensors, parseSafetensorsHeader } = await import('../models/safetensors.js');
+  const bytes = await readBytes(file);
+  const { entries } = parseSafetensorsHeader(bytes, file);
+  const { tensors: values, metadata } = parseSafetensors(bytes, file);
+  const tensors = entries.map(({ name, dtype, shape }) => ({
+    name,
+    dtype,
+    shape,
+    notFinite: values.get(name)!.data.reduce((count, v) => (Number.isFinite(v) ? count : count + 1), 0),
+  }));
+  const width = Math.max(0, ...tensors.map(({ name }) => name.length));
+  const lines = tensors.map(({ name, dtype, shape, notFinite }) => {
+    const warning = notFinite > 0 ? `  ${notFinite} values are NaN or infinite` : '';
+    return `${name.padEnd(width)}  ${dtype}  [${shape.join(', ')}]${warning}`;
+  });
+  for (const [key, text] of Object.entries(metadata)) lines.push(`${key}: ${text}`);
+  const broken = tensors.filter(({ notFinite }) => notFinite > 0).length;
+  lines.push(`${tensors.length} tensors, ${broken} with NaN or infinite values`);
+  printResult({ file, tensors, metadata, notFinite: broken }, lines.join('\n'), flags);
+}
+
+function poolingKind(text: string): string {
+  if (!['mac', 'spoc', 'gem', 'rmac'].includes(text)) {
+    throw new InvalidArgumentError('mac, spoc, gem or rmac expected.');
+  }
+  return text;
+}

@@ -1,0 +1,216 @@
+/**
+ * @file A trunk as data: a list of named layers in execution order. One list serves the forward pass, the parameter
+ * shapes, the map size, the cut at a named layer and the freezing by stage, so they cannot disagree.
+ */
+import { InputError } from '../errors.js';
+import type { Preprocessing } from './meta.js';
+
+/** `'same'` is TensorFlow's rule (the larger half behind); a number pads every side by that many cells. */
+export type Padding = 'same' | number;
+
+interface LayerBase {
+  /** Unique; parameters are called `<name>/kernel`, `<name>/gamma` and so on. */
+  name: string;
+  /** Names of earlier layers, or `image`. */
+  inputs: readonly string[];
+  stage: string;
+}
+
+export interface WindowLayer extends LayerBase {
+  op: 'conv' | 'maxPool' | 'avgPool';
+  size: number;
+  stride: number;
+  pad: Padding;
+}
+
+/** Convolution; a batch norm behind it is part of it, folded when it runs. */
+export interface ConvLayer extends WindowLayer {
+  op: 'conv';
+  inChannels: number;
+  outChannels: number;
+  bias: boolean;
+  norm: boolean;
+  relu: boolean;
+}
+
+export interface PoolLayer extends WindowLayer {
+  op: 'maxPool' | 'avgPool';
+}
+
+/** A frozen batch norm on its own: x * scale + shift, then ReLU. */
+export interface NormLayer extends LayerBase {
+  op: 'norm';
+  channels: number;
+  relu: boolean;
+}
+
+/** Sum of two maps, then ReLU. */
+export interface AddLayer extends LayerBase {
+  op: 'add';
+}
+
+export interface ConcatLayer extends LayerBase {
+  op: 'concat';
+}
+
+export type Layer = ConvLayer | PoolLayer | NormLayer | AddLayer | ConcatLayer;
+
+export interface Architecture {
+  name: string;
+  layers: readonly Layer[];
+  /** Last convolutional feature map. */
+  defaultCut: string;
+  normEpsilon: number;
+  /** What the published weights expect. */
+  preprocessing: Preprocessing;
+  /** Names of layers in other frameworks -> our names, accepted wherever a cut is. */
+  aliases: ReadonlyMap<string, string>;
+}
+
+/** Name that stands for the preprocessed image in `inputs`. */
+export const imageInput = 'image';
+
+/** RGB in [0, 1], ImageNet mean and standard deviation: torchvision, and Keras' DenseNet. */
+export const torchPreprocessing: Preprocessing = {
+  channels: 'rgb',
+  scale: 1 / 255,
+  mean: [0.485, 0.456, 0.406],
+  std: [0.229, 0.224, 0.225],
+};
+
+/** BGR 0-255 minus the ImageNet mean, no scaling: Caffe, and Keras' ResNet50 and VGG. */
+export const caffePreprocessing: Preprocessing = {
+  channels: 'bgr',
+  scale: 1,
+  mean: [103.939, 116.779, 123.68],
+  std: [1, 1, 1],
+};
+
+/** An architecture up to one layer, and only the layers that this one needs. */
+export interface Trunk {
+  architecture: string;
+  cut: string;
+  layers: readonly Layer[];
+  stages: readonly string[];
+  /** Channels of the map. */
+  channels: number;
+  /** Pixels of the image per cell of the map. */
+  stride: number;
+}
+
+/** Cuts `architecture` behind `cut` (our name or an alias). Throws `InputError` for an unknown layer. */
+export function cutTrunk(architecture: Architecture, cut: string = architecture.defaultCut): Trunk {
+  const name = resolveLayer(architecture, cut);
+  const end = architecture.layers.findIndex((layer) => layer.name === name);
+  const needed = new Set([name]);
+  const layers: Layer[] = [];
+  for (const layer of architecture.layers.slice(0, end + 1).toReversed()) {
+    if (!needed.has(layer.name)) continue;
+    for (const input of layer.inputs) needed.add(input);
+    layers.unshift(layer);
+  }
+  return {
+    architecture: architecture.name,
+    cut: name,
+    layers,
+    stages: [...new Set(layers.map((layer) => layer.stage))],
+    channels: channelsOf(layers).get(name)!,
+    stride: stridesOf(layers).get(name)!,
+  };
+}
+
+/** Our name of a layer given as our name or an alias. */
+export function resolveLayer({ name, layers, aliases }: Architecture, layer: string): string {
+  const known = new Set(layers.map((l) => l.name));
+  if (known.has(layer)) return layer;
+  const target = aliases.get(layer);
+  if (target !== undefined) return target;
+  const outputs = layers.filter((l) => l.op !== 'norm' && !/\/(conv\d|shortcut)$/.test(l.name)).map((l) => l.name);
+  throw new InputError(`${name} has no layer "${layer}". Layers to cut at: ${outputs.join(', ')}.`);
+}
+
+function channelsOf(layers: readonly Layer[]): Map<string, number> {
+  const channels = new Map([[imageInput, 3]]);
+  for (const layer of layers) {
+    const inputs = layer.inputs.map((input) => channels.get(input)!);
+    if (layer.op === 'conv') channels.set(layer.name, layer.outChannels);
+    else if (layer.op === 'concat')
+      channels.set(
+        layer.name,
+        inputs.reduce((a, b) => a + b),
+      );
+    else channels.set(layer.name, inputs[0]);
+  }
+  return channels;
+}
+
+function stridesOf(layers: readonly Layer[]): Map<string, number> {
+  const strides = new Map([[imageInput, 1]]);
+  for (const layer of layers)
+    strides.set(layer.name, strides.get(layer.inputs[0])! * ('stride' in layer ? layer.stride : 1));
+  return strides;
+}
+
+/** Cells of the map along one axis for `length` pixels; 0 or less when the image is too small. */
+export function mapLength({ layers, cut }: Trunk, length: number): number {
+  const lengths = new Map([[imageInput, length]]);
+  for (const layer of layers) {
+    const input = Math.min(...layer.inputs.map((name) => lengths.get(name)!));
+    lengths.set(layer.name, 'size' in layer ? windowLength(input, layer) : input);
+  }
+  return lengths.get(cut)!;
+}
+
+function windowLength(input: number, layer: WindowLayer): number {
+  if (input <= 0) return 0;
+  const [before, after] = paddingOf(layer, input);
+  return Math.max(0, Math.floor((input + before + after - layer.size) / layer.stride) + 1);
+}
+
+/** Cells of padding before and behind an axis of `length` cells. */
+export function paddingOf({ pad, size, stride }: WindowLayer, length: number): [number, number] {
+  if (pad !== 'same') return [pad, pad];
+  const total = Math.max((Math.ceil(length / stride) - 1) * stride + size - length, 0);
+  return [Math.floor(total / 2), Math.ceil(total / 2)];
+}
+
+/** Shortest image side, px, that gives a map of at least one cell. */
+export function smallestSide(trunk: Trunk): number {
+  let side = 1;
+  while (mapLength(trunk, side) < 1) side++;
+  return side;
+}
+
+/** Which tensor of a layer: what the name ends in. */
+export type ParameterKind = 'kernel' | 'bias' | 'gamma' | 'beta' | 'mean' | 'variance';
+
+export interface Parameter {
+  /** `<layer>/<kind>`. */
+  name: string;
+  layer: string;
+  kind: ParameterKind;
+  stage: string;
+  /** Kernels are [height, width, in, out]. */
+  shape: number[];
+}
+
+/** Every tensor the layers need. Mean and variance are the statistics of frozen batch norms: never trained. */
+export function parametersOf(layers: readonly Layer[]): Parameter[] {
+  return layers.flatMap((layer) => {
+    const kinds: [ParameterKind, number[]][] = [];
+    const normOf = (channels: number): [ParameterKind, number[]][] =>
+      (['gamma', 'beta', 'mean', 'variance'] as const).map((kind) => [kind, [channels]]);
+    if (layer.op === 'conv') {
+      kinds.push(['kernel', [layer.size, layer.size, layer.inChannels, layer.outChannels]]);
+      if (layer.bias) kinds.push(['bias', [layer.outChannels]]);
+      if (layer.norm) kinds.push(...normOf(layer.outChannels));
+    } else if (layer.op === 'norm') kinds.push(...normOf(layer.channels));
+    return kinds.map(([kind, shape]) => ({
+      name: `${layer.name}/${kind}`,
+      layer: layer.name,
+      kind,
+      stage: layer.stage,
+      shape,
+    }));
+  });
+}

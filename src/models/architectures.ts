@@ -1,0 +1,64 @@
+/** @file The trunks by name, and the meta and starting weights that belong to them. */
+import seedrandom from 'seedrandom';
+import { UsageError } from '../errors.js';
+import { type Architecture, cutTrunk, parametersOf } from './architecture.js';
+import { densenet121 } from './densenet.js';
+import { defaultPooling, type ModelMeta, type PoolingOptions } from './meta.js';
+import { resnet50, resnet50Keras, resnet50Torchvision } from './resnet.js';
+import type { NamedArrays } from './safetensors.js';
+import { rmacSmall } from './small.js';
+import { vgg16 } from './vgg.js';
+
+export const architectures: ReadonlyMap<string, Architecture> = new Map(
+  [densenet121, resnet50, resnet50Keras, resnet50Torchvision, vgg16, rmacSmall].map((a) => [a.name, a]),
+);
+
+/** The architecture of that name. Throws `UsageError` listing the known ones. */
+export function architectureNamed(name: string): Architecture {
+  const architecture = architectures.get(name);
+  if (architecture === undefined) {
+    throw new UsageError(`Unknown architecture "${name}". Known: ${[...architectures.keys()].join(', ')}.`);
+  }
+  return architecture;
+}
+
+/** Meta of an architecture with its own preprocessing and default pooling; `cut` may be an alias. */
+export function defaultMeta(
+  name: string,
+  { cut, pooling, ...rest }: Partial<Omit<ModelMeta, 'pooling'>> & { pooling?: Partial<PoolingOptions> } = {},
+): ModelMeta {
+  const architecture = architectureNamed(name);
+  return {
+    preprocessing: architecture.preprocessing,
+    ...rest,
+    architecture: name,
+    cut: cutTrunk(architecture, cut).cut,
+    pooling: { ...defaultPooling, ...pooling },
+  };
+}
+
+/**
+ * Seeded He-normal weights for training from scratch: kernel ~ N(0, 2 / fan-in), mean 0, variance 1, gamma 1, beta 0,
+ * and gamma 0 at the end of residual branches, so that the depth does not multiply the variance. Same seed, same bytes.
+ */
+export function initialWeights(name: string, seed: number, cut?: string): NamedArrays {
+  const { layers } = cutTrunk(architectureNamed(name), cut);
+  const branchEnds = new Set(layers.flatMap((layer) => (layer.op === 'add' ? [layer.inputs[0]] : [])));
+  const weights: NamedArrays = new Map();
+  for (const { name: key, kind, layer, shape } of parametersOf(layers)) {
+    const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
+    if (kind === 'kernel') fillNormal(data, Math.sqrt(2 / (shape[0] * shape[1] * shape[2])), `${seed}/${key}`);
+    else if (kind === 'variance') data.fill(1);
+    else if (kind === 'gamma' && !branchEnds.has(layer)) data.fill(1);
+    weights.set(key, { shape, data });
+  }
+  return weights;
+}
+
+/** Box-Muller; two uniforms per value keep it simple. */
+function fillNormal(data: Float32Array, deviation: number, seed: string): void {
+  const random = seedrandom(seed);
+  for (let i = 0; i < data.length; i++) {
+    data[i] = deviation * Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  }
+}

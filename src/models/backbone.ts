@@ -1,0 +1,151 @@
+/**
+ * @file A trunk with weights: runs its layers, stage by stage. Batch norms are frozen: their statistics are constants and
+ * they are folded into the convolution when it runs, y = conv(x, W s) + (beta + (bias - mean) s) with
+ * s = gamma / sqrt(variance + epsilon), as differentiable arithmetic, so W, gamma, beta and bias all get gradients. What
+ * does not change between runs is computed once by the engine, so folding costs nothing while the weights stay.
+ */
+import * as tf from '@tensorflow/tfjs';
+import {
+  type ConvLayer,
+  imageInput,
+  type Layer,
+  type NormLayer,
+  paddingOf,
+  parametersOf,
+  type Trunk,
+  type WindowLayer,
+} from './architecture.js';
+import type { NamedArray, NamedArrays } from './safetensors.js';
+
+interface FrozenNorm {
+  mean: NamedArray;
+  variance: NamedArray;
+  /** [C] -mean on the device. */
+  minusMean: tf.Tensor1D;
+  /** [C] 1 / sqrt(variance + epsilon) on the device. */
+  inverseDeviation: tf.Tensor1D;
+}
+
+export class Backbone {
+  /** Trainable tensors by our name. */
+  readonly variables = new Map<string, tf.Variable>();
+  private readonly stageOfVariable = new Map<string, string>();
+  private readonly norms = new Map<string, FrozenNorm>();
+
+  /** `weights` must hold every parameter of the trunk in its shape; `variablePrefix` makes names unique among models. */
+  constructor(
+    readonly trunk: Trunk,
+    weights: NamedArrays,
+    { epsilon, variablePrefix }: { epsilon: number; variablePrefix: string },
+  ) {
+    for (const { name, kind, layer, stage, shape } of parametersOf(trunk.layers)) {
+      const { data } = weights.get(name)!;
+      if (kind === 'mean') continue; // with its variance, below
+      if (kind === 'variance') {
+        const mean = weights.get(`${layer}/mean`)!;
+        this.norms.set(layer, {
+          mean,
+          variance: weights.get(name)!,
+          minusMean: tf.keep(tf.tensor1d(mean.data.map((v) => -v))),
+          inverseDeviation: tf.keep(tf.tensor1d(data.map((v) => 1 / Math.sqrt(v + epsilon)))),
+        });
+        continue;
+      }
+      this.variables.set(
+        name,
+        tf.tidy(() => tf.variable(tf.tensor(data, shape), true, `${variablePrefix}/${name}`)),
+      );
+      this.stageOfVariable.set(name, stage);
+    }
+  }
+
+  /** Variables of the stages from index `from` on. */
+  variablesFrom(from: number): Map<string, tf.Variable> {
+    const stages = new Set(this.trunk.stages.slice(from));
+    return new Map([...this.variables].filter(([name]) => stages.has(this.stageOfVariable.get(name)!)));
+  }
+
+  /** Frozen statistics by name (`<layer>/mean`, `<layer>/variance`). */
+  statistics(): NamedArrays {
+    const arrays: NamedArrays = new Map();
+    for (const [layer, { mean, variance }] of this.norms)
+      arrays.set(`${layer}/mean`, mean).set(`${layer}/variance`, variance);
+    return arrays;
+  }
+
+  /**
+   * Runs the stages `from` (index, inclusive) to `to` (exclusive) on the output of stage `from - 1`, or on the
+   * preprocessed image.
+   */
+  run(x: tf.Tensor4D, { from = 0, to = this.trunk.stages.length } = {}): tf.Tensor4D {
+    if (from >= to) return x.clone();
+    return tf.tidy(() => {
+      const { stages, layers } = this.trunk;
+      const running = new Set(stages.slice(from, to));
+      const start = from === 0 ? imageInput : layers.findLast((layer) => layer.stage === stages[from - 1])!.name;
+      const outputs = new Map<string, tf.Tensor4D>([[start, x]]);
+      let last = x;
+      for (const layer of layers) {
+        if (!running.has(layer.stage)) continue;
+        const inputs = layer.inputs.map((name) => outputs.get(name)!);
+        last = this.apply(layer, inputs);
+        outputs.set(layer.name, last);
+      }
+      return last;
+    });
+  }
+
+  private apply(layer: Layer, inputs: tf.Tensor4D[]): tf.Tensor4D {
+    const x = inputs[0];
+    switch (layer.op) {
+      case 'conv': {
+        const { factor, shift } = this.coefficients(layer);
+        let y = tf.conv2d(x, factor as tf.Tensor4D, layer.stride, explicitPadding(layer, x));
+        if (shift !== undefined) y = y.add(shift);
+        return layer.relu ? y.relu() : y;
+      }
+      case 'norm': {
+        const { factor, shift } = this.coefficients(layer);
+        const y = x.mul<tf.Tensor4D>(factor).add<tf.Tensor4D>(shift!);
+        return layer.relu ? y.relu() : y;
+      }
+      case 'add':
+        return x.add<tf.Tensor4D>(inputs[1]).relu();
+      case 'concat':
+        return tf.concat(inputs, 3);
+      case 'maxPool':
+        return tf.maxPool(x, layer.size, layer.stride, explicitPadding(layer, x));
+      default:
+        return tf.avgPool(x, layer.size, layer.stride, explicitPadding(layer, x));
+    }
+  }
+
+  /** What a layer multiplies by (a kernel, or the scale of a norm) and adds. */
+  private coefficients(layer: ConvLayer | NormLayer): { factor: tf.Tensor; shift?: tf.Tensor | undefined } {
+    const { name } = layer;
+    const kernel = this.variables.get(`${name}/kernel`);
+    const bias = this.variables.get(`${name}/bias`);
+    if (layer.op === 'conv' && !layer.norm) return { factor: kernel!, shift: bias };
+    const { minusMean, inverseDeviation } = this.norms.get(name)!;
+    const scale = this.variables.get(`${name}/gamma`)!.mul(inverseDeviation); // [C]
+    const offset = bias === undefined ? minusMean : bias.add(minusMean); // [C]
+    const shift = this.variables.get(`${name}/beta`)!.add(offset.mul(scale));
+    return { factor: kernel === undefined ? scale : kernel.mul(scale), shift }; // kernels end in their output channels
+  }
+
+  dispose(): void {
+    tf.dispose([...this.variables.values()]);
+    for (const { minusMean, inverseDeviation } of this.norms.values()) tf.dispose([minusMean, inverseDeviation]);
+    this.variables.clear();
+    this.norms.clear();
+  }
+}
+
+function explicitPadding(
+  layer: WindowLayer,
+  x: tf.Tensor4D,
+): 'valid' | [[0, 0], [number, number], [number, number], [0, 0]] {
+  const rows = paddingOf(layer, x.shape[1]);
+  const columns = paddingOf(layer, x.shape[2]);
+  return [...rows, ...columns].every((cells) => cells === 0) ? 'valid' : [[0, 0], rows, columns, [0, 0]];
+}

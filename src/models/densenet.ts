@@ -1,0 +1,118 @@
+/**
+ * @file DenseNet-121 (Huang et al. 2017). Keras and torchvision compute the same apart from the batch norms' epsilon.
+ * Layers: `stem/conv`, `stem/pool`, `block1/layer1/conv2`, ..., `block1`, `transition1`, ..., `block4`, `norm`.
+ */
+import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
+
+const layersPerBlock = [6, 12, 24, 16];
+const growth = 32;
+const bottleneck = 4 * growth;
+
+export const densenet121: Architecture = {
+  name: 'densenet121',
+  layers: denseLayers(),
+  defaultCut: 'norm',
+  normEpsilon: 1.001e-5,
+  preprocessing: torchPreprocessing,
+  aliases: aliases(),
+};
+
+function denseLayers(): Layer[] {
+  const layers: Layer[] = [
+    conv('stem/conv', imageInput, 'stem', { size: 7, stride: 2, inChannels: 3, outChannels: 64, norm: true }),
+    { op: 'maxPool', name: 'stem/pool', inputs: ['stem/conv'], stage: 'stem', size: 3, stride: 2, pad: 1 },
+  ];
+  let input = 'stem/pool';
+  let channels = 64;
+  for (const [i, count] of layersPerBlock.entries()) {
+    const block = `block${i + 1}`;
+    for (let j = 1; j <= count; j++) {
+      const name = `${block}/layer${j}`;
+      const output = j === count ? block : `${name}/out`;
+      layers.push(
+        { op: 'norm', name: `${name}/norm`, inputs: [input], stage: block, channels, relu: true },
+        conv(`${name}/conv1`, `${name}/norm`, block, {
+          size: 1,
+          inChannels: channels,
+          outChannels: bottleneck,
+          norm: true,
+        }),
+        conv(`${name}/conv2`, `${name}/conv1`, block, {
+          size: 3,
+          inChannels: bottleneck,
+          outChannels: growth,
+          norm: false,
+        }),
+        { op: 'concat', name: output, inputs: [input, `${name}/conv2`], stage: block },
+      );
+      input = output;
+      channels += growth;
+    }
+    if (i === layersPerBlock.length - 1) {
+      layers.push({ op: 'norm', name: 'norm', inputs: [input], stage: block, channels, relu: true });
+      break;
+    }
+    const transition = `transition${i + 1}`;
+    layers.push(
+      { op: 'norm', name: `${transition}/norm`, inputs: [input], stage: block, channels, relu: true },
+      conv(`${transition}/conv`, `${transition}/norm`, block, {
+        size: 1,
+        inChannels: channels,
+        outChannels: channels / 2,
+        norm: false,
+      }),
+      { op: 'avgPool', name: transition, inputs: [`${transition}/conv`], stage: block, size: 2, stride: 2, pad: 0 },
+    );
+    input = transition;
+    channels /= 2;
+  }
+  return layers;
+}
+
+/** A convolution without bias; the ReLU comes with the norm. */
+function conv(
+  name: string,
+  input: string,
+  stage: string,
+  {
+    size,
+    stride = 1,
+    inChannels,
+    outChannels,
+    norm,
+  }: { size: number; stride?: number; inChannels: number; outChannels: number; norm: boolean },
+): Layer {
+  const pad = (size - 1) / 2;
+  return {
+    op: 'conv',
+    name,
+    inputs: [input],
+    stage,
+    size,
+    stride,
+    pad,
+    inChannels,
+    outChannels,
+    bias: false,
+    norm,
+    relu: norm,
+  };
+}
+
+/** Layer names of Keras and torchvision for the maps people cut at. */
+function aliases(): Map<string, string> {
+  const names = new Map([
+    ['relu', 'norm'],
+    ['features', 'norm'],
+    ['bn', 'norm'],
+    ['pool1', 'stem/pool'],
+  ]);
+  for (const [i, count] of layersPerBlock.entries()) {
+    names.set(`denseblock${i + 1}`, `block${i + 1}`).set(`features.denseblock${i + 1}`, `block${i + 1}`);
+    for (let j = 1; j <= count; j++) {
+      names.set(`conv${i + 2}_block${j}_concat`, j === count ? `block${i + 1}` : `block${i + 1}/layer${j}/out`);
+    }
+    if (i > 0) names.set(`pool${i + 1}_pool`, `transition${i}`).set(`features.transition${i}`, `transition${i}`);
+  }
+  return names;
+}

@@ -1,0 +1,229 @@
+/**
+ * @file The descriptor model: pixels -> trunk -> regions -> l2 -> (shift, FC -> l2) -> sum -> l2. One class from training
+ * to export; parts can be run alone, so that trainers can keep the output of frozen stages.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { InputError, UsageError } from '../errors.js';
+import { cutTrunk, mapLength, parametersOf, smallestSide, type Trunk } from './architecture.js';
+import { architectureNamed } from './architectures.js';
+import { Backbone } from './backbone.js';
+import { checkMeta, type ModelMeta } from './meta.js';
+import { listed, problemOf } from './weight-checks.js';
+import { l2Normalize } from './normalize.js';
+import { gem, mac, regionMaxPool, regionsOf, spoc } from './pooling.js';
+import { preprocess } from './preprocess.js';
+import type { NamedArrays } from './safetensors.js';
+import { kernelName, shiftName, whiten } from './whitening.js';
+
+/** GeM's exponent among the variables. */
+export const exponentName = 'pooling/p';
+
+let created = 0;
+
+export class DescriptorModel {
+  readonly meta: ModelMeta;
+  /** Everything that can train, by name: trunk, `pooling/p` (GeM), `whitening/shift` [C], `whitening/kernel` [C, D]. */
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+  private readonly trunk: Trunk;
+  private readonly backbone: Backbone;
+  private readonly tail = new Map<string, tf.Variable>();
+
+  /**
+   * A model from its meta and weights (float32, our names). Tensors that are missing, misshapen, unknown or not finite
+   * are listed in one `InputError`. GeM's exponent may be absent: it then starts at `meta.pooling.p`.
+   */
+  static create(meta: ModelMeta, weights: NamedArrays): DescriptorModel {
+    const checked = checkMeta(meta, 'model');
+    const architecture = architectureNamed(checked.architecture);
+    const trunk = cutTrunk(architecture, checked.cut);
+    const complete: NamedArrays = new Map(weights);
+    if (checked.pooling.kind === 'gem' && !complete.has(exponentName)) {
+      complete.set(exponentName, { shape: [], data: Float32Array.of(checked.pooling.p) });
+    }
+    checkWeights(expectedShapes(checked, trunk), complete);
+    const { normEpsilon = architecture.normEpsilon } = checked;
+    return new DescriptorModel({ ...checked, cut: trunk.cut }, trunk, complete, normEpsilon);
+  }
+
+  private constructor(meta: ModelMeta, trunk: Trunk, weights: NamedArrays, epsilon: number) {
+    this.meta = meta;
+    this.trunk = trunk;
+    const variablePrefix = `model${created++}`; // tfjs variable names are global
+    this.backbone = new Backbone(trunk, weights, { epsilon, variablePrefix });
+    for (const name of tailNames(meta)) {
+      const { data, shape } = weights.get(name)!;
+      this.tail.set(
+        name,
+        tf.tidy(() => tf.variable(tf.tensor(data, shape), true, `${variablePrefix}/${name}`)),
+      );
+    }
+    this.variables = new Map([...this.backbone.variables, ...this.tail]);
+  }
+
+  /** Length of the descriptor. */
+  get dimension(): number {
+    return this.meta.whitening?.dimension ?? this.trunk.channels;
+  }
+
+  /** Channels of the feature map. */
+  get channels(): number {
+    return this.trunk.channels;
+  }
+
+  /** Pixels of the image per cell of the map. */
+  get stride(): number {
+    return this.trunk.stride;
+  }
+
+  /** Parts of the trunk from the image on, names for `freeze`. Whitening and GeM's exponent belong to none. */
+  get stages(): readonly string[] {
+    return this.trunk.stages;
+  }
+
+  /** Shortest image side that gives a map, px. */
+  get smallestSide(): number {
+    return smallestSide(this.trunk);
+  }
+
+  /** [N, H, W, 3] RGB 0-255 -> [N, D] unit rows. */
+  describe(images: tf.Tensor4D): tf.Tensor2D {
+    return tf.tidy(() => this.pool(this.featureMap(images), imageSizeOf(images)));
+  }
+
+  /** [N, H, W, 3] RGB 0-255 -> [N, h, w, C]. Throws `InputError` for an image too small for a single cell. */
+  featureMap(images: tf.Tensor4D): tf.Tensor4D {
+    return tf.tidy(() => this.backbone.run(this.preprocess(images)));
+  }
+
+  /** Map -> [N, D] unit rows. `imageSize` [height, width] px is needed when `pooling.plane` is 'image'. */
+  pool(map: tf.Tensor4D, imageSize?: [number, number]): tf.Tensor2D {
+    return tf.tidy(() => {
+      const { epsilon } = this.meta.pooling;
+      let rows = l2Normalize(this.regionVectors(map, imageSize), epsilon); // [N, R, C]
+      if (this.meta.whitening !== undefined) {
+        const shift = this.tail.get(shiftName) as tf.Variable<tf.Rank.R1>;
+        const kernel = this.tail.get(kernelName) as tf.Variable<tf.Rank.R2>;
+        rows = l2Normalize(whiten(rows, shift, kernel) as tf.Tensor3D, epsilon); // [N, R, D]
+      }
+      return l2Normalize(rows.sum<tf.Tensor2D>(1), epsilon);
+    });
+  }
+
+  /** [N, H, W, 3] -> [N, R, C] unit rows before whitening: what whitening is learned on. R = 1 except for R-MAC. */
+  regionDescriptors(images: tf.Tensor4D): tf.Tensor3D {
+    return tf.tidy(() => {
+      const vectors = this.regionVectors(this.featureMap(images), imageSizeOf(images));
+      return l2Normalize(vectors, this.meta.pooling.epsilon);
+    });
+  }
+
+  /**
+   * Output of the frozen stages: `freeze` and all before it. 'none' gives the preprocessed image, 'all' the feature map.
+   */
+  prefix(images: tf.Tensor4D, freeze: string): tf.Tensor4D {
+    return tf.tidy(() => this.backbone.run(this.preprocess(images), { to: this.frozenStages(freeze) }));
+  }
+
+  /** The rest of `describe` on what `prefix` gave. `imageSize` [height, width] px as in `pool`. */
+  describeFromPrefix(x: tf.Tensor4D, freeze: string, imageSize?: [number, number]): tf.Tensor2D {
+    return tf.tidy(() => this.pool(this.backbone.run(x, { from: this.frozenStages(freeze) }), imageSize));
+  }
+
+  /** Variables that train when `freeze` is frozen: those of the later stages and of the tail. */
+  trainable(freeze: string): Map<string, tf.Variable> {
+    return new Map([...this.backbone.variablesFrom(this.frozenStages(freeze)), ...this.tail]);
+  }
+
+  /** All weights by name, read from the device. Trained values as they are now. */
+  async toArrays(): Promise<NamedArrays> {
+    const arrays = this.backbone.statistics();
+    for (const [name, variable] of this.variables) {
+      arrays.set(name, { shape: [...variable.shape], data: Float32Array.from(await variable.data()) });
+    }
+    return arrays;
+  }
+
+  dispose(): void {
+    this.backbone.dispose();
+    tf.dispose([...this.tail.values()]);
+    this.tail.clear();
+  }
+
+  private preprocess(images: tf.Tensor4D): tf.Tensor4D {
+    const [height, width] = imageSizeOf(images);
+    if (images.rank !== 4 || images.shape[3] !== 3) {
+      throw new Error(`describe: images of shape [N, H, W, 3] expected, got [${images.shape.join(', ')}]`);
+    }
+    if (mapLength(this.trunk, Math.min(height, width)) < 1) {
+      throw new InputError(
+        `An image of ${width}x${height} px is too small for ${this.meta.architecture}: the shorter side must have at least ${this.smallestSide} px.`,
+      );
+    }
+    return preprocess(images, this.meta.preprocessing);
+  }
+
+  /** [N, h, w, C] -> [N, R, C], not normalised. */
+  private regionVectors(map: tf.Tensor4D, imageSize: [number, number] | undefined): tf.Tensor3D {
+    const { pooling } = this.meta;
+    switch (pooling.kind) {
+      case 'mac':
+        return mac(map).expandDims(1);
+      case 'spoc':
+        return spoc(map).expandDims(1);
+      case 'gem':
+        return gem(map, this.tail.get(exponentName) as tf.Variable<tf.Rank.R0>).expandDims(1);
+      default: {
+        const [, height, width] = map.shape;
+        const image = imageSize && { height: imageSize[0], width: imageSize[1] };
+        return regionMaxPool(map, regionsOf({ height, width }, pooling, { image, stride: this.stride }));
+      }
+    }
+  }
+
+  /** Number of leading stages that `freeze` freezes. */
+  private frozenStages(freeze: string): number {
+    if (freeze === 'none') return 0;
+    if (freeze === 'all') return this.stages.length;
+    const index = this.stages.indexOf(freeze);
+    if (index < 0) {
+      throw new UsageError(`Unknown stage "${freeze}" to freeze. Known: none, ${this.stages.join(', ')}, all.`);
+    }
+    return index + 1;
+  }
+}
+
+function imageSizeOf(images: tf.Tensor4D): [number, number] {
+  return [images.shape[1], images.shape[2]];
+}
+
+function tailNames({ pooling, whitening }: ModelMeta): string[] {
+  return [...(pooling.kind === 'gem' ? [exponentName] : []), ...(whitening ? [shiftName, kernelName] : [])];
+}
+
+/** Every tensor a model of this meta holds, with its shape. */
+function expectedShapes(meta: ModelMeta, trunk: Trunk): Map<string, number[]> {
+  const shapes = new Map(parametersOf(trunk.layers).map(({ name, shape }) => [name, shape]));
+  if (meta.pooling.kind === 'gem') shapes.set(exponentName, []);
+  if (meta.whitening !== undefined) {
+    shapes.set(shiftName, [trunk.channels]).set(kernelName, [trunk.channels, meta.whitening.dimension]);
+  }
+  return shapes;
+}
+
+function checkWeights(expected: ReadonlyMap<string, number[]>, weights: NamedArrays): void {
+  const missing = [...expected.keys()].filter((name) => !weights.has(name));
+  const extra = [...weights.keys()].filter((name) => !expected.has(name));
+  const broken: string[] = [];
+  for (const [name, shape] of expected) {
+    const array = weights.get(name);
+    if (array === undefined) continue;
+    const problem = problemOf(array, shape, name.split('/').at(-1)!);
+    if (problem !== undefined) broken.push(`${name} ${problem}`);
+  }
+  const problems = [
+    ...(missing.length > 0 ? [`missing: ${listed(missing)}`] : []),
+    ...(extra.length > 0 ? [`unknown: ${listed(extra)}`] : []),
+    ...(broken.length > 0 ? [listed(broken)] : []),
+  ];
+  if (problems.length > 0) throw new InputError(`The weights do not fit the model: ${problems.join('; ')}.`);
+}

@@ -1,0 +1,21 @@
+/** @file l2 normalisation with a gradient that stays finite at zero. */
+import * as tf from '@tensorflow/tfjs';
+
+/** Smallest norm divided by: a zero row stays zero and its gradient is at most 1 / 1e-6. */
+export const defaultEpsilon = 1e-6;
+
+/**
+ * Unit vectors along the last axis: x * rsqrt(max(sum x^2, epsilon^2)). Same shape out. Exact x / |x| for rows of norm
+ * above `epsilon`; shorter rows are divided by `epsilon`. (tf.norm has a NaN gradient at 0; this has not.)
+ */
+export function l2Normalize<T extends tf.Tensor>(x: T, epsilon: number = defaultEpsilon): T {
+  return tf.tidy(() =>
+    x.mul(
+      x
+        .square()
+        .sum(-1, true)
+        .maximum(epsilon ** 2)
+        .rsqrt(),
+    ),
+  );
+}

@@ -1,0 +1,171 @@
+/**
+ * @file Names of published weights -> ours. Each architecture says, for one of its layers, what Keras and torchvision call
+ * the convolution and the batch norm of it; the suffixes (kernel or weight, moving_mean or running_mean) are the same
+ * everywhere. Which of the layouts a file has is found by counting names.
+ */
+import type { ParameterKind } from './architecture.js';
+
+export type WeightLayout = 'rmac' | 'keras' | 'torchvision';
+
+/** What one of our layers is called elsewhere. A layer without the part has no name for it. */
+interface SourceLayer {
+  conv?: string;
+  norm?: string;
+}
+
+/** Our layer -> its names in the variants of one framework (old and new releases name layers differently). */
+type LayerNames = (layer: string) => readonly SourceLayer[];
+
+interface Naming {
+  keras: LayerNames;
+  torchvision: LayerNames;
+}
+
+const namings: Readonly<Record<string, Naming>> = {
+  densenet121: { keras: kerasDensenet, torchvision: torchDensenet },
+  // The two generations of Keras names stand for two arithmetics: accepting both would give wrong maps without an error.
+  resnet50: { keras: oldKerasResnet, torchvision: torchResnet },
+  'resnet50-keras': { keras: kerasResnet, torchvision: torchResnet },
+  'resnet50-tv': { keras: kerasResnet, torchvision: torchResnet },
+  vgg16: { keras: kerasVgg, torchvision: torchVgg },
+};
+
+const residualLayer = /^stage(\d)\/block(\d)\/(?:conv(\d)|shortcut)$/;
+
+const kerasSuffix: Readonly<Record<ParameterKind, string>> = {
+  kernel: 'kernel',
+  bias: 'bias',
+  gamma: 'gamma',
+  beta: 'beta',
+  mean: 'moving_mean',
+  variance: 'moving_variance',
+};
+
+const torchSuffix: Readonly<Record<ParameterKind, string>> = {
+  kernel: 'weight',
+  bias: 'bias',
+  gamma: 'weight',
+  beta: 'bias',
+  mean: 'running_mean',
+  variance: 'running_var',
+};
+
+/** Every name a parameter may have in files of a layout. */
+export function sourceNames(
+  architecture: string,
+  { name, layer, kind }: { name: string; layer: string; kind: ParameterKind },
+  layout: WeightLayout,
+): string[] {
+  if (layout === 'rmac') return [name];
+  const layerNames = namings[architecture]?.[layout];
+  if (layerNames === undefined) return [];
+  const part = kind === 'kernel' || kind === 'bias' ? 'conv' : 'norm';
+  const suffix = (layout === 'keras' ? kerasSuffix : torchSuffix)[kind];
+  return layerNames(layer).flatMap((source) => {
+    const prefix = source[part];
+    if (prefix === undefined) return [];
+    return [layout === 'keras' ? `${prefix}/${suffix}` : `${prefix}.${suffix}`];
+  });
+}
+
+/** A tensor's name without what tools wrap around it: Keras' `:0`, DataParallel's `module.`. */
+export function plainName(name: string): string {
+  return name.replace(/:0$/, '').replace(/^module\./, '');
+}
+
+/** Tensors of the classifier behind the trunk: expected in complete files, and left out. */
+export function isClassifierHead(name: string): boolean {
+  return /^(fc\d*|predictions|probs|logits|classifier(\.\d+)?)[./](kernel|weight|bias)$/.test(plainName(name));
+}
+
+/** Counters that torch keeps beside a batch norm. */
+export function isCounter(name: string): boolean {
+  return name.endsWith('.num_batches_tracked');
+}
+
+/** `block2/layer5/conv1` -> conv3_block5_1_conv + conv3_block5_1_bn. */
+function kerasDensenet(layer: string): SourceLayer[] {
+  if (layer === 'stem/conv') return [{ conv: 'conv1/conv', norm: 'conv1/bn' }];
+  if (layer === 'norm') return [{ norm: 'bn' }];
+  const transition = /^transition(\d)\/(norm|conv)$/.exec(layer);
+  if (transition) {
+    const prefix = `pool${Number(transition[1]) + 1}`;
+    return [{ conv: `${prefix}_conv`, norm: `${prefix}_bn` }];
+  }
+  const [, block, index, part] = /^block(\d)\/layer(\d+)\/(norm|conv1|conv2)$/.exec(layer) ?? [];
+  const prefix = `conv${Number(block) + 1}_block${index}`;
+  if (part === 'norm') return [{ norm: `${prefix}_0_bn` }];
+  const number = part === 'conv1' ? 1 : 2;
+  return [{ conv: `${prefix}_${number}_conv`, norm: `${prefix}_${number}_bn` }];
+}
+
+/** `block2/layer5/conv1` -> features.denseblock2.denselayer5.conv1 + .norm2; files before 2018 wrote conv.1, norm.2. */
+function torchDensenet(layer: string): SourceLayer[] {
+  if (layer === 'stem/conv') return [{ conv: 'features.conv0', norm: 'features.norm0' }];
+  if (layer === 'norm') return [{ norm: 'features.norm5' }];
+  const transition = /^transition(\d)\//.exec(layer);
+  if (transition) {
+    const prefix = `features.transition${transition[1]}`;
+    return [{ conv: `${prefix}.conv`, norm: `${prefix}.norm` }];
+  }
+  const [, block, index, part] = /^block(\d)\/layer(\d+)\/(norm|conv1|conv2)$/.exec(layer) ?? [];
+  const prefix = `features.denseblock${block}.denselayer${index}`;
+  if (part === 'norm') return [{ norm: `${prefix}.norm1` }, { norm: `${prefix}.norm.1` }];
+  if (part === 'conv2') return [{ conv: `${prefix}.conv2` }, { conv: `${prefix}.conv.2` }];
+  return [
+    { conv: `${prefix}.conv1`, norm: `${prefix}.norm2` },
+    { conv: `${prefix}.conv.1`, norm: `${prefix}.norm.2` },
+  ];
+}
+
+/** `stage3/block6/conv2` -> res4f_branch2b + bn4f_branch2b: Keras up to 2.1, after Caffe. */
+function oldKerasResnet(layer: string): SourceLayer[] {
+  if (layer === 'conv1') return [{ conv: 'conv1', norm: 'bn_conv1' }];
+  const [, stage, block, conv] = residualLayer.exec(layer) ?? [];
+  const branch = conv === undefined ? '1' : `2${'abc'[Number(conv) - 1]}`;
+  const suffix = `${Number(stage) + 1}${'abcdef'[Number(block) - 1]}_branch${branch}`;
+  return [{ conv: `res${suffix}`, norm: `bn${suffix}` }];
+}
+
+/** `stage3/block6/conv2` -> conv4_block6_2_conv + conv4_block6_2_bn: Keras since. */
+function kerasResnet(layer: string): SourceLayer[] {
+  if (layer === 'conv1') return [{ conv: 'conv1_conv', norm: 'conv1_bn' }];
+  const [, stage, block, conv] = residualLayer.exec(layer) ?? [];
+  const prefix = `conv${Number(stage) + 1}_block${block}_${conv ?? 0}`;
+  return [{ conv: `${prefix}_conv`, norm: `${prefix}_bn` }];
+}
+
+/** `stage3/block6/conv2` -> layer3.5.conv2 + layer3.5.bn2. */
+function torchResnet(layer: string): SourceLayer[] {
+  if (layer === 'conv1') return [{ conv: 'conv1', norm: 'bn1' }];
+  const [, stage, block, conv] = residualLayer.exec(layer) ?? [];
+  const prefix = `layer${stage}.${Number(block) - 1}`;
+  if (conv === undefined) return [{ conv: `${prefix}.downsample.0`, norm: `${prefix}.downsample.1` }];
+  return [{ conv: `${prefix}.conv${conv}`, norm: `${prefix}.bn${conv}` }];
+}
+
+/** `conv5_3` -> block5_conv3. */
+function kerasVgg(layer: string): SourceLayer[] {
+  return [{ conv: layer.replace(/^conv(\d)_(\d)$/, 'block$1_conv$2') }];
+}
+
+/** Index of each convolution in torchvision's `features`, pooling and ReLU counted. */
+const torchVggIndex: Readonly<Record<string, number>> = {
+  conv1_1: 0,
+  conv1_2: 2,
+  conv2_1: 5,
+  conv2_2: 7,
+  conv3_1: 10,
+  conv3_2: 12,
+  conv3_3: 14,
+  conv4_1: 17,
+  conv4_2: 19,
+  conv4_3: 21,
+  conv5_1: 24,
+  conv5_2: 26,
+  conv5_3: 28,
+};
+
+function torchVgg(layer: string): SourceLayer[] {
+  return [{ conv: `features.${torchVggIndex[layer]}` }];
+}

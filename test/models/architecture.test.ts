@@ -1,0 +1,86 @@
+import { describe, expect, test } from 'vitest';
+import { cutTrunk, mapLength, parametersOf, smallestSide } from '../../src/models/architecture.js';
+import { architectureNamed, architectures } from '../../src/models/architectures.js';
+
+const trunk = (name: string, cut?: string) => cutTrunk(architectureNamed(name), cut);
+
+describe('cutTrunk', () => {
+  test.each([
+    ['resnet50', 'activation_40', 'stage3/block6', 1024, 16],
+    ['resnet50', 'activation_43', 'stage4/block1', 2048, 32],
+    ['resnet50', 'res4f', 'stage3/block6', 1024, 16],
+    ['resnet50-keras', 'conv4_block6_out', 'stage3/block6', 1024, 16],
+    ['resnet50-tv', 'layer3', 'stage3/block6', 1024, 16],
+    ['resnet50-tv', undefined, 'stage4/block3', 2048, 32],
+    ['densenet121', undefined, 'norm', 1024, 32],
+    ['densenet121', 'conv4_block24_concat', 'block3', 1024, 16],
+    ['densenet121', 'pool3_pool', 'transition2', 256, 16],
+    ['vgg16', undefined, 'conv5_3', 512, 16],
+    ['vgg16', 'block5_pool', 'pool5', 512, 32],
+    ['rmac-small', undefined, 'out', 256, 16],
+  ])('%s at %s is %s: %i channels, stride %i', (name, cut, layer, channels, stride) => {
+    expect(trunk(name, cut)).toMatchObject({ cut: layer, channels, stride });
+  });
+
+  test('leaves out the layers that the cut does not need', () => {
+    const names = trunk('resnet50', 'stage2/block1/conv1').layers.map((layer) => layer.name);
+    expect(names).not.toContain('stage2/block1/shortcut');
+    expect(names.at(-1)).toBe('stage2/block1/conv1');
+  });
+
+  test('stages end in the layers that come before the next one', () => {
+    expect(trunk('densenet121').stages).toEqual(['stem', 'block1', 'block2', 'block3', 'block4']);
+    expect(trunk('resnet50', 'conv4').stages).toEqual(['stem', 'stage1', 'stage2', 'stage3']);
+    expect(trunk('vgg16').stages).toEqual(['conv1', 'conv2', 'conv3', 'conv4', 'conv5']);
+  });
+
+  test('an unknown layer is an error that lists where to cut', () => {
+    expect(() => trunk('vgg16', 'fc7')).toThrow('vgg16 has no layer "fc7". Layers to cut at: conv1_1, conv1_2, pool1');
+  });
+
+  test('every alias names a layer', () => {
+    for (const architecture of architectures.values()) {
+      const names = new Set(architecture.layers.map((layer) => layer.name));
+      for (const [alias, target] of architecture.aliases)
+        expect(names.has(target), `${architecture.name} ${alias}`).toBe(true);
+    }
+  });
+});
+
+test('every architecture is a list in which each input comes earlier and each stage passes on one map', () => {
+  for (const { name, layers } of architectures.values()) {
+    const stageOf = new Map([['image', '']]);
+    const lastOf = new Map<string, string>();
+    for (const layer of layers) {
+      for (const input of layer.inputs) {
+        expect(stageOf.has(input), `${name} ${layer.name}`).toBe(true);
+        const from = stageOf.get(input)!;
+        if (from !== '' && from !== layer.stage) expect(input, `${name} ${layer.name}`).toBe(lastOf.get(from));
+      }
+      stageOf.set(layer.name, layer.stage);
+      lastOf.set(layer.stage, layer.name);
+    }
+  }
+});
+
+test('published numbers of trainable and frozen values', () => {
+  const count = (name: string) =>
+    parametersOf(architectureNamed(name).layers).reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b, 1), 0);
+  expect(count('densenet121')).toBe(7_037_504); // Keras, include_top=False
+  expect(count('resnet50')).toBe(23_587_712); // Keras, include_top=False
+  expect(count('resnet50-tv')).toBe(25_557_032 - 2_049_000 + 53_120); // torchvision without fc, with running statistics
+  expect(count('vgg16')).toBe(14_714_688); // Keras, include_top=False
+});
+
+test('map sizes: 800 x 600 gives 25 x 19 for ResNet, whatever the flavour; the smallest side is exact', () => {
+  for (const name of ['resnet50', 'resnet50-keras', 'resnet50-tv']) {
+    expect([mapLength(trunk(name), 800), mapLength(trunk(name), 600)], name).toEqual([25, 19]);
+  }
+  for (const name of architectures.keys()) {
+    const side = smallestSide(trunk(name));
+    expect(mapLength(trunk(name), side)).toBe(1);
+    if (side > 1) expect(mapLength(trunk(name), side - 1)).toBe(0);
+  }
+  expect(smallestSide(trunk('resnet50'))).toBe(5); // 5 -> 3 -> 1
+  expect(smallestSide(trunk('vgg16', 'pool5'))).toBe(32);
+});

@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest';
+import { InputError } from '../../src/errors.js';
+import { cutTrunk, parametersOf } from '../../src/models/architecture.js';
+import { architectureNamed } from '../../src/models/architectures.js';
+import { importWeights } from '../../src/models/import-weights.js';
+import type { NamedArrays } from '../../src/models/safetensors.js';
+import { sourceNames, type WeightLayout } from '../../src/models/weight-names.js';
+
+/** Weights of a cut trunk as a framework names them; torch kernels in torch's order. */
+function saved(architecture: string, layout: WeightLayout, cut: string): NamedArrays {
+  return new Map(
+    parametersOf(cutTrunk(architectureNamed(architecture), cut).layers).map((parameter) => {
+      const [h, w, i, o] = parameter.shape;
+      const shape = layout === 'torchvision' && parameter.kind === 'kernel' ? [o, i, h, w] : parameter.shape;
+      const size = shape.reduce((a, b) => a * b, 1);
+      return [
+        sourceNames(architecture, parameter, layout)[0],
+        { shape, data: Float32Array.from({ length: size }, (_, k) => k % 97) },
+      ];
+    }),
+  );
+}
+
+test.each([
+  ['densenet121', 'block2/layer5/conv1', 'kernel', 'keras', 'conv3_block5_1_conv/kernel'],
+  ['densenet121', 'block2/layer5/conv1', 'gamma', 'keras', 'conv3_block5_1_bn/gamma'],
+  ['densenet121', 'transition1/norm', 'mean', 'keras', 'pool2_bn/moving_mean'],
+  ['densenet121', 'norm', 'beta', 'keras', 'bn/beta'],
+  ['densenet121', 'block2/layer5/conv1', 'gamma', 'torchvision', 'features.denseblock2.denselayer5.norm2.weight'],
+  ['densenet121', 'block2/layer5/conv1', 'kernel', 'torchvision', 'features.denseblock2.denselayer5.conv.1.weight'],
+  ['densenet121', 'norm', 'variance', 'torchvision', 'features.norm5.running_var'],
+  ['resnet50', 'stage3/block6/conv2', 'bias', 'keras', 'res4f_branch2b/bias'],
+  ['resnet50', 'stage1/block1/shortcut', 'gamma', 'keras', 'bn2a_branch1/gamma'],
+  ['resnet50-keras', 'stage3/block6/conv2', 'bias', 'keras', 'conv4_block6_2_conv/bias'],
+  ['resnet50-keras', 'stage1/block1/shortcut', 'gamma', 'keras', 'conv2_block1_0_bn/gamma'],
+  ['resnet50-tv', 'stage1/block1/shortcut', 'gamma', 'torchvision', 'layer1.0.downsample.1.weight'],
+  ['vgg16', 'conv5_3', 'kernel', 'torchvision', 'features.28.weight'],
+  ['vgg16', 'conv5_3', 'kernel', 'keras', 'block5_conv3/kernel'],
+] as const)('%s: %s/%s is called %s %s', (architecture, layer, kind, layout, expected) => {
+  expect(sourceNames(architecture, { name: `${layer}/${kind}`, layer, kind }, layout)).toContain(expected);
+});
+
+test('torch kernels [out, in, h, w] become [h, w, in, out]', () => {
+  const tensors = saved('vgg16', 'torchvision', 'conv1_1');
+  const { weights, layout } = importWeights(tensors, 'f', { architecture: 'vgg16', cut: 'conv1_1' });
+  expect(layout).toBe('torchvision');
+  const kernel = weights.get('conv1_1/kernel')!;
+  expect(kernel.shape).toEqual([3, 3, 3, 64]);
+  // out 5, in 2, y 1, x 0: index ((5 * 3 + 2) * 3 + 1) * 3 + 0 = 156 there, ((1 * 3 + 0) * 3 + 2) * 64 + 5 = 709 here
+  expect(kernel.data[709]).toBe(156 % 97);
+});
+
+test('the preprocessing and epsilon are those of the framework the weights come from', () => {
+  const keras = importWeights(saved('vgg16', 'keras', 'conv1_1'), 'f', { architecture: 'vgg16', cut: 'conv1_1' });
+  expect(keras.meta.preprocessing).toMatchObject({ channels: 'bgr', scale: 1, mean: [103.939, 116.779, 123.68] });
+  const torch = importWeights(saved('vgg16', 'torchvision', 'conv1_1'), 'f', { architecture: 'vgg16', cut: 'conv1_1' });
+  expect(torch.meta.preprocessing).toMatchObject({ channels: 'rgb', mean: [0.485, 0.456, 0.406] });
+  const dense = (layout: WeightLayout) =>
+    importWeights(saved('densenet121', layout, 'stem/pool'), 'f', { architecture: 'densenet121', cut: 'stem/pool' })
+      .meta.normEpsilon;
+  expect([dense('keras'), dense('torchvision')]).toEqual([undefined, 1e-5]);
+});
+
+test('the classifier, counters and layers behind the cut are left out and listed', () => {
+  const tensors = saved('resnet50-tv', 'torchvision', 'layer2');
+  tensors.set('fc.weight', { shape: [1], data: Float32Array.of(1) });
+  tensors.set('bn1.num_batches_tracked', { shape: [], data: Float32Array.of(1) });
+  const result = importWeights(tensors, 'f', { architecture: 'resnet50-tv', cut: 'layer1' });
+  expect(result.head).toEqual(['fc.weight']);
+  expect(result.behindCut).toContain('layer2.3.bn3.running_var');
+  expect(result.behindCut.every((name) => name.startsWith('layer2.'))).toBe(true);
+  expect(result.meta.cut).toBe('stage1/block3');
+});
+
+test("names wrapped by Keras' :0 and by DataParallel are found", () => {
+  const keras = new Map([...saved('vgg16', 'keras', 'conv1_1')].map(([name, array]) => [`${name}:0`, array]));
+  expect(importWeights(keras, 'f', { architecture: 'vgg16', cut: 'conv1_1' }).layout).toBe('keras');
+  const torch = new Map(
+    [...saved('vgg16', 'torchvision', 'conv1_1')].map(([name, array]) => [`module.${name}`, array]),
+  );
+  expect(importWeights(torch, 'f', { architecture: 'vgg16', cut: 'conv1_1' }).layout).toBe('torchvision');
+});
+
+test('a partial file without --cut says how far it is complete', () => {
+  const tensors = saved('resnet50', 'keras', 'activation_40');
+  expect(() => importWeights(tensors, 'part.safetensors', { architecture: 'resnet50' })).toThrow(InputError);
+  expect(() => importWeights(tensors, 'part.safetensors', { architecture: 'resnet50' })).toThrow(
+    /^part\.safetensors does not fit resnet50 cut at stage4\/block3: missing: res5a_branch2a\/kernel, .* \(complete up to stage3\/block6: pass --cut stage3\/block6\)\.$/,
+  );
+});
+
+test('missing, misshapen, broken and unknown tensors are listed together by their own names', () => {
+  const tensors = saved('vgg16', 'torchvision', 'conv1_2');
+  tensors.delete('features.2.bias');
+  tensors.set('features.0.bias', { shape: [3], data: new Float32Array(3) });
+  tensors.get('features.0.weight')!.data[0] = Infinity;
+  tensors.set('extra', { shape: [], data: Float32Array.of(0) });
+  expect(() => importWeights(tensors, 'f', { architecture: 'vgg16', cut: 'conv1_2' })).toThrow(
+    'f does not fit vgg16 cut at conv1_2: missing: features.2.bias (complete up to conv1_1: pass --cut conv1_1); ' +
+      'features.0.weight holds NaN or infinite values; features.0.bias is [3], [64] expected; unknown: extra.',
+  );
+});
+
+test('weights of another architecture or Keras generation are refused, never run in the wrong arithmetic', () => {
+  const old = saved('resnet50', 'keras', 'conv2');
+  expect(() => importWeights(old, 'f', { architecture: 'resnet50-keras', cut: 'conv2' })).toThrow(
+    'the names are those of --arch resnet50.',
+  );
+  expect(() => importWeights(old, 'f', { architecture: 'vgg16' })).toThrow(
+    'block1_conv1/kernel or features.0.weight or conv1_1/kernel was expected',
+  );
+  const torch = saved('resnet50-tv', 'torchvision', 'conv2');
+  expect(() => importWeights(torch, 'f', { architecture: 'resnet50', cut: 'conv2' })).toThrow('missing: conv1.bias');
+});

@@ -1,0 +1,128 @@
+/**
+ * @file Every backbone against torchvision with random weights on odd image sizes. Weights and images come from an integer
+ * hash that scripts/reference-torchvision.py computes too; only its results are stored, in test/golden.
+ */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { describe, expect, test } from 'vitest';
+import { parametersOf } from '../../src/models/architecture.js';
+import { architectureNamed, defaultMeta } from '../../src/models/architectures.js';
+import { DescriptorModel } from '../../src/models/descriptor.js';
+import { importWeights } from '../../src/models/import-weights.js';
+import type { NamedArrays } from '../../src/models/safetensors.js';
+import { sourceNames } from '../../src/models/weight-names.js';
+import { expectClose, relativeDistance } from '../support/close.js';
+import '../support/engine.js';
+import { readGoldenNpy } from '../support/npy.js';
+
+/** FNV-1a of the name, plus a golden-ratio stride, through the lowbias32 mixer: `count` values in [-1, 1). */
+function uniform(name: string, count: number): Float64Array {
+  let seed = 0x811c9dc5;
+  for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 0x01000193);
+  return Float64Array.from({ length: count }, (_, i) => {
+    let x = (Math.imul(i, 0x9e3779b9) + seed) | 0;
+    x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
+    x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
+    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 31 - 1;
+  });
+}
+
+function hashedTensor(name: string, shape: number[]): Float32Array {
+  const u = uniform(
+    name,
+    shape.reduce((a, b) => a * b, 1),
+  );
+  if (shape.length === 4) {
+    const bound = Math.sqrt(6 / (shape[1] * shape[2] * shape[3]));
+    return Float32Array.from(u, (v) => v * bound);
+  }
+  if (name.endsWith('running_var')) return Float32Array.from(u, (v) => 1 + v / 2);
+  if (name.endsWith('.weight')) return Float32Array.from(u, (v) => 1 + v / 4);
+  return Float32Array.from(u, (v) => v / 10);
+}
+
+/** A state dict as torchvision would have saved it: its names, kernels [out, in, height, width]. */
+function stateDict(architecture: string): NamedArrays {
+  const { layers } = architectureNamed(architecture);
+  return new Map(
+    parametersOf(layers).map((parameter) => {
+      const [h, w, i, o] = parameter.shape;
+      const shape = parameter.kind === 'kernel' ? [o, i, h, w] : parameter.shape;
+      const name = sourceNames(architecture, parameter, 'torchvision')[0];
+      return [name, { shape, data: hashedTensor(name, shape) }];
+    }),
+  );
+}
+
+interface Golden {
+  networks: Record<
+    string,
+    { image: [number, number]; map: number[]; sum: number; sumOfSquares: number; positionalSum: number }[]
+  >;
+}
+
+const folder = join(import.meta.dirname, '../golden');
+const golden = JSON.parse(readFileSync(join(folder, 'torchvision.json'), 'utf8')) as Golden;
+
+const networks = [
+  { network: 'densenet121', architecture: 'densenet121' },
+  { network: 'vgg16', architecture: 'vgg16' },
+  { network: 'vgg16-pool5', architecture: 'vgg16', cut: 'pool5' },
+  { network: 'resnet50-tv', architecture: 'resnet50-tv' },
+  { network: 'resnet50-keras', architecture: 'resnet50-keras' },
+  { network: 'resnet50', architecture: 'resnet50' },
+];
+
+describe.each(networks)('$network', ({ network, architecture, cut }) => {
+  test('its map equals the reference to 1e-4 on odd sizes', async () => {
+    const { meta, weights } = importWeights(stateDict(architecture), 'reference', { architecture, cut });
+    // Torch names mean torch's pixels and epsilon to the importer; the Keras flavours of the reference have their own.
+    const keras = architecture === 'resnet50' || architecture === 'resnet50-keras';
+    const model = DescriptorModel.create(keras ? defaultMeta(architecture, { cut }) : meta, weights);
+    for (const [index, expected] of golden.networks[network].entries()) {
+      const [height, width] = expected.image;
+      const pixels = uniform(`image ${height}x${width}`, height * width * 3).map((v) => Math.floor((v + 1) * 128));
+      const image = tf.tensor4d(Float32Array.from(pixels), [1, height, width, 3]);
+      const map = tf.tidy(() => model.featureMap(image));
+      expect(map.shape.slice(1)).toEqual(expected.map);
+      const values = await map.data<'float32'>();
+      const table = tabulate(values, expected.map);
+      expectClose(
+        [table.sum, table.sumOfSquares, table.positionalSum],
+        [expected.sum, expected.sumOfSquares, expected.positionalSum],
+        {
+          absolute: 0,
+          relative: 1e-4,
+        },
+      );
+      if (index === 0) {
+        const reference = readGoldenNpy(join(folder, `torchvision.${network}.npy`));
+        const channels = expected.map[2];
+        for (const [i, row] of table.rows.entries()) {
+          expect(relativeDistance(row, reference.subarray(i * channels, (i + 1) * channels))).toBeLessThan(1e-4);
+        }
+      }
+      tf.dispose([image, map]);
+    }
+    model.dispose();
+  });
+});
+
+/** The reference's statistics of a map [h, w, C]: per-channel maximum, mean and position-weighted mean, and totals. */
+function tabulate(map: Float32Array, [height, width, channels]: number[]) {
+  const cells = height * width;
+  const rows = [new Float64Array(channels).fill(-Infinity), new Float64Array(channels), new Float64Array(channels)];
+  let sumOfSquares = 0;
+  for (let cell = 0; cell < cells; cell++) {
+    for (let c = 0; c < channels; c++) {
+      const v = map[cell * channels + c];
+      rows[0][c] = Math.max(rows[0][c], v);
+      rows[1][c] += v / cells;
+      rows[2][c] += (v * (cell + 1)) / cells ** 2;
+      sumOfSquares += v * v;
+    }
+  }
+  const total = (row: Float64Array) => row.reduce((a, b) => a + b, 0) * cells;
+  return { rows, sum: total(rows[1]), positionalSum: total(rows[2]), sumOfSquares };
+}
