@@ -183,7 +183,8 @@ export class OnnxBackend extends tf.KernelBackend {
     for (const value of freed) release(value, this.freed);
   }
 
-  private execute(values: readonly Value[], substitute: (value: Value) => Value | undefined): HostData[] {
+  /** Computes values in one native run; they stay pending. */
+  execute(values: readonly Value[], substitute: (value: Value) => Value | undefined): HostData[] {
     const program = planProgram(values, substitute);
     const session = this.sessions.get(program);
     const startedAt = performance.now();
@@ -195,7 +196,7 @@ export class OnnxBackend extends tf.KernelBackend {
     for (const { memory } of program.leaves) if (memory !== undefined) memory.runs++;
     return program.outputNames.map((name) =>
       name.startsWith('x')
-        ? ((program.leaves[Number(name.slice(1))] as Value).memory as Memory).data
+        ? (program.leaves[Number(name.slice(1))].memory as Memory).data
         : (results[name]?.data as HostData),
     );
   }

@@ -11,6 +11,7 @@ import './kernels/shape.js';
 import { backendName } from './kernels/kernel.js';
 import { executionProviders } from './ort.js';
 
+export { type RecordedModelOptions, recordModel } from './onnx-export.js';
 export { executionProviders } from './ort.js';
 
 export const devices = ['cpu', 'webgpu', 'cuda', 'tensorflow'] as const;

@@ -22,7 +22,7 @@ interface Entry {
 /** An invariant result that is due to be computed and kept: compute `value`, then call `keep` with the known value. */
 export interface Hoist {
   value: Value;
-  keep(known: Value): void;
+  keep: (known: Value) => void;
 }
 
 export class InvariantCache {

@@ -26,7 +26,7 @@ test('live tensors that share the work of a read are computed with it', () => {
   const { value, grads } = tf.variableGrads(() => tf.sum(tf.square(tf.matMul(w as tf.Tensor2D, w as tf.Tensor2D))));
   value.dataSync();
   expect(runs()).toBe(1);
-  (Object.values(grads)[0]).dataSync(); // already there
+  Object.values(grads)[0].dataSync(); // already there
   expect(runs()).toBe(1);
 });
 
@@ -73,7 +73,7 @@ test('reordered weights are computed once they are seen to be reused, and go wit
 
 test('a training loop does not serve stale invariants', () => {
   // w is used many times between updates, and the kept results must follow every update.
-  const w = tf.variable(tf.fill([1, 1, 4, 4], 0.5) as tf.Tensor4D);
+  const w = tf.variable(tf.fill<tf.Rank.R4>([1, 1, 4, 4], 0.5));
   const x = tf.ones<tf.Rank.R4>([1, 2, 2, 4]);
   for (let update = 1; update <= 3; update++) {
     for (let use = 0; use < 5; use++) {

@@ -54,7 +54,7 @@ async function expectSame(f: F, inputs: Data[]) {
   expected.forEach(({ values }, k) => {
     const scale = values.reduce((max, v) => Math.max(max, Math.abs(v)), 1);
     values.forEach((value, i) => {
-      expect(Math.abs((actual[k]?.values[i]) - value) / scale).toBeLessThan(2e-6);
+      expect(Math.abs(actual[k]?.values[i] - value) / scale).toBeLessThan(2e-6);
     });
   });
 }
@@ -66,7 +66,7 @@ const gradientOf =
     const project = (...xs: tf.Tensor[]) => {
       const y = f(...xs) as tf.Tensor;
       const weights = tf.tensor(random(y.shape, 9).values, y.shape);
-      return tf.sum(tf.mul(y, weights)) as tf.Scalar;
+      return tf.sum<tf.Scalar>(tf.mul(y, weights));
     };
     return tf.grads(project)(inputs);
   };
@@ -91,10 +91,7 @@ const smooth: Record<string, [F, Data[]]> = {
   minimum: [(a, b) => tf.minimum(a, b), [random([7]), random([7], 2)]],
   pow: [(a, b) => tf.pow(a, b), [positive([5]), random([5], 2)]],
   'pow with a scalar exponent': [(a, b) => tf.pow(a, b), [positive([2, 5]), positive([], 2)]],
-  squaredDifference: [
-    (a, b) => tf.squaredDifference(a, b),
-    [random([2, 3]), random([2, 3], 2)],
-  ],
+  squaredDifference: [(a, b) => tf.squaredDifference(a, b), [random([2, 3]), random([2, 3], 2)]],
   addN: [(...xs) => tf.addN(xs), [random([2, 3]), random([2, 3], 2), random([2, 3], 3)]],
   abs: [(x) => tf.abs(x), [random([9])]],
   exp: [(x) => tf.exp(x), [random([9])]],
@@ -158,19 +155,10 @@ const smooth: Record<string, [F, Data[]]> = {
   reverse: [(x) => tf.reverse(x, [0, 2]), [random([2, 3, 4])]],
   softmax: [(x) => tf.softmax(x), [random([3, 5])]],
   logSoftmax: [(x) => tf.logSoftmax(x), [random([3, 5])]],
-  where: [
-    (a, b) => tf.where(tf.tensor2d([1, 0, 0, 1], [2, 2], 'bool'), a, b),
-    [random([2, 2]), random([2, 2], 2)],
-  ],
+  where: [(a, b) => tf.where(tf.tensor2d([1, 0, 0, 1], [2, 2], 'bool'), a, b), [random([2, 2]), random([2, 2], 2)]],
   matMul: [(a, b) => tf.matMul(a, b), [random([3, 4]), random([4, 2], 2)]],
-  'matMul, both transposed': [
-    (a, b) => tf.matMul(a, b, true, true),
-    [random([4, 3]), random([2, 4], 2)],
-  ],
-  'matMul, batched': [
-    (a, b) => tf.matMul(a, b, false, true),
-    [random([2, 3, 4]), random([2, 5, 4], 2)],
-  ],
+  'matMul, both transposed': [(a, b) => tf.matMul(a, b, true, true), [random([4, 3]), random([2, 4], 2)]],
+  'matMul, batched': [(a, b) => tf.matMul(a, b, false, true), [random([2, 3, 4]), random([2, 5, 4], 2)]],
   'resizeBilinear, larger': [(x) => tf.image.resizeBilinear(x as tf.Tensor4D, [7, 5]), [random([1, 3, 4, 2])]],
   'resizeBilinear, smaller, align corners': [
     (x) => tf.image.resizeBilinear(x as tf.Tensor4D, [3, 2], true),
@@ -197,7 +185,7 @@ const convolutions: [number[], number[], number | [number, number], 'same' | 'va
   [[1, 5, 5, 2], [1, 1, 2, 3], 3, 'valid', 1],
 ]; // biome-ignore format: one geometry per line
 for (const [x, f, strides, pad, dilations] of convolutions) {
-  smooth[`conv2d [${x}] * [${f}], stride ${strides}, ${pad}, dilation ${dilations}`] = [
+  smooth[`conv2d ${JSON.stringify([x, f, strides, pad, dilations])}`] = [
     (a, b) => tf.conv2d(a as tf.Tensor4D, b as tf.Tensor4D, strides, pad, 'NHWC', dilations),
     [random(x), random(f, 2)],
   ];
@@ -250,14 +238,8 @@ const others: Record<string, [F, Data[]]> = {
   step: [(x) => tf.step(x), [{ values: [-1.5, 0, 3], shape: [3], dtype: 'float32' }]],
   'step with a slope': [(x) => tf.step(x, 0.2), [{ values: [-1.5, 0, 3], shape: [3], dtype: 'float32' }]],
   floorDiv: [(a, b) => tf.floorDiv(a, b), [ints([7, -7]), ints([2, 2])]],
-  'integer arithmetic': [
-    (a, b) => [tf.add(a, b), tf.mul(a, b)],
-    [ints([7, -7]), ints([2, 3])],
-  ],
-  'float to integer': [
-    (x) => tf.cast(x, 'int32'),
-    [{ values: [-1.5, 2.7, 3], shape: [3], dtype: 'float32' }],
-  ],
+  'integer arithmetic': [(a, b) => [tf.add(a, b), tf.mul(a, b)], [ints([7, -7]), ints([2, 3])]],
+  'float to integer': [(x) => tf.cast(x, 'int32'), [{ values: [-1.5, 2.7, 3], shape: [3], dtype: 'float32' }]],
   'float to bool': [(x) => tf.cast(x, 'bool'), [{ values: [-1.5, 0, 3], shape: [3], dtype: 'float32' }]],
   argMax: [(x) => tf.argMax(x, 1), [random([3, 5])]],
   argMin: [(x) => tf.argMin(x, 0), [random([3, 5])]],

@@ -172,7 +172,7 @@ function filled(shape: readonly number[], value: number, type: ValueType): Value
 }
 defineKernel<{ shape: number[]; value: number; dtype: 'float32' | 'int32' | 'bool' }>(
   'Fill',
-  (_, { shape, value, dtype }) => filled(shape, Number(value), dtype ?? 'float32'),
+  (_, { shape, value, dtype }) => filled(shape, value, dtype ?? 'float32'),
 );
 /** Constants of a channels-first tensor lie channels first, so that nothing has to move when they meet. */
 function filledLike(x: Value, value: number): Value {

@@ -1,0 +1,38 @@
+/** @file A benchmark worker as a child process that answers one JSON line per command. */
+import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
+import { createInterface } from 'node:readline';
+
+export class Worker {
+  private readonly child: ChildProcess;
+  private readonly lines: AsyncIterator<string>;
+
+  constructor(command: string, args: readonly string[]) {
+    this.child = spawn(command, args, { stdio: ['pipe', 'pipe', 'inherit'] });
+    if (this.child.stdout === null) throw new Error('no pipe');
+    this.lines = createInterface({ input: this.child.stdout })[Symbol.asyncIterator]();
+  }
+
+  async answer(): Promise<unknown> {
+    const { value, done } = await this.lines.next();
+    if (done === true) throw new Error('the benchmark worker ended early');
+    return JSON.parse(value);
+  }
+
+  async ask(command: string): Promise<unknown> {
+    this.child.stdin?.write(`${command}\n`);
+    return this.answer();
+  }
+}
+
+/** A Python that has PyTorch and torchvision, or undefined. */
+export function pythonWithTorch(): string | undefined {
+  return ['python3', '/usr/bin/python3'].find(
+    (python) => spawnSync(python, ['-c', 'import torch, torchvision'], { stdio: 'ignore' }).status === 0,
+  );
+}
+
+export function median(values: readonly number[]): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
+}

@@ -1,0 +1,132 @@
+/** @file `rmac export descriptor-model` and `rmac export verify`. */
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { InputError, messageOf, UsageError } from '../errors.js';
+import type { ExportManifest, ImageSize, Verification } from '../export/onnx.js';
+import { addCommonOptions, type CommonOptions, printResult, say } from './console.js';
+import { openEngine } from './open-model.js';
+
+interface ExportOptions extends CommonOptions {
+  model: string;
+  format: string;
+  out: string;
+  sizes?: ImageSize[];
+  overwrite?: boolean;
+}
+
+interface VerifyOptions extends CommonOptions {
+  model: string;
+  out: string;
+}
+
+export function register(program: Command): void {
+  const group = program.command('export').description('Write a model for other programs.');
+  const descriptor = group
+    .command('descriptor-model')
+    .description('Write the whole descriptor (preprocessing, trunk, pooling, whitening) as ONNX, and check it.')
+    .requiredOption('--model <file>', 'model weights (.safetensors)')
+    .requiredOption('--out <dir>', 'folder for the ONNX files and descriptor-model.json')
+    .option('--format <name>', 'onnx', 'onnx')
+    .option('--sizes <list>', 'image sizes WIDTHxHEIGHT, comma-separated (default: 4:3, 3:4 and square)', sizesOption)
+    .option('--overwrite', 'replace existing files');
+  addCommonOptions(descriptor)
+    .addHelpText(
+      'after',
+      `
+Each file takes one image size: resize to it, then feed [1, H, W, 3] float32 RGB 0-255; the output is a unit vector.
+
+Example:
+  rmac export descriptor-model --model runs/a/best.safetensors --sizes 512x384,384x512 --out exported/`,
+    )
+    .action(runExport);
+  const verify = group
+    .command('verify')
+    .description('Run exported files in plain ONNX Runtime and compare with the model.')
+    .requiredOption('--model <file>', 'the model that was exported')
+    .requiredOption('--out <dir>', 'the export folder');
+  addCommonOptions(verify)
+    .addHelpText('after', '\nExample:\n  rmac export verify --model runs/a/best.safetensors --out exported/')
+    .action(runVerify);
+}
+
+/** commander parser: "512x384,384x512". */
+export function sizesOption(text: string): ImageSize[] {
+  return text.split(',').map((part) => {
+    const match = /^(\d{1,5})x(\d{1,5})$/.exec(part.trim());
+    const [width, height] = [Number(match?.[1]), Number(match?.[2])];
+    if (match === null || width < 1 || height < 1) {
+      throw new UsageError(`--sizes: expected WIDTHxHEIGHT,... such as 512x384,384x512, got "${part}".`);
+    }
+    return { width, height };
+  });
+}
+
+/** Landscape, portrait and square with the model's longest side. */
+function defaultSizes(longest: number): ImageSize[] {
+  const short = Math.round((longest * 3) / 4);
+  return [
+    { width: longest, height: short },
+    { width: short, height: longest },
+    { width: longest, height: longest },
+  ];
+}
+
+async function runExport(options: ExportOptions): Promise<void> {
+  if (options.format !== 'onnx') throw new UsageError(`Unknown --format "${options.format}". Known: onnx.`);
+  const { loadModel } = await import('../data/model-file.js');
+  const { exportOnnx, verifyOnnx } = await import('../export/onnx.js');
+  await openEngine(options);
+  const model = await loadModel(options.model);
+  try {
+    const sizes = options.sizes ?? defaultSizes(model.meta.imageSize ?? 512);
+    const manifest = await exportOnnx(model, options.out, sizes, options);
+    const verified: Verification[] = [];
+    for (const file of manifest.files) verified.push(await verifyOnnx(model, options.out, file));
+    report(options, manifest, verified);
+  } finally {
+    model.dispose();
+  }
+}
+
+async function runVerify(options: VerifyOptions): Promise<void> {
+  const { readFile } = await import('node:fs/promises');
+  const { loadModel } = await import('../data/model-file.js');
+  const { manifestName, verifyOnnx } = await import('../export/onnx.js');
+  const path = join(options.out, manifestName);
+  const manifest = await readFile(path, 'utf8')
+    .then((text) => JSON.parse(text) as ExportManifest)
+    .catch((error: unknown) => {
+      throw new InputError(`Cannot read ${path} (written by rmac export descriptor-model): ${messageOf(error)}`);
+    });
+  await openEngine(options);
+  const model = await loadModel(options.model);
+  try {
+    const verified: Verification[] = [];
+    for (const file of manifest.files) {
+      try {
+        verified.push(await verifyOnnx(model, options.out, file));
+      } catch (error) {
+        throw new InputError(`${join(options.out, file.file)} does not run in ONNX Runtime: ${messageOf(error)}`);
+      }
+    }
+    report(options, manifest, verified);
+  } finally {
+    model.dispose();
+  }
+}
+
+function report(
+  options: CommonOptions & { out: string },
+  manifest: ExportManifest,
+  verified: readonly Verification[],
+): void {
+  const lines = manifest.files.map(({ file, bytes }, i) => {
+    const { ok, maxDifference } = verified[i];
+    const verdict = `${ok ? 'same' : 'DIFFERENT'} in plain ONNX Runtime (largest difference ${maxDifference.toExponential(1)})`;
+    return `${file}  ${(bytes / 1e6).toFixed(1)} MB  ${verdict}`;
+  });
+  printResult({ out: options.out, files: manifest.files, verified }, lines.join('\n'), options);
+  const failed = verified.filter(({ ok }) => !ok);
+  if (failed.length > 0) throw new InputError(`${failed.length} exported files differ from the model.`);
+  say(`${options.out}: ${manifest.files.length} sizes, descriptor of ${manifest.output.dimension} values`);
+}
