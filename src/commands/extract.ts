@@ -1,0 +1,122 @@
+/** @file `rmac extract`: descriptors of a folder, a manifest or a list of images. */
+import { type Command } from 'commander';
+import { UsageError } from '../errors.js';
+import type { Shard } from '../retrieval/descriptor-folder.js';
+import type { Extraction } from '../retrieval/extract.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  interruptSignal,
+  type Progress,
+  printResult,
+  say,
+  startProgress,
+} from './console.js';
+import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
+
+interface ExtractCommandOptions extends CommonOptions, ModelOptions {
+  model: string;
+  images: string;
+  out: string;
+  shard?: Shard;
+  crop?: boolean;
+  overwrite?: boolean;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('extract')
+    .description('Compute the descriptors of images.')
+    .requiredOption('--model <file>', 'model weights (.safetensors)')
+    .requiredOption('--images <source>', 'folder, .jsonl manifest, or text file with one path per line')
+    .requiredOption('--out <dir>', 'folder for descriptors.npy, ids.txt and meta.json');
+  addModelOptions(command)
+    .option('--crop', "describe each record's box instead of its whole image")
+    .option(
+      '--shard <i/n>',
+      'only part i of n (1/4 to 4/4), for several machines; evaluate reads the parts together',
+      shardOption,
+    )
+    .option('--overwrite', 'replace existing results');
+  addCommonOptions(command)
+    .addHelpText(
+      'after',
+      `
+An interrupted run continues when the same command is given again. Images that cannot be read are listed in meta.json
+and left out. Ids are paths relative to the folder or list, without extension; a manifest has its own.
+
+Example:
+  rmac extract --model model.safetensors --images photos/ --size 512 --out descriptors/`,
+    )
+    .action(run);
+}
+
+/** commander parser: "2/4" is part 2 of 4. */
+export function shardOption(text: string): Shard {
+  const match = /^(\d+)\/(\d+)$/.exec(text);
+  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
+  if (match === null || count < 1 || index < 1 || index > count) {
+    throw new UsageError(`--shard: expected i/n with i from 1 to n, such as 1/4, got "${text}".`);
+  }
+  return { index, count };
+}
+
+async function run(options: ExtractCommandOptions): Promise<void> {
+  const { model: modelFile, images: source, out, shard, crop = false, overwrite } = options;
+  const { listImages } = await import('../retrieval/image-list.js');
+  const { checksum, extractDescriptors } = await import('../retrieval/extract.js');
+  const { shardOf } = await import('../retrieval/descriptor-folder.js');
+  const { sizingFor } = await import('../retrieval/describe.js');
+
+  const listed = await listImages(source);
+  const items = (shard === undefined ? listed : shardOf(listed, shard)).map(({ id, path, box }) => ({
+    id,
+    path,
+    crop: crop ? box : undefined,
+  }));
+  const modelChecksum = await checksum(modelFile);
+  await openEngine(options);
+  const model = await openModel(modelFile, options);
+  const { meta } = model;
+  const sizing = sizingFor(meta, options);
+  const settings = {
+    model: modelChecksum,
+    pooling: JSON.stringify(meta.pooling),
+    size: `${sizing.upscale === false ? 'at most ' : ''}${sizing.longest}`,
+    snap: `${options.snap ?? 1}`,
+    crop: crop ? 'box' : 'none',
+  };
+  let progress: Progress | undefined;
+  const startedAt = performance.now();
+  let failed = 0;
+  let extraction: Extraction;
+  try {
+    extraction = await extractDescriptors(model, items, {
+      folder: out,
+      sizing,
+      settings,
+      shard,
+      meta: { model: meta },
+      overwrite,
+      signal: interruptSignal(),
+      onStart: (resumed, waiting) => {
+        progress = startProgress(resumed === 0 ? 'extract' : `extract (${resumed} kept)`, waiting);
+      },
+      onProgress: (done) => progress?.update(done),
+      onFailure: ({ id, error }) => {
+        failed++;
+        if (failed <= 10) say(`skipped ${id}: ${error}`);
+        if (failed === 11) say('skipped more images; all are listed in meta.json.');
+      },
+    });
+  } finally {
+    progress?.stop();
+    model.dispose();
+  }
+  const { images, dimension, resumed, failures } = extraction;
+  const seconds = (performance.now() - startedAt) / 1000;
+  const result = { out, images, dimension, resumed, failures, seconds };
+  const skipped = failures.length === 0 ? '' : `, ${failures.length} skipped`;
+  const before = resumed === 0 ? '' : `, ${resumed} of them from an earlier run`;
+  printResult(result, `${images} descriptors of ${dimension} values in ${out}${before}${skipped}`, options);
+}

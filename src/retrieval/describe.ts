@@ -1,0 +1,113 @@
+/**
+ * @file Images in, descriptors out: one image at a time on the engine while the next ones decode, bounded memory.
+ * An image that cannot be read or described is reported in its place and the rest goes on.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { decodeImages, type ImageSizing, toTensor } from '../data/images.js';
+import { InputError } from '../errors.js';
+import type { Box } from '../data/manifest.js';
+
+/** What describing needs of a model; `DescriptorModel` is one. */
+export interface Describer {
+  /** [N, H, W, 3] RGB 0-255 -> [N, D] unit rows. */
+  describe(images: tf.Tensor4D): tf.Tensor2D;
+}
+
+/** What learning a whitening needs of a model. */
+export interface RegionDescriber {
+  /** [N, H, W, 3] RGB 0-255 -> [N, R, C] unit rows. */
+  regionDescriptors(images: tf.Tensor4D): tf.Tensor3D;
+}
+
+/** The file of an item and the part of it to use, in pixels of the upright image. */
+export interface ImageSource {
+  path: string;
+  crop?: Box;
+}
+
+export interface DescribeOptions {
+  sizing: ImageSizing;
+  /** Images decoded ahead of the one being described. Default 4. */
+  ahead?: number;
+  /** Ends the generator before the next image. */
+  signal?: AbortSignal;
+  /** Called after every image, good or bad, with the number done. */
+  onProgress?: (done: number) => void;
+}
+
+export type Described<T> = { item: T; descriptor: Float32Array } | { item: T; error: Error };
+
+/** Longest side used when neither the command nor the model names one; such images are only ever made smaller. */
+export const defaultLongestSidePx = 1024;
+
+/**
+ * How images are sized for a model: `size` if given, else the size the model was made for (both enlarge small images,
+ * as Gordo et al. do), else at most 1024 px and never enlarged. `snap` makes both sides multiples of it.
+ */
+export function sizingFor(
+  meta: { imageSize?: number },
+  { size, snap = 1 }: { size?: number | 'none'; snap?: number } = {},
+): ImageSizing {
+  const longest = size ?? meta.imageSize;
+  const sizing = longest === undefined ? { longest: defaultLongestSidePx, upscale: false } : { longest };
+  return snap === 1 ? sizing : { ...sizing, multipleOf: snap };
+}
+
+/** Describes each item's image; results come in the order of `items`. */
+export function describeImages<T>(
+  model: Describer,
+  items: Iterable<T>,
+  load: (item: T) => ImageSource,
+  options: DescribeOptions,
+): AsyncGenerator<Described<T>> {
+  return readFromImages((images) => model.describe(images), items, load, options);
+}
+
+/** Region vectors of each item's image before whitening, as rows [R, C] in `descriptor`. */
+export function describeRegions<T>(
+  model: RegionDescriber,
+  items: Iterable<T>,
+  load: (item: T) => ImageSource,
+  options: DescribeOptions,
+): AsyncGenerator<Described<T>> {
+  return readFromImages((images) => model.regionDescriptors(images), items, load, options);
+}
+
+async function* readFromImages<T>(
+  compute: (images: tf.Tensor4D) => tf.Tensor,
+  items: Iterable<T>,
+  load: (item: T) => ImageSource,
+  { sizing, ahead = 4, signal, onProgress }: DescribeOptions,
+): AsyncGenerator<Described<T>> {
+  let done = 0;
+  for await (const decoded of decodeImages(items, load, { sizing, ahead })) {
+    if (signal?.aborted) return;
+    if ('error' in decoded) {
+      yield decoded;
+    } else {
+      yield await describeOne(compute, decoded);
+    }
+    onProgress?.(++done);
+  }
+}
+
+async function describeOne<T>(
+  compute: (images: tf.Tensor4D) => tf.Tensor,
+  { item, image }: { item: T; image: Parameters<typeof toTensor>[0] },
+): Promise<Described<T>> {
+  let output: tf.Tensor | undefined;
+  try {
+    output = tf.tidy(() => compute(toTensor(image)));
+    const values = await output.data<'float32'>();
+    const descriptor = Float32Array.from(values); // the backend may own or reuse the memory it returns
+    const finite = descriptor.every(Number.isFinite);
+    if (!finite) return { item, error: new InputError('its descriptor has NaN or infinite values; check the model.') };
+    return { item, descriptor };
+  } catch (error) {
+    // An image too small for the network is the image's fault; anything else is the program's.
+    if (error instanceof InputError) return { item, error };
+    throw error;
+  } finally {
+    output?.dispose();
+  }
+}

@@ -1,0 +1,184 @@
+/**
+ * @file The folder that `extract` writes and `evaluate` reads:
+ *   descriptors.npy  [N, D] float32, unit rows        ids.txt  N lines, one id each, in the order of the rows
+ *   meta.json        the model, the options and the images that failed
+ * Shard i of n has `.i-of-n` before each extension. A folder with all n shards and no whole set reads as their
+ * concatenation, which is in the order of an unsharded run because shards are contiguous parts of the list.
+ */
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { InputError, messageOf } from '../errors.js';
+import { firstFew } from './ground-truth.js';
+import { parseNpy } from './npy.js';
+import type { DescriptorTable } from './ranking.js';
+
+/** Part `index` (from 1) of `count`. */
+export interface Shard {
+  index: number;
+  count: number;
+}
+
+export interface DescriptorFiles {
+  descriptors: string;
+  ids: string;
+  meta: string;
+  /** Finished rows of a run that has not ended. */
+  partial: string;
+}
+
+/** What is known about an image that could not be described. */
+export interface DescribeFailure {
+  id: string;
+  error: string;
+}
+
+/** Paths of a whole set or of one shard in `folder`. */
+export function descriptorFiles(folder: string, shard?: Shard): DescriptorFiles {
+  const part = shard === undefined ? '' : `.${shard.index}-of-${shard.count}`;
+  return {
+    descriptors: join(folder, `descriptors${part}.npy`),
+    ids: join(folder, `ids${part}.txt`),
+    meta: join(folder, `meta${part}.json`),
+    partial: join(folder, `partial${part}.jsonl`),
+  };
+}
+
+/** The contiguous part of `items` that belongs to the shard; parts differ in length by at most one. */
+export function shardOf<T>(items: readonly T[], { index, count }: Shard): T[] {
+  const boundary = (part: number) => Math.floor((part * items.length) / count);
+  return items.slice(boundary(index - 1), boundary(index));
+}
+
+const metaSchema = z.object({
+  failures: z.array(z.object({ id: z.string(), error: z.string() })).default([]),
+  fingerprint: z.string().optional(),
+});
+
+export interface DescriptorSet extends DescriptorTable {
+  /** Images that `extract` could not read; empty where meta.json is absent. */
+  failures: DescribeFailure[];
+  /** True if some row's length is not 1 within 1e-3: the dot product is then not the cosine. */
+  notUnit: boolean;
+}
+
+/** Reads a folder's descriptors, whole or in shards. @throws InputError naming the file and the way out. */
+export async function readDescriptorFolder(folder: string): Promise<DescriptorSet> {
+  let names: string[];
+  try {
+    names = await readdir(folder);
+  } catch (error) {
+    throw new InputError(`Cannot read descriptors in ${folder}: ${messageOf(error)}`);
+  }
+  if (names.includes('descriptors.npy')) return readSet(descriptorFiles(folder));
+
+  const counts = new Set<number>();
+  const present = new Set<string>();
+  for (const name of names) {
+    const match = /^descriptors\.(\d+)-of-(\d+)\.npy$/.exec(name);
+    if (match === null) continue;
+    counts.add(Number(match[2]));
+    present.add(`${Number(match[1])}/${Number(match[2])}`);
+  }
+  if (counts.size === 0) {
+    const begun = names.some((name) => /^partial\..*jsonl$/.test(name));
+    throw new InputError(
+      begun
+        ? `${folder} holds an unfinished extraction; run the same rmac extract again to finish it.`
+        : `${folder} has no descriptors.npy; make it with rmac extract --out ${folder}.`,
+    );
+  }
+  if (counts.size > 1) {
+    throw new InputError(`${folder} mixes shards of ${[...counts].join(' and ')} parts; keep one set in a folder.`);
+  }
+  const [count] = counts;
+  const shards = Array.from({ length: count }, (_, i) => ({ index: i + 1, count }));
+  const missing = shards.filter(({ index }) => !present.has(`${index}/${count}`));
+  if (missing.length > 0) {
+    const list = firstFew(missing.map(({ index }) => `${index}/${count}`));
+    throw new InputError(`${folder} lacks shard ${list}; run rmac extract --shard for it.`);
+  }
+  const sets: (DescriptorSet & { fingerprint?: string })[] = [];
+  for (const shard of shards) sets.push(await readSet(descriptorFiles(folder, shard)));
+  return concatenate(folder, sets);
+}
+
+async function readSet(files: DescriptorFiles): Promise<DescriptorSet & { fingerprint?: string }> {
+  const { data, shape } = parseNpy(await read(files.descriptors), files.descriptors);
+  if (shape.length !== 2) {
+    throw new InputError(`${files.descriptors}: expected rows [N, D], got shape (${shape.join(', ')}).`);
+  }
+  const [rows, dimension] = shape;
+  const ids = new TextDecoder().decode(await read(files.ids)).split(/\r?\n/);
+  if (ids.at(-1) === '') ids.pop();
+  if (ids.length !== rows) {
+    throw new InputError(`${files.ids}: ${ids.length} ids for ${rows} rows of ${files.descriptors}; extract again.`);
+  }
+  assertDistinctIds(ids, files.ids);
+  let notUnit = false;
+  for (let row = 0; row < rows; row++) {
+    let squared = 0;
+    for (let i = row * dimension; i < (row + 1) * dimension; i++) squared += data[i] * data[i];
+    if (!Number.isFinite(squared)) {
+      throw new InputError(
+        `${files.descriptors}: row ${row} ("${ids[row]}") has NaN or infinite values; extract again.`,
+      );
+    }
+    if (Math.abs(Math.sqrt(squared) - 1) > 1e-3) notUnit = true;
+  }
+  return { ids, dimension, data, notUnit, ...(await readMeta(files.meta)) };
+}
+
+/** meta.json is optional, so that descriptors made elsewhere can be evaluated. */
+async function readMeta(file: string): Promise<z.output<typeof metaSchema>> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch {
+    return { failures: [] };
+  }
+  try {
+    return metaSchema.parse(JSON.parse(text));
+  } catch {
+    throw new InputError(`${file} is not what rmac extract writes; remove it or extract again.`);
+  }
+}
+
+async function read(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (error) {
+    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
+  }
+}
+
+function concatenate(folder: string, sets: readonly (DescriptorSet & { fingerprint?: string })[]): DescriptorSet {
+  const filled = sets.filter((set) => set.ids.length > 0);
+  const dimension = filled[0]?.dimension ?? 0;
+  if (filled.some((set) => set.dimension !== dimension || set.fingerprint !== filled[0].fingerprint)) {
+    throw new InputError(`${folder}: its shards were made by different models or options; extract them again.`);
+  }
+  const data = new Float32Array(filled.reduce((sum, set) => sum + set.data.length, 0));
+  let offset = 0;
+  for (const set of filled) {
+    data.set(set.data, offset);
+    offset += set.data.length;
+  }
+  const ids = filled.flatMap((set) => set.ids);
+  assertDistinctIds(ids, folder);
+  return {
+    ids,
+    dimension,
+    data,
+    notUnit: filled.some((set) => set.notUnit),
+    failures: sets.flatMap((set) => set.failures),
+  };
+}
+
+function assertDistinctIds(ids: readonly string[], where: string): void {
+  const seen = new Set<string>();
+  for (const id of ids) {
+    if (seen.has(id)) throw new InputError(`${where}: id "${id}" occurs twice; ids must be unique.`);
+    seen.add(id);
+  }
+}

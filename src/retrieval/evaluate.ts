@@ -1,0 +1,179 @@
+/** @file Scores descriptors against a ground truth: per-query average precision and the means reported from it. */
+import {
+  type AveragePrecisionRule,
+  averagePrecision,
+  hitAt,
+  meanOfDefined,
+  precisionAt,
+  recallAt,
+} from './average-precision.js';
+import type { GroundTruth, Query } from './ground-truth.js';
+import { groupBy } from '../data/group-by.js';
+import { type DescriptorTable, plainSimilarity, positiveRanks, rankedItems, type Similarity } from './ranking.js';
+
+export interface EvaluateOptions {
+  /** The rule behind `map`, `macroMap` and `ap`; both rules are always computed. */
+  rule?: AveragePrecisionRule;
+  /** The k of recall@k and hit rate@k. */
+  recallAt?: readonly number[];
+  /** How many of each query's best results to return, junk included and marked. Default 0. */
+  top?: number;
+  /** Default: dot products on this thread. */
+  similarity?: Similarity;
+  onProgress?: (queriesDone: number) => void;
+}
+
+export interface RankedResult {
+  id: string;
+  similarity: number;
+  relation: 'positive' | 'junk' | 'negative';
+}
+
+export interface QueryScore {
+  id: string;
+  landmark?: string;
+  /** AP under the chosen rule. */
+  ap: number;
+  apTrapezoid: number;
+  apFiniteSum: number;
+  /** Number of positives, found or not. */
+  positives: number;
+  /** 0-based, junk-free ranks of the positives that have a descriptor. */
+  ranks: Int32Array;
+  top: RankedResult[];
+}
+
+/** All figures are fractions from 0 to 1; means run over `queries`. */
+export interface EvaluationResult {
+  rule: AveragePrecisionRule;
+  map: number;
+  mapTrapezoid: number;
+  mapFiniteSum: number;
+  /** Mean over landmarks of their queries' mean AP; NaN where some query has no landmark. */
+  macroMap: number;
+  landmarks: number;
+  precisionAt1: number;
+  /** recall@k: mean share of a query's positives that are among its first k results, by k. */
+  recallAt: Map<number, number>;
+  /** Share of queries with at least one positive among the first k results, by k. */
+  hitRateAt: Map<number, number>;
+  queries: QueryScore[];
+  /** Ids of queries that have no positives: not in any mean. */
+  withoutPositives: string[];
+  /** Ids of queries that have no descriptor: not in any mean. */
+  withoutDescriptor: string[];
+  /** Ids of the ground truth's database that have no descriptor: as positives they count as never found. */
+  missingFromDatabase: string[];
+  /** Number of database images ranked. */
+  databaseSize: number;
+}
+
+// Bounds the [block, N] similarities in memory: 64 MB of float32.
+const similarityValuesPerBlock = 1 << 24;
+
+/**
+ * Ranks the ground truth's database for each of its queries. Rows of `database` that the ground truth does not list are
+ * left out; what lacks a descriptor is listed in the result, and the caller decides whether that is an error.
+ */
+export async function evaluateDescriptors(
+  groundTruth: GroundTruth,
+  database: DescriptorTable,
+  queries: DescriptorTable,
+  { rule = 'trapezoid', recallAt: ks = [1, 5, 10], top = 0, similarity, onProgress }: EvaluateOptions = {},
+): Promise<EvaluationResult> {
+  const { dimension } = queries;
+  if (database.dimension !== dimension) {
+    throw new Error(`evaluateDescriptors: queries of ${dimension} values, database of ${database.dimension}.`);
+  }
+  const rowOf = new Map(database.ids.map((id, row) => [id, row]));
+  const queryRowOf = queries === database ? rowOf : new Map(queries.ids.map((id, row) => [id, row]));
+  const listed = new Set(groundTruth.database.map((entry) => entry.id));
+  const unlisted = database.ids.flatMap((id, row) => (listed.has(id) ? [] : [row]));
+  const similarTo = similarity ?? plainSimilarity(database);
+
+  const withoutPositives = groundTruth.queries.filter((query) => query.positives.length === 0);
+  const candidates = groundTruth.queries.filter((query) => query.positives.length > 0);
+  const described = candidates.flatMap((query) => {
+    const row = queryRowOf.get(query.id);
+    return row === undefined ? [] : [{ query, row }];
+  });
+  const scores: QueryScore[] = [];
+  const rows = database.ids.length;
+  const block = Math.max(1, Math.min(256, Math.floor(similarityValuesPerBlock / Math.max(1, rows))));
+  for (let start = 0; start < described.length; start += block) {
+    const members = described.slice(start, start + block);
+    const vectors = new Float32Array(members.length * dimension); // [B, D]
+    members.forEach(({ row }, i) => {
+      vectors.set(queries.data.subarray(row * dimension, (row + 1) * dimension), i * dimension);
+    });
+    const similarities = await similarTo(vectors); // [B, N]
+    members.forEach(({ query }, i) => {
+      scores.push(
+        scoreQuery(query, similarities.subarray(i * rows, (i + 1) * rows), { rowOf, unlisted, database, rule, top }),
+      );
+    });
+    onProgress?.(scores.length);
+  }
+
+  const byLandmark = groupBy(scores, (score) => score.landmark);
+  return {
+    rule,
+    map: meanOfDefined(scores.map((score) => score.ap)),
+    mapTrapezoid: meanOfDefined(scores.map((score) => score.apTrapezoid)),
+    mapFiniteSum: meanOfDefined(scores.map((score) => score.apFiniteSum)),
+    macroMap: byLandmark.has(undefined)
+      ? Number.NaN
+      : meanOfDefined([...byLandmark.values()].map((group) => meanOfDefined(group.map((score) => score.ap)))),
+    landmarks: byLandmark.has(undefined) ? 0 : byLandmark.size,
+    precisionAt1: meanOfDefined(scores.map((score) => precisionAt(score.ranks, 1))),
+    recallAt: new Map(ks.map((k) => [k, meanOfDefined(scores.map((s) => recallAt(s.ranks, s.positives, k)))])),
+    hitRateAt: new Map(ks.map((k) => [k, meanOfDefined(scores.map((score) => hitAt(score.ranks, k)))])),
+    queries: scores,
+    withoutPositives: withoutPositives.map((query) => query.id),
+    withoutDescriptor: candidates.filter((query) => !queryRowOf.has(query.id)).map((query) => query.id),
+    missingFromDatabase: groundTruth.database.filter((entry) => !rowOf.has(entry.id)).map((entry) => entry.id),
+    databaseSize: rows - unlisted.length,
+  };
+}
+
+interface ScoreContext {
+  rowOf: ReadonlyMap<string, number>;
+  /** Database rows that are no part of the ground truth. */
+  unlisted: readonly number[];
+  database: DescriptorTable;
+  rule: AveragePrecisionRule;
+  top: number;
+}
+
+function scoreQuery(query: Query, similarities: Float32Array, context: ScoreContext): QueryScore {
+  const { rowOf, unlisted, database, rule, top } = context;
+  const rowsOf = (ids: readonly string[]) => ids.flatMap((id) => rowOf.get(id) ?? []);
+  const positives = new Set(rowsOf(query.positives));
+  const junk = new Set(rowsOf(query.junk));
+  const skipped = unlisted.length === 0 ? junk : new Set([...junk, ...unlisted]);
+  const ranks = positiveRanks(similarities, positives, skipped);
+  const count = new Set(query.positives).size;
+  const apTrapezoid = averagePrecision(ranks, count, 'trapezoid');
+  const apFiniteSum = averagePrecision(ranks, count, 'finite-sum');
+
+  const results: RankedResult[] = [];
+  if (top > 0) {
+    const outside = new Set(unlisted);
+    for (const row of rankedItems(similarities, top + unlisted.length)) {
+      if (outside.has(row)) continue;
+      const relation = positives.has(row) ? 'positive' : junk.has(row) ? 'junk' : 'negative';
+      results.push({ id: database.ids[row], similarity: similarities[row], relation });
+      if (results.length === top) break;
+    }
+  }
+  return {
+    id: query.id,
+    landmark: query.landmark,
+    ap: rule === 'trapezoid' ? apTrapezoid : apFiniteSum,
+    apTrapezoid,
+    apFiniteSum,
+    positives: count,
+    ranks,
+    top: results,
+  };
+}

@@ -1,0 +1,154 @@
+/** @file Extraction of a list of images into a descriptor folder: resumable, a bad image is counted and left out. */
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { rm, stat } from 'node:fs/promises';
+import { assertWritable, writeFileAtomic } from '../data/files.js';
+import type { ImageSizing } from '../data/images.js';
+import { InputError, messageOf } from '../errors.js';
+import { describeImages, type Describer, type ImageSource } from './describe.js';
+import { type DescribeFailure, descriptorFiles, type Shard } from './descriptor-folder.js';
+import { npyHeader } from './npy.js';
+import { type ExtractionSettings, PartialDescriptors } from './partial-descriptors.js';
+
+export interface ExtractItem extends ImageSource {
+  id: string;
+}
+
+export interface ExtractOptions {
+  /** The folder to write; created. */
+  folder: string;
+  sizing: ImageSizing;
+  /** What decides the descriptors' values besides the images; an unfinished run continues only under equal settings. */
+  settings: ExtractionSettings;
+  /** Anything to store in meta.json about the model. */
+  meta?: Readonly<Record<string, unknown>>;
+  /** Names the files; `items` are the shard's own. */
+  shard?: Shard;
+  overwrite?: boolean;
+  signal?: AbortSignal;
+  /** Called once, before the first image: rows taken over from an earlier run, and images still to describe. */
+  onStart?: (resumed: number, waiting: number) => void;
+  /** Called with the number of images that this run has done. */
+  onProgress?: (done: number) => void;
+  onFailure?: (failure: DescribeFailure) => void;
+}
+
+export interface Extraction {
+  /** Rows written. */
+  images: number;
+  dimension: number;
+  /** Rows taken over from an earlier run that had not ended. */
+  resumed: number;
+  failures: DescribeFailure[];
+}
+
+/** Rows of the work done so far are safe on disk when this is thrown; the same call continues. */
+export class ExtractionInterrupted extends InputError {
+  override name = 'ExtractionInterrupted';
+}
+
+/**
+ * Describes `items` and writes the folder of descriptor-folder.ts. Finished rows go to a partial file first; after a
+ * kill the same call takes them over, except those of images that changed. Fails if no image at all could be described.
+ */
+export async function extractDescriptors(
+  model: Describer & { readonly dimension: number },
+  items: readonly ExtractItem[],
+  options: ExtractOptions,
+): Promise<Extraction> {
+  const { folder, sizing, settings, shard, overwrite = false, signal, onStart, onProgress, onFailure } = options;
+  const { dimension } = model;
+  const files = descriptorFiles(folder, shard);
+  // With a partial file the run was allowed to write here when it began.
+  if (!existsSync(files.partial)) assertWritable(files.descriptors, { overwrite });
+  const partial = await PartialDescriptors.open(files.partial, settings, dimension, { overwrite });
+  const failures: DescribeFailure[] = [];
+  const sources = new Map<string, string>();
+  let resumed = 0;
+  try {
+    const waiting: ExtractItem[] = [];
+    for (const item of items) {
+      const source = await sourceOf(item);
+      sources.set(item.id, source);
+      if (partial.finished.get(item.id) === source) resumed++;
+      else waiting.push(item);
+    }
+    onStart?.(resumed, waiting.length);
+    const results = describeImages(model, waiting, (item) => item, { sizing, signal, onProgress });
+    for await (const result of results) {
+      const { id } = result.item;
+      if ('error' in result) {
+        const failure = { id, error: result.error.message };
+        failures.push(failure);
+        onFailure?.(failure);
+      } else {
+        await partial.append(id, sources.get(id) ?? '', result.descriptor);
+      }
+    }
+  } finally {
+    await partial.close();
+  }
+  if (signal?.aborted) {
+    throw new ExtractionInterrupted(
+      `Interrupted with ${partial.finished.size} of ${items.length} images done; run the same command again to continue.`,
+    );
+  }
+  const failed = new Set(failures.map(({ id }) => id));
+  const ids = items.flatMap(({ id }) => (failed.has(id) ? [] : [id]));
+  if (ids.length === 0 && items.length > 0) {
+    throw new InputError(`None of the ${items.length} images could be described; the first: ${failures[0].error}`);
+  }
+
+  const rowOf = new Map(ids.map((id, row) => [id, row]));
+  const data = new Float32Array(ids.length * dimension); // [N, D]
+  await partial.readRows((id, source, descriptor) => {
+    const row = rowOf.get(id);
+    if (row !== undefined && sources.get(id) === source) data.set(descriptor, row * dimension);
+  });
+  const meta = {
+    images: ids.length,
+    dimension,
+    settings,
+    fingerprint: fingerprint(settings),
+    shard,
+    ...options.meta,
+    failures,
+  };
+  const replace = { overwrite: true };
+  await writeFileAtomic(files.descriptors, [npyHeader([ids.length, dimension]), new Uint8Array(data.buffer)], replace);
+  await writeFileAtomic(files.ids, ids.map((id) => `${id}\n`).join(''), replace);
+  await writeFileAtomic(files.meta, `${JSON.stringify(meta, null, 2)}\n`, replace);
+  await rm(files.partial);
+  return { images: ids.length, dimension, resumed, failures };
+}
+
+/** SHA-256 of a file in hexadecimal. */
+export async function checksum(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(file)) {
+      const bytes: Buffer = chunk;
+      hash.update(bytes);
+    }
+  } catch (error) {
+    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
+  }
+  return hash.digest('hex');
+}
+
+/** Equal for equal settings, whatever the order of their names. */
+function fingerprint(settings: ExtractionSettings): string {
+  const entries = Object.entries(settings).toSorted(([a], [b]) => (a < b ? -1 : 1));
+  return createHash('sha256').update(JSON.stringify(entries)).digest('hex');
+}
+
+/** Path, size, time and crop: a row of an unfinished run is reused only while they are the same. */
+async function sourceOf({ path, crop }: ExtractItem): Promise<string> {
+  const box = crop === undefined ? '' : `${crop.x},${crop.y},${crop.width},${crop.height}`;
+  try {
+    const { size, mtimeMs } = await stat(path);
+    return `${path}|${size}|${mtimeMs}|${box}`;
+  } catch {
+    return `${path}|missing|${box}`; // decoding it will say what is wrong
+  }
+}

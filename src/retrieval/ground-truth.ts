@@ -1,0 +1,164 @@
+/**
+ * @file What is right for each query: read from the project's JSON format or derived from a manifest's labels.
+ *
+ * JSON: {"queries":[{"id","image","box"?:{x,y,width,height},"positives":[ids],"junk"?:[ids],"landmark"?}],
+ *        "database":[{"id","image"}]}, image paths relative to the file and inside its folder, boxes in pixels of the
+ * upright image. Junk neither counts nor advances the rank. A query's own image leaves its ranking only where its id is
+ * in its junk: Oxford/Paris keep it as a positive, most others drop it.
+ */
+import { readFile } from 'node:fs/promises';
+import { dirname, isAbsolute, resolve } from 'node:path';
+import { z } from 'zod';
+import { type Box, type ImageRecord, pathInside } from '../data/manifest.js';
+import { InputError, messageOf } from '../errors.js';
+import { groupBy } from '../data/group-by.js';
+
+export interface Query {
+  id: string;
+  /** Path of the image file. */
+  image: string;
+  /** The part of the image that is the query; the whole image without it. */
+  box?: Box;
+  /** Ids of the database that are right. */
+  positives: readonly string[];
+  /** Ids that are neither right nor wrong; ids that the database does not have are harmless. */
+  junk: readonly string[];
+  /** What macro averages group by; undefined where the ground truth does not say. */
+  landmark?: string;
+}
+
+export interface GroundTruth {
+  queries: readonly Query[];
+  database: readonly { id: string; image: string }[];
+}
+
+const id = z.string().min(1);
+const image = z.string().min(1);
+const schema = z.object({
+  queries: z
+    .array(
+      z.object({
+        id,
+        image,
+        box: z
+          .object({ x: z.number(), y: z.number(), width: z.number().positive(), height: z.number().positive() })
+          .optional(),
+        positives: z.array(id),
+        junk: z.array(id).default([]),
+        landmark: z.string().min(1).optional(),
+      }),
+    )
+    .min(1),
+  database: z.array(z.object({ id, image })).min(1),
+});
+
+/** Reads a ground truth file; @throws InputError naming the file, the entry and the way out. */
+export async function readGroundTruth(file: string): Promise<GroundTruth> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new InputError(`Cannot read ground truth ${file}: ${messageOf(error)}`);
+  }
+  return parseGroundTruth(text, file);
+}
+
+/** Parses the text of `file`; image paths are resolved against its folder. */
+export function parseGroundTruth(text: string, file: string): GroundTruth {
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    throw new InputError(`${file} is not JSON: ${messageOf(error)}. Expected {"queries":[...],"database":[...]}.`);
+  }
+  const parsed = schema.safeParse(json);
+  if (!parsed.success) {
+    const { path, message } = parsed.error.issues[0];
+    throw new InputError(
+      `${file}: ${path.join('.') || 'top level'}: ${message}. Expected ` +
+        '{"queries":[{"id","image","positives":[ids],"junk":[ids]}],"database":[{"id","image"}]}.',
+    );
+  }
+  const { queries, database } = parsed.data;
+  const known = new Set(database.map((entry) => entry.id));
+  assertDistinct(database, `${file}: database`);
+  assertDistinct(queries, `${file}: queries`);
+  for (const query of queries) {
+    const unknown = query.positives.filter((positive) => !known.has(positive));
+    if (unknown.length > 0) {
+      throw new InputError(
+        `${file}: query "${query.id}" has ${unknown.length} positives that are not in the database ` +
+          `(${firstFew(unknown)}); add them to "database" or remove them.`,
+      );
+    }
+    const junk = new Set(query.junk);
+    const both = query.positives.filter((positive) => junk.has(positive));
+    if (both.length > 0) {
+      throw new InputError(`${file}: query "${query.id}" lists ${firstFew(both)} as positive and as junk; keep one.`);
+    }
+  }
+  const folder = dirname(file);
+  return {
+    queries: queries.map((query) => ({
+      ...query,
+      image: resolveInside(folder, query.image, file),
+      landmark: query.landmark ?? landmarkOfId(query.id),
+    })),
+    database: database.map((entry) => ({ id: entry.id, image: resolveInside(folder, entry.image, file) })),
+  };
+}
+
+/**
+ * Ground truth of a labelled set: every image is a query, the other images of its landmark are its positives. Junk: the
+ * image itself, and images of its group that carry another landmark (they may show the same thing).
+ */
+export function labelsGroundTruth(records: readonly ImageRecord[]): GroundTruth {
+  const byLandmark = groupBy(records, (record) => record.landmark);
+  const byGroup = groupBy(
+    records.filter((record) => record.group !== undefined),
+    (record) => record.group,
+  );
+  const database = records.map((record) => ({ id: record.id, image: record.path }));
+  const queries = records.map((record) => {
+    const same = byLandmark.get(record.landmark) ?? [];
+    const related = record.group === undefined ? [] : (byGroup.get(record.group) ?? []);
+    return {
+      id: record.id,
+      image: record.path,
+      positives: same.filter((other) => other.id !== record.id).map((other) => other.id),
+      junk: [record.id, ...related.filter((other) => other.landmark !== record.landmark).map((other) => other.id)],
+      landmark: record.landmark,
+    };
+  });
+  return { queries, database };
+}
+
+/** "a, b, c and 4 more": names the first few of a list in an error or a note. */
+export function firstFew(names: readonly string[], count = 3): string {
+  const rest = names.length - count;
+  return names.slice(0, count).join(', ') + (rest > 0 ? ` and ${rest} more` : '');
+}
+
+// "hawa_mahal/003" is a photograph in the folder hawa_mahal; an id without a folder says nothing about its landmark.
+function landmarkOfId(queryId: string): string | undefined {
+  const slash = queryId.lastIndexOf('/');
+  return slash > 0 ? queryId.slice(0, slash) : undefined;
+}
+
+function assertDistinct(entries: readonly { id: string }[], where: string): void {
+  const seen = new Set<string>();
+  for (const entry of entries) {
+    if (seen.has(entry.id)) throw new InputError(`${where}: id "${entry.id}" occurs twice; ids must be unique.`);
+    seen.add(entry.id);
+  }
+}
+
+function resolveInside(folder: string, path: string, file: string): string {
+  const absolute = resolve(folder, path);
+  if (isAbsolute(path) || pathInside(folder, absolute) === undefined) {
+    throw new InputError(
+      `${file}: image path "${path}" leads out of the file's folder; move the file above the images and use relative paths.`,
+    );
+  }
+  return absolute;
+}

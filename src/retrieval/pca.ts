@@ -1,0 +1,186 @@
+/**
+ * @file PCA-whitening of region descriptors, as Tolias et al. 2016 and Gordo et al. 2016 learn it:
+ *   m = mean x,  C = Σ (x − m)(x − m)ᵀ / N,  C = V diag(λ) Vᵀ with λ descending,  P = diag(λ^-½) Vᵀ, first D rows,
+ *   whitened y = P (x − m), then l2.
+ * x are l2-normalised region vectors. Only C² sums are kept, so any number of regions can pass through.
+ */
+import { InputError } from '../errors.js';
+import { symmetricEigen } from './symmetric-eigen.js';
+
+export interface PcaWhitening {
+  /** m, the mean region vector. [C] */
+  mean: Float32Array;
+  /** P, one whitening direction per row. [D, C] */
+  components: Float32Array;
+  /** D. */
+  dimension: number;
+  /** λ of the D directions, descending, before the floor. */
+  eigenvalues: Float64Array;
+  /** Share of the total variance that the D directions carry. */
+  explainedVariance: number;
+}
+
+export interface PcaOptions {
+  /** D, number of directions kept. Default: all C. */
+  dimension?: number;
+  /**
+   * Eigenvalues below this fraction of the largest are raised to it. Default 1e-8: a direction that hardly varies (a
+   * channel that is always 0) would otherwise be blown up until float32 rounding (1e-14 in variance) is what it shows.
+   */
+  eigenvalueFloor?: number;
+}
+
+// Rows are collected and multiplied in blocks: the column-major block stays in cache, and each C² sum is touched once per block.
+const rowsPerBlock = 128;
+
+/** Streams rows [*, C] into their mean and covariance, in float64. */
+export class CovarianceAccumulator {
+  readonly dimension: number;
+  /** Rows seen. */
+  count = 0;
+  readonly #sum: Float64Array;
+  /** Lower triangle of Σ x xᵀ. */
+  readonly #products: Float64Array;
+  /** The rows not yet multiplied, one column after the other: [C, rowsPerBlock]. */
+  readonly #block: Float64Array;
+  #pending = 0;
+
+  constructor(dimension: number) {
+    this.dimension = dimension;
+    this.#sum = new Float64Array(dimension);
+    this.#products = new Float64Array(dimension * dimension);
+    this.#block = new Float64Array(dimension * rowsPerBlock);
+  }
+
+  /** Adds rows [R, C]. */
+  add(rows: Float32Array): void {
+    const { dimension } = this;
+    if (rows.length % dimension !== 0) {
+      throw new Error(`CovarianceAccumulator: ${rows.length} values are not rows of ${dimension}.`);
+    }
+    for (let start = 0; start < rows.length; start += dimension) {
+      for (let i = 0; i < dimension; i++) {
+        const value = rows[start + i];
+        this.#sum[i] += value;
+        this.#block[i * rowsPerBlock + this.#pending] = value;
+      }
+      this.count++;
+      if (++this.#pending === rowsPerBlock) this.#flush();
+    }
+  }
+
+  /** Mean [C] and covariance [C, C] (divided by N, symmetric) of the rows so far. */
+  finish(): { mean: Float64Array; covariance: Float64Array } {
+    this.#flush();
+    const { dimension, count } = this;
+    const mean = this.#sum.map((sum) => sum / count);
+    const covariance = new Float64Array(dimension * dimension);
+    for (let i = 0; i < dimension; i++) {
+      for (let j = 0; j <= i; j++) {
+        const value = this.#products[i * dimension + j] / count - mean[i] * mean[j];
+        covariance[i * dimension + j] = value;
+        covariance[j * dimension + i] = value;
+      }
+    }
+    return { mean, covariance };
+  }
+
+  #flush(): void {
+    const { dimension } = this;
+    const block = this.#block;
+    const products = this.#products;
+    const rows = this.#pending;
+    if (rows === 0) return;
+    // Two by four columns at a time: six loads feed eight sums. Columns past the end fall back to single products.
+    const whole = dimension - (dimension % 4);
+    for (let i = 0; i < whole; i += 2) {
+      const a = i * rowsPerBlock;
+      for (let j = 0; j <= i + 1; j += 4) {
+        const b = j * rowsPerBlock;
+        let s00 = 0;
+        let s01 = 0;
+        let s02 = 0;
+        let s03 = 0;
+        let s10 = 0;
+        let s11 = 0;
+        let s12 = 0;
+        let s13 = 0;
+        for (let r = 0; r < rows; r++) {
+          const x0 = block[a + r];
+          const x1 = block[a + rowsPerBlock + r];
+          const y0 = block[b + r];
+          const y1 = block[b + rowsPerBlock + r];
+          const y2 = block[b + 2 * rowsPerBlock + r];
+          const y3 = block[b + 3 * rowsPerBlock + r];
+          s00 += x0 * y0;
+          s01 += x0 * y1;
+          s02 += x0 * y2;
+          s03 += x0 * y3;
+          s10 += x1 * y0;
+          s11 += x1 * y1;
+          s12 += x1 * y2;
+          s13 += x1 * y3;
+        }
+        // Tiles that straddle the diagonal write above it too; finish() reads only the lower triangle.
+        const top = i * dimension + j;
+        products[top] += s00;
+        products[top + 1] += s01;
+        products[top + 2] += s02;
+        products[top + 3] += s03;
+        products[top + dimension] += s10;
+        products[top + dimension + 1] += s11;
+        products[top + dimension + 2] += s12;
+        products[top + dimension + 3] += s13;
+      }
+    }
+    for (let i = whole; i < dimension; i++) {
+      for (let j = 0; j <= i; j++) {
+        let sum = 0;
+        for (let r = 0; r < rows; r++) sum += block[i * rowsPerBlock + r] * block[j * rowsPerBlock + r];
+        products[i * dimension + j] += sum;
+      }
+    }
+    this.#pending = 0;
+  }
+}
+
+/** PCA-whitening from accumulated rows; @throws InputError when there are fewer rows than directions to learn. */
+export function learnPcaWhitening(
+  rows: CovarianceAccumulator,
+  { dimension = rows.dimension, eigenvalueFloor = 1e-8 }: PcaOptions = {},
+): PcaWhitening {
+  const channels = rows.dimension;
+  if (dimension < 1 || dimension > channels) {
+    throw new InputError(`PCA: ${dimension} dimensions asked of descriptors of ${channels}; choose 1 to ${channels}.`);
+  }
+  if (rows.count < dimension) {
+    throw new InputError(
+      `PCA: ${dimension} dimensions cannot be learned from ${rows.count} region descriptors; use more images or a smaller --dimension.`,
+    );
+  }
+  const { mean, covariance } = rows.finish();
+  const { values, vectors } = symmetricEigen(covariance, channels, dimension);
+  let total = 0; // Σ λ
+  let size = 0; // mean squared length of the rows: what rounding in C is relative to
+  for (let i = 0; i < channels; i++) {
+    total += covariance[i * channels + i];
+    size += covariance[i * channels + i] + mean[i] * mean[i];
+  }
+  if (!(values[0] > 1e-13 * size)) {
+    throw new InputError('PCA: all region descriptors are equal, there is nothing to whiten; use other images.');
+  }
+  const floor = values[0] * eigenvalueFloor;
+  const components = new Float32Array(dimension * channels);
+  for (let k = 0; k < dimension; k++) {
+    const factor = 1 / Math.sqrt(Math.max(values[k], floor));
+    for (let i = 0; i < channels; i++) components[k * channels + i] = vectors[k * channels + i] * factor;
+  }
+  const explained = values.reduce((sum, value) => sum + value, 0);
+  return {
+    mean: Float32Array.from(mean),
+    components,
+    dimension,
+    eigenvalues: values,
+    explainedVariance: explained / total,
+  };
+}

@@ -1,0 +1,103 @@
+/**
+ * @file Similarities and ranks over descriptor tables, on plain typed arrays.
+ *
+ * Descriptors are unit rows, so similarity is the dot product. Every order here is: similarity descending, equal
+ * similarities in database order. (The usual numpy `argsort(-s)` leaves ties undefined.)
+ */
+
+/** Descriptors by id: row i of `data` [N, D] belongs to `ids[i]`. */
+export interface DescriptorTable {
+  ids: readonly string[];
+  /** D, the row length. */
+  dimension: number;
+  /** [N, D] row-major. */
+  data: Float32Array;
+}
+
+/** Gives the similarities [B, N] of a block of query rows [B, D] to every database row. */
+export type Similarity = (queries: Float32Array) => Float32Array | Promise<Float32Array>;
+
+// One tile of database rows (64 x 2048 floats = 512 KB) stays in the L2 cache while all queries of a block pass over it.
+const databaseTile = 64;
+
+/** Dot products on this thread with float64 sums, about 1 G multiply-adds/s; see engineSimilarity for big tables. */
+export function plainSimilarity(database: DescriptorTable): Similarity {
+  const { data, dimension } = database;
+  const rows = database.ids.length;
+  return (queries) => {
+    const count = queries.length / dimension;
+    const out = new Float32Array(count * rows); // [B, N]
+    for (let tile = 0; tile < rows; tile += databaseTile) {
+      const end = Math.min(rows, tile + databaseTile);
+      for (let q = 0; q < count; q++) {
+        const a = q * dimension;
+        let n = tile;
+        // Four rows at a time: each query value is loaded once and the four sums do not wait for each other.
+        for (; n + 4 <= end; n += 4) {
+          const b = n * dimension;
+          let s0 = 0;
+          let s1 = 0;
+          let s2 = 0;
+          let s3 = 0;
+          for (let i = 0; i < dimension; i++) {
+            const value = queries[a + i];
+            s0 += value * data[b + i];
+            s1 += value * data[b + dimension + i];
+            s2 += value * data[b + 2 * dimension + i];
+            s3 += value * data[b + 3 * dimension + i];
+          }
+          out[q * rows + n] = s0;
+          out[q * rows + n + 1] = s1;
+          out[q * rows + n + 2] = s2;
+          out[q * rows + n + 3] = s3;
+        }
+        for (; n < end; n++) {
+          let sum = 0;
+          for (let i = 0; i < dimension; i++) sum += queries[a + i] * data[n * dimension + i];
+          out[q * rows + n] = sum;
+        }
+      }
+    }
+    return out;
+  };
+}
+
+/**
+ * 0-based, junk-free, ascending ranks of the items `positives` under `similarities` [N], without sorting the list:
+ * only the P positives are sorted, every other item is counted into the gap it falls in. O((N + P) log P).
+ */
+export function positiveRanks(
+  similarities: Float32Array,
+  positives: Iterable<number>,
+  junk: ReadonlySet<number>,
+): Int32Array {
+  const better = (a: number, b: number) => similarities[b] - similarities[a] || a - b;
+  const sorted = Int32Array.from(new Set(positives))
+    .filter((item) => !junk.has(item))
+    .toSorted(better);
+  const isPositive = new Set(sorted);
+  const others = new Int32Array(sorted.length + 1); // others[j]: negatives between positive j - 1 and positive j
+  for (let item = 0; item < similarities.length; item++) {
+    if (isPositive.has(item) || junk.has(item)) continue;
+    let low = 0;
+    let high = sorted.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if (better(sorted[middle], item) < 0) low = middle + 1;
+      else high = middle;
+    }
+    others[low]++;
+  }
+  let before = 0;
+  return sorted.map((_, j) => {
+    before += others[j];
+    return before + j;
+  });
+}
+
+/** Item numbers in order of similarity, best first, ties by database order; the first `limit` of them. */
+export function rankedItems(similarities: Float32Array, limit: number = similarities.length): Int32Array {
+  const order = Int32Array.from(similarities.keys());
+  order.sort((a, b) => similarities[b] - similarities[a] || a - b);
+  return order.subarray(0, Math.min(limit, order.length));
+}

@@ -1,0 +1,92 @@
+/**
+ * @file One self-contained HTML page from headings, text, tables, line charts and rows of ranked pictures. All text is
+ * escaped, pictures are data URIs, nothing is loaded from elsewhere.
+ */
+import { escapeHtml } from './escape-html.js';
+import { type LineChart, lineChartSvg } from './line-chart.js';
+
+export interface ReportPicture {
+  /** Data URI, as `thumbnail` makes it; without one only the caption is shown. */
+  image?: string;
+  caption: string;
+}
+
+/** One query and its results, best first. Borders: positive green, negative red, junk grey. */
+export interface RankedPictures {
+  query: ReportPicture;
+  results: readonly (ReportPicture & { relation: 'positive' | 'negative' | 'junk' })[];
+}
+
+export type ReportBlock =
+  | { kind: 'text'; text: string }
+  /** Numbers are shown as they are: round them first. The first column is left-aligned. */
+  | { kind: 'table'; columns: readonly string[]; rows: readonly (readonly (string | number)[])[] }
+  | ({ kind: 'chart' } & LineChart)
+  | { kind: 'results'; rows: readonly RankedPictures[] };
+
+export interface ReportSection {
+  heading: string;
+  blocks: readonly ReportBlock[];
+}
+
+const style = `
+:root { color-scheme: light dark; --line: #8886; --good: #2a8f3c; --bad: #c22f2f; --grey: #888; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
+table { border-collapse: collapse; } th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--line); }
+th:first-child, td:first-child { text-align: left; }
+.scroll { overflow-x: auto; }
+.chart { width: 100%; max-width: 40rem; font-size: 12px; } .chart text:not([fill]) { fill: currentColor; } .grid { stroke: var(--line); }
+.ranking { display: flex; gap: .4rem; margin: .6rem 0; } figure { margin: 0; flex: none; }
+figure img { height: 7rem; display: block; border: 4px solid var(--grey); }
+.query img { border-color: transparent; } .positive img { border-color: var(--good); } .negative img { border-color: var(--bad); }
+figcaption { font-size: .75rem; max-width: 12rem; overflow-wrap: anywhere; }
+.positive figcaption::before { content: "✓ "; color: var(--good); } .negative figcaption::before { content: "✗ "; color: var(--bad); }
+`;
+
+/** The page as one string. */
+export function htmlReport({ title, sections }: { title: string; sections: readonly ReportSection[] }): string {
+  const body = sections.map(
+    ({ heading, blocks }) =>
+      `<section><h2>${escapeHtml(heading)}</h2>\n${blocks.map(renderBlock).join('\n')}</section>`,
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${escapeHtml(title)}</title>
+<style>${style}</style>
+</head>
+<body>
+<h1>${escapeHtml(title)}</h1>
+${body.join('\n')}
+</body>
+</html>
+`;
+}
+
+function renderBlock(block: ReportBlock): string {
+  if (block.kind === 'text') return `<p>${escapeHtml(block.text)}</p>`;
+  if (block.kind === 'table') return renderTable(block.columns, block.rows);
+  if (block.kind === 'chart') return lineChartSvg(block);
+  return block.rows.map(renderRanking).join('\n');
+}
+
+function renderTable(columns: readonly string[], rows: readonly (readonly (string | number)[])[]): string {
+  const line = (cells: readonly (string | number)[], tag: string) =>
+    `<tr>${cells.map((cell) => `<${tag}>${escapeHtml(`${cell}`)}</${tag}>`).join('')}</tr>`;
+  return `<div class="scroll"><table><thead>${line(columns, 'th')}</thead><tbody>${rows
+    .map((row) => line(row, 'td'))
+    .join('')}</tbody></table></div>`;
+}
+
+function renderRanking({ query, results }: RankedPictures): string {
+  const figures = [renderPicture(query, 'query'), ...results.map((result) => renderPicture(result, result.relation))];
+  return `<div class="ranking scroll">${figures.join('')}</div>`;
+}
+
+function renderPicture({ image, caption }: ReportPicture, kind: string): string {
+  const picture = image === undefined ? '' : `<img src="${escapeHtml(image)}" alt="${escapeHtml(caption)}">`;
+  return `<figure class="${kind}">${picture}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
+}

@@ -1,0 +1,105 @@
+import { copyFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { CommanderError } from 'commander';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { register, shardOption } from '../../src/commands/extract.js';
+import { UsageError } from '../../src/errors.js';
+import { parseNpy } from '../../src/retrieval/npy.js';
+import { runCommand } from './run-command.js';
+import { makeSmallSet, type SmallSet } from './small-set.js';
+
+let set: SmallSet;
+beforeAll(async () => {
+  set = await makeSmallSet();
+});
+
+const newFolder = () => join(mkdtempSync(join(tmpdir(), 'rmac-out-')), 'out');
+const extract = (out: string, ...more: string[]) =>
+  runCommand(register, 'extract', '--model', set.model, '--images', set.images, '--out', out, ...more);
+const descriptors = (out: string, name = 'descriptors.npy') => parseNpy(readFileSync(join(out, name)), name);
+
+describe('rmac extract', () => {
+  test('a folder: unit rows, ids by path, JSON alone on stdout, progress on stderr', async () => {
+    const out = newFolder();
+    const { stdout, stderr } = await extract(out, '--size', '64', '--json');
+    expect(JSON.parse(stdout)).toMatchObject({ out, images: 12, dimension: 256, resumed: 0, failures: [] });
+    expect(stderr).toMatch(/extract 12\/12/);
+    const { data, shape } = descriptors(out);
+    expect(shape).toEqual([12, 256]);
+    for (let i = 0; i < 12; i++) {
+      expect(Math.hypot(...data.subarray(i * 256, (i + 1) * 256))).toBeCloseTo(1, 5);
+    }
+    expect(readFileSync(join(out, 'ids.txt'), 'utf8').split('\n').slice(0, 5)).toEqual([
+      'checks/0',
+      'checks/1',
+      'checks/2',
+      'checks/3',
+      'rings/0',
+    ]);
+    expect(JSON.parse(readFileSync(join(out, 'meta.json'), 'utf8'))).toMatchObject({
+      dimension: 256,
+      settings: { size: '64' },
+      model: { architecture: 'rmac-small', pooling: { kind: 'rmac' } },
+      failures: [],
+    });
+  });
+
+  test('a bad image is named, counted and left out', async () => {
+    const list = join(set.images, 'list.txt');
+    copyFileSync(set.manifest, join(set.images, 'bad.jpg')); // text with the name of an image
+    writeFileSync(list, 'stripes/0.png\nbad.jpg\nrings/1.png\n');
+    const out = newFolder();
+    const { stdout, stderr } = await runCommand(
+      register,
+      'extract',
+      '--model',
+      set.model,
+      '--images',
+      list,
+      '--out',
+      out,
+      '--size',
+      'none',
+    );
+    expect(stdout).toBe(`2 descriptors of 256 values in ${out}, 1 skipped\n`);
+    expect(stderr).toMatch(/skipped bad: .*bad\.jpg/);
+    expect(readFileSync(join(out, 'ids.txt'), 'utf8')).toBe('stripes/0\nrings/1\n');
+  });
+
+  test('shards are written side by side', async () => {
+    const [whole, parts] = [newFolder(), newFolder()];
+    const manifest = ['--images', set.manifest];
+    await extract(whole, '--size', '48', ...manifest);
+    await extract(parts, '--size', '48', '--shard', '1/2', ...manifest);
+    await extract(parts, '--size', '48', '--shard', '2/2', ...manifest);
+    const joined = ['1', '2'].flatMap((i) => [...descriptors(parts, `descriptors.${i}-of-2.npy`).data]);
+    expect(joined).toEqual([...descriptors(whole).data]);
+  });
+
+  test('--pooling changes the descriptors, an existing result needs --overwrite', async () => {
+    const out = newFolder();
+    await extract(out, '--size', '48', '--images', set.manifest);
+    const before = descriptors(out).data;
+    await expect(extract(out, '--size', '48', '--pooling', 'spoc', '--images', set.manifest)).rejects.toThrow(
+      /--overwrite/,
+    );
+    await extract(out, '--size', '48', '--pooling', 'spoc', '--images', set.manifest, '--overwrite');
+    expect(descriptors(out).data).not.toEqual(before);
+  });
+
+  test('wrong usage', async () => {
+    await expect(runCommand(register, 'extract')).rejects.toThrow(CommanderError);
+    await expect(extract(newFolder(), '--pooling', 'max')).rejects.toThrow(CommanderError);
+    await expect(extract(newFolder(), '--size', '0')).rejects.toThrow(UsageError);
+    await expect(extract(newFolder(), '--device', 'abacus')).rejects.toThrow(/Unknown --device "abacus"\. Known: cpu/);
+    const out = newFolder();
+    await expect(extract(out, '--model', join(set.folder, 'none'))).rejects.toThrow(/Cannot read .*none/);
+    expect(existsSync(out)).toBe(false);
+  });
+});
+
+test('shardOption: i from 1 to n', () => {
+  expect(shardOption('2/4')).toEqual({ index: 2, count: 4 });
+  for (const text of ['0/2', '3/2', '1', '1/0', 'a/b', '1/2/3']) expect(() => shardOption(text)).toThrow(UsageError);
+});

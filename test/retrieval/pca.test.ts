@@ -1,0 +1,97 @@
+import { readFileSync } from 'node:fs';
+import { describe, expect, test } from 'vitest';
+import { InputError } from '../../src/errors.js';
+import { CovarianceAccumulator, learnPcaWhitening } from '../../src/retrieval/pca.js';
+
+interface Golden {
+  rows: number;
+  channels: number;
+  mean: number[];
+  eigenvalues: number[];
+  components: number[][];
+  explainedVariance: number;
+}
+const golden: Golden = JSON.parse(readFileSync(new URL('../golden/pca.json', import.meta.url), 'utf8'));
+
+/** The rows of scripts/reference-pca.py. */
+function goldenRows(): Float32Array {
+  const { rows, channels } = golden;
+  const data = new Float32Array(rows * channels);
+  for (let i = 0; i < rows; i++) {
+    const row = Array.from({ length: channels }, (_, j) => ((7 * i + 3 * j + i * j * j) % 11) + 1);
+    const length = Math.hypot(...row);
+    row.forEach((value, j) => {
+      data[i * channels + j] = value / length;
+    });
+  }
+  return data;
+}
+
+function accumulated(data: Float32Array, channels: number, rowsAtOnce = data.length / channels): CovarianceAccumulator {
+  const accumulator = new CovarianceAccumulator(channels);
+  for (let i = 0; i < data.length; i += rowsAtOnce * channels) {
+    accumulator.add(data.subarray(i, i + rowsAtOnce * channels));
+  }
+  return accumulator;
+}
+
+/** Values in (-1, 1) without order. */
+const noise = (i: number) => (Math.sin(i * 12.9898) * 43758.5453) % 1;
+
+describe('learnPcaWhitening', () => {
+  test('equals numpy on a small matrix', () => {
+    const pca = learnPcaWhitening(accumulated(goldenRows(), golden.channels), { dimension: 3 });
+    golden.mean.forEach((value, i) => expect(pca.mean[i]).toBeCloseTo(value, 7));
+    golden.eigenvalues.forEach((value, k) => expect(pca.eigenvalues[k]).toBeCloseTo(value, 12));
+    golden.components.flat().forEach((value, i) => expect(pca.components[i] / value).toBeCloseTo(1, 6));
+    expect(pca.explainedVariance).toBeCloseTo(golden.explainedVariance, 12);
+  });
+
+  test('the same rows in any portions give the same result', () => {
+    const whole = learnPcaWhitening(accumulated(goldenRows(), golden.channels));
+    expect(learnPcaWhitening(accumulated(goldenRows(), golden.channels, 5))).toEqual(whole);
+  });
+
+  test('whitened rows have mean 0 and covariance I, over many blocks and an odd number of channels', () => {
+    const channels = 11;
+    const rows = 401;
+    // Noise of a different size in each channel, plus one value shared by all of them, plus a mean.
+    const data = Float32Array.from(
+      { length: rows * channels },
+      (_, i) => 0.3 + noise(i) * (1 + (i % channels)) + 5 * noise(Math.floor(i / channels) + 0.5),
+    );
+    const { mean, components } = learnPcaWhitening(accumulated(data, channels));
+    const whitened = new Float64Array(rows * channels);
+    for (let n = 0; n < rows; n++) {
+      for (let k = 0; k < channels; k++) {
+        for (let i = 0; i < channels; i++) {
+          whitened[n * channels + k] += components[k * channels + i] * (data[n * channels + i] - mean[i]);
+        }
+      }
+    }
+    for (let k = 0; k < channels; k++) {
+      for (let l = 0; l < channels; l++) {
+        let covariance = 0;
+        for (let n = 0; n < rows; n++) covariance += (whitened[n * channels + k] * whitened[n * channels + l]) / rows;
+        expect(covariance).toBeCloseTo(k === l ? 1 : 0, 4);
+      }
+    }
+  });
+
+  test('a channel that never varies is bounded by the eigenvalue floor', () => {
+    // Three channels, the third constant: λ₃ = 0, raised to 1e-8 λ₁, so its row of P has length 1e4 / √λ₁.
+    const data = Float32Array.of(1, 0, 0.5, 0, 1, 0.5, -1, 0, 0.5, 0, -1, 0.5);
+    const { components, eigenvalues } = learnPcaWhitening(accumulated(data, 3));
+    expect(Math.hypot(...components.subarray(6, 9))).toBeCloseTo(1e4 / Math.sqrt(eigenvalues[0]), 0);
+  });
+
+  test('fewer rows than dimensions, too many dimensions and equal rows are refused', () => {
+    expect(() => learnPcaWhitening(accumulated(goldenRows().subarray(0, 20), 5))).toThrow(
+      new InputError(
+        'PCA: 5 dimensions cannot be learned from 4 region descriptors; use more images or a smaller --dimension.',
+      ),
+    );
+    expect(() => learnPcaWhitening(accumulated(goldenRows(), 5), { dimension: 6 })).toThrow(/choose 1 to 5/);
+    expect(() => learnPcaWhitening(accumulated(new Float32Array(20).fill(0.3), 5), { dimension: 2 })).toThrow(/equal/);
+  });
+});

@@ -1,0 +1,130 @@
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import sharp from 'sharp';
+import { describe, expect, test } from 'vitest';
+import { lineChartSvg, roundTicks } from '../../src/retrieval/line-chart.js';
+import { htmlReport } from '../../src/retrieval/report.js';
+import { thumbnail } from '../../src/retrieval/thumbnail.js';
+
+const hostile = `<script>alert("x")</script>&'`;
+
+describe('htmlReport', () => {
+  const page = htmlReport({
+    title: hostile,
+    sections: [
+      {
+        heading: hostile,
+        blocks: [
+          { kind: 'text', text: hostile },
+          { kind: 'table', columns: [hostile, 'mAP'], rows: [[hostile, 0.5]] },
+          { kind: 'chart', xLabel: hostile, yLabel: hostile, series: [{ name: hostile, points: [[0, 1]] }] },
+          {
+            kind: 'results',
+            rows: [
+              {
+                query: { image: `data:,"${hostile}`, caption: hostile },
+                results: [{ caption: hostile, relation: 'negative' }],
+              },
+            ],
+          },
+        ],
+      },
+    ],
+  });
+
+  test('escapes every text it is given', () => {
+    expect(page).not.toContain('<script');
+    expect(page).not.toContain(`"x"`);
+    // title twice, heading, text, table twice, both axes and both again for screen readers, legend, dot, and src, alt and
+    // two captions of the pictures: 16
+    expect(page.split('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;&#39;').length - 1).toBe(16);
+  });
+
+  test('loads nothing from elsewhere', () => {
+    expect(page).not.toMatch(/https?:|url\(|<link|@import/);
+  });
+
+  test('results carry their relation, a missing picture leaves its caption', () => {
+    expect(page).toContain('<figure class="negative"><figcaption>');
+    expect(page).toContain('<figure class="query"><img src="data:,&quot;');
+  });
+});
+
+describe('lineChartSvg', () => {
+  test('points lie between the axes, in order, larger values higher', () => {
+    const svg = lineChartSvg({
+      xLabel: 'update',
+      yLabel: 'mAP',
+      series: [
+        {
+          name: 'validation',
+          points: [
+            [0, 0.5],
+            [10, 0.6],
+            [20, Number.NaN],
+            [30, 0.8],
+          ],
+        },
+      ],
+    });
+    const points =
+      /points="([^"]*)"/
+        .exec(svg)?.[1]
+        .split(' ')
+        .map((point) => point.split(',').map(Number)) ?? [];
+    // x ticks 0 to 30 over [56, 624]; y ticks 0.5 to 0.8 over [268, 16]
+    expect(points).toEqual([
+      [56, 268],
+      [245.3, 184],
+      [624, 16],
+    ]);
+    expect(svg).toContain('>0.6</text>');
+  });
+
+  test('no points and equal points still make a chart', () => {
+    expect(lineChartSvg({ xLabel: 'x', yLabel: 'y', series: [] })).not.toContain('NaN');
+    expect(lineChartSvg({ xLabel: 'x', yLabel: 'y', series: [{ name: 'a', points: [[1, 2]] }] })).not.toContain('NaN');
+  });
+});
+
+test.each([
+  [
+    [0, 1],
+    [0, 0.2, 0.4, 0.6, 0.8, 1],
+  ],
+  [
+    [0.52, 0.63],
+    [0.5, 0.55, 0.6, 0.65],
+  ],
+  [
+    [-3, 1200],
+    [-500, 0, 500, 1000, 1500],
+  ],
+])('roundTicks(%j) encloses the values: %j', (values, ticks) => {
+  expect(roundTicks(values)).toEqual(ticks);
+});
+
+describe('thumbnail', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'rmac-'));
+
+  test('a JPEG of the asked size as a data URI, upright, cropped', async () => {
+    const file = join(folder, 'a.png');
+    await sharp({ create: { width: 400, height: 200, channels: 3, background: 'red' } })
+      .png()
+      .toFile(file);
+    const sizeOf = async (uri: string | undefined) => {
+      expect(uri).toMatch(/^data:image\/jpeg;base64,/);
+      const { width, height } = await sharp(Buffer.from(uri?.split(',')[1] ?? '', 'base64')).metadata();
+      return [width, height];
+    };
+    expect(await sizeOf(await thumbnail(file, { longestPx: 50 }))).toEqual([50, 25]);
+    const crop = { x: 10, y: 10, width: 60, height: 60 };
+    expect(await sizeOf(await thumbnail(file, { longestPx: 50, crop }))).toEqual([50, 50]);
+  });
+
+  test('undefined for what is no image', async () => {
+    writeFileSync(join(folder, 'b.jpg'), 'no image');
+    expect(await thumbnail(join(folder, 'b.jpg'))).toBeUndefined();
+  });
+});
