@@ -8,6 +8,7 @@
  */
 import { createReadStream } from 'node:fs';
 import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { type WriteOptions, writeFileAtomic } from './files.js';
@@ -52,21 +53,24 @@ const lineSchema = z.object({
 });
 
 /**
- * The records of a manifest, in file order.
- * @throws InputError naming `file:line`: no JSON, a missing or wrong field, a duplicate id, a path out of the folder,
+ * The records of a manifest, in file order. A line that repeats an earlier one says nothing new and is passed over.
+ * @throws InputError naming `file:line`: no JSON, a missing or wrong field, an id used for two records, a path out of the folder,
  *   bytes that are not UTF-8, a line over 1 MiB; naming `file`: unreadable, or no record at all.
  */
 export async function readManifest(file: string): Promise<ImageRecord[]> {
   const records: ImageRecord[] = [];
-  const lineOfId = new Map<string, number>();
+  const earlierOfId = new Map<string, { line: number; record: ImageRecord }>();
   for await (const { text, line } of readLines(file)) {
     if (text.trim() === '') continue;
     const record = parseLine(text, `${file}:${line}`, dirname(file));
-    const earlier = lineOfId.get(record.id);
+    const earlier = earlierOfId.get(record.id);
     if (earlier !== undefined) {
-      throw new InputError(`${file}:${line}: the id "${record.id}" was used in line ${earlier}; ids must be unique.`);
+      if (isDeepStrictEqual(earlier.record, record)) continue;
+      throw new InputError(
+        `${file}:${line}: the id "${record.id}" was used in line ${earlier.line} for another image; ids must be unique.`,
+      );
     }
-    lineOfId.set(record.id, line);
+    earlierOfId.set(record.id, { line, record });
     records.push(record);
   }
   if (records.length === 0) {

@@ -8,6 +8,7 @@
  */
 import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
+import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type Box, type ImageRecord, pathInside } from '../data/manifest.js';
 import { InputError, messageOf } from '../errors.js';
@@ -79,10 +80,9 @@ export function parseGroundTruth(text: string, file: string): GroundTruth {
         '{"queries":[{"id","image","positives":[ids],"junk":[ids]}],"database":[{"id","image"}]}.',
     );
   }
-  const { queries, database } = parsed.data;
+  const database = distinct(parsed.data.database, `${file}: database`);
+  const queries = distinct(parsed.data.queries, `${file}: queries`);
   const known = new Set(database.map((entry) => entry.id));
-  assertDistinct(database, `${file}: database`);
-  assertDistinct(queries, `${file}: queries`);
   for (const query of queries) {
     const unknown = query.positives.filter((positive) => !known.has(positive));
     if (unknown.length > 0) {
@@ -101,6 +101,7 @@ export function parseGroundTruth(text: string, file: string): GroundTruth {
   return {
     queries: queries.map((query) => ({
       ...query,
+      positives: [...new Set(query.positives)],
       image: resolveInside(folder, query.image, file),
       landmark: query.landmark ?? landmarkOfId(query.id),
     })),
@@ -145,12 +146,17 @@ function landmarkOfId(queryId: string): string | undefined {
   return slash > 0 ? queryId.slice(0, slash) : undefined;
 }
 
-function assertDistinct(entries: readonly { id: string }[], where: string): void {
-  const seen = new Set<string>();
+/** The entries by id. One that repeats an earlier one says nothing new; two different ones under one id are an error. */
+function distinct<T extends { id: string }>(entries: readonly T[], where: string): T[] {
+  const seen = new Map<string, T>();
   for (const entry of entries) {
-    if (seen.has(entry.id)) throw new InputError(`${where}: id "${entry.id}" occurs twice; ids must be unique.`);
-    seen.add(entry.id);
+    const earlier = seen.get(entry.id);
+    if (earlier === undefined) seen.set(entry.id, entry);
+    else if (!isDeepStrictEqual(earlier, entry)) {
+      throw new InputError(`${where}: id "${entry.id}" stands for two different entries; ids must be unique.`);
+    }
   }
+  return [...seen.values()];
 }
 
 function resolveInside(folder: string, path: string, file: string): string {

@@ -182,6 +182,8 @@ const convolutions: [number[], number[], number | [number, number], 'same' | 'va
   [[1, 11, 9, 2], [7, 7, 2, 3], 2, [[0, 0], [3, 3], [3, 3], [0, 0]], 1],
   [[1, 9, 9, 2], [3, 2, 2, 3], [2, 3], 'valid', 1],
   [[1, 3, 3, 2], [3, 3, 2, 40], 1, 'same', 1], // more filters than cells: ConvTranspose
+  [[1, 3, 3, 20], [3, 3, 20, 40], 1, 'same', 1], // one product over all filter positions
+  [[2, 9, 7, 20], [3, 3, 20, 4], 2, 'same', 1],
   [[1, 5, 5, 2], [1, 1, 2, 3], 3, 'valid', 1],
 ]; // biome-ignore format: one geometry per line
 for (const [x, f, strides, pad, dilations] of convolutions) {

@@ -20,6 +20,10 @@ function read(content: string | Uint8Array): Promise<ImageRecord[]> {
 const line = '{"id":"a/1","path":"a/1.jpg","landmark":"a"}';
 
 describe('readManifest', () => {
+  test('a line that repeats an earlier one is passed over', async () => {
+    expect(await read(`${line}\n${line}\n`)).toHaveLength(1);
+  });
+
   test('records in file order, paths resolved against the manifest', async () => {
     const second =
       '{"id":"b","path":"sub/b.png","landmark":"b","group":"site","box":{"x":1.5,"y":0,"width":10,"height":4}}';
@@ -67,7 +71,11 @@ describe('readManifest', () => {
       '{"id":"b","path":"b\\u0000.jpg","landmark":"b"}',
       /:2: "path": must not contain control/,
     ],
-    ['a duplicate id', line, /:2: the id "a\/1" was used in line 1; ids must be unique/],
+    [
+      'an id used for two images',
+      '{"id":"a/1","path":"b.jpg","landmark":"b"}',
+      /:2: the id "a\/1" was used in line 1 for another image; ids must be unique/,
+    ],
     ['an absolute path', '{"id":"b","path":"/etc/b.jpg","landmark":"b"}', /:2: "path" must be relative/],
     ['a Windows path', '{"id":"b","path":"C:\\\\b.jpg","landmark":"b"}', /:2: "path" must be relative/],
     [

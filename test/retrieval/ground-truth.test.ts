@@ -29,6 +29,13 @@ describe('parseGroundTruth', () => {
     expect(truth.database[1]).toEqual({ id: 'a/2', image: '/data/a/2.jpg' });
   });
 
+  test('entries and positives that repeat earlier ones are passed over', () => {
+    const twice = { ...query, positives: ['a/2', 'a/2'] };
+    const truth = parse({ queries: [twice, twice], database: [...database, database[0]] });
+    expect(truth.queries.map(({ positives }) => positives)).toEqual([['a/2']]);
+    expect(truth.database).toHaveLength(2);
+  });
+
   test.each([
     ['no database', { queries: [query] }, /database: /],
     ['no queries', { queries: [], database }, /queries: /],
@@ -38,11 +45,15 @@ describe('parseGroundTruth', () => {
       { queries: [{ ...query, box: { x: 0, y: 0, width: 0, height: 1 } }], database },
       /queries\.0\.box\.width: /,
     ],
-    ['a duplicate query', { queries: [query, query], database }, /queries: id "a\/1" occurs twice/],
     [
-      'a duplicate image',
-      { queries: [query], database: [...database, database[0]] },
-      /database: id "a\/1" occurs twice/,
+      'two queries of one id',
+      { queries: [query, { ...query, junk: [] }], database },
+      /queries: id "a\/1" stands for two/,
+    ],
+    [
+      'two images of one id',
+      { queries: [query], database: [...database, { ...database[0], image: 'other.jpg' }] },
+      /database: id "a\/1" stands for two/,
     ],
     [
       'unknown positives',

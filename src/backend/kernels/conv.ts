@@ -1,7 +1,8 @@
 /**
  * @file Convolution and its two gradients. Everything here works in physical order: activations [n, c, h, w], filters
- * [o, i, kh, kw]. The choices between formulations are measured (ResNet-50 at 384x512, 2 cores): im2col where the
- * per-position products would be thin, ConvTranspose where the output map is small or strided.
+ * [o, i, kh, kw]. The choices between formulations are measured (ResNet-50 at 384x512, 2 cores): a product per filter
+ * position, im2col where the output map is small, a convolution of input and output gradient where the input has few
+ * channels; ConvTranspose for the input gradient where the output map is small or strided.
  */
 import { backend_util } from '@tensorflow/tfjs';
 import { asFilter, emit, physically, reshape, toLayout } from '../record.js';
@@ -148,13 +149,43 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   const product = (columns: Value, rows: number) =>
     emit('Gemm', [upstream, columns], { shape: [o, rows] }, { transA: 0, transB: 1 });
   if (positions === 1) return asFilter(reshape(product(seenAt(0), c), [o, c, 1, 1]));
-  if (c < 16 || o * c > 64 * outHeight * outWidth) {
+  if (c < 16) return filterGradientByConv(padded, physically(toLayout(dy, 'nchw')), info);
+  if (o * c > 64 * outHeight * outWidth) {
     const seen = Array.from({ length: positions }, (_, k) => reshape(seenAt(k), [c, 1, pixels]));
     const columns = reshape(concat(seen, 1), [c * positions, pixels]);
     return asFilter(reshape(product(columns, c * positions), [o, c, kh, kw]));
   }
   const products = Array.from({ length: positions }, (_, k) => reshape(product(seenAt(k), c), [o, c, 1]));
   return asFilter(reshape(concat(products, 2), [o, c, kh, kw]));
+}
+
+/**
+ * For few input channels (a stem), where products per position are thin: the filter gradient is itself a convolution, of
+ * the input (channels as batch) with the output gradient, dilated by the stride. padded: [n, c, H, W], dy: [n, o, h, w].
+ */
+function filterGradientByConv(padded: Value, dy: Value, info: ConvInfo): Value {
+  const { inChannels: c, outChannels: o, filterHeight: kh, filterWidth: kw } = info;
+  const [, , height, width] = padded.shape as Shape4;
+  const [, , outHeight, outWidth] = dy.shape as Shape4;
+  const exchanged = (value: Value) => {
+    const [first, second, h, w] = value.shape as Shape4;
+    return first === 1
+      ? reshape(value, [second, first, h, w])
+      : emit('Transpose', [value], { shape: [second, first, h, w] }, { perm: [1, 0, 2, 3] });
+  };
+  // Rows beyond the last window give filter positions that do not exist; they are cut off.
+  const reach = (extent: number, out: number, stride: number, dilation: number) =>
+    Math.floor((extent - (out - 1) * stride - 1) / dilation) + 1;
+  const rows = reach(height, outHeight, info.strideHeight, info.dilationHeight);
+  const columns = reach(width, outWidth, info.strideWidth, info.dilationWidth);
+  const gradient = emit(
+    'Conv',
+    [exchanged(padded), exchanged(dy)],
+    { shape: [c, o, rows, columns] },
+    { strides: dilationsOf(info), pads: [0, 0, 0, 0], dilations: stridesOf(info), group: 1 },
+  );
+  const cut = strided(gradient, [0, 0, 0, 0], [c, o, kh, kw]);
+  return asFilter(emit('Transpose', [cut], { shape: [o, c, kh, kw] }, { perm: [1, 0, 2, 3] }));
 }
 
 /** [n, c, h, w] -> [c, n * h * w]. */

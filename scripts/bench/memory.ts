@@ -1,0 +1,60 @@
+/**
+ * @file `npm run bench:memory`: training ResNet-50 at 724 px on 20 image shapes for 200 steps: resident memory must stay
+ * below 3 GB and flat, and the number of tensors constant. Prints one JSON line every 20 steps and a verdict.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { engineStats, startEngine } from '../../src/backend/index.js';
+import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
+import { DescriptorModel } from '../../src/models/descriptor.js';
+
+const steps = Number(process.argv[2] ?? 200);
+await startEngine({ device: 'cpu' });
+const model = DescriptorModel.create(defaultMeta('resnet50-tv'), initialWeights('resnet50-tv', 1));
+const variables = [...model.trainable('none').values()];
+const optimizer = tf.train.momentum(1e-4, 0.9);
+
+/** Longest side 704 or so, the other from 384 to 704 px in steps of the stride, both ways round. */
+const shapes = Array.from({ length: 20 }, (_, i) => {
+  const short = 384 + 32 * (i >> 1);
+  return i % 2 === 0 ? ([short, 724] as const) : ([724, short] as const);
+});
+
+let peak = 0;
+const tensors: number[] = [];
+const rss: number[] = [];
+for (let step = 0; step < steps; step++) {
+  const [height, width] = shapes[step % shapes.length]!;
+  const startedAt = performance.now();
+  const image = tf.randomUniform<tf.Rank.R4>([1, height, width, 3], 0, 255, 'float32', step);
+  const { value, grads } = tf.variableGrads(() => tf.sum(tf.square(tf.sub(model.describe(image), 0.01))), variables);
+  optimizer.applyGradients(grads as Parameters<typeof optimizer.applyGradients>[0]);
+  value.dataSync(); // gradients, momentum and weights are computed in the same run
+  tf.dispose([grads, value, image]);
+  const now = process.memoryUsage().rss;
+  peak = Math.max(peak, now);
+  tensors.push(tf.memory().numTensors);
+  rss.push(now);
+  if ((step + 1) % 20 === 0) {
+    const { sessions, sessionBytes, invariantBytes } = engineStats()!;
+    const line = {
+      step: step + 1,
+      rssMB: Math.round(now / 1e6),
+      peakMB: Math.round(peak / 1e6),
+      numTensors: tensors.at(-1),
+      ms: Math.round(performance.now() - startedAt),
+      sessions,
+      sessionMB: Math.round(sessionBytes / 1e6),
+      invariantMB: Math.round(invariantBytes / 1e6),
+    };
+    process.stdout.write(`${JSON.stringify(line)}\n`);
+  }
+}
+const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
+const half = rss.slice(steps / 2);
+const drift = mean(half.slice(half.length / 2)) - mean(half.slice(0, half.length / 2));
+const verdict = {
+  peakMB: Math.round(peak / 1e6),
+  driftMB: Math.round(drift / 1e6),
+  numTensorsConstant: new Set(tensors.slice(1)).size === 1,
+};
+process.stdout.write(`${JSON.stringify(verdict)}\n`);
