@@ -1,0 +1,8 @@
+/** @file `rmac train`: the group of the trainers, one file each. */
+import type { Command } from 'commander';
+import { registerTriplet } from './train-triplet.js';
+
+export function register(program: Command): void {
+  const train = program.command('train').description('Fine-tune a network on landmark photographs.');
+  registerTriplet(train);
+}

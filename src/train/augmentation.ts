@@ -1,0 +1,78 @@
+/**
+ * @file Seeded changes of a training image: mirror, colour, zoom. What was drawn is a small record (a view), so that an image
+ * is changed the same way when an update describes it and again when it replays it.
+ */
+import type { RgbImage } from '../data/images.js';
+import type { RandomStream } from './random.js';
+
+export interface AugmentationOptions {
+  flip: boolean;
+  /** Brightness and each channel are multiplied by 1 ± up to this. */
+  colour: number;
+  /** The image is enlarged by 1 to 1 + this and a window of its usual size cut out. */
+  crop: number;
+}
+
+export interface View {
+  flip: boolean;
+  /** Factors of red, green, blue. */
+  gains: readonly [number, number, number];
+  /** At least 1. */
+  zoom: number;
+  /** Place of the window among those possible, 0 to 1 from the left and from the top. */
+  left: number;
+  top: number;
+}
+
+/** The image as it is. */
+export const plainView: View = { flip: false, gains: [1, 1, 1], zoom: 1, left: 0, top: 0 };
+
+/** A random view. Draws nothing for what is off, and always the same number of values for what is on. */
+export function drawView(random: RandomStream, { flip, colour, crop }: AugmentationOptions): View {
+  const view: View = { ...plainView };
+  if (flip) view.flip = random.next() < 0.5;
+  if (colour > 0) {
+    const brightness = random.between(1 - colour, 1 + colour);
+    const gain = () => brightness * random.between(1 - colour / 2, 1 + colour / 2);
+    view.gains = [gain(), gain(), gain()];
+  }
+  if (crop > 0) {
+    view.zoom = random.between(1, 1 + crop);
+    view.left = random.next();
+    view.top = random.next();
+  }
+  return view;
+}
+
+/** Whether other updates will meet the very same pixels: the plain image and its mirror image. */
+export function isReusable({ gains, zoom }: View): boolean {
+  return zoom === 1 && gains.every((gain) => gain === 1);
+}
+
+/**
+ * Applies a view to an image decoded at `zoom` times its usual size, sides multiples of `stride` px. The window's sides are
+ * multiples of `stride` too, so that a view adds no image shape.
+ */
+export function applyView(image: RgbImage, view: View, stride: number): RgbImage {
+  const windowSide = (side: number) =>
+    view.zoom === 1 ? side : Math.min(side, Math.max(stride, Math.round(side / view.zoom / stride) * stride));
+  const width = windowSide(image.width);
+  const height = windowSide(image.height);
+  const left = Math.floor(view.left * (image.width - width));
+  const top = Math.floor(view.top * (image.height - height));
+  if (!view.flip && isReusable(view)) return image;
+  const data = new Uint8Array(width * height * 3);
+  const tables = view.gains.map((gain) =>
+    Uint8ClampedArray.from({ length: 256 }, (_, value) => Math.round(value * gain)),
+  );
+  let to = 0;
+  for (let y = 0; y < height; y++) {
+    for (let x = 0; x < width; x++) {
+      const from = ((top + y) * image.width + left + (view.flip ? width - 1 - x : x)) * 3;
+      data[to++] = tables[0][image.data[from]];
+      data[to++] = tables[1][image.data[from + 1]];
+      data[to++] = tables[2][image.data[from + 2]];
+    }
+  }
+  return { data, width, height };
+}

@@ -1,0 +1,144 @@
+/** @file What a run would do and cost, measured on a few of its own images. Writes nothing, and leaves the weights as they are. */
+import * as tf from '@tensorflow/tfjs';
+import type { ImageRecord } from '../data/manifest.js';
+import type { InputError } from '../errors.js';
+import { GradientAccumulator } from './gradients.js';
+import { bytesOf, ImageInputs, plain, type TrunkInput } from './image-inputs.js';
+import { countTriplets, numberLabels } from './mining.js';
+import { RandomStream } from './random.js';
+import type { TrainableModel } from './trainable-model.js';
+import type { TripletConfig } from './triplet-config.js';
+
+export interface DryRun {
+  images: number;
+  landmarks: number;
+  /** Landmarks with one photograph: negatives only. */
+  landmarksWithOnePhoto: number;
+  possibleTriplets: number;
+  /** Numbers in all trained weights. */
+  trainedParameters: number;
+  /** Estimated peak of the process. */
+  memoryBytes: number;
+  /** Of it, decoded images or outputs of frozen stages. */
+  cacheBytes: number;
+  /** Measured per image: decode and frozen stages; describe; describe and backpropagate. */
+  loadMs: number;
+  describeMs: number;
+  replayMs: number;
+  msPerUpdate: number;
+  msPerMining: number;
+  etaSeconds: number;
+}
+
+/** Images measured, and images tried until so many could be read. */
+const probed = 3;
+const candidates = 12;
+
+/** Counts what the set holds; no image is read. */
+export function summarizeSet(
+  records: readonly ImageRecord[],
+): Pick<DryRun, 'images' | 'landmarks' | 'landmarksWithOnePhoto' | 'possibleTriplets'> {
+  const { possible, single } = countTriplets(numberLabels(records));
+  return {
+    images: records.length,
+    landmarks: new Set(records.map(({ landmark }) => landmark)).size,
+    landmarksWithOnePhoto: single,
+    possibleTriplets: possible,
+  };
+}
+
+/**
+ * Runs one small forward and backward pass. `validationImages`: images described per measurement. Throws the image's error if none of
+ * a dozen can be read.
+ */
+export async function dryRun(
+  model: TrainableModel,
+  records: readonly ImageRecord[],
+  { config, validationImages }: { config: TripletConfig; validationImages: number },
+): Promise<DryRun> {
+  const { tripletsPerStep, poolSize, steps, remineEvery, validateEvery, cacheMegabytes } = config;
+  const inputs = new ImageInputs(model, { ...config, cacheBytes: 0 });
+  const variables = model.trainable(config.freeze);
+  const accumulator = new GradientAccumulator();
+  const probes: TrunkInput[] = [];
+  let error: InputError | undefined;
+  let [loadMs, describeMs, replayMs] = [0, 0, 0];
+  try {
+    for (const item of new RandomStream(config.seed).shuffle(records).slice(0, candidates).map(plain)) {
+      let input: TrunkInput | undefined;
+      for await (const loaded of inputs.load([item])) {
+        if ('error' in loaded) error ??= loaded.error;
+        else input = loaded.input;
+      }
+      if (input === undefined) continue;
+      const readable = input;
+      probes.push(readable);
+      loadMs += await secondTime(async () => {
+        for await (const _ of inputs.load([item]));
+      });
+      describeMs += await secondTime(() => finish(inputs.describe(readable)));
+      const replay = () =>
+        finish(
+          tf.tidy(() => {
+            const sum = () => inputs.describe(readable).sum<tf.Scalar>();
+            const { value, grads } = tf.variableGrads(sum, [...variables.values()]);
+            accumulator.add(grads);
+            return value;
+          }),
+        );
+      await replay(); // the first pass adds to nothing: another graph
+      replayMs += await secondTime(replay);
+      if (probes.length === probed) break;
+    }
+  } finally {
+    accumulator.dispose();
+  }
+  if (probes.length === 0) throw error as InputError;
+  loadMs /= probes.length;
+  describeMs /= probes.length;
+  replayMs /= probes.length;
+
+  const size = probes.reduce((sum, input) => sum + bytesOf(input), 0) / probes.length;
+  const cacheBytes = Math.min(cacheMegabytes * 1e6, records.length * size);
+  const misses = 1 - cacheBytes / (records.length * size);
+  const perUpdate = Math.min(3 * tripletsPerStep, records.length);
+  const msPerUpdate = perUpdate * (describeMs + replayMs + 2 * misses * loadMs);
+  const msPerMining = Math.min(poolSize, records.length) * (describeMs + misses * loadMs);
+  const minings = Math.ceil(steps / remineEvery);
+  const measurements =
+    validationImages === 0 ? 0 : 2 + (validateEvery > 0 ? Math.floor((steps - 1) / validateEvery) : 0);
+  const firstLoads = records.length * (1 - misses) * loadMs;
+  const whitening = config.whitenDimension > 0 && model.meta.whitening === undefined ? config.whitenImages : 0;
+  const trainedParameters = [...variables.values()].reduce((sum, variable) => sum + variable.size, 0);
+  return {
+    ...summarizeSet(records),
+    trainedParameters,
+    // Besides what the probe took: momentum, gradient sums, and the new values of weights and momentum during an update.
+    memoryBytes: process.memoryUsage.rss() + cacheBytes + 4 * 4 * trainedParameters,
+    cacheBytes,
+    loadMs,
+    describeMs,
+    replayMs,
+    msPerUpdate,
+    msPerMining,
+    etaSeconds:
+      (steps * msPerUpdate +
+        minings * msPerMining +
+        firstLoads +
+        (measurements * validationImages + Math.min(whitening, records.length)) * (describeMs + loadMs)) /
+      1000,
+  };
+}
+
+/** Milliseconds of the second call: the first compiles a graph for the image's shape. */
+async function secondTime(work: () => Promise<void>): Promise<number> {
+  await work();
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}
+
+async function finish(tensor: tf.Tensor): Promise<void> {
+  await tensor.data();
+  tensor.dispose();
+}

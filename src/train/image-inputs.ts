@@ -1,0 +1,134 @@
+/**
+ * @file From image files to what the trained part of the network reads. With frozen stages that is their output, computed
+ * once per image and kept while it fits: it never changes. Without, it is the pixels, and keeping them saves the decoding.
+ *
+ * The frozen part always runs by itself and hands over numbers, kept or not, so that the trained part sees the same
+ * bits whether the cache is warm or cold: a resumed run equals an uninterrupted one.
+ *
+ * Sides are snapped to multiples of the network's stride: each image shape costs a compiled graph.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { decodeImage, toTensor, type RgbImage } from '../data/images.js';
+import type { ImageRecord } from '../data/manifest.js';
+import { runAhead } from '../data/run-ahead.js';
+import { InputError } from '../errors.js';
+import { applyView, isReusable, plainView, type View } from './augmentation.js';
+import { ByteCache } from './prefix-cache.js';
+import type { TrainableModel } from './trainable-model.js';
+
+/** An image and what is changed about it. */
+export interface ViewedImage {
+  record: ImageRecord;
+  view: View;
+}
+
+/** What the trained part starts from, as plain data. */
+export type TrunkInput =
+  | { kind: 'pixels'; image: RgbImage }
+  | { kind: 'map'; values: Float32Array; shape: [number, number, number, number]; imageSizePx: [number, number] };
+
+export interface ImageInputOptions {
+  freeze: string;
+  /** Longest side, px. */
+  imageSize: number;
+  cacheBytes: number;
+  /** Images decoded ahead of the one in use. */
+  ahead?: number;
+}
+
+export type LoadedInput<T> = { item: T; input: TrunkInput } | { item: T; error: InputError };
+
+export class ImageInputs {
+  private readonly cache: ByteCache<TrunkInput>;
+  private readonly ahead: number;
+
+  constructor(
+    private readonly model: TrainableModel,
+    private readonly options: ImageInputOptions,
+  ) {
+    this.cache = new ByteCache(options.cacheBytes);
+    this.ahead = options.ahead ?? 4;
+  }
+
+  get cachedBytes(): number {
+    return this.cache.bytes;
+  }
+
+  /** Descriptor of one input, [1, D]: differentiable with respect to the trained weights. */
+  describe(input: TrunkInput): tf.Tensor2D {
+    const { model } = this;
+    const { freeze } = this.options;
+    return tf.tidy(() => {
+      if (input.kind === 'map') {
+        return model.describeFromPrefix(tf.tensor(input.values, input.shape), freeze, input.imageSizePx);
+      }
+      return model.describe(toTensor(input.image));
+    });
+  }
+
+  /** The items' inputs, in order, decoded ahead. An image that cannot be used comes as its error. */
+  async *load<T extends ViewedImage>(items: readonly T[]): AsyncGenerator<LoadedInput<T>> {
+    const decodeUnlessKept = async (item: T) => (this.cache.has(keyOf(item)) ? undefined : this.decode(item));
+    for await (const outcome of runAhead(items, decodeUnlessKept, this.ahead)) {
+      const { item } = outcome;
+      const key = keyOf(item);
+      let input = this.cache.get(key);
+      if (input === undefined) {
+        try {
+          if ('error' in outcome) throw outcome.error;
+          // Kept when it was looked up, evicted since: decode it now.
+          input = await this.prepare(outcome.value ?? (await this.decode(item)), item.record);
+        } catch (error) {
+          if (!(error instanceof InputError)) throw error;
+          yield { item, error };
+          continue;
+        }
+        this.cache.set(key, input, bytesOf(input));
+      }
+      yield { item, input };
+    }
+  }
+
+  /** Drops what later updates will not meet again. */
+  forgetOnce(items: Iterable<ViewedImage>): void {
+    for (const item of items) if (!isReusable(item.view)) this.cache.delete(keyOf(item));
+  }
+
+  private async decode({ record, view }: ViewedImage): Promise<RgbImage> {
+    const { stride } = this.model;
+    const longest = Math.round(this.options.imageSize * view.zoom);
+    const image = await decodeImage(record.path, { sizing: { longest, multipleOf: stride } });
+    return applyView(image, view, stride);
+  }
+
+  private async prepare(image: RgbImage, record: ImageRecord): Promise<TrunkInput> {
+    const { freeze } = this.options;
+    if (freeze === 'none') return { kind: 'pixels', image };
+    let map: tf.Tensor4D | undefined;
+    try {
+      map = tf.tidy(() => this.model.prefix(toTensor(image), freeze));
+      const values = Float32Array.from(await map.data<'float32'>());
+      return { kind: 'map', values, shape: map.shape, imageSizePx: [image.height, image.width] };
+    } catch (error) {
+      // Too small for the network: name the file.
+      throw error instanceof InputError ? new InputError(`${record.path}: ${error.message}`) : error;
+    } finally {
+      map?.dispose();
+    }
+  }
+}
+
+/** Bytes of an input in the cache. */
+export function bytesOf(input: TrunkInput): number {
+  return input.kind === 'map' ? input.values.byteLength : input.image.data.byteLength;
+}
+
+/** The image without changes: what pools are described from. */
+export function plain(record: ImageRecord): ViewedImage {
+  return { record, view: plainView };
+}
+
+function keyOf({ record, view }: ViewedImage): string {
+  if (!isReusable(view)) return `${record.id}\n${JSON.stringify(view)}`;
+  return view.flip ? `${record.id}\nflip` : record.id;
+}

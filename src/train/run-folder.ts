@@ -1,0 +1,80 @@
+/**
+ * @file The folder of one training run: `config.yaml` (resolved), `log.jsonl`, `checkpoints/`, `model.safetensors` (the last
+ * complete state's model) and `best.safetensors` (by mAP on --val).
+ */
+import { appendFileSync, existsSync } from 'node:fs';
+import { mkdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { stringify } from 'yaml';
+import { parseRecipe } from '../config.js';
+import { writeFileAtomic } from '../data/files.js';
+import { InputError, messageOf } from '../errors.js';
+import { latestCheckpoint } from './checkpoint.js';
+
+export class RunFolder {
+  readonly config: string;
+  readonly log: string;
+  readonly checkpoints: string;
+  readonly model: string;
+  readonly best: string;
+
+  constructor(readonly path: string) {
+    this.config = join(path, 'config.yaml');
+    this.log = join(path, 'log.jsonl');
+    this.checkpoints = join(path, 'checkpoints');
+    this.model = join(path, 'model.safetensors');
+    this.best = join(path, 'best.safetensors');
+  }
+
+  /** Throws `InputError` if a run is here already and is not to be resumed. */
+  assertNew(): void {
+    const taken = [this.config, this.log, this.checkpoints, this.model, this.best].find((file) => existsSync(file));
+    if (taken !== undefined) {
+      throw new InputError(
+        `${this.path} holds a run (${taken}); continue it with --resume, or choose another --run folder.`,
+      );
+    }
+  }
+
+  /** The newest checkpoint's folder; undefined where a run has not begun. */
+  latestCheckpoint(): Promise<string | undefined> {
+    return latestCheckpoint(this.checkpoints);
+  }
+
+  /** The configuration of the run that is here; undefined where none began. */
+  async readConfig(): Promise<Record<string, unknown> | undefined> {
+    if (!existsSync(this.config)) return undefined;
+    return parseRecipe(await readFile(this.config, 'utf8'), this.config);
+  }
+
+  async writeConfig(config: Readonly<Record<string, unknown>>): Promise<void> {
+    await writeFileAtomic(this.config, stringify(config), { overwrite: true });
+  }
+
+  /** Appends one record to the log, at once: what was logged is on disk when the process is killed. */
+  append(record: object): void {
+    try {
+      appendFileSync(this.log, `${JSON.stringify(record)}\n`);
+    } catch (error) {
+      throw new InputError(`Cannot write ${this.log}: ${messageOf(error)}`);
+    }
+  }
+
+  /** Drops what the log says of updates after `step`, and a last line that a kill cut short. */
+  async truncateLog(step: number): Promise<void> {
+    await mkdir(this.path, { recursive: true });
+    if (!existsSync(this.log)) return;
+    const lines = (await readFile(this.log, 'utf8')).split('\n').filter((line) => isKept(line, step));
+    await writeFileAtomic(this.log, lines.map((line) => `${line}\n`).join(''), { overwrite: true });
+  }
+}
+
+function isKept(line: string, step: number): boolean {
+  if (line === '') return false;
+  try {
+    const record = JSON.parse(line) as { step?: unknown } | null;
+    return typeof record?.step === 'number' && record.step <= step;
+  } catch {
+    return false;
+  }
+}

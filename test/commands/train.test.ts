@@ -1,0 +1,224 @@
+import { existsSync } from 'node:fs';
+import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Command } from 'commander';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { parse } from 'yaml';
+import { register } from '../../src/commands/train.js';
+import { writeManifest } from '../../src/data/manifest.js';
+import { readModelFile } from '../../src/data/model-file.js';
+import { InputError, UsageError } from '../../src/errors.js';
+import { stripedPhotographs, temporaryFolder, tinyModelFile } from '../train/tiny-run.js';
+
+let folder: string;
+let manifest: string;
+let init: string;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const records = await stripedPhotographs(folder, { landmarks: 3, photos: 3 });
+  manifest = join(folder, 'manifest.jsonl');
+  await writeManifest(manifest, records);
+  init = await tinyModelFile(folder);
+});
+
+beforeEach(() => {
+  vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+});
+
+const small = [
+  'steps=3',
+  'tripletsPerStep=2',
+  'imageSize=48',
+  'poolSize=9',
+  'remineEvery=2',
+  'margin=1',
+  'checkpointEvery=1',
+];
+
+interface Result {
+  best: { map: number };
+  [key: string]: unknown;
+}
+
+interface LogLine {
+  event: string;
+  step: number;
+  map: number;
+  loss: number;
+  msPerStep: number;
+  rssBytes: number;
+  numTensors: number;
+}
+
+/** Runs `rmac train triplet ... --json`; returns its one object. */
+async function train(run: string, ...more: string[]): Promise<Result> {
+  const lines: string[] = [];
+  const stdout = vi.spyOn(process.stdout, 'write').mockImplementation((text) => lines.push(String(text)) > 0);
+  try {
+    const program = new Command('rmac').exitOverride();
+    register(program);
+    const settings = more.includes('--resume')
+      ? []
+      : [...small.flatMap((setting) => ['--set', setting]), '--init', init];
+    const args = [
+      'train',
+      'triplet',
+      '--manifest',
+      manifest,
+      '--run',
+      run,
+      '--threads',
+      '2',
+      '--json',
+      ...settings,
+      ...more,
+    ];
+    await program.parseAsync(args, { from: 'user' });
+  } finally {
+    stdout.mockRestore();
+    process.removeAllListeners('SIGINT');
+  }
+  expect(lines).toHaveLength(1);
+  return JSON.parse(lines[0]) as Result;
+}
+
+// Buffers are compared by their own method: the matcher takes seconds for megabytes.
+const sameBytes = async (a: string, b: string) => (await readFile(a)).equals(await readFile(b));
+
+const logOf = async (run: string) =>
+  (await readFile(join(run, 'log.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as LogLine);
+
+describe('rmac train triplet', () => {
+  test('leaves a whole run folder, and resuming it exits well without training', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    const result = await train(
+      run,
+      '--val',
+      manifest,
+      '--set',
+      'whitenDimension=8',
+      '--set',
+      'keepCheckpoints=2',
+      '--seed',
+      '5',
+    );
+    expect(result).toMatchObject({ run, step: 3, steps: 3, stopped: 'finished', unreadable: 0 });
+    expect((await readdir(run)).sort()).toEqual([
+      'best.safetensors',
+      'checkpoints',
+      'config.yaml',
+      'log.jsonl',
+      'model.safetensors',
+    ]);
+    expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual(['step-000002', 'step-000003']);
+    expect(parse(await readFile(join(run, 'config.yaml'), 'utf8'))).toMatchObject({
+      steps: 3,
+      seed: 5,
+      whitenDimension: 8,
+    });
+
+    const { meta } = await readModelFile(join(run, 'model.safetensors'));
+    expect(meta).toMatchObject({ imageSize: 48, whitening: { dimension: 8 } });
+    const log = await logOf(run);
+    const measured = log.filter(({ event }) => event === 'measure');
+    expect(measured.map(({ step }) => step)).toEqual([0, 3]);
+    expect(result).toMatchObject({ firstMap: measured[0].map, map: measured[1].map });
+    expect(result.best.map).toBe(Math.max(measured[0].map, measured[1].map));
+    for (const { loss, msPerStep, rssBytes, numTensors } of log.filter(({ event }) => event === 'update')) {
+      for (const value of [loss, msPerStep, rssBytes, numTensors]) expect(value).toBeGreaterThan(0);
+    }
+
+    await cp(join(run, 'model.safetensors'), join(run, '..', 'before.safetensors'));
+    expect(await train(run, '--val', manifest, '--resume')).toMatchObject({ step: 3, stopped: 'finished' });
+    expect(await sameBytes(join(run, 'model.safetensors'), join(run, '..', 'before.safetensors'))).toBe(true);
+    await expect(train(run)).rejects.toThrow(InputError);
+    await expect(train(run)).rejects.toThrow(/--resume/);
+  });
+
+  test('killed after a checkpoint and resumed, it ends with the same bytes and one log', async () => {
+    const base = await temporaryFolder();
+    const whole = join(base, 'whole');
+    await train(whole, '--set', 'keepCheckpoints=9');
+    // What a kill in the third update leaves: the state after two, a log that is ahead and cut, a half-written checkpoint.
+    const killed = join(base, 'killed');
+    await cp(whole, killed, { recursive: true });
+    await rm(join(killed, 'checkpoints', 'step-000003'), { recursive: true });
+    await writeFile(join(killed, 'model.safetensors'), 'half');
+    await appendFile(join(killed, 'log.jsonl'), '{"event":"upd');
+    await train(killed, '--resume');
+    expect(await sameBytes(join(killed, 'model.safetensors'), join(whole, 'model.safetensors'))).toBe(true);
+    const steps = (log: LogLine[]) => log.map(({ event, step, loss }) => [event, step, loss]);
+    expect(steps(await logOf(killed))).toEqual(steps(await logOf(whole)));
+  });
+
+  test('Ctrl-C saves a checkpoint, ends well, and --resume goes on from it', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      if (String(text).startsWith('update 1/')) process.emit('SIGINT');
+      return true;
+    });
+    const stopped = await train(run, '--set', 'checkpointEvery=100');
+    expect(stopped).toMatchObject({ step: 1, stopped: 'interrupted' });
+    expect(await readdir(join(run, 'checkpoints'))).toContain('step-000001');
+    expect(await train(run, '--resume')).toMatchObject({ step: 3, stopped: 'finished' });
+    const updates = (await logOf(run)).filter(({ event }) => event === 'update').map(({ step }) => step);
+    expect(updates).toEqual([1, 2, 3]);
+  });
+
+  test('--max-hours stops with a checkpoint; --resume of a folder without a run begins one', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    // 1e-9 hours are over before the first update.
+    const settings = small.flatMap((setting) => ['--set', setting]);
+    const stopped = await train(run, '--max-hours', '1e-9', '--resume', '--init', init, ...settings);
+    expect(stopped).toMatchObject({ step: 0, stopped: 'out of time' });
+    expect(existsSync(join(run, 'model.safetensors'))).toBe(true);
+    expect(await train(run, '--resume')).toMatchObject({ step: 3, stopped: 'finished' });
+  });
+
+  test('--dry-run measures and writes nothing', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    const result = await train(run, '--dry-run');
+    // Nine images: every query has 2 positives and 6 negatives.
+    expect(result).toMatchObject({ images: 9, landmarks: 3, landmarksWithOnePhoto: 0, possibleTriplets: 9 * 2 * 6 });
+    for (const key of ['memoryBytes', 'msPerUpdate', 'msPerMining', 'etaSeconds', 'trainedParameters']) {
+      expect(result[key], key).toBeGreaterThan(0);
+    }
+    expect(existsSync(run)).toBe(false);
+  });
+
+  test('usage errors name the setting, the stage or the flag', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    const fails = async (pattern: RegExp, ...args: string[]) => {
+      const error: unknown = await train(run, ...args).catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(UsageError);
+      expect((error as Error).message).toMatch(pattern);
+    };
+    await fails(/"lr".*"learningRate"/, '--set', 'lr=1');
+    await fails(/"steps".*expected a whole number.*"x"/, '--set', 'steps=x');
+    await fails(/--max-hours/, '--max-hours', '0');
+    await fails(/Unknown stage "block9".*stage1/, '--set', 'freeze=block9');
+    await fails(/nothing of .* is left to train/, '--set', 'freeze=all');
+    await fails(/whitenDimension 999.*256/, '--set', 'whitenDimension=999');
+    await fails(/Unknown recipe/, '--config', 'no-such-recipe');
+    expect(existsSync(run)).toBe(false);
+  });
+
+  test('--resume refuses settings that would change what is computed, and a foreign manifest', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    await train(run);
+    await expect(train(run, '--resume', '--set', 'margin=0.3')).rejects.toThrow(/margin was 1 when .* began/);
+    expect(await train(run, '--resume', '--set', 'steps=4')).toMatchObject({ step: 4, steps: 4 });
+    const other = join(folder, 'other.jsonl');
+    await writeManifest(
+      other,
+      (await stripedPhotographs(folder)).map((record) => ({ ...record, id: `x-${record.id}` })),
+    );
+    await expect(train(run, '--resume', '--set', 'steps=5', '--manifest', other)).rejects.toThrow(
+      /image "l\d\/p\d", which the manifest lacks/,
+    );
+  });
+});
