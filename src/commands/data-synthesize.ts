@@ -1,0 +1,64 @@
+/** @file `rmac data synthesize`: generated landmark photographs with ground truth. */
+import type { Command } from 'commander';
+import {
+  fraction,
+  interruptSignal,
+  nonNegativeInteger,
+  positiveInteger,
+  printResult,
+  startProgress,
+} from './console.js';
+
+interface SynthesizeCommandOptions {
+  out: string;
+  landmarks: number;
+  photos: number;
+  noise: number;
+  size: number;
+  seed: number;
+  overwrite?: boolean;
+  json?: boolean;
+}
+
+/** Adds `synthesize` to the `data` command. */
+export function registerSynthesize(data: Command): void {
+  data
+    .command('synthesize')
+    .description('Generate landmark photographs with boxes, homographies and labels known.')
+    .requiredOption('--out <dir>', 'folder to create')
+    .option('--landmarks <n>', 'landmarks; each three share a style and are easily confused', positiveInteger, 12)
+    .option('--photos <n>', 'photographs per landmark, wrong ones included', positiveInteger, 20)
+    .option('--noise <f>', 'fraction of wrong images in every folder, 0 to 0.9', fraction, 0.15)
+    .option('--size <px>', 'longest side of the photographs', positiveInteger, 384)
+    .option('--seed <n>', 'the same seed gives the same bytes', nonNegativeInteger, 1)
+    .option('--overwrite', 'replace a collection that is there already')
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .addHelpText(
+      'after',
+      `
+About a third of the landmarks are kept for testing: groundtruth.json has them, manifest-train.jsonl the others.
+
+Example:
+  rmac data synthesize --out landmarks --landmarks 12 --photos 20`,
+    )
+    .action(async ({ out, overwrite = false, json, ...options }: SynthesizeCommandOptions) => {
+      const { synthesizeLandmarks } = await import('../data/synthetic/dataset.js');
+      const progress = startProgress('Photographs', options.landmarks * options.photos);
+      let summary: Awaited<ReturnType<typeof synthesizeLandmarks>>;
+      try {
+        summary = await synthesizeLandmarks(out, options, {
+          overwrite,
+          signal: interruptSignal(),
+          onProgress: (done) => progress.update(done),
+        });
+      } finally {
+        progress.stop();
+      }
+      const { landmarks, testLandmarks, images, wrong, queries, database } = summary;
+      printResult(
+        summary,
+        `${out}: ${images} images of ${landmarks} landmarks, ${wrong} of them wrong; groundtruth.json asks ${queries} queries about ${testLandmarks} unseen landmarks in ${database} images.`,
+        json === undefined ? {} : { json },
+      );
+    });
+}

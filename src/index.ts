@@ -1,0 +1,26 @@
+/** @file The public API. The compute engine alone is `rmac/backend`. */
+export { type Device, type EngineOptions, startEngine } from './backend/index.js';
+export { decodeImage, decodeImages, type ImageSizing, type RgbImage, toTensor } from './data/images.js';
+export { type Box, type ImageRecord, readManifest, writeManifest } from './data/manifest.js';
+export { loadModel, saveModel } from './data/model-file.js';
+export { InputError, UsageError } from './errors.js';
+export { exportOnnx, verifyOnnx } from './export/onnx.js';
+export { tripletLoss } from './losses/triplet.js';
+export { architectures, defaultMeta, initialWeights } from './models/architectures.js';
+export { DescriptorModel } from './models/descriptor.js';
+export { importWeights } from './models/import-weights.js';
+export { type ModelMeta, type PoolingOptions } from './models/meta.js';
+export { l2Normalize } from './models/normalize.js';
+export { gem, mac, regionMaxPool, spoc } from './models/pooling.js';
+export { pixelGrid, rigidGrid, rmacPlusGrid } from './models/regions.js';
+export { encodeSafetensors, type NamedArray, type NamedArrays, parseSafetensors } from './models/safetensors.js';
+export { whiten, withoutWhitening, withWhitening } from './models/whitening.js';
+export { averagePrecision } from './retrieval/average-precision.js';
+export { describeImages } from './retrieval/describe.js';
+export { evaluateDescriptors } from './retrieval/evaluate.js';
+export { type GroundTruth, labelsGroundTruth, readGroundTruth } from './retrieval/ground-truth.js';
+export { learnWhitening } from './retrieval/learn-whitening.js';
+export { encodeNpy, parseNpy } from './retrieval/npy.js';
+export { fitTriplets } from './train/fit-triplets.js';
+export { mineTriplets } from './train/mining.js';
+export { type TripletConfig, tripletConfigSchema } from './train/triplet-config.js';
