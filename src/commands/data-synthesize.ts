@@ -14,6 +14,7 @@ interface SynthesizeCommandOptions {
   landmarks: number;
   photos: number;
   noise: number;
+  variation: number;
   size: number;
   seed: number;
   overwrite?: boolean;
@@ -29,6 +30,7 @@ export function registerSynthesize(data: Command): void {
     .option('--landmarks <n>', 'landmarks; each three share a style and are easily confused', positiveInteger, 12)
     .option('--photos <n>', 'photographs per landmark, wrong ones included', positiveInteger, 20)
     .option('--noise <f>', 'fraction of wrong images in every folder, 0 to 0.9', fraction, 0.15)
+    .option('--variation <f>', 'how much photographs of one landmark differ, 0 to 1', fraction, 1)
     .option('--size <px>', 'longest side of the photographs', positiveInteger, 384)
     .option('--seed <n>', 'the same seed gives the same bytes', nonNegativeInteger, 1)
     .option('--overwrite', 'replace a collection that is there already')

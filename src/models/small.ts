@@ -1,8 +1,9 @@
 /**
  * @file rmac-small: the project's own trunk, 0.63 M parameters (2.5 MB), 0.6 G multiply-adds at 320x240, stride 16, 256
  * channels. Plain 3x3 convolutions with one residual block per scale: every kernel is one the engine runs at full speed.
- * Its norms are per-channel scale and shift (mean 0, variance 1 unless imported), so it trains from scratch without batch
- * statistics: the last scale of each residual branch starts at zero and the trunk begins as a plain He network.
+ * Its norms are per-channel scale and shift. From scratch (mean 0, variance 1) the last scale of each residual branch
+ * starts at zero, so the trunk begins as a plain He network; scripts/train-trunk.ts trains it with batch statistics and
+ * stores them as constants.
  */
 import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
 

@@ -25,6 +25,8 @@ export interface CameraOptions {
   /** Longest side of the image, px. */
   size: number;
   framing: Framing;
+  /** Share of the usual spread of viewing angles. Default 1. */
+  variation?: number;
 }
 
 function dot(a: Vector, b: Vector): number {
@@ -41,7 +43,7 @@ function cross(a: Vector, b: Vector): Vector {
 }
 
 /** A random camera that looks at a facade of `width` x `height` px. */
-export function drawCamera(random: Random, width: number, height: number, { size, framing }: CameraOptions): Camera {
+export function drawCamera(random: Random, width: number, height: number, { size, framing, variation = 1 }: CameraOptions): Camera {
   const ratio = random.pick([4 / 3, 4 / 3, 3 / 2, 3 / 2, 1, 16 / 9]);
   const portrait =
     width / height < 0.75 ? random.chance(0.75) : width / height > 1.25 ? random.chance(0.15) : random.chance(0.4);
@@ -62,7 +64,7 @@ export function drawCamera(random: Random, width: number, height: number, { size
   const targetX = random.range(-1, 1) * reachX * width;
   const targetY = height * (0.5 + random.range(-1, 1) * reachY);
   const limit = framing === 'detail' ? 0.62 : 0.9;
-  const azimuth = Math.max(-limit, Math.min(limit, random.normal() * 0.33));
+  const azimuth = Math.max(-limit, Math.min(limit, random.normal() * 0.33 * variation));
   const eye = random.chance(0.7) ? height * random.range(0.04, 0.2) : height * random.range(0.2, 0.8);
   // From the street a near photographer would look up steeply: eyes rise until the tilt is below about 30 degrees.
   const y = Math.max(eye, targetY - distance * 0.55);

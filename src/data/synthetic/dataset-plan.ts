@@ -11,6 +11,8 @@ export interface SynthesizeOptions {
   photos?: number;
   /** Fraction of wrong images in a landmark's folder, 0 to 0.9. Default 0.15. */
   noise?: number;
+  /** How much photographs of one landmark differ in framing, angle, light and what is in the way, 0 to 1. Default 1. */
+  variation?: number;
   /** Longest side in px, 64 to 2048. Default 384. */
   size?: number;
   /** Default 1. */
@@ -50,6 +52,7 @@ export function checkSynthesizeOptions({
   landmarks = 12,
   photos = 20,
   noise = 0.15,
+  variation = 1,
   size = 384,
   seed = 1,
 }: SynthesizeOptions): Required<SynthesizeOptions> {
@@ -68,7 +71,10 @@ export function checkSynthesizeOptions({
       `--noise ${noise} leaves fewer than 2 right photographs of ${photos} per landmark; give more --photos or less --noise.`,
     );
   }
-  return { landmarks, photos, noise, size, seed };
+  if (!(variation >= 0 && variation <= 1)) {
+    throw new UsageError(`--variation: expected a number from 0 to 1, got ${variation}.`);
+  }
+  return { landmarks, photos, noise, variation, size, seed };
 }
 
 function wrongCount(photos: number, noise: number): number {

@@ -111,7 +111,7 @@ async function assertReplaceable(out: string, overwrite: boolean): Promise<void>
 async function writePhotographs(
   folder: string,
   landmarks: readonly PlannedLandmark[],
-  { size, seed }: Required<SynthesizeOptions>,
+  { size, seed, variation }: Required<SynthesizeOptions>,
   { signal, onProgress }: SynthesizeRun,
 ): Promise<void> {
   const root = new Random(seed);
@@ -137,7 +137,7 @@ async function writePhotographs(
           image = renderWrongImage(wrong, random, size);
           truth.push(JSON.stringify({ ...common, wrong: true, kind: wrong }));
         } else {
-          const { image: picture, ...facts } = takePhotograph(facade, random, size);
+          const { image: picture, ...facts } = takePhotograph(facade, random, size, variation);
           image = picture;
           truth.push(
             JSON.stringify({

@@ -31,8 +31,8 @@ function direction(azimuth: number, elevation: number): [number, number, number]
 }
 
 /** A random light. */
-export function drawLight(random: Random): Light {
-  const roll = random.next();
+export function drawLight(random: Random, variation = 1): Light {
+  const roll = random.next() * variation; // the rarer the light, the later in the list
   const kind: LightKind =
     roll < 0.48
       ? 'clear'

@@ -172,25 +172,30 @@ function visibleShare(camera: Camera, homography: Matrix3, facade: Facade): numb
 /** The least part of an image that its landmark may fill. */
 const leastShare: Record<Framing, number> = { far: 0.06, whole: 0.2, part: 0.35, detail: 0.5 };
 
-/** Takes a random photograph of `facade`, its longest side `size` px. */
-export function takePhotograph(facade: Facade, random: Random, size: number): Photograph {
-  const roll = random.next();
+/**
+ * Takes a random photograph of `facade`, its longest side `size` px. `variation` from 0 (whole views from the front in
+ * daylight, nothing in the way) to 1 (as people take them).
+ */
+export function takePhotograph(facade: Facade, random: Random, size: number, variation = 1): Photograph {
+  const roll = random.fork('framing varies').chance(variation) ? random.next() : 0.5;
   const framing: Framing = roll < 0.07 ? 'far' : roll < 0.68 ? 'whole' : roll < 0.93 ? 'part' : 'detail';
   let camera: Camera;
   let homography: Matrix3;
   let attempt = 0;
   do {
-    camera = drawCamera(random.fork('camera', attempt), facade.width, facade.height, { size, framing });
+    camera = drawCamera(random.fork('camera', attempt), facade.width, facade.height, { size, framing, variation });
     homography = facadeHomography(camera, facade.width, facade.height);
   } while (visibleShare(camera, homography, facade) < leastShare[framing] && ++attempt < 20);
-  const light = drawLight(random.fork('light'));
+  const light = drawLight(random.fork('light'), variation);
   const picture = new Picture(camera.width, camera.height);
   const box = facadeBox(homography, facade, camera.width, camera.height);
   drawBackdrop(picture, camera, light, random.fork('backdrop'), facade.height);
   drawBody(picture, camera, facade, light);
   drawFront(picture, facade, homography, light);
   const bounds = { left: box.x, top: box.y, right: box.x + box.width, bottom: box.y + box.height };
-  const occluders = drawOccluders(picture, camera, light, random.fork('occluders'), facade.height, bounds);
+  const occluders = random.fork('in the way').chance(variation)
+    ? drawOccluders(picture, camera, light, random.fork('occluders'), facade.height, bounds)
+    : [];
   applySensor(picture, random.fork('sensor'), { strength: 0.75 });
   return { image: picture.toRgb(), box, homography, framing, light: light.kind, occluders };
 }
