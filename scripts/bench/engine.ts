@@ -57,7 +57,7 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
     for (const [i, side] of sides.entries()) times[i]?.push(...((await side.ask(`run ${runsPerRound}`)) as number[]));
   }
   const peaks = [];
-  for (const side of sides) peaks.push(((await side.ask('end')) as { peakMB: number }).peakMB);
+  for (const side of sides) peaks.push(((await side.end()) as { peakMB: number }).peakMB);
   const [oursTimes = [], peerTimes] = times;
   const round1 = (value: number) => Math.round(value * 10) / 10;
   return {

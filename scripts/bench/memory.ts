@@ -23,7 +23,7 @@ let peak = 0;
 const tensors: number[] = [];
 const rss: number[] = [];
 for (let step = 0; step < steps; step++) {
-  const [height, width] = shapes[step % shapes.length]!;
+  const [height, width] = shapes[step % shapes.length];
   const startedAt = performance.now();
   const image = tf.randomUniform<tf.Rank.R4>([1, height, width, 3], 0, 255, 'float32', step);
   const { value, grads } = tf.variableGrads(() => tf.sum(tf.square(tf.sub(model.describe(image), 0.01))), variables);

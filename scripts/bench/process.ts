@@ -18,9 +18,20 @@ export class Worker {
     return JSON.parse(value);
   }
 
+  /** The worker is stopped except while it works: threads that spin after a run would slow the other side. */
   async ask(command: string): Promise<unknown> {
+    this.child.kill('SIGCONT');
     this.child.stdin?.write(`${command}\n`);
-    return this.answer();
+    const answer = await this.answer();
+    this.child.kill('SIGSTOP');
+    return answer;
+  }
+
+  /** Asks for the last answer and lets the worker end. */
+  async end(): Promise<unknown> {
+    const answer = await this.ask('end');
+    this.child.kill('SIGCONT');
+    return answer;
   }
 }
 

@@ -36,7 +36,7 @@ const pictures = Array.from({ length: 8 }, (_, i) => {
 
 let runs = 0;
 function once(): number {
-  const x = tf.tensor4d(pictures[runs++ % pictures.length]!, [1, height, width, 3]);
+  const x = tf.tensor4d(pictures[runs++ % pictures.length], [1, height, width, 3]);
   const startedAt = performance.now();
   if (pass === 'forward') {
     tf.tidy(() => model.featureMap(x).dataSync());

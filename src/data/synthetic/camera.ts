@@ -43,7 +43,12 @@ function cross(a: Vector, b: Vector): Vector {
 }
 
 /** A random camera that looks at a facade of `width` x `height` px. */
-export function drawCamera(random: Random, width: number, height: number, { size, framing, variation = 1 }: CameraOptions): Camera {
+export function drawCamera(
+  random: Random,
+  width: number,
+  height: number,
+  { size, framing, variation = 1 }: CameraOptions,
+): Camera {
   const ratio = random.pick([4 / 3, 4 / 3, 3 / 2, 3 / 2, 1, 16 / 9]);
   const portrait =
     width / height < 0.75 ? random.chance(0.75) : width / height > 1.25 ? random.chance(0.15) : random.chance(0.4);

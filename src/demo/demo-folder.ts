@@ -1,0 +1,87 @@
+/**
+ * @file The demo's folder: what lies where, and whether the demo may start, continue or replace what is there.
+ *
+ *   demo.json         the settings: with it the folder is a demo's; without report.html the demo is unfinished
+ *   photographs/      manifest-train.jsonl, groundtruth-seen.json (validation), groundtruth.json (test), images
+ *   whitened.safetensors   the starting network with whitening: what training starts from
+ *   run/              the training run (`rmac train triplet --resume --run` continues it)
+ *   exported/         ONNX files and their description
+ *   report.html       written last
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { join, resolve } from 'node:path';
+import { writeFileAtomic } from '../data/files.js';
+import { pathInside } from '../data/manifest.js';
+import { InputError, UsageError } from '../errors.js';
+
+export class DemoFolder {
+  readonly settings: string;
+  readonly photographs: string;
+  readonly trainManifest: string;
+  readonly validation: string;
+  readonly test: string;
+  readonly whitened: string;
+  readonly run: string;
+  readonly exported: string;
+  readonly report: string;
+
+  constructor(readonly path: string) {
+    this.settings = join(path, 'demo.json');
+    this.photographs = join(path, 'photographs');
+    this.trainManifest = join(this.photographs, 'manifest-train.jsonl');
+    this.validation = join(this.photographs, 'groundtruth-seen.json');
+    this.test = join(this.photographs, 'groundtruth.json');
+    this.whitened = join(path, 'whitened.safetensors');
+    this.run = join(path, 'run');
+    this.exported = join(path, 'exported');
+    this.report = join(path, 'report.html');
+  }
+
+  /**
+   * Makes the folder ready for a demo with these settings. Returns whether it continues one that was interrupted.
+   * Only a demo's own files are ever removed.
+   */
+  async prepare(settings: Readonly<Record<string, unknown>>, { overwrite = false } = {}): Promise<boolean> {
+    const text = `${JSON.stringify(settings, null, 2)}\n`;
+    const entries = await this.entries();
+    if (entries.length > 0) {
+      if (!existsSync(this.settings)) {
+        throw new InputError(`${this.path} holds something else than a demo; choose another name for --out.`);
+      }
+      if (!overwrite && existsSync(this.report)) {
+        throw new InputError(`${this.path} holds a demo; pass --overwrite to replace it, or choose another --out.`);
+      }
+      if (!overwrite && (await readFile(this.settings, 'utf8')) === text) return true;
+      if (!overwrite) {
+        throw new InputError(
+          `${this.path} holds an unfinished demo with other settings; pass --overwrite to replace it, or choose another --out.`,
+        );
+      }
+      for (const old of [this.report, this.run, this.whitened, this.exported, this.photographs]) {
+        await rm(old, { recursive: true, force: true }); // a link among the photographs is removed, not followed
+      }
+    }
+    await mkdir(this.path, { recursive: true });
+    await writeFileAtomic(this.settings, text, { overwrite: true });
+    return false;
+  }
+
+  /** @throws UsageError where the demo would read its own output, or replace what it reads. */
+  async assertApartFrom(images: string): Promise<void> {
+    const real = await realpath(images).catch(() => {
+      throw new InputError(`--images ${images}: no such folder.`);
+    });
+    const own = await realpath(this.path).catch(() => resolve(this.path));
+    if (real === own || pathInside(own, real) !== undefined || pathInside(real, own) !== undefined) {
+      throw new UsageError(`--out ${this.path} and --images ${images} lie in each other; choose another --out.`);
+    }
+  }
+
+  private async entries(): Promise<string[]> {
+    if (!existsSync(this.path)) return [];
+    return readdir(this.path).catch(() => {
+      throw new InputError(`${this.path} is not a folder; choose another name for --out.`);
+    });
+  }
+}

@@ -1,0 +1,256 @@
+/** @file The demo's report: one HTML page with the table, the curves, example queries before and after, settings and files. */
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { writeFileAtomic } from '../data/files.js';
+import type { SynthesizeOptions } from '../data/synthetic/dataset-plan.js';
+import type { EvaluationResult, QueryScore, RankedResult } from '../retrieval/evaluate.js';
+import type { GroundTruth } from '../retrieval/ground-truth.js';
+import { htmlReport, type RankedPictures, type ReportBlock, type ReportPicture } from '../retrieval/report.js';
+import { thumbnail } from '../retrieval/thumbnail.js';
+import type { RunFolder } from '../train/run-folder.js';
+import type { DemoFolder } from './demo-folder.js';
+import type { DemoResult } from './run-demo.js';
+
+type Points = (readonly [step: number, value: number])[];
+
+/** What the training log says, by update. */
+export interface TrainingCurve {
+  validation: Points;
+  test: Points;
+  loss: Points;
+}
+
+export async function readCurve(log: string): Promise<TrainingCurve> {
+  const curve: TrainingCurve = { validation: [], test: [], loss: [] };
+  for (const line of (await readFile(log, 'utf8')).split('\n')) {
+    if (line === '') continue;
+    const record = JSON.parse(line) as { event: string; step: number; map: number; testMap: number; loss: number };
+    if (record.event === 'update') curve.loss.push([record.step, record.loss]);
+    if (record.event !== 'measure') continue;
+    curve.validation.push([record.step, record.map]);
+    curve.test.push([record.step, record.testMap]);
+  }
+  return curve;
+}
+
+/** The rows of the result table: name and figures of each network state. */
+export function resultRows({ meta, offTheShelf, whitened, fineTuned }: DemoResult): {
+  columns: string[];
+  rows: string[][];
+} {
+  const pooling = { mac: 'MAC', spoc: 'SPoC', gem: 'GeM', rmac: 'R-MAC' }[meta.pooling.kind];
+  const row = (name: string, { map, precisionAt1, recallAt }: EvaluationResult) => [
+    name,
+    ...[map, precisionAt1, recallAt.get(10) ?? Number.NaN].map((value) => value.toFixed(3)),
+  ];
+  const own = meta.whitening === undefined ? '' : ' with its own whitening';
+  return {
+    columns: ['', 'mAP', 'P@1', 'recall@10'],
+    rows: [
+      row(`off-the-shelf, ${pooling}${own}`, offTheShelf),
+      ...(whitened === undefined ? [] : [row(`off-the-shelf, ${pooling} + whitening`, whitened)]),
+      row('fine-tuned by triplets', fineTuned),
+    ],
+  };
+}
+
+/** How many queries rank better and worse after fine-tuning; AP differences under half a point count as equal. */
+export function compareQueries({ offTheShelf, fineTuned }: DemoResult): string {
+  const gains = gainsOf(offTheShelf, fineTuned).map(({ gain }) => gain);
+  const better = gains.filter((gain) => gain > 0.005).length;
+  const worse = gains.filter((gain) => gain < -0.005).length;
+  return `${better} of ${gains.length} queries rank better after fine-tuning, ${worse} worse.`;
+}
+
+export interface DemoReportContext {
+  folder: DemoFolder;
+  run: RunFolder;
+  test: GroundTruth;
+  curve: TrainingCurve;
+  init: string;
+  images: string | undefined;
+  generate: Required<SynthesizeOptions>;
+}
+
+/** Writes the page. */
+export async function writeDemoReport(result: DemoResult, context: DemoReportContext): Promise<void> {
+  const { folder, curve } = context;
+  const { offTheShelf, fineTuned, steps } = result;
+  const sections = [
+    {
+      heading: 'Result',
+      blocks: [
+        { kind: 'text', text: result.testKind },
+        { kind: 'table', ...resultRows(result) },
+        { kind: 'text', text: compareQueries(result) },
+      ],
+    },
+    {
+      heading: 'Training',
+      blocks: [
+        {
+          kind: 'text',
+          text:
+            `The model after the last of ${steps} updates is the fine-tuned one; the learning rate has fallen to 0 by then, ` +
+            'and nothing is chosen by the curves. Validation: photographs of trained landmarks, held back.',
+        },
+        {
+          kind: 'chart',
+          xLabel: 'updates',
+          yLabel: 'mAP',
+          series: [
+            { name: 'test', points: curve.test },
+            { name: 'validation', points: curve.validation },
+          ],
+        },
+        {
+          kind: 'chart',
+          xLabel: 'updates',
+          yLabel: 'triplet loss',
+          series: [{ name: 'mean of the update', points: curve.loss }],
+        },
+      ],
+    },
+    {
+      heading: 'Queries before and after',
+      blocks: [
+        { kind: 'text', text: 'Left the query, then the first results. Green: the same landmark. Red: another.' },
+        ...(await exampleBlocks(offTheShelf, fineTuned, context.test)),
+      ],
+    },
+    { heading: 'Settings', blocks: [settingsTable(result, context)] },
+    { heading: 'Files', blocks: [await fileTable(folder)] },
+    {
+      heading: 'The same by single commands',
+      blocks: commandsOf(result, context).map((text): ReportBlock => ({ kind: 'text', text })),
+    },
+  ] satisfies { heading: string; blocks: ReportBlock[] }[];
+  const html = htmlReport({ title: 'Off-the-shelf and fine-tuned descriptors', sections });
+  await writeFileAtomic(folder.report, html, { overwrite: true });
+}
+
+interface Gain {
+  before: QueryScore;
+  after: QueryScore;
+  gain: number;
+}
+
+/** Queries that both could rank, largest gain first. */
+function gainsOf(before: EvaluationResult, after: EvaluationResult): Gain[] {
+  const afterOf = new Map(after.queries.map((score) => [score.id, score]));
+  return before.queries
+    .flatMap((score) => {
+      const other = afterOf.get(score.id);
+      return other === undefined ? [] : [{ before: score, after: other, gain: other.ap - score.ap }];
+    })
+    .toSorted((a, b) => b.gain - a.gain);
+}
+
+/** Results shown per ranking. */
+const shown = 8;
+
+/** The largest gain, one above the middle, the middle and the largest loss: no choosing of nice ones only. */
+async function exampleBlocks(
+  before: EvaluationResult,
+  after: EvaluationResult,
+  { queries, database }: GroundTruth,
+): Promise<ReportBlock[]> {
+  const gains = gainsOf(before, after);
+  const places = { 'largest gain': 0, 'upper quarter': 0.25, median: 0.5, 'largest loss or smallest gain': 1 };
+  const pathOf = new Map(database.map(({ id, image }) => [id, image]));
+  const pictures = new Map<string, Promise<string | undefined>>();
+  const picture = (path: string): Promise<string | undefined> => {
+    const made = pictures.get(path) ?? thumbnail(path);
+    pictures.set(path, made);
+    return made;
+  };
+  const results = (top: readonly RankedResult[]) =>
+    Promise.all(
+      top
+        .filter(({ relation }) => relation !== 'junk') // the query itself
+        .slice(0, shown)
+        .map(async ({ id, similarity, relation }) => ({
+          image: await picture(pathOf.get(id) ?? ''),
+          caption: `${id} ${similarity.toFixed(2)}`,
+          relation,
+        })),
+    );
+  const blocks: ReportBlock[] = [];
+  for (const [name, place] of Object.entries(places)) {
+    const { before: one, after: two } = gains[Math.round(place * (gains.length - 1))];
+    const query = queries.find(({ id }) => id === one.id);
+    const image = query === undefined ? undefined : await thumbnail(query.image, { crop: query.box });
+    const ranking = async (when: string, score: QueryScore): Promise<RankedPictures> => {
+      const shownQuery: ReportPicture = { image, caption: `${when}: AP ${score.ap.toFixed(2)}` };
+      return { query: shownQuery, results: await results(score.top) };
+    };
+    blocks.push(
+      { kind: 'text', text: `${one.id} (${name} of ${gains.length} queries)` },
+      { kind: 'results', rows: [await ranking('before', one), await ranking('after', two)] },
+    );
+  }
+  return blocks;
+}
+
+function settingsTable(
+  { meta, config, recipe, seconds }: DemoResult,
+  { init, images }: DemoReportContext,
+): ReportBlock {
+  const rows: (readonly [string, string])[] = [
+    ['photographs', images ?? 'generated'],
+    ['network', `${meta.architecture} to ${meta.cut} (${init})`],
+    ['weights from', meta.provenance ?? 'not stated'],
+    ['recipe', recipe],
+    ...Object.entries(config).map(
+      ([key, value]) => [key, typeof value === 'object' ? JSON.stringify(value) : String(value)] as const,
+    ),
+    ...Object.entries(seconds).map(([stage, time]) => [`time: ${stage}`, `${time} s`] as const),
+  ];
+  return { kind: 'table', columns: ['setting', 'value'], rows };
+}
+
+async function fileTable(folder: DemoFolder): Promise<ReportBlock> {
+  const named = [
+    [folder.trainManifest, 'training photographs'],
+    [folder.validation, 'validation queries: held-back photographs of the trained landmarks'],
+    [folder.test, 'test queries'],
+    [folder.whitened, 'the network with whitening, before training'],
+    [join(folder.run, 'model.safetensors'), 'the fine-tuned model'],
+    [join(folder.run, 'log.jsonl'), 'every update and measurement'],
+    [join(folder.run, 'config.yaml'), 'all settings of the training'],
+    ...(await readdir(folder.exported)).map((name) => [join(folder.exported, name), 'exported'] as const),
+  ] as const;
+  const rows: (readonly [string, string, string])[] = [];
+  for (const [path, what] of named) {
+    const found = await stat(path).catch(() => undefined);
+    if (found !== undefined) rows.push([path, what, formatBytes(found.size)]);
+  }
+  return { kind: 'table', columns: ['file', 'what', 'size'], rows };
+}
+
+/** What a person would type to do the same step by step. */
+function commandsOf(
+  { config, recipe }: DemoResult,
+  { folder, run, init, images, generate }: DemoReportContext,
+): string[] {
+  const { photographs, trainManifest, validation, test, exported } = folder;
+  const { landmarks, photos, noise, variation, size, seed } = generate;
+  const evaluate = (model: string) =>
+    `rmac evaluate --protocol groundtruth --groundtruth ${test} --model ${model} --size ${config.imageSize} --snap 16`;
+  return [
+    ...(images === undefined
+      ? [
+          `rmac data synthesize --landmarks ${landmarks} --photos ${photos} --noise ${noise} --variation ${variation} --size ${size} --seed ${seed} --out ${photographs}`,
+        ]
+      : []),
+    evaluate(init),
+    `rmac train triplet --manifest ${trainManifest} --val ${validation} --init ${init} --config ${recipe} --seed ${config.seed} --run ${run.path}`,
+    evaluate(run.model),
+    `rmac export descriptor-model --model ${run.model} --out ${exported}`,
+  ];
+}
+
+/** 2656000 -> "2.7 MB", 900 -> "1 kB". */
+function formatBytes(bytes: number): string {
+  return bytes < 1e5 ? `${Math.ceil(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+}

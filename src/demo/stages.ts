@@ -1,0 +1,229 @@
+/** @file The stages of the demo, each a few calls of what the command of its name calls. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import type { ImageSizing } from '../data/images.js';
+import type { ImageRecord } from '../data/manifest.js';
+import { loadModel, saveModel } from '../data/model-file.js';
+import { synthesizeLandmarks } from '../data/synthetic/dataset.js';
+import type { SynthesizeOptions } from '../data/synthetic/dataset-plan.js';
+import { InputError } from '../errors.js';
+import { type ExportManifest, exportOnnx, type Verification, verifyOnnx } from '../export/onnx.js';
+import type { DescriptorModel } from '../models/descriptor.js';
+import { describeGroundTruth, imagesToDescribe } from '../retrieval/describe-ground-truth.js';
+import { evaluateDescriptors, type EvaluationResult } from '../retrieval/evaluate.js';
+import type { GroundTruth } from '../retrieval/ground-truth.js';
+import type { FitRecord } from '../train/fit-triplets.js';
+import { measureMap } from '../train/measure.js';
+import type { RunFolder } from '../train/run-folder.js';
+import { loadForTraining, whitened } from '../train/starting-model.js';
+import type { TripletConfig } from '../train/triplet-config.js';
+import { openCheckpoint, runTriplets } from '../train/triplet-run.js';
+import type { DemoFolder } from './demo-folder.js';
+import { preparePhotographs } from './own-photographs.js';
+
+/** How the demo shows what it does. */
+export interface DemoView {
+  stage(title: string): void;
+  progress(label: string, total: number): { update(done: number): void; stop(): void };
+  note(line: string): void;
+}
+
+/** Results per query that are kept for the report; the query itself may be among them. */
+const keptResults = 11;
+
+export async function generatePhotographs(
+  folder: DemoFolder,
+  generate: SynthesizeOptions,
+  { signal, view }: { signal: AbortSignal; view: DemoView },
+): Promise<void> {
+  const progress = view.progress('photographs', (generate.landmarks ?? 0) * (generate.photos ?? 0));
+  const { images, landmarks, wrong } = await synthesizeLandmarks(folder.photographs, generate, {
+    overwrite: true,
+    signal,
+    onProgress: (done) => progress.update(done),
+  }).finally(() => progress.stop());
+  view.note(`${images} photographs of ${landmarks} landmarks, ${wrong} of them wrong images`);
+}
+
+export async function scanPhotographs(
+  folder: DemoFolder,
+  images: string,
+  { seed, signal, view }: { seed: number; signal: AbortSignal; view: DemoView },
+): Promise<void> {
+  let progress: ReturnType<DemoView['progress']> | undefined;
+  const { scan, split } = await preparePhotographs(images, folder, {
+    seed,
+    signal,
+    onProgress: (done, total) => (progress ??= view.progress('photographs', total)).update(done),
+  }).finally(() => progress?.stop());
+  const { records, broken, duplicates, conflicts, tooFew } = scan;
+  const left = [
+    [broken.length, 'broken'],
+    [duplicates.length, 'copies'],
+    [conflicts.length, 'in several folders'],
+    [tooFew.length, 'folders with too few'],
+  ] as const;
+  const leftOut = left.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  view.note(
+    `${records.length} photographs${leftOut.length === 0 ? '' : ` (left out: ${leftOut.join(', ')})`}; ${split}`,
+  );
+}
+
+/** What the test asks, from the lists themselves. */
+export function describeTest(train: readonly ImageRecord[], { queries, database }: GroundTruth): string {
+  const trained = new Set(train.map(({ landmark }) => landmark));
+  const landmarks = new Set(queries.map(({ landmark }) => landmark));
+  const unseen = [...landmarks].every((landmark) => landmark !== undefined && !trained.has(landmark));
+  const what = unseen ? 'landmarks never trained on' : 'trained landmarks, with photographs held back from training';
+  return `${queries.length} queries about ${landmarks.size} ${what}, in ${database.length} images.`;
+}
+
+interface Measuring {
+  test: GroundTruth;
+  signal: AbortSignal;
+  view: DemoView;
+}
+
+/** Images as training sees them, so that before and after differ in the weights only. */
+function sizingOf(model: { stride: number }, { imageSize }: TripletConfig): ImageSizing {
+  return { longest: imageSize, multipleOf: model.stride };
+}
+
+export async function evaluate(
+  model: DescriptorModel,
+  { config, label, test, signal, view }: Measuring & { config: TripletConfig; label: string },
+): Promise<EvaluationResult> {
+  const progress = view.progress(label, imagesToDescribe(test));
+  try {
+    const { database, queries, failures } = await describeGroundTruth(model, test, {
+      sizing: sizingOf(model, config),
+      signal,
+      onProgress: (done) => progress.update(done),
+    });
+    signal.throwIfAborted();
+    if (queries.ids.length === 0) {
+      throw new InputError(`No query of the test could be described; the first problem: ${failures[0]?.error}`);
+    }
+    return await evaluateDescriptors(test, database, queries, { top: keptResults });
+  } finally {
+    progress.stop();
+  }
+}
+
+/** Measures the network as it is and with a whitening, and leaves the latter in the folder. */
+export async function measureStart(
+  folder: DemoFolder,
+  {
+    init,
+    config,
+    train,
+    ...measuring
+  }: Measuring & { init: string; config: TripletConfig; train: readonly ImageRecord[] },
+) {
+  const { view, signal } = measuring;
+  let model = await loadForTraining(init, { ...config, whitenDimension: 0 });
+  try {
+    const offTheShelf = await evaluate(model, { config, label: 'describe', ...measuring });
+    view.note(`mAP ${figure(offTheShelf)}`);
+    if (config.whitenDimension === 0 || model.meta.whitening !== undefined) {
+      return { offTheShelf, whitened: undefined, start: init };
+    }
+    const learned = view.progress('learn whitening', Math.min(train.length, config.whitenImages));
+    // A few photographs have too few independent regions for a recipe's dimension.
+    const whitenDimension = Math.min(config.whitenDimension, model.channels, 4 * train.length);
+    model = await whitened(model, train, {
+      config: { ...config, whitenDimension },
+      signal,
+      onProgress: (done) => learned.update(done),
+    }).finally(() => learned.stop());
+    await saveModel(folder.whitened, model, { overwrite: true });
+    const result = await evaluate(model, { config, label: 'describe, whitened', ...measuring });
+    view.note(`mAP ${figure(result)} with a whitening to ${model.dimension} values`);
+    return { offTheShelf, whitened: result, start: folder.whitened };
+  } finally {
+    model.dispose();
+  }
+}
+
+export async function fineTune(
+  folder: DemoFolder,
+  run: RunFolder,
+  {
+    start,
+    config,
+    train,
+    validation,
+    test,
+    signal,
+    view,
+  }: Measuring & { start: string; config: TripletConfig; train: readonly ImageRecord[]; validation: GroundTruth },
+): Promise<void> {
+  const opened = (await openCheckpoint(run, config)) ?? {
+    model: await loadForTraining(start, { ...config, whitenDimension: 0 }),
+    resume: undefined,
+  };
+  const { model, resume } = opened;
+  const progress = view.progress('updates', config.steps);
+  let last: FitRecord | undefined;
+  try {
+    const { imageSize } = config;
+    const log = runTriplets(run, {
+      model,
+      resume,
+      records: train,
+      config,
+      signal,
+      // Both curves are drawn and choose nothing.
+      measure: async () => {
+        const testMap = await measureMap(model, test, { imageSize, signal });
+        const map = await measureMap(model, validation, { imageSize, signal });
+        return map === undefined || testMap === undefined ? undefined : { map, testMap };
+      },
+    });
+    for await (const record of log) {
+      last = record;
+      if (record.event === 'update') progress.update(record.step);
+    }
+  } finally {
+    progress.stop();
+    model.dispose();
+  }
+  signal.throwIfAborted();
+  if (last?.event === 'stop' && last.reason !== 'finished') view.note(`Stopped early: ${last.reason}.`);
+  if (!existsSync(run.model)) throw new InputError(`${folder.run} has no model; pass --overwrite to start again.`);
+}
+
+export async function exportAndVerify(
+  model: DescriptorModel,
+  folder: DemoFolder,
+  { imageSize }: TripletConfig,
+  view: DemoView,
+): Promise<{ exported: ExportManifest; verified: Verification[] }> {
+  // 4:3 and 3:4, as most cameras take them, in whole cells of the feature map.
+  const short = Math.max(1, Math.round((imageSize * 3) / 4 / model.stride)) * model.stride;
+  const sizes = [
+    { width: imageSize, height: short },
+    { width: short, height: imageSize },
+  ];
+  const exported = await exportOnnx(model, folder.exported, sizes, { overwrite: true });
+  const verified: Verification[] = [];
+  for (const file of exported.files) verified.push(await verifyOnnx(model, folder.exported, file));
+  const wrong = verified.findIndex(({ ok }) => !ok);
+  if (wrong >= 0) throw new InputError(`${join(folder.exported, exported.files[wrong].file)} differs from the model.`);
+  const difference = Math.max(...verified.map(({ maxDifference }) => maxDifference));
+  view.note(`${exported.files.length} files, largest difference ${difference.toExponential(1)}`);
+  return { exported, verified };
+}
+
+export async function withModel<T>(file: string, use: (model: DescriptorModel) => Promise<T>): Promise<T> {
+  const model = await loadModel(file);
+  try {
+    return await use(model);
+  } finally {
+    model.dispose();
+  }
+}
+
+export function figure({ map }: { map: number }): string {
+  return map.toFixed(4);
+}
