@@ -91,7 +91,7 @@ export async function writeDemoReport(result: DemoResult, context: DemoReportCon
         {
           kind: 'text',
           text:
-            `The model after the last of ${steps} updates is the fine-tuned one; the learning rate has fallen to 0 by then, ` +
+            `The model after the last of ${steps} updates is the fine-tuned one, ` +
             'and nothing is chosen by the curves. Validation: photographs of trained landmarks, held back.',
         },
         {
