@@ -236,7 +236,7 @@ function commandsOf(
   const { photographs, trainManifest, validation, test, exported } = folder;
   const { landmarks, photos, noise, variation, size, seed } = generate;
   const evaluate = (model: string) =>
-    `rmac evaluate --protocol groundtruth --groundtruth ${test} --model ${model} --size ${config.imageSize} --snap 16`;
+    `rmac evaluate --protocol groundtruth --groundtruth ${test} --model ${model} --size ${config.imageSize}`;
   return [
     ...(images === undefined
       ? [

@@ -66,14 +66,15 @@ export interface DemoResult {
 
 /** The generated collection: a third of the landmarks is kept for the test. */
 export const generatedPhotographs: Required<Omit<SynthesizeOptions, 'seed'>> = {
-  landmarks: 24,
-  photos: 20,
+  landmarks: 48,
+  photos: 12,
   noise: 0.15,
   variation: 0.3, // what the small trunk can learn from in minutes
   size: 288,
 };
 
 const stages = 6;
+
 /** Runs the demo on the engine that is running. Throws `InputError` when interrupted; the same call then continues. */
 export async function runDemo(options: DemoOptions, view: DemoView): Promise<DemoResult> {
   const { init, images, seed, signal } = options;

@@ -84,9 +84,9 @@ interface Measuring {
   view: DemoView;
 }
 
-/** Images as training sees them, so that before and after differ in the weights only. */
-function sizingOf(model: { stride: number }, { imageSize }: TripletConfig): ImageSizing {
-  return { longest: imageSize, multipleOf: model.stride };
+/** As `rmac evaluate` does: the longest side of training, the image's own shape. */
+function sizingOf({ imageSize }: TripletConfig): ImageSizing {
+  return { longest: imageSize };
 }
 
 export async function evaluate(
@@ -96,7 +96,7 @@ export async function evaluate(
   const progress = view.progress(label, imagesToDescribe(test));
   try {
     const { database, queries, failures } = await describeGroundTruth(model, test, {
-      sizing: sizingOf(model, config),
+      sizing: sizingOf(config),
       signal,
       onProgress: (done) => progress.update(done),
     });
