@@ -39,7 +39,10 @@ function once(): number {
   const x = tf.tensor4d(pictures[runs++ % pictures.length], [1, height, width, 3]);
   const startedAt = performance.now();
   if (pass === 'forward') {
-    tf.tidy(() => model.featureMap(x).dataSync());
+    // An array returned from tf.tidy is searched for tensors, number by number: the braces matter.
+    tf.tidy(() => {
+      model.featureMap(x).dataSync();
+    });
   } else {
     const { value, grads } = tf.variableGrads(() => tf.mean(model.featureMap(x)), variables);
     value.dataSync(); // the gradients are computed in the same run
