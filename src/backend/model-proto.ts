@@ -19,6 +19,8 @@ import type { Attribute, Constant, ValueType } from './value.js';
 
 export interface ProtoNode {
   type: string;
+  /** Operator domain; the standard's own if left out. */
+  domain?: string;
   inputs: readonly string[];
   outputs: readonly string[];
   attributes: Readonly<Record<string, Attribute>>;
@@ -89,15 +91,20 @@ function valueInfo({ name, type, dims }: ProtoTensor) {
 
 /** The model as bytes. Everything is in one buffer: fine up to about 1.5 GB of initializers. */
 export function encodeModel(graph: ProtoGraph): Uint8Array {
+  const domains = new Set(graph.nodes.flatMap(({ domain }) => domain || []));
   const model = create(ModelProtoSchema, {
     irVersion: 8n,
     producerName: 'rmac',
-    opsetImport: [create(OperatorSetIdProtoSchema, { domain: '', version: 17n })],
+    opsetImport: [
+      create(OperatorSetIdProtoSchema, { domain: '', version: 17n }),
+      ...[...domains].map((domain) => create(OperatorSetIdProtoSchema, { domain, version: 1n })),
+    ],
     graph: create(GraphProtoSchema, {
       name: 'graph',
       node: graph.nodes.map((node) =>
         create(NodeProtoSchema, {
           opType: node.type,
+          domain: node.domain ?? '',
           input: [...node.inputs],
           output: [...node.outputs],
           attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value)),

@@ -81,7 +81,7 @@ export function createSession(model: Uint8Array, { providers, threads }: Session
   const session = new native.binding.InferenceSession();
   const options: InferenceSession.SessionOptions = {
     executionProviders: providers,
-    graphOptimizationLevel: 'extended',
+    graphOptimizationLevel: 'disabled',
     executionMode: 'sequential',
     intraOpNumThreads: threads,
     interOpNumThreads: 1,

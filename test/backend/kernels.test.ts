@@ -77,6 +77,35 @@ const smooth: Record<string, [F, Data[]]> = {
     (x, f, b) => tf.add(tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same'), b),
     [random([1, 4, 5, 3]), random([3, 3, 3, 2], 2), random([2], 3)],
   ],
+  'convolution plus another tensor': [
+    (x, f, z) => tf.add(tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same'), z),
+    [random([2, 4, 5, 3]), random([3, 3, 3, 2], 2), random([2, 4, 5, 2], 3)],
+  ],
+  'convolution plus convolution plus bias': [
+    (x, f, b) => {
+      const y = tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same');
+      return tf.add(tf.add(tf.conv2d(y, f as tf.Tensor4D, 1, 'same'), b), y);
+    },
+    [random([1, 4, 5, 2]), random([3, 3, 2, 2], 2), random([2], 3)],
+  ],
+  'convolution plus a broadcast row': [
+    (x, f, z) => tf.add(tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same'), z),
+    [random([1, 4, 5, 3]), random([3, 3, 3, 2], 2), random([1, 1, 5, 2], 3)],
+  ],
+  'residual block': [
+    (x, f, b) => {
+      const y = tf.relu(tf.add(tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same'), b));
+      return tf.relu(tf.add(x, tf.add(tf.conv2d(y as tf.Tensor4D, f as tf.Tensor4D, 1, 'same'), b)));
+    },
+    [random([1, 4, 5, 2], 4), random([3, 3, 2, 2], 2), random([2], 3)],
+  ],
+  'scale, shift and relu of channels': [
+    (x, f, b) => {
+      const y = tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same');
+      return tf.add(tf.relu(tf.add(tf.mul(y, b), b)), tf.mul(y, b));
+    },
+    [random([2, 4, 5, 2]), random([3, 3, 2, 3], 2), random([3], 3)],
+  ],
   'channel vector and convolution read twice': [
     (x, f, b) => {
       const y = tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same');
@@ -175,13 +204,15 @@ const smooth: Record<string, [F, Data[]]> = {
 const convolutions: [number[], number[], number | [number, number], 'same' | 'valid' | [[number, number], [number, number], [number, number], [number, number]], number][] = [
   [[1, 5, 6, 3], [3, 3, 3, 4], 1, 'same', 1],
   [[2, 5, 6, 3], [3, 3, 3, 4], 1, 'valid', 1],
-  [[1, 7, 6, 20], [3, 3, 20, 4], 1, 'same', 1], // one product per filter position
+  [[1, 7, 6, 20], [3, 3, 20, 4], 1, 'same', 1], // the output gradient moves over the input
+  [[2, 7, 6, 18], [3, 2, 18, 4], 1, [[0, 0], [2, 0], [0, 1], [0, 0]], 1],
+  [[1, 7, 6, 16], [3, 3, 16, 16], 1, 'same', 1], // one product per filter position
   [[2, 6, 6, 3], [1, 1, 3, 5], 1, 'valid', 1],
   [[1, 7, 8, 3], [1, 1, 3, 5], 2, 'valid', 1],
   [[1, 9, 8, 3], [3, 3, 3, 2], 2, 'same', 1],
   [[1, 11, 9, 2], [7, 7, 2, 3], 2, [[0, 0], [3, 3], [3, 3], [0, 0]], 1],
   [[1, 9, 9, 2], [3, 2, 2, 3], [2, 3], 'valid', 1],
-  [[1, 3, 3, 2], [3, 3, 2, 40], 1, 'same', 1], // more filters than cells: ConvTranspose
+  [[1, 3, 3, 2], [3, 3, 2, 40], 1, 'same', 1], // more filters than cells
   [[1, 3, 3, 20], [3, 3, 20, 40], 1, 'same', 1], // one product over all filter positions
   [[2, 9, 7, 20], [3, 3, 20, 4], 2, 'same', 1],
   [[1, 5, 5, 2], [1, 1, 2, 3], 3, 'valid', 1],
@@ -268,8 +299,13 @@ test('an empty tensor goes through', async () => {
   await expectSame((x) => tf.concat([tf.slice(x, [0, 0], [0, 3]), x], 0), [random([2, 3])]);
 });
 
-test('a NaN input to relu gives what tfjs gives, and its gradient is masked', async () => {
-  await tf.setBackend('onnx');
-  const gradient = tf.grad((x: tf.Tensor) => tf.sum(tf.relu(x)))(tf.tensor1d([Number.NaN, 1, -1]));
-  expect(Array.from(gradient.dataSync())).toEqual([0, 1, 0]);
+test('a NaN input to relu stays NaN, and so does its gradient, as in the JavaScript backend', async () => {
+  const results: number[][][] = [];
+  for (const backend of ['cpu', 'onnx']) {
+    await tf.setBackend(backend);
+    const { value, grad } = tf.valueAndGrad((x: tf.Tensor) => tf.sum(tf.relu(x)))(tf.tensor1d([Number.NaN, 1, -1]));
+    results.push([Array.from(value.dataSync()), Array.from(grad.dataSync())]);
+  }
+  expect(results[1]).toEqual(results[0]);
+  expect(results[1][1]).toEqual([Number.NaN, 1, 0]);
 });

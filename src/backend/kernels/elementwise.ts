@@ -33,31 +33,35 @@ function numeric(value: Value): Value {
   return value.type === 'bool' ? cast(value, 'int32') : value;
 }
 
-/** A per-channel vector added to a channels-first activation can become a convolution's bias. */
-function addsBias(x: Value, b: Value): boolean {
-  return (
-    x.layout === 'nchw' &&
-    x.type === 'float32' &&
-    b.size === x.shape[3] &&
-    b.size === b.shape[b.shape.length - 1] &&
-    b.layout === 'plain'
-  );
-}
-
-export function add(a: Value, b: Value): Value {
-  for (const [x, bias] of [
+/**
+ * `op` over a channels-first activation and a per-channel vector, which fusion looks for (a convolution's bias, a batch
+ * norm's scale and shift); undefined if the operands are something else.
+ */
+function perChannel(op: '#BiasAdd' | '#Scale', a: Value, b: Value): Value | undefined {
+  for (const [x, vector] of [
     [a, b],
     [b, a],
   ] as const) {
-    if (addsBias(x, bias) && !sameShape(x.shape, bias.shape) && bias.shape.length <= 4) {
-      return like(x, '#BiasAdd', [x, reshape(bias, [bias.size])]);
-    }
+    const matches =
+      x.layout === 'nchw' &&
+      x.type === 'float32' &&
+      vector.type === 'float32' &&
+      vector.layout === 'plain' &&
+      vector.shape.length <= 4 &&
+      vector.size === x.shape[3] &&
+      vector.size === vector.shape[vector.shape.length - 1] &&
+      !sameShape(x.shape, vector.shape);
+    if (matches) return like(x, op, [x, reshape(vector, [vector.size])]);
   }
-  return broadcast('Add', numeric(a), numeric(b));
+  return undefined;
+}
+
+export function add(a: Value, b: Value): Value {
+  return perChannel('#BiasAdd', a, b) ?? broadcast('Add', numeric(a), numeric(b));
 }
 
 export function mul(a: Value, b: Value): Value {
-  return broadcast('Mul', numeric(a), numeric(b));
+  return perChannel('#Scale', a, b) ?? broadcast('Mul', numeric(a), numeric(b));
 }
 
 export function sub(a: Value, b: Value): Value {
@@ -134,8 +138,10 @@ defineKernel<{ clipValueMin: number; clipValueMax: number }>('ClipByValue', ({ x
   const value = cast(x, 'float32');
   return cast(like(value, 'Clip', [value, floatConstant(clipValueMin), floatConstant(clipValueMax)]), x.type);
 });
+const largestFloat = 3.4028234663852886e38;
 // The mask of a ReLU, from its output: in a gradient the planner merges this Relu with the forward one, so that the
-// value before it need not be kept. A NaN stays masked as tfjs does (NaN > 0 is false, and so is step(NaN)).
+// value before it need not be kept. HardSigmoid with the largest slope, min(1, max(0, x * 3.4e38)), is the one operator
+// that makes the mask in one pass; numbers below 3e-39 (denormal) get a value between 0 and 1.
 defineKernel<{ alpha: number }>('Step', ({ x }, { alpha = 0 }) => {
   const value = x;
   if (alpha !== 0 || value.type !== 'float32') {
@@ -147,7 +153,7 @@ defineKernel<{ alpha: number }>('Step', ({ x }, { alpha = 0 }) => {
     return cast(slope, value.type);
   }
   const output = relu(value);
-  return cast(like(output, 'Greater', [output, floatConstant(0)], 'bool'), 'float32');
+  return emit('HardSigmoid', [output], output, { alpha: { float: largestFloat }, beta: { float: 0 } });
 });
 
 defineKernel<{ dtype: 'float32' | 'int32' | 'bool' }>('Cast', ({ x }, { dtype }) => cast(x, dtype));

@@ -1,0 +1,169 @@
+/**
+ * @file From a program to an ONNX graph. Neighbours that one operator computes are fused: every tensor that need not be
+ * written saves a pass through memory. Pseudo-operators (`#...`) are recorded where a fusion is likely and are written
+ * out here when it does not come about.
+ */
+import type { ProtoGraph, ProtoNode, ProtoTensor } from './model-proto.js';
+import type { Node } from './plan.js';
+import { sameShape } from './record.js';
+import { type Constant, int64s, type Value } from './value.js';
+
+/** @param portable standard ONNX operators only, for files that other runtimes read. */
+export function buildGraph(
+  nodes: readonly Node[],
+  leaves: readonly Value[],
+  outputs: readonly Value[],
+  outputNames: readonly string[],
+  portable: boolean,
+): ProtoGraph {
+  const constants = new Map<string, { name: string; constant: Constant }>();
+  const constantName = (constant: Constant): string => {
+    const key = `${constant.constant}[${constant.dims.join()}]=${constant.values.join()}`;
+    let entry = constants.get(key);
+    if (entry === undefined) {
+      entry = { name: `c${constants.size}`, constant };
+      constants.set(key, entry);
+    }
+    return entry.name;
+  };
+  const inputName = (node: Node, i: number) => node.inputs[i] || constantName(node.op.inputs[i] as Constant);
+  const outputsOf = (node: Node) => Array.from({ length: node.outputs }, (_, i) => `${node.name}_${i}`);
+  const fusions = findFusions(nodes, new Set(outputNames), portable);
+  const protoNodes: ProtoNode[] = [];
+  for (const node of nodes) {
+    const fusion = fusions.get(node);
+    if (fusion === 'elsewhere') continue;
+    if (fusion !== undefined) {
+      const { conv, bias, scale, addend, relu } = fusion;
+      const inputs = [inputName(conv ?? scale!, 0), inputName(conv ?? scale!, 1)];
+      if (bias !== undefined) inputs.push(inputName(bias, 1));
+      if (scale !== undefined) {
+        // y = scale * (x - 0) / sqrt(1 + 0) + bias in one pass.
+        const channels = (scale.op.inputs[1] as Value).size;
+        const filled = (value: number): Constant => ({
+          constant: 'float32',
+          dims: [channels],
+          values: new Array<number>(channels).fill(value),
+        });
+        inputs.push(constantName(filled(0)), constantName(filled(1)));
+        protoNodes.push({
+          type: 'BatchNormalization',
+          inputs,
+          outputs: outputsOf(node),
+          attributes: { epsilon: { float: 0 } },
+        });
+        continue;
+      }
+      if (addend !== undefined) inputs.push(...(bias === undefined ? [''] : []), addend);
+      const beyondStandard = addend !== undefined || relu !== undefined;
+      protoNodes.push({
+        type: beyondStandard ? 'FusedConv' : 'Conv',
+        domain: beyondStandard ? 'com.microsoft' : '',
+        inputs,
+        outputs: outputsOf(node),
+        attributes: { ...conv!.op.attributes, ...(relu === undefined ? {} : { activation: 'Relu' }) },
+      });
+    } else if (node.type === '#BiasAdd' || node.type === '#Scale') {
+      // The per-channel vector as [1, c, 1, 1].
+      const channels = (node.op.inputs[1] as Value).size;
+      const shaped = `${node.name}_v`;
+      const shape = constantName(int64s([1, channels, 1, 1]));
+      protoNodes.push(
+        { type: 'Reshape', inputs: [inputName(node, 1), shape], outputs: [shaped], attributes: {} },
+        {
+          type: node.type === '#Scale' ? 'Mul' : 'Add',
+          inputs: [inputName(node, 0), shaped],
+          outputs: outputsOf(node),
+          attributes: {},
+        },
+      );
+    } else {
+      const inputs = node.inputs.map((_, i) => inputName(node, i));
+      protoNodes.push({ type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes });
+    }
+  }
+  const described = (name: string, value: Value): ProtoTensor => ({ name, type: value.type, dims: value.physical });
+  const distinct = new Map(outputs.map((value, i) => [outputNames[i], value]));
+  for (const name of distinct.keys()) if (name.startsWith('x')) distinct.delete(name); // known already
+  return {
+    nodes: protoNodes,
+    inputs: leaves.map((leaf, i) => described(`x${i}`, leaf)),
+    outputs: [...distinct].map(([name, value]) => described(name, value)),
+    constants: [...constants.values()],
+  };
+}
+
+/** A chain of nodes that becomes one: convolution, bias, addend, ReLU; or scale and bias. */
+interface Fusion {
+  conv?: Node;
+  scale?: Node;
+  bias?: Node;
+  /** Name of a tensor of the result's shape that is added. */
+  addend?: string;
+  relu?: Node;
+}
+
+/** For the last node of each chain what it becomes; the chain's other nodes are `elsewhere`. */
+function findFusions(
+  nodes: readonly Node[],
+  wanted: ReadonlySet<string>,
+  portable: boolean,
+): Map<Node, Fusion | 'elsewhere'> {
+  const readers = new Map<string, Node[]>();
+  for (const node of nodes) {
+    for (const input of node.inputs) {
+      const list = readers.get(input);
+      if (list === undefined) readers.set(input, [node]);
+      else list.push(node);
+    }
+  }
+  const fusions = new Map<Node, Fusion | 'elsewhere'>();
+  /** The one node that reads this one's result, if it is of `type` and free. */
+  const next = (node: Node, type: string): Node | undefined => {
+    const result = `${node.name}_0`;
+    const [reader, ...others] = readers.get(result) ?? [];
+    const free = others.length === 0 && !wanted.has(result) && reader?.type === type && !fusions.has(reader);
+    return free ? reader : undefined;
+  };
+  for (const node of nodes) {
+    if (node.type === '#Scale') {
+      const bias = next(node, '#BiasAdd');
+      if (bias === undefined) continue;
+      fusions.set(node, 'elsewhere');
+      fusions.set(bias, { scale: node, bias });
+    } else if (node.type === 'Conv') {
+      const chain = [node];
+      const fusion: Fusion = { conv: node };
+      const bias = next(node, '#BiasAdd');
+      if (bias !== undefined) {
+        fusion.bias = bias;
+        chain.push(bias);
+      }
+      if (!portable) {
+        const add = process.env.NOZ ? undefined : next(chain[chain.length - 1], 'Add');
+        const addend = add && addendOf(add, `${chain[chain.length - 1].name}_0`);
+        if (addend !== undefined) {
+          fusion.addend = addend;
+          chain.push(add!);
+        }
+        const relu = next(chain[chain.length - 1], 'Relu');
+        if (relu !== undefined) {
+          fusion.relu = relu;
+          chain.push(relu);
+        }
+      }
+      const last = chain.pop()!;
+      if (chain.length === 0) continue;
+      for (const part of chain) fusions.set(part, 'elsewhere');
+      fusions.set(last, fusion);
+    }
+  }
+  return fusions;
+}
+
+/** The other operand of an addition without broadcasting. */
+function addendOf({ inputs, op }: Node, own: string): string | undefined {
+  const [a, b] = op.inputs as Value[];
+  const other = inputs[0] === own ? inputs[1] : inputs[0];
+  return other === '' || other === own || !sameShape(a.physical, b.physical) ? undefined : other;
+}
