@@ -4,6 +4,7 @@
  * that share nothing with it stay pending.
  */
 import * as tf from '@tensorflow/tfjs';
+import { isHostType, javaScriptBackend } from './forward.js';
 import { InvariantCache } from './invariants.js';
 import { planProgram } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
@@ -14,8 +15,8 @@ import { detach, type HostData, isConstant, Memory, type Op, release, retain, Va
 /** What a tfjs data id stands for. */
 interface Entry {
   value: Value | undefined;
-  /** Strings never enter the graph. */
-  strings: string[] | undefined;
+  /** Strings and complex numbers never enter the graph: they lie in tfjs's JavaScript backend. */
+  hosted: tf.TensorInfo | undefined;
   refCount: number;
 }
 
@@ -35,8 +36,8 @@ const maxOrphanBytes = 512 * 2 ** 20;
 export class OnnxBackend extends tf.KernelBackend {
   readonly sessions: SessionCache;
   readonly invariants: InvariantCache;
-  /** Native runs so far, and the milliseconds spent in them. */
-  readonly stats = { runs: 0, runMs: 0 };
+  /** Native runs so far, the milliseconds spent in them, and kernels handed to the JavaScript backend. */
+  readonly stats = { runs: 0, runMs: 0, forwarded: 0 };
   private readonly data: tf.DataStorage<Entry>;
   /** Live values that are not computed yet, oldest first. */
   private readonly pending = new Set<Value>();
@@ -76,12 +77,11 @@ export class OnnxBackend extends tf.KernelBackend {
     dtype: tf.DataType,
     refCount: number,
   ): void {
-    if (dtype === 'string') {
-      const strings = values as unknown as string[];
-      this.data.set(dataId, { value: undefined, strings, refCount });
+    if (isHostType(dtype)) {
+      const hosted = javaScriptBackend().makeTensorInfo(shape, dtype, values);
+      this.data.set(dataId, { value: undefined, hosted, refCount });
       return;
     }
-    if (dtype === 'complex64') throw new Error('The onnx backend has no complex64 tensors.');
     // A copy: the caller may change its array before the graph runs.
     const source = (values ?? new Float32Array(tf.util.sizeFromShape(shape))) as ArrayLike<number>;
     this.hold(dataId, known(source, shape, dtype), refCount);
@@ -91,7 +91,7 @@ export class OnnxBackend extends tf.KernelBackend {
     retain(value);
     value.live++;
     if (value.memory === undefined) this.pending.add(value);
-    this.data.set(dataId, { value, strings: undefined, refCount });
+    this.data.set(dataId, { value, hosted: undefined, refCount });
     const unbounded =
       this.pending.size > maxPendingValues ||
       this.orphanBytes > maxOrphanBytes ||
@@ -110,6 +110,7 @@ export class OnnxBackend extends tf.KernelBackend {
     entry.refCount--;
     if (!force && entry.refCount > 0) return false;
     this.data.delete(dataId);
+    if (entry.hosted !== undefined) javaScriptBackend().disposeIntermediateTensorInfo(entry.hosted);
     if (entry.value !== undefined) {
       const { value } = entry;
       if (--value.live === 0) this.pending.delete(value);
@@ -126,7 +127,7 @@ export class OnnxBackend extends tf.KernelBackend {
   /** The recorded value of a tensor, under the shape that the caller gives it. */
   recorded({ dataId, shape }: tf.TensorInfo): Value {
     const { value } = this.data.get(dataId);
-    if (value === undefined) throw new Error('The onnx backend cannot compute with string tensors.');
+    if (value === undefined) throw new Error('The onnx backend cannot compute with strings or complex numbers.');
     return sameShape(value.shape, shape) ? value : reshape(value, shape);
   }
 
@@ -137,23 +138,45 @@ export class OnnxBackend extends tf.KernelBackend {
     return { dataId, shape: [...value.shape], dtype: value.type as tf.DataType };
   }
 
+  /** The tensor in the JavaScript backend that holds a tensor of strings or complex numbers; undefined for others. */
+  hosted({ dataId, shape }: tf.TensorInfo): tf.TensorInfo | undefined {
+    const { hosted } = this.data.get(dataId);
+    return hosted === undefined ? undefined : { ...hosted, shape };
+  }
+
+  /** Gives a tensor of the JavaScript backend a data id here; it is disposed of with that. */
+  hostedTensor(hosted: tf.TensorInfo): tf.TensorInfo {
+    const dataId = {};
+    this.data.set(dataId, { value: undefined, hosted, refCount: 1 });
+    return { dataId, shape: hosted.shape, dtype: hosted.dtype };
+  }
+
   // ---- reading
 
   override readSync(dataId: tf.DataId): tf.BackendValues {
-    const { value, strings } = this.data.get(dataId);
-    if (value === undefined) return strings as unknown as tf.BackendValues;
+    const { value, hosted } = this.data.get(dataId);
+    if (value === undefined) return javaScriptBackend().readSync((hosted as tf.TensorInfo).dataId);
     const ordered = plain(value);
     retain(ordered);
-    if (ordered.memory === undefined) this.run([ordered]);
-    const { data } = ordered.memory as Memory;
-    release(ordered, this.freed);
-    return data;
+    return this.dataOf(ordered);
   }
 
   override async read(dataId: tf.DataId): Promise<tf.BackendValues> {
+    const { value } = this.data.get(dataId);
+    if (value === undefined) return this.readSync(dataId);
+    const ordered = plain(value);
+    retain(ordered); // the tensor may be disposed of while we wait
     // Let finished decodes and other callbacks in before the run blocks the event loop.
     await new Promise((resolve) => setImmediate(resolve));
-    return this.readSync(dataId);
+    return this.dataOf(ordered);
+  }
+
+  /** The numbers of a held value, computed if need be; lets it go. */
+  private dataOf(value: Value): HostData {
+    if (value.memory === undefined) this.run([value]);
+    const { data } = value.memory as Memory;
+    release(value, this.freed);
+    return data;
   }
 
   // ---- running

@@ -2,16 +2,21 @@
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs';
 import { OnnxBackend } from './backend.js';
+import './kernels/batch-norm.js';
 import './kernels/conv.js';
 import './kernels/elementwise.js';
+import './kernels/forwarded.js';
 import './kernels/image.js';
 import './kernels/pool.js';
 import './kernels/reduce.js';
+import './kernels/scatter.js';
 import './kernels/shape.js';
+import './kernels/space.js';
 import { backendName } from './kernels/kernel.js';
 import { executionProviders } from './ort.js';
 
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
+export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';
 
 export const devices = ['cpu', 'webgpu', 'cuda', 'tensorflow'] as const;
@@ -76,7 +81,15 @@ async function startTensorflow(): Promise<void> {
 
 /** Counters of the running engine, or undefined when another backend computes. */
 export function engineStats():
-  | { sessions: number; sessionBytes: number; invariantBytes: number; compiled: number; runs: number; runMs: number }
+  | {
+      sessions: number;
+      sessionBytes: number;
+      invariantBytes: number;
+      compiled: number;
+      runs: number;
+      runMs: number;
+      forwarded: number;
+    }
   | undefined {
   const backend = tf.backend();
   if (!(backend instanceof OnnxBackend)) return undefined;

@@ -6,9 +6,9 @@
  * input or the output map is small, a convolution of input and output gradient where the input has few channels.
  */
 import { backend_util } from '@tensorflow/tfjs';
-import { asActivation, asFilter, emit, physically, reshape, toLayout } from '../record.js';
+import { asActivation, asFilter, emit, physically, plain, reshape, toLayout, transpose } from '../record.js';
 import { floatConstant, int64s, type Value } from '../value.js';
-import { add, relu } from './elementwise.js';
+import { type ActivationAttributes, activated, add } from './elementwise.js';
 import { defineKernel } from './kernel.js';
 import { concat, strided } from './shape.js';
 
@@ -23,14 +23,17 @@ export interface ConvAttributes {
 type Shape4 = [number, number, number, number];
 
 function convInfo(inputShape: readonly number[], filterShape: readonly number[], attributes: ConvAttributes) {
-  const { strides, pad, dataFormat = 'NHWC', dilations = 1, dimRoundingMode } = attributes;
-  if (dataFormat !== 'NHWC') throw new Error(`The onnx backend convolves NHWC tensors; got dataFormat ${dataFormat}.`);
+  const { strides, dilations = 1, dimRoundingMode, dataFormat } = attributes;
+  // Explicit padding comes in the order of the tensor's axes.
+  const { pad } = attributes;
+  const inOrder =
+    dataFormat === 'NCHW' && typeof pad === 'object' ? ([pad[0], pad[2], pad[3], pad[1]] as typeof pad) : pad;
   return backend_util.computeConv2DInfo(
     [...inputShape] as Shape4,
     [...filterShape] as Shape4,
     strides,
     dilations,
-    pad,
+    inOrder,
     dimRoundingMode,
   );
 }
@@ -40,6 +43,18 @@ type ConvInfo = ReturnType<typeof convInfo>;
 const padsOf = ({ padInfo: { top, left, bottom, right } }: ConvInfo) => [top, left, bottom, right];
 const stridesOf = ({ strideHeight, strideWidth }: ConvInfo) => [strideHeight, strideWidth];
 const dilationsOf = ({ dilationHeight, dilationWidth }: ConvInfo) => [dilationHeight, dilationWidth];
+
+/** Calls `f` on [n, h, w, c] tensors; with `dataFormat` NCHW the caller's are [n, c, h, w], and so is an activation that comes back. */
+function withFormat(
+  { dataFormat }: ConvAttributes,
+  tensors: readonly Value[],
+  f: (...activations: Value[]) => Value,
+  returnsActivation = true,
+): Value {
+  if (dataFormat !== 'NCHW') return f(...tensors);
+  const result = f(...tensors.map((value) => asActivation(plain(value))));
+  return returnsActivation ? physically(toLayout(result, 'nchw')) : result;
+}
 
 /** x: [n, h, w, c], filter: [kh, kw, c, o] -> [n, oh, ow, o]. */
 function conv2d(x: Value, filter: Value, attributes: ConvAttributes): Value {
@@ -69,7 +84,8 @@ function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], 
   const info = convInfo(inputShape, filter.shape, attributes);
   const { filterHeight: kh, filterWidth: kw, inChannels, outHeight, outWidth } = info;
   const [top, left, bottom, right] = padsOf(info) as Shape4;
-  const upstream = toLayout(dy, 'nchw');
+  // A gradient larger than the output that the input implies is read as far as that goes, as tfjs does.
+  const upstream = toLayout(strided(dy, [0, 0, 0, 0], info.outShape), 'nchw');
   const kernel = toLayout(filter, 'oihw');
   const [spanY, spanX] = [(kh - 1) * info.dilationHeight, (kw - 1) * info.dilationWidth];
   const unitStride = info.strideHeight === 1 && info.strideWidth === 1;
@@ -217,18 +233,33 @@ function channelRows(value: Value): Value {
   return reshape(first, [c, n * h * w]);
 }
 
-defineKernel<ConvAttributes>('Conv2D', ({ x, filter }, attributes) => conv2d(x, filter, attributes));
+defineKernel<ConvAttributes>('Conv2D', ({ x, filter }, attributes) =>
+  withFormat(attributes, [x], (image) => conv2d(image, filter, attributes)),
+);
 defineKernel<ConvAttributes & { inputShape: number[] }>('Conv2DBackpropInput', ({ dy, filter }, attributes) =>
-  inputGradient(dy, filter, attributes.inputShape, attributes),
+  withFormat(attributes, [dy], (upstream) => {
+    const [n, a, b, c] = attributes.inputShape as Shape4;
+    const shape = attributes.dataFormat === 'NCHW' ? [n, b, c, a] : attributes.inputShape;
+    return inputGradient(upstream, filter, shape, attributes);
+  }),
 );
 defineKernel<ConvAttributes & { filterShape: number[] }>('Conv2DBackpropFilter', ({ x, dy }, attributes) =>
-  filterGradient(x, dy, attributes.filterShape, attributes),
+  withFormat(
+    attributes,
+    [x, dy],
+    (image, upstream) => filterGradient(image, upstream, attributes.filterShape, attributes),
+    false,
+  ),
 );
-defineKernel<ConvAttributes & { activation: string }>('FusedConv2D', ({ x, filter, bias }, attributes) => {
-  const { activation = 'linear' } = attributes;
-  const linear = conv2d(x, filter, attributes);
-  const biased = bias === undefined ? linear : add(linear, bias);
-  if (activation === 'linear') return biased;
-  if (activation === 'relu') return relu(biased);
-  throw new Error(`The onnx backend fuses relu into a convolution, not "${activation}".`);
-});
+defineKernel<ConvAttributes & ActivationAttributes>(
+  'FusedConv2D',
+  ({ x, filter, bias, preluActivationWeights }, attributes) => {
+    const slope = preluActivationWeights;
+    const channelsFirst = attributes.dataFormat === 'NCHW';
+    const slopeInOrder = channelsFirst && slope?.shape.length === 3 ? transpose(slope, [1, 2, 0]) : slope;
+    return withFormat(attributes, [x], (image) => {
+      const linear = conv2d(image, filter, attributes);
+      return activated(bias === undefined ? linear : add(linear, bias), attributes, slopeInOrder);
+    });
+  },
+);

@@ -5,7 +5,7 @@
 import { backend_util } from '@tensorflow/tfjs';
 import { cast, emit, known, plain, relabel, reshape, sameShape, toLayout, transpose } from '../record.js';
 import { axisOrder, floatConstant, int64s, type Layout, type Value, type ValueType } from '../value.js';
-import { defineKernel, inputList } from './kernel.js';
+import { defineKernel, defineView, inputList } from './kernel.js';
 
 /** Same shape and order as `x`. */
 function like(x: Value, op: string, inputs: Parameters<typeof emit>[1], type: ValueType = x.type): Value {
@@ -22,10 +22,16 @@ function operand(value: Value, layout: Layout): Value {
 }
 
 /** Records `op` over broadcast inputs. */
-function broadcast(op: string, a: Value, b: Value, type: ValueType = a.type): Value {
+function broadcast(
+  op: string,
+  a: Value,
+  b: Value,
+  type: ValueType = a.type,
+  attributes: Parameters<typeof emit>[3] = {},
+): Value {
   const shape = backend_util.assertAndGetBroadcastShape([...a.shape], [...b.shape]);
   const layout = shape.length !== 4 ? 'plain' : a.layout !== 'plain' ? a.layout : b.layout;
-  return emit(op, [operand(a, layout), operand(b, layout)], { shape, type, layout });
+  return emit(op, [operand(a, layout), operand(b, layout)], { shape, type, layout }, attributes);
 }
 
 /** The result lies as the inputs do, so equal shapes in equal order give one op and nothing else. */
@@ -107,22 +113,126 @@ defineKernel('LogicalAnd', ({ a, b }) => broadcast('And', a, b, 'bool'));
 defineKernel('LogicalOr', ({ a, b }) => not(broadcast('And', not(a), not(b), 'bool')));
 defineKernel('LogicalNot', ({ x }) => not(x));
 
+for (const kernel of ['Abs', 'Neg']) {
+  defineKernel(kernel, ({ x }) => {
+    const value = numeric(x);
+    return like(value, kernel, [value]);
+  });
+}
+defineKernel('Sign', ({ x }) => {
+  const value = cast(x, 'float32');
+  const nan = like(value, 'IsNaN', [value], 'bool');
+  return cast(like(value, 'Where', [nan, floatConstant(0), like(value, 'Sign', [value])]), x.type);
+});
 for (const kernel of [
-  'Abs',
+  'Acos',
+  'Acosh',
+  'Asin',
+  'Asinh',
+  'Atan',
+  'Atanh',
+  'Cosh',
   'Exp',
   'Log',
   'Sqrt',
-  'Neg',
   'Sigmoid',
+  'Sinh',
+  'Tan',
   'Tanh',
-  'Sign',
   'Reciprocal',
   'Sin',
   'Cos',
   'Erf',
+  'Selu',
   'Softplus',
 ]) {
-  defineKernel(kernel, ({ x }) => like(x, kernel, [x]));
+  defineKernel(kernel, ({ x }) => {
+    const value = cast(x, 'float32');
+    return like(value, kernel, [value]);
+  });
+}
+/** `precise` near zero, where `plainly` loses all digits. */
+function nearZero(x: Value, precise: Value, plainly: Value): Value {
+  const size = like(x, 'Abs', [x]);
+  return like(x, 'Where', [like(size, 'Less', [size, floatConstant(0.5)], 'bool'), precise, plainly]);
+}
+defineKernel('Expm1', ({ x }) => {
+  const value = cast(x, 'float32');
+  // e^x - 1 = 2 t / (1 - t) with t = tanh(x / 2).
+  const t = like(value, 'Tanh', [like(value, 'Mul', [value, floatConstant(0.5)])]);
+  const precise = like(value, 'Div', [like(t, 'Add', [t, t]), like(t, 'Sub', [floatConstant(1), t])]);
+  return nearZero(value, precise, like(value, 'Sub', [like(value, 'Exp', [value]), floatConstant(1)]));
+});
+defineKernel('Log1p', ({ x }) => {
+  const value = cast(x, 'float32');
+  // log(1 + x) = 2 artanh(x / (2 + x)).
+  const half = like(value, 'Atanh', [like(value, 'Div', [value, like(value, 'Add', [value, floatConstant(2)])])]);
+  return nearZero(
+    value,
+    like(half, 'Add', [half, half]),
+    like(value, 'Log', [like(value, 'Add', [value, floatConstant(1)])]),
+  );
+});
+defineKernel('IsNan', ({ x }) => like(x, 'IsNaN', [cast(x, 'float32')], 'bool'));
+defineKernel('IsInf', ({ x }) => like(x, 'IsInf', [cast(x, 'float32')], 'bool'));
+defineKernel('IsFinite', ({ x }) => {
+  const value = cast(x, 'float32');
+  return broadcast(
+    'And',
+    not(like(value, 'IsNaN', [value], 'bool')),
+    not(like(value, 'IsInf', [value], 'bool')),
+    'bool',
+  );
+});
+defineKernel('Mod', ({ a, b }) => {
+  // The sign of the divisor, as in the JavaScript backend.
+  const [dividend, divisor] = [numeric(a), numeric(b)];
+  const remainder = (left: Value) => broadcast('Mod', left, divisor, left.type, { fmod: 1 });
+  return remainder(broadcast('Add', remainder(dividend), divisor));
+});
+/** max(x, 0) + slope * min(x, 0). */
+function prelu(x: Value, slope: Value): Value {
+  return add(relu(x), mul(slope, like(x, 'Min', [x, floatConstant(0)])));
+}
+defineKernel('Prelu', ({ x, alpha }) => prelu(cast(x, 'float32'), cast(alpha, 'float32')));
+const leakyRelu = (x: Value, alpha: number) => emit('LeakyRelu', [x], x, { alpha: { float: alpha } });
+defineKernel<{ alpha: number }>('LeakyRelu', ({ x }, { alpha }) => leakyRelu(cast(x, 'float32'), alpha));
+defineKernel('Elu', ({ x }) => {
+  const value = cast(x, 'float32');
+  return like(value, 'Elu', [value]);
+});
+// The slope is 1 above zero and y + 1 = e^x below.
+defineKernel('EluGrad', ({ dy, y }) =>
+  mul(dy, like(y, 'Add', [like(y, 'Min', [y, floatConstant(0)]), floatConstant(1)])),
+);
+const relu6 = (x: Value) => like(x, 'Clip', [x, floatConstant(0), floatConstant(6)]);
+
+export interface ActivationAttributes {
+  activation?: string;
+  leakyreluAlpha?: number;
+}
+
+/** The activation that tfjs's fused kernels ask for. */
+export function activated(x: Value, { activation, leakyreluAlpha }: ActivationAttributes, slope?: Value): Value {
+  switch (activation) {
+    case undefined:
+    case null:
+    case 'linear':
+      return x;
+    case 'relu':
+      return relu(x);
+    case 'relu6':
+      return relu6(x);
+    case 'elu':
+      return like(x, 'Elu', [x]);
+    case 'sigmoid':
+      return like(x, 'Sigmoid', [x]);
+    case 'leakyrelu':
+      return leakyRelu(x, leakyreluAlpha ?? 0.2);
+    case 'prelu':
+      if (slope !== undefined) return prelu(x, slope);
+  }
+  throw new Error(`The onnx backend has no fused activation "${activation}".`);
 }
 for (const kernel of ['Floor', 'Ceil', 'Round']) {
   defineKernel(kernel, ({ x }) => (x.type === 'float32' ? like(x, kernel, [x]) : x));
@@ -133,7 +243,7 @@ defineKernel('Rsqrt', ({ x }) => {
   const root = like(x, 'Sqrt', [x]);
   return like(root, 'Reciprocal', [root]);
 });
-defineKernel('Relu6', ({ x }) => like(x, 'Clip', [x, floatConstant(0), floatConstant(6)]));
+defineKernel('Relu6', ({ x }) => cast(relu6(cast(x, 'float32')), x.type));
 defineKernel<{ clipValueMin: number; clipValueMax: number }>('ClipByValue', ({ x }, { clipValueMin, clipValueMax }) => {
   const value = cast(x, 'float32');
   return cast(like(value, 'Clip', [value, floatConstant(clipValueMin), floatConstant(clipValueMax)]), x.type);
@@ -145,19 +255,18 @@ const largestFloat = 3.4028234663852886e38;
 defineKernel<{ alpha: number }>('Step', ({ x }, { alpha = 0 }) => {
   const value = x;
   if (alpha !== 0 || value.type !== 'float32') {
-    const positive = like(value, 'Greater', [cast(value, 'float32'), floatConstant(0)], 'bool');
-    const slope = emit('Where', [positive, floatConstant(1), floatConstant(alpha)], {
-      shape: value.shape,
-      layout: value.layout,
-    });
-    return cast(slope, value.type);
+    const number = cast(value, 'float32');
+    const positive = like(number, 'Greater', [number, floatConstant(0)], 'bool');
+    const slope = like(number, 'Where', [positive, floatConstant(1), floatConstant(alpha)]);
+    const nan = like(number, 'IsNaN', [number], 'bool');
+    return cast(like(number, 'Where', [nan, number, slope]), value.type);
   }
   const output = relu(value);
   return emit('HardSigmoid', [output], output, { alpha: { float: largestFloat }, beta: { float: 0 } });
 });
 
 defineKernel<{ dtype: 'float32' | 'int32' | 'bool' }>('Cast', ({ x }, { dtype }) => cast(x, dtype));
-defineKernel('Identity', ({ x }) => x);
+defineView('Identity', 'x', (x) => x.shape);
 defineKernel('Select', ({ condition, t, e }) => {
   const mask = condition;
   const [yes, no] = [t, e];

@@ -1,10 +1,11 @@
 /**
- * @file Bilinear resizing. It is linear and separable, out = R_h x R_w^T, so that both directions are two products with
- * small constant matrices and the gradient is exact by construction.
+ * @file Resizing. Bilinear resizing is linear and separable, out = R_h x R_w^T, so that both directions are two products
+ * with small constant matrices and the gradient is exact by construction.
  */
-import { asActivation, emit, known, physically, reshape, toLayout } from '../record.js';
-import type { Value } from '../value.js';
+import { asActivation, cast, emit, known, physically, reshape, toLayout } from '../record.js';
+import { int64s, type Value } from '../value.js';
 import { defineKernel } from './kernel.js';
+import { strided } from './shape.js';
 
 interface ResizeAttributes {
   size: [number, number];
@@ -37,7 +38,7 @@ function sandwich(left: Value, x: Value, right: Value, [p, q]: readonly [number,
 }
 
 defineKernel<ResizeAttributes>('ResizeBilinear', ({ images }, attributes) => {
-  const x = images;
+  const x = cast(images, 'float32');
   const [height, width] = attributes.size;
   const [, h, w] = x.shape as [number, number, number, number];
   return sandwich(weights(h, height, attributes), x, weights(w, width, attributes), [height, width]);
@@ -54,4 +55,47 @@ defineKernel<Omit<ResizeAttributes, 'size'>>('ResizeBilinearGrad', ({ dy, images
   const left = transposed(weights(h, height, { ...attributes, size }));
   const right = transposed(weights(w, width, { ...attributes, size }));
   return sandwich(left, dy, right, [h, w]);
+});
+
+/** [to]: the input line that each output line copies. */
+function nearest(from: number, to: number, alignCorners: boolean, halfPixelCenters: boolean): number[] {
+  const corners = alignCorners && to > 1;
+  const scale = (corners ? from - 1 : from) / (corners ? to - 1 : to);
+  return Array.from({ length: to }, (_, i) => {
+    const at = scale * (halfPixelCenters ? i + 0.5 : i);
+    return Math.max(0, Math.min(from - 1, alignCorners ? Math.round(at) : Math.floor(at)));
+  });
+}
+
+defineKernel<ResizeAttributes>('ResizeNearestNeighbor', ({ images }, attributes) => {
+  const { size, alignCorners, halfPixelCenters } = attributes;
+  let x = physically(toLayout(images, 'nchw'));
+  for (const [axis, to] of [
+    [2, size[0]],
+    [3, size[1]],
+  ] as const) {
+    const shape = x.shape.map((extent, i) => (i === axis ? to : extent));
+    const lines = int64s(nearest(x.shape[axis], to, alignCorners, halfPixelCenters));
+    x = emit('Gather', [x, lines], { shape, type: x.type }, { axis });
+  }
+  return asActivation(x);
+});
+
+defineKernel<Omit<ResizeAttributes, 'size'>>('ResizeNearestNeighborGrad', ({ dy, images }, { alignCorners }) => {
+  const [, h, w] = images.shape as [number, number, number, number];
+  const [, height, width] = dy.shape as [number, number, number, number];
+  /** [from, to]: each input line takes the sum of the lines that copied it. */
+  const collected = (from: number, to: number) => {
+    const rows = new Float32Array(from * to);
+    nearest(from, to, alignCorners, false).forEach((line, i) => {
+      rows[line * to + i] = 1;
+    });
+    return known(rows, [from, to]);
+  };
+  return sandwich(collected(h, height), dy, collected(w, width), [h, w]);
+});
+
+defineKernel('FlipLeftRight', ({ image }) => {
+  const [n, h, w, c] = image.shape as [number, number, number, number];
+  return strided(image, [0, 0, w - 1, 0], [n, h, w, c], [1, 1, -1, 1]);
 });

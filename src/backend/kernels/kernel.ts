@@ -1,6 +1,7 @@
 /** @file How a kernel is written: recorded values and attributes in, recorded values out. */
 import * as tf from '@tensorflow/tfjs';
 import type { OnnxBackend } from '../backend.js';
+import { forward, isHostType } from '../forward.js';
 import type { Value } from '../value.js';
 
 export const backendName = 'onnx';
@@ -20,6 +21,13 @@ export function defineKernel<A = Record<string, never>>(
     backendName,
     kernelFunc: ({ inputs, backend, attrs }) => {
       const onnx = backend as OnnxBackend;
+      const dtype = (attrs as { dtype?: tf.DataType } | undefined)?.dtype;
+      const hosted = Object.values(inputs).some((info) =>
+        isHostType((info as tf.TensorInfo | null)?.dtype ?? 'float32'),
+      );
+      if (hosted || isHostType(dtype ?? 'float32')) {
+        return forward(onnx, kernelName, inputs, attrs ?? {});
+      }
       const values: Record<string, Value> = {};
       for (const name in inputs) {
         const info = inputs[name] as tf.TensorInfo | null | undefined;
@@ -27,6 +35,26 @@ export function defineKernel<A = Record<string, never>>(
       }
       const result = record(values, (attrs ?? {}) as A);
       return Array.isArray(result) ? result.map((value) => onnx.tensorOf(value)) : onnx.tensorOf(result);
+    },
+  });
+}
+
+/**
+ * Registers a kernel whose result is its input under another shape: the same data id, held once more.
+ */
+export function defineView<A = Record<string, never>>(
+  kernelName: string,
+  input: string,
+  shapeOf: (x: tf.TensorInfo, attributes: A) => number[],
+): void {
+  tf.registerKernel({
+    kernelName,
+    backendName,
+    kernelFunc: ({ inputs, backend, attrs }) => {
+      const x = inputs[input] as tf.TensorInfo;
+      const shape = shapeOf(x, (attrs ?? {}) as A);
+      (backend as OnnxBackend).incRef(x.dataId);
+      return { dataId: x.dataId, shape, dtype: x.dtype };
     },
   });
 }

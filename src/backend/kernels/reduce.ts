@@ -1,7 +1,8 @@
 /** @file Reductions, softmax and matrix products. */
-import { util } from '@tensorflow/tfjs';
+import { backend_util, util } from '@tensorflow/tfjs';
 import { cast, emit, physicalAxis, plain, reshape } from '../record.js';
-import { axisOrder, int64s, type Value } from '../value.js';
+import { axisOrder, floatConstant, int64s, type Value } from '../value.js';
+import { type ActivationAttributes, activated, add } from './elementwise.js';
 import { defineKernel } from './kernel.js';
 
 /** Reduces tfjs axes of a value that lies in any order; the result is plain. */
@@ -61,7 +62,11 @@ for (const [kernel, op] of Object.entries({ All: 'ReduceMin', Any: 'ReduceMax' }
 }
 for (const kernel of ['ArgMax', 'ArgMin']) {
   defineKernel<{ axis: number | number[] }>(kernel, ({ x }, { axis }) => {
-    const value = plain(cast(x, 'float32'));
+    const numbers = plain(cast(x, 'float32'));
+    // A NaN is never the largest or smallest.
+    const ignored = floatConstant(kernel === 'ArgMax' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY);
+    const nan = emit('IsNaN', [numbers], { shape: numbers.shape, type: 'bool' });
+    const value = emit('Where', [nan, ignored, numbers], { shape: numbers.shape });
     const [along] = axesOf(value, axis) as [number];
     const shape = value.shape.filter((_, i) => i !== along);
     return cast(emit(kernel, [value], { shape, type: 'int64' }, { axis: along, keepdims: 0 }), 'int32');
@@ -79,16 +84,23 @@ defineKernel<{ axis: number }>('LogSoftmax', ({ logits }, { axis }) => {
 
 /** [..., m, k] x [..., k, n]; a single matrix product is one Gemm, which reads either side transposed at no cost. */
 export function matMul(a: Value, b: Value, transposeA: boolean, transposeB: boolean): Value {
-  const left = plain(a);
-  const right = plain(b);
+  util.assert(a.shape.length > 1 && b.shape.length > 1, () => 'Inputs of a matrix product must have rank 2 or more.');
+  const type = a.type === 'int32' && b.type === 'int32' ? 'int32' : 'float32';
+  const left = plain(cast(a, type));
+  const right = plain(cast(b, type));
   const [rowsA, columnsA] = left.shape.slice(-2) as [number, number];
   const [rowsB, columnsB] = right.shape.slice(-2) as [number, number];
   const m = transposeA ? columnsA : rowsA;
   const n = transposeB ? rowsB : columnsB;
   const batchA = left.shape.slice(0, -2);
   const batchB = right.shape.slice(0, -2);
-  const batch = util.sizeFromShape([...batchA]) >= util.sizeFromShape([...batchB]) ? batchA : batchB;
-  if (util.sizeFromShape([...batch]) === 1) {
+  util.assert(
+    (transposeA ? rowsA : columnsA) === (transposeB ? columnsB : rowsB),
+    () =>
+      `Inner dimensions of [${a.shape.join()}] and [${b.shape.join()}] with transposeA ${transposeA}, transposeB ${transposeB} differ.`,
+  );
+  const batch = backend_util.assertAndGetBroadcastShape([...batchA], [...batchB]);
+  if (util.sizeFromShape(batch) === 1 && type === 'float32') {
     const inputs = [reshape(left, [rowsA, columnsA]), reshape(right, [rowsB, columnsB])];
     const product = emit('Gemm', inputs, { shape: [m, n] }, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 });
     return reshape(product, [...batch, m, n]);
@@ -97,10 +109,17 @@ export function matMul(a: Value, b: Value, transposeA: boolean, transposeB: bool
     if (!flip) return value;
     const rank = value.shape.length;
     const perm = value.shape.map((_, i) => (i < rank - 2 ? i : 2 * rank - 3 - i));
-    return emit('Transpose', [value], { shape: perm.map((axis) => value.shape[axis]) }, { perm });
+    return emit('Transpose', [value], { shape: perm.map((axis) => value.shape[axis]), type }, { perm });
   };
-  return emit('MatMul', [flipped(left, transposeA), flipped(right, transposeB)], { shape: [...batch, m, n] });
+  return emit('MatMul', [flipped(left, transposeA), flipped(right, transposeB)], { shape: [...batch, m, n], type });
 }
 defineKernel<{ transposeA: boolean; transposeB: boolean }>('BatchMatMul', ({ a, b }, { transposeA, transposeB }) =>
-  matMul(cast(a, 'float32'), cast(b, 'float32'), transposeA, transposeB),
+  matMul(a, b, transposeA, transposeB),
+);
+defineKernel<{ transposeA: boolean; transposeB: boolean } & ActivationAttributes>(
+  '_FusedMatMul',
+  ({ a, b, bias, preluActivationWeights }, attributes) => {
+    const product = matMul(cast(a, 'float32'), cast(b, 'float32'), attributes.transposeA, attributes.transposeB);
+    return activated(bias === undefined ? product : add(product, bias), attributes, preluActivationWeights);
+  },
 );

@@ -1,22 +1,25 @@
 /** @file Kernels that move elements without computing: reshape, slice, pad, concat, gather and their kin. */
 import { backend_util, slice_util, util } from '@tensorflow/tfjs';
-import { cast, emit, known, physicalAxis, plain, reshape, toLayout } from '../record.js';
+import { cast, emit, known, physicalAxis, plain, reshape, toLayout, transpose } from '../record.js';
 import { axisOrder, int64s, type Layout, type Value } from '../value.js';
-import { defineKernel, inputList } from './kernel.js';
+import { defineKernel, defineView, inputList } from './kernel.js';
 
 const shapeOf = (value: Value) => [...value.shape];
 
-defineKernel<{ shape: number[] }>('Reshape', ({ x }, { shape }) => {
-  const target = util.inferFromImplicitShape(shape, x.size);
-  if (util.sizeFromShape(target) !== x.size) {
+defineView<{ shape: number[] }>('Reshape', 'x', (x, { shape }) => {
+  const size = util.sizeFromShape(x.shape);
+  const target = util.inferFromImplicitShape(shape, size);
+  if (util.sizeFromShape(target) !== size) {
     throw new Error(`Cannot reshape [${x.shape.join()}] to [${target.join()}]: the sizes differ.`);
   }
-  return reshape(x, target);
+  return target;
 });
-defineKernel<{ dim: number }>('ExpandDims', ({ input }, { dim }) => {
-  const shape = shapeOf(input);
-  shape.splice(dim < 0 ? shape.length + 1 + dim : dim, 0, 1);
-  return reshape(input, shape);
+defineView<{ dim: number }>('ExpandDims', 'input', (input, { dim }) => {
+  const rank = input.shape.length;
+  util.assert(-rank - 1 <= dim && dim <= rank, () => `Axis must be in the interval [${-rank - 1}, ${rank}]`);
+  const shape = [...input.shape];
+  shape.splice(dim < 0 ? rank + 1 + dim : dim, 0, 1);
+  return shape;
 });
 
 /** Elements `begin + i * step`, i < size, along each axis. */
@@ -58,8 +61,8 @@ defineKernel<{ dims: number[] }>('Reverse', ({ x }, { dims }) => {
   );
 });
 
-defineKernel<{ paddings: [number, number][]; constantValue: number }>('PadV2', ({ x }, { paddings, constantValue }) => {
-  const value = x;
+/** `fill` around: [before, after] for each axis. */
+export function padded(value: Value, paddings: readonly (readonly [number, number])[], fill: number): Value {
   if (paddings.every(([before, after]) => before === 0 && after === 0)) return value;
   const shape = value.shape.map((extent, axis) => {
     const [before, after] = paddings[axis];
@@ -67,14 +70,22 @@ defineKernel<{ paddings: [number, number][]; constantValue: number }>('PadV2', (
   });
   const order = axisOrder(value.layout, value.shape.length);
   const pads = [0, 1].flatMap((side) => order.map((axis) => paddings[axis][side]));
-  const fill = { constant: value.type, dims: [], values: [constantValue] } as const;
-  return emit('Pad', [value, int64s(pads), fill], { shape, type: value.type, layout: value.layout });
-});
+  const constant = { constant: value.type, dims: [], values: [fill] } as const;
+  return emit('Pad', [value, int64s(pads), constant], { shape, type: value.type, layout: value.layout });
+}
+defineKernel<{ paddings: [number, number][]; constantValue: number }>('PadV2', ({ x }, { paddings, constantValue }) =>
+  padded(x, paddings, constantValue),
+);
 
 export function concat(values: readonly Value[], axis: number): Value {
   const parts = values.filter((value) => value.size > 0);
   const first = parts[0] ?? values[0];
-  if (parts.length <= 1) return first;
+  if (parts.length === 0) {
+    const empty = shapeOf(first);
+    empty[axis] = values.reduce((sum, value) => sum + value.shape[axis], 0);
+    return known([], empty, first.type);
+  }
+  if (parts.length === 1) return first;
   const layout: Layout = parts.find((value) => value.layout !== 'plain')?.layout ?? 'plain';
   const aligned = parts.map((value) => toLayout(value, layout));
   const shape = shapeOf(first);
@@ -91,6 +102,10 @@ defineKernel<{ axis: number }>('Concat', (inputs, { axis }) => {
 defineKernel<{ axis: number }>('Pack', (inputs, { axis }) => {
   const values = inputList(inputs);
   const shape = shapeOf(values[0]);
+  for (const value of values) {
+    util.assertShapesMatch(shape, shapeOf(value), 'All tensors passed to stack must have matching shapes');
+    util.assert(value.type === values[0].type, () => 'All tensors passed to stack must have matching dtypes');
+  }
   const at = axis < 0 ? axis + shape.length + 1 : axis;
   shape.splice(at, 0, 1);
   return concat(
@@ -129,30 +144,59 @@ defineKernel<{ reps: number[] }>('Tile', ({ x }, { reps }) => {
 });
 
 defineKernel<{ axis: number; batchDims: number }>('GatherV2', ({ x, indices }, { axis, batchDims }) => {
-  if (batchDims !== 0)
-    throw new Error(`The onnx backend gathers without batch dimensions; got batchDims ${batchDims}.`);
   const value = plain(x);
-  const at = plain(indices);
+  const at = cast(plain(indices), 'int32');
   const [along] = util.parseAxisParam(axis, shapeOf(value)) as [number];
-  const shape = [...value.shape.slice(0, along), ...at.shape, ...value.shape.slice(along + 1)];
-  return emit('Gather', [value, cast(at, 'int32')], { shape, type: value.type }, { axis: along });
+  const last = value.shape[along] - 1;
+  for (const index of at.memory?.data ?? []) {
+    util.assert(index >= 0 && index <= last, () => `GatherV2: the index value ${index} is not in [0, ${last}]`);
+  }
+  const { batchSize, outerSize, dimSize, sliceSize, outputShape } = backend_util.segment_util.collectGatherOpShapeInfo(
+    { shape: shapeOf(value), rank: value.shape.length } as never,
+    { shape: shapeOf(at), rank: at.shape.length } as never,
+    along,
+    batchDims,
+  );
+  if (batchSize === 1) {
+    const count = at.size;
+    const rows = reshape(value, [outerSize, dimSize, sliceSize]);
+    const shape = [outerSize, count, sliceSize];
+    return reshape(emit('Gather', [rows, reshape(at, [count])], { shape, type: value.type }, { axis: 1 }), outputShape);
+  }
+  // Each batch has indices of its own: [b, dim, outer, slice] by [b, n, 1].
+  const count = at.size / batchSize;
+  const rows = transpose(reshape(value, [batchSize, outerSize, dimSize, sliceSize]), [0, 2, 1, 3]);
+  const shape = [batchSize, count, outerSize, sliceSize];
+  const places = cast(reshape(at, [batchSize, count, 1]), 'int64');
+  const gathered = emit('GatherND', [rows, places], { shape, type: value.type }, { batch_dims: 1 });
+  return reshape(transpose(gathered, [0, 2, 1, 3]), outputShape);
 });
 defineKernel<{ numSegments: number }>('UnsortedSegmentSum', ({ x, segmentIds }, { numSegments }) => {
   const value = plain(x);
   const rows = segmentIds.size;
-  const shape = [numSegments, ...value.shape.slice(segmentIds.shape.length)];
+  // Negative ids count for nothing: they go to one more row, which is cut off.
+  const shape = [numSegments + 1, ...value.shape.slice(segmentIds.shape.length)];
   const zeros = emit('Expand', [{ constant: value.type, dims: [], values: [0] }, int64s(shape)], {
     shape,
     type: value.type,
   });
-  const indices = cast(reshape(plain(segmentIds), [rows, 1]), 'int64');
+  const ids = reshape(plain(segmentIds), [rows, 1]);
+  const least = { constant: 'int32', dims: [], values: [0] } as const;
+  const beyond = { constant: 'int32', dims: [], values: [numSegments] } as const;
+  const negative = emit('Less', [ids, least], { shape: ids.shape, type: 'bool' });
+  const indices = cast(emit('Where', [negative, beyond, ids], { shape: ids.shape, type: 'int32' }), 'int64');
   const updates = reshape(value, [rows, ...shape.slice(1)]);
-  return emit('ScatterND', [zeros, indices, updates], { shape, type: value.type }, { reduction: 'add' });
+  const sums = emit('ScatterND', [zeros, indices, updates], { shape, type: value.type }, { reduction: 'add' });
+  return strided(
+    sums,
+    shape.map(() => 0),
+    [numSegments, ...shape.slice(1)],
+  );
 });
 defineKernel<{ depth: number; onValue: number; offValue: number; dtype: 'float32' | 'int32' | 'bool' }>(
   'OneHot',
   ({ indices }, { depth, onValue, offValue, dtype = 'float32' }) => {
-    const at = plain(indices);
+    const at = reshape(plain(indices), [indices.size]);
     const inRange = emit('Less', [cast(at, 'int32'), { constant: 'int32', dims: [], values: [0] }], {
       shape: at.shape,
       type: 'bool',
@@ -167,15 +211,17 @@ defineKernel<{ depth: number; onValue: number; offValue: number; dtype: 'float32
       { shape: [...at.shape, depth] },
       { axis: -1 },
     );
-    return cast(hot, dtype);
+    return reshape(cast(hot, dtype), [...indices.shape, depth]);
   },
 );
 defineKernel<{ start: number; stop: number; step: number; dtype: 'float32' | 'int32' }>(
   'Range',
   (_, { start, stop, step, dtype }) => {
-    const count = Math.max(0, Math.ceil((stop - start) / step));
+    // As in tfjs: the default step of 1 also counts down.
+    const increment = stop < start && step === 1 ? -1 : step;
+    const count = Math.max(0, Math.ceil((stop - start) / increment));
     return known(
-      Array.from({ length: count }, (_unused, i) => start + i * step),
+      Array.from({ length: count }, (_unused, i) => start + i * increment),
       [count],
       dtype,
     );
