@@ -61,13 +61,13 @@ def fill(net):
     return net.eval()
 
 
-def densenet():
-    net = fill(torchvision.models.densenet121())
+def densenet(build):
+    net = fill(build())
     return lambda x: torch.relu(net.features(x))
 
 
-def vgg(layers):
-    net = fill(torchvision.models.vgg16())
+def features(build, layers):
+    net = fill(build())
     return lambda x: net.features[:layers](x)
 
 
@@ -79,9 +79,9 @@ def resnet_trunk(net, pad_stem=lambda x: x):
     return run
 
 
-def resnet_keras(epsilon):
-    """torchvision's ResNet-50 changed into Keras': stride in the first 1x1, biases, another epsilon."""
-    net = torchvision.models.resnet50()
+def resnet_keras(epsilon, build=torchvision.models.resnet50):
+    """torchvision's ResNet changed into Keras': stride in the first 1x1, biases, another epsilon."""
+    net = build()
     for module in net.modules():
         if isinstance(module, torchvision.models.resnet.Bottleneck):
             module.conv1.stride, module.conv2.stride = module.conv2.stride, (1, 1)
@@ -105,12 +105,21 @@ def resnet_old_keras():
     return resnet_trunk(net, lambda x: torch.nn.functional.pad(x, (*same(x.shape[3]), *same(x.shape[2]))))
 
 
+models = torchvision.models
 NETWORKS = {
-    "densenet121": ("torch", densenet),
-    "vgg16": ("torch", lambda: vgg(30)),
-    "vgg16-pool5": ("torch", lambda: vgg(31)),
-    "resnet50-tv": ("torch", lambda: resnet_trunk(fill(torchvision.models.resnet50()))),
+    "densenet121": ("torch", lambda: densenet(models.densenet121)),
+    "densenet169": ("torch", lambda: densenet(models.densenet169)),
+    "densenet201": ("torch", lambda: densenet(models.densenet201)),
+    "vgg16": ("torch", lambda: features(models.vgg16, 30)),
+    "vgg16-pool5": ("torch", lambda: features(models.vgg16, 31)),
+    "vgg19": ("torch", lambda: features(models.vgg19, 36)),
+    "resnet18-tv": ("torch", lambda: resnet_trunk(fill(models.resnet18()))),
+    "resnet34-tv": ("torch", lambda: resnet_trunk(fill(models.resnet34()))),
+    "resnet50-tv": ("torch", lambda: resnet_trunk(fill(models.resnet50()))),
+    "resnet101-tv": ("torch", lambda: resnet_trunk(fill(models.resnet101()))),
+    "resnet152-tv": ("torch", lambda: resnet_trunk(fill(models.resnet152()))),
     "resnet50-keras": ("caffe", lambda: resnet_trunk(resnet_keras(1.001e-5))),
+    "resnet101-keras": ("caffe", lambda: resnet_trunk(resnet_keras(1.001e-5, models.resnet101))),
     "resnet50": ("caffe", resnet_old_keras),
 }
 

@@ -2,15 +2,15 @@
 import seedrandom from 'seedrandom';
 import { UsageError } from '../errors.js';
 import { type Architecture, cutTrunk, parametersOf } from './architecture.js';
-import { densenet121 } from './densenet.js';
+import { densenet121, densenet169, densenet201 } from './densenet.js';
 import { defaultPooling, type ModelMeta, type PoolingOptions } from './meta.js';
-import { resnet50, resnet50Keras, resnet50Torchvision } from './resnet.js';
+import { resnets } from './resnet.js';
 import type { NamedArrays } from './safetensors.js';
 import { rmacSmall } from './small.js';
-import { vgg16 } from './vgg.js';
+import { vgg16, vgg19 } from './vgg.js';
 
 export const architectures: ReadonlyMap<string, Architecture> = new Map(
-  [densenet121, resnet50, resnet50Keras, resnet50Torchvision, vgg16, rmacSmall].map((a) => [a.name, a]),
+  [densenet121, densenet169, densenet201, ...resnets, vgg16, vgg19, rmacSmall].map((a) => [a.name, a]),
 );
 
 /** The architecture of that name. Throws `UsageError` listing the known ones. */

@@ -1,23 +1,28 @@
 /**
- * @file DenseNet-121 (Huang et al. 2017). Keras and torchvision compute the same apart from the batch norms' epsilon.
+ * @file DenseNet-121, 169 and 201 (Huang et al. 2017). Keras and torchvision compute the same apart from the batch norms' epsilon.
  * Layers: `stem/conv`, `stem/pool`, `block1/layer1/conv2`, ..., `block1`, `transition1`, ..., `block4`, `norm`.
  */
 import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
 
-const layersPerBlock = [6, 12, 24, 16];
 const growth = 32;
 const bottleneck = 4 * growth;
 
-export const densenet121: Architecture = {
-  name: 'densenet121',
-  layers: denseLayers(),
-  defaultCut: 'norm',
-  normEpsilon: 1.001e-5,
-  preprocessing: torchPreprocessing,
-  aliases: aliases(),
-};
+export const densenet121 = densenet('densenet121', [6, 12, 24, 16]);
+export const densenet169 = densenet('densenet169', [6, 12, 32, 32]);
+export const densenet201 = densenet('densenet201', [6, 12, 48, 32]);
 
-function denseLayers(): Layer[] {
+function densenet(name: string, layersPerBlock: readonly number[]): Architecture {
+  return {
+    name,
+    layers: denseLayers(layersPerBlock),
+    defaultCut: 'norm',
+    normEpsilon: 1.001e-5,
+    preprocessing: torchPreprocessing,
+    aliases: aliases(layersPerBlock),
+  };
+}
+
+function denseLayers(layersPerBlock: readonly number[]): Layer[] {
   const layers: Layer[] = [
     conv('stem/conv', imageInput, 'stem', { size: 7, stride: 2, inChannels: 3, outChannels: 64, norm: true }),
     { op: 'maxPool', name: 'stem/pool', inputs: ['stem/conv'], stage: 'stem', size: 3, stride: 2, pad: 1 },
@@ -100,7 +105,7 @@ function conv(
 }
 
 /** Layer names of Keras and torchvision for the maps people cut at. */
-function aliases(): Map<string, string> {
+function aliases(layersPerBlock: readonly number[]): Map<string, string> {
   const names = new Map([
     ['relu', 'norm'],
     ['features', 'norm'],

@@ -1,15 +1,17 @@
 /**
- * @file ResNet-50 (He et al. 2016) in the three arithmetics that published weights need. They differ in where the stride
- * is, how the stem pads, and the epsilon of the batch norms; weights of one give wrong maps, without any error, in another.
+ * @file ResNet (He et al. 2016) in the arithmetics that published weights need. They differ in where the stride is, how the
+ * stem pads, and the epsilon of the batch norms; weights of one give wrong maps, without any error, in another.
  *
  * | name | weights | stride 2 in | conv1 | pool1 | epsilon |
  * |---|---|---|---|---|---|
  * | resnet50 | Keras up to 2.1 (from Caffe), with conv biases | first 1x1 | "same" | 3x3/2 without padding | 1e-3 |
- * | resnet50-keras | tf.keras applications, with conv biases | first 1x1 | 3 | 3x3/2, padding 1 | 1.001e-5 |
- * | resnet50-tv | torchvision (v1.5) | 3x3 | 3 | 3x3/2, padding 1 | 1e-5 |
+ * | resnet50-keras, 101, 152 | tf.keras applications, with conv biases | first 1x1 | 3 | 3x3/2, padding 1 | 1.001e-5 |
+ * | resnet18-tv, 34, 50, 101, 152 | torchvision (v1.5) | 3x3 | 3 | 3x3/2, padding 1 | 1e-5 |
  *
- * Layers: `conv1`, `pool1`, `stage1/block1/conv1` ... `conv3`, `stage1/block1/shortcut`, `stage1/block1` (block output).
+ * Layers: `conv1`, `pool1`, `stage1/block1/conv1` ... `conv3`, `stage1/block1/shortcut`, `stage1/block1` (block output);
+ * the blocks of ResNet-18 and 34 have two 3x3 convolutions, the first with the stride.
  */
+import type { Preprocessing } from './meta.js';
 import {
   type Architecture,
   caffePreprocessing,
@@ -20,42 +22,69 @@ import {
 } from './architecture.js';
 
 interface Flavour {
+  normEpsilon: number;
+  preprocessing: Preprocessing;
   strideIn: 'first' | 'middle';
   stemPad: Padding;
   poolPad: Padding;
   bias: boolean;
 }
 
-const blocksPerStage = [3, 4, 6, 3];
+interface Size {
+  blocksPerStage: readonly number[];
+  /** Channels of a block's output over those of its inside: 1 for two 3x3, 4 for 1x1, 3x3, 1x1. */
+  expansion: 1 | 4;
+}
 
-export const resnet50: Architecture = {
-  name: 'resnet50',
-  layers: resnetLayers({ strideIn: 'first', stemPad: 'same', poolPad: 0, bias: true }),
-  defaultCut: 'stage4/block3',
+const oldKeras: Flavour = {
   normEpsilon: 1e-3,
   preprocessing: caffePreprocessing,
-  aliases: aliases(),
+  strideIn: 'first',
+  stemPad: 'same',
+  poolPad: 0,
+  bias: true,
 };
-
-export const resnet50Keras: Architecture = {
-  name: 'resnet50-keras',
-  layers: resnetLayers({ strideIn: 'first', stemPad: 3, poolPad: 1, bias: true }),
-  defaultCut: 'stage4/block3',
-  normEpsilon: 1.001e-5,
-  preprocessing: caffePreprocessing,
-  aliases: aliases(),
-};
-
-export const resnet50Torchvision: Architecture = {
-  name: 'resnet50-tv',
-  layers: resnetLayers({ strideIn: 'middle', stemPad: 3, poolPad: 1, bias: false }),
-  defaultCut: 'stage4/block3',
+const keras: Flavour = { ...oldKeras, normEpsilon: 1.001e-5, stemPad: 3, poolPad: 1 };
+const torchvision: Flavour = {
   normEpsilon: 1e-5,
   preprocessing: torchPreprocessing,
-  aliases: aliases(),
+  strideIn: 'middle',
+  stemPad: 3,
+  poolPad: 1,
+  bias: false,
 };
 
-function resnetLayers({ strideIn, stemPad, poolPad, bias }: Flavour): Layer[] {
+const depth18: Size = { blocksPerStage: [2, 2, 2, 2], expansion: 1 };
+const depth34: Size = { blocksPerStage: [3, 4, 6, 3], expansion: 1 };
+const depth50: Size = { blocksPerStage: [3, 4, 6, 3], expansion: 4 };
+const depth101: Size = { blocksPerStage: [3, 4, 23, 3], expansion: 4 };
+const depth152: Size = { blocksPerStage: [3, 8, 36, 3], expansion: 4 };
+
+export const resnets: readonly Architecture[] = [
+  resnet('resnet50', depth50, oldKeras),
+  resnet('resnet50-keras', depth50, keras),
+  resnet('resnet101-keras', depth101, keras),
+  resnet('resnet152-keras', depth152, keras),
+  resnet('resnet18-tv', depth18, torchvision),
+  resnet('resnet34-tv', depth34, torchvision),
+  resnet('resnet50-tv', depth50, torchvision),
+  resnet('resnet101-tv', depth101, torchvision),
+  resnet('resnet152-tv', depth152, torchvision),
+];
+
+function resnet(name: string, size: Size, flavour: Flavour): Architecture {
+  const { normEpsilon, preprocessing } = flavour;
+  return {
+    name,
+    layers: resnetLayers(size, flavour),
+    defaultCut: `stage4/block${size.blocksPerStage[3]}`,
+    normEpsilon,
+    preprocessing,
+    aliases: aliases(size),
+  };
+}
+
+function resnetLayers({ blocksPerStage, expansion }: Size, { strideIn, stemPad, poolPad, bias }: Flavour): Layer[] {
   const conv = (
     name: string,
     input: string,
@@ -106,43 +135,63 @@ function resnetLayers({ strideIn, stemPad, poolPad, bias }: Flavour): Layer[] {
     for (let j = 1; j <= count; j++) {
       const name = `${stage}/block${j}`;
       const stride = j === 1 && i > 0 ? 2 : 1;
-      const [first, middle] = strideIn === 'first' ? [stride, 1] : [1, stride];
-      layers.push(
-        conv(`${name}/conv1`, input, { stage, size: 1, stride: first, from: channels, to: width, relu: true }),
-        conv(`${name}/conv2`, `${name}/conv1`, { stage, size: 3, stride: middle, from: width, to: width, relu: true }),
-        conv(`${name}/conv3`, `${name}/conv2`, { stage, size: 1, from: width, to: 4 * width, relu: false }),
-      );
-      let skip = input;
-      if (j === 1) {
-        skip = `${name}/shortcut`;
-        layers.push(conv(skip, input, { stage, size: 1, stride, from: channels, to: 4 * width, relu: false }));
+      const strided = expansion === 1 || strideIn === 'first' ? 1 : 2;
+      const wide = expansion * width;
+      const sizes = expansion === 1 ? [3, 3] : [1, 3, 1];
+      let branch = input;
+      for (const [k, size] of sizes.entries()) {
+        const last = k === sizes.length - 1;
+        const from = k === 0 ? channels : width;
+        const part = `${name}/conv${k + 1}`;
+        layers.push(
+          conv(part, branch, {
+            stage,
+            size,
+            stride: k + 1 === strided ? stride : 1,
+            from,
+            to: last ? wide : width,
+            relu: !last,
+          }),
+        );
+        branch = part;
       }
-      layers.push({ op: 'add', name, inputs: [`${name}/conv3`, skip], stage });
+      let skip = input;
+      if (stride > 1 || channels !== wide) {
+        skip = `${name}/shortcut`;
+        layers.push(conv(skip, input, { stage, size: 1, stride, from: channels, to: wide, relu: false }));
+      }
+      layers.push({ op: 'add', name, inputs: [branch, skip], stage });
       input = name;
-      channels = 4 * width;
+      channels = wide;
     }
   }
   return layers;
 }
 
 /** `conv4`, `layer3`, `res4f`, `activation_40`, `conv4_block6_out`: the output of our `stage3/block6`, and so on. */
-function aliases(): Map<string, string> {
+function aliases({ blocksPerStage, expansion }: Size): Map<string, string> {
   const names = new Map([
     ['activation_1', 'conv1'],
     ['max_pooling2d_1', 'pool1'],
     ['maxpool', 'pool1'],
     ['pool1_pool', 'pool1'],
   ]);
-  let activation = 1; // Keras numbers its activation layers: one behind conv1, three per block
+  let activation = 1; // Keras numbers its activation layers: one behind conv1, one per convolution of a block
   for (const [i, count] of blocksPerStage.entries()) {
     for (let j = 1; j <= count; j++) {
       const block = `stage${i + 1}/block${j}`;
-      activation += 3;
+      activation += expansion === 1 ? 2 : 3;
       names.set(`activation_${activation}`, block);
-      names.set(`res${i + 2}${'abcdef'[j - 1]}`, block).set(`conv${i + 2}_block${j}_out`, block);
+      names.set(`res${i + 2}${blockLetter(j, blocksPerStage, i)}`, block).set(`conv${i + 2}_block${j}_out`, block);
     }
     const last = `stage${i + 1}/block${count}`;
     for (const alias of [`conv${i + 2}`, `layer${i + 1}`, `stage${i + 1}`]) names.set(alias, last);
   }
   return names;
+}
+
+/** Caffe's res4a ... res4f; in the deeper networks res4a, res4b1 ... res4b22 where a stage has more than three blocks. */
+function blockLetter(block: number, blocksPerStage: readonly number[], stage: number): string {
+  const numbered = blocksPerStage[2] > 6 && blocksPerStage[stage] > 3;
+  return numbered && block > 1 ? `b${block - 1}` : 'abcdef'[block - 1];
 }

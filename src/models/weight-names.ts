@@ -23,14 +23,23 @@ interface Naming {
 
 const namings: Readonly<Record<string, Naming>> = {
   densenet121: { keras: kerasDensenet, torchvision: torchDensenet },
+  densenet169: { keras: kerasDensenet, torchvision: torchDensenet },
+  densenet201: { keras: kerasDensenet, torchvision: torchDensenet },
   // The two generations of Keras names stand for two arithmetics: accepting both would give wrong maps without an error.
   resnet50: { keras: oldKerasResnet, torchvision: torchResnet },
   'resnet50-keras': { keras: kerasResnet, torchvision: torchResnet },
+  'resnet101-keras': { keras: kerasResnet, torchvision: torchResnet },
+  'resnet152-keras': { keras: kerasResnet, torchvision: torchResnet },
+  'resnet18-tv': { keras: kerasResnet, torchvision: torchResnet },
+  'resnet34-tv': { keras: kerasResnet, torchvision: torchResnet },
   'resnet50-tv': { keras: kerasResnet, torchvision: torchResnet },
-  vgg16: { keras: kerasVgg, torchvision: torchVgg },
+  'resnet101-tv': { keras: kerasResnet, torchvision: torchResnet },
+  'resnet152-tv': { keras: kerasResnet, torchvision: torchResnet },
+  vgg16: { keras: kerasVgg, torchvision: torchVgg([2, 2, 3, 3]) },
+  vgg19: { keras: kerasVgg, torchvision: torchVgg([2, 2, 4, 4]) },
 };
 
-const residualLayer = /^stage(\d)\/block(\d)\/(?:conv(\d)|shortcut)$/;
+const residualLayer = /^stage(\d)\/block(\d+)\/(?:conv(\d)|shortcut)$/;
 
 const kerasSuffix: Readonly<Record<ParameterKind, string>> = {
   kernel: 'kernel',
@@ -149,23 +158,11 @@ function kerasVgg(layer: string): SourceLayer[] {
   return [{ conv: layer.replace(/^conv(\d)_(\d)$/, 'block$1_conv$2') }];
 }
 
-/** Index of each convolution in torchvision's `features`, pooling and ReLU counted. */
-const torchVggIndex: Readonly<Record<string, number>> = {
-  conv1_1: 0,
-  conv1_2: 2,
-  conv2_1: 5,
-  conv2_2: 7,
-  conv3_1: 10,
-  conv3_2: 12,
-  conv3_3: 14,
-  conv4_1: 17,
-  conv4_2: 19,
-  conv4_3: 21,
-  conv5_1: 24,
-  conv5_2: 26,
-  conv5_3: 28,
-};
-
-function torchVgg(layer: string): SourceLayer[] {
-  return [{ conv: `features.${torchVggIndex[layer]}` }];
+/** `conv3_2` -> features.12: torchvision counts the ReLUs and poolings of the stages before too. */
+function torchVgg(convsBefore: readonly number[]): LayerNames {
+  return (layer) => {
+    const [, stage, index] = /^conv(\d)_(\d)$/.exec(layer) ?? [];
+    const before = convsBefore.slice(0, Number(stage) - 1).reduce((sum, convs) => sum + 2 * convs + 1, 0);
+    return [{ conv: `features.${before + 2 * (Number(index) - 1)}` }];
+  };
 }

@@ -15,7 +15,15 @@ describe('cutTrunk', () => {
     ['densenet121', undefined, 'norm', 1024, 32],
     ['densenet121', 'conv4_block24_concat', 'block3', 1024, 16],
     ['densenet121', 'pool3_pool', 'transition2', 256, 16],
+    ['densenet169', undefined, 'norm', 1664, 32],
+    ['densenet201', 'pool4_pool', 'transition3', 896, 32],
+    ['resnet18-tv', undefined, 'stage4/block2', 512, 32],
+    ['resnet34-tv', 'layer3', 'stage3/block6', 256, 16],
+    ['resnet101-keras', 'conv4_block23_out', 'stage3/block23', 1024, 16],
+    ['resnet101-tv', 'res4b22', 'stage3/block23', 1024, 16],
+    ['resnet152-tv', 'res3b7', 'stage2/block8', 512, 8],
     ['vgg16', undefined, 'conv5_3', 512, 16],
+    ['vgg19', undefined, 'conv5_4', 512, 16],
     ['vgg16', 'block5_pool', 'pool5', 512, 32],
     ['rmac-small', undefined, 'out', 256, 16],
   ])('%s at %s is %s: %i channels, stride %i', (name, cut, layer, channels, stride) => {
@@ -70,6 +78,13 @@ test('published numbers of trainable and frozen values', () => {
   expect(count('resnet50')).toBe(23_587_712); // Keras, include_top=False
   expect(count('resnet50-tv')).toBe(25_557_032 - 2_049_000 + 53_120); // torchvision without fc, with running statistics
   expect(count('vgg16')).toBe(14_714_688); // Keras, include_top=False
+  expect(count('vgg19')).toBe(20_024_384); // Keras, include_top=False
+  expect(count('densenet169')).toBe(12_642_880); // Keras, include_top=False
+  expect(count('densenet201')).toBe(18_321_984); // Keras, include_top=False
+  expect(count('resnet101-keras')).toBe(42_658_176); // Keras, include_top=False
+  expect(count('resnet152-keras')).toBe(58_370_944); // Keras, include_top=False
+  expect(count('resnet18-tv')).toBe(11_689_512 - 513_000 + 9_600); // torchvision without fc, with running statistics
+  expect(count('resnet34-tv')).toBe(21_797_672 - 513_000 + 17_024);
 });
 
 test('map sizes: 800 x 600 gives 25 x 19 for ResNet, whatever the flavour; the smallest side is exact', () => {

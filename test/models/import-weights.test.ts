@@ -34,7 +34,11 @@ test.each([
   ['resnet50-keras', 'stage3/block6/conv2', 'bias', 'keras', 'conv4_block6_2_conv/bias'],
   ['resnet50-keras', 'stage1/block1/shortcut', 'gamma', 'keras', 'conv2_block1_0_bn/gamma'],
   ['resnet50-tv', 'stage1/block1/shortcut', 'gamma', 'torchvision', 'layer1.0.downsample.1.weight'],
+  ['resnet101-keras', 'stage3/block23/conv2', 'bias', 'keras', 'conv4_block23_2_conv/bias'],
+  ['resnet34-tv', 'stage2/block1/shortcut', 'gamma', 'torchvision', 'layer2.0.downsample.1.weight'],
+  ['resnet152-tv', 'stage3/block36/conv3', 'kernel', 'torchvision', 'layer3.35.conv3.weight'],
   ['vgg16', 'conv5_3', 'kernel', 'torchvision', 'features.28.weight'],
+  ['vgg19', 'conv5_4', 'kernel', 'torchvision', 'features.34.weight'],
   ['vgg16', 'conv5_3', 'kernel', 'keras', 'block5_conv3/kernel'],
 ] as const)('%s: %s/%s is called %s %s', (architecture, layer, kind, layout, expected) => {
   expect(sourceNames(architecture, { name: `${layer}/${kind}`, layer, kind }, layout)).toContain(expected);

@@ -16,30 +16,29 @@ import { expectClose, relativeDistance } from '../support/close.js';
 import '../support/engine.js';
 import { readGoldenNpy } from '../support/npy.js';
 
-/** FNV-1a of the name, plus a golden-ratio stride, through the lowbias32 mixer: `count` values in [-1, 1). */
-function uniform(name: string, count: number): Float64Array {
+/** FNV-1a of the name, plus a golden-ratio stride, through the lowbias32 mixer: `count` values of `from` u in [-1, 1). */
+function uniform(name: string, count: number, from: (u: number) => number): Float32Array {
   let seed = 0x811c9dc5;
   for (const byte of Buffer.from(name)) seed = Math.imul(seed ^ byte, 0x01000193);
-  return Float64Array.from({ length: count }, (_, i) => {
+  const values = new Float32Array(count);
+  for (let i = 0; i < count; i++) {
     let x = (Math.imul(i, 0x9e3779b9) + seed) | 0;
     x = Math.imul(x ^ (x >>> 16), 0x7feb352d);
     x = Math.imul(x ^ (x >>> 15), 0x846ca68b);
-    return ((x ^ (x >>> 16)) >>> 0) / 2 ** 31 - 1;
-  });
+    values[i] = from(((x ^ (x >>> 16)) >>> 0) / 2 ** 31 - 1);
+  }
+  return values;
 }
 
 function hashedTensor(name: string, shape: number[]): Float32Array {
-  const u = uniform(
-    name,
-    shape.reduce((a, b) => a * b, 1),
-  );
+  const count = shape.reduce((a, b) => a * b, 1);
   if (shape.length === 4) {
     const bound = Math.sqrt(6 / (shape[1] * shape[2] * shape[3]));
-    return Float32Array.from(u, (v) => v * bound);
+    return uniform(name, count, (u) => u * bound);
   }
-  if (name.endsWith('running_var')) return Float32Array.from(u, (v) => 1 + v / 2);
-  if (name.endsWith('.weight')) return Float32Array.from(u, (v) => 1 + v / 4);
-  return Float32Array.from(u, (v) => v / 10);
+  if (name.endsWith('running_var')) return uniform(name, count, (u) => 1 + u / 2);
+  if (name.endsWith('.weight')) return uniform(name, count, (u) => 1 + u / 4);
+  return uniform(name, count, (u) => u / 10);
 }
 
 /** A state dict as torchvision would have saved it: its names, kernels [out, in, height, width]. */
@@ -67,10 +66,18 @@ const golden = JSON.parse(readFileSync(join(folder, 'torchvision.json'), 'utf8')
 
 const networks = [
   { network: 'densenet121', architecture: 'densenet121' },
+  { network: 'densenet169', architecture: 'densenet169' },
+  { network: 'densenet201', architecture: 'densenet201' },
   { network: 'vgg16', architecture: 'vgg16' },
   { network: 'vgg16-pool5', architecture: 'vgg16', cut: 'pool5' },
+  { network: 'vgg19', architecture: 'vgg19' },
+  { network: 'resnet18-tv', architecture: 'resnet18-tv' },
+  { network: 'resnet34-tv', architecture: 'resnet34-tv' },
   { network: 'resnet50-tv', architecture: 'resnet50-tv' },
+  { network: 'resnet101-tv', architecture: 'resnet101-tv' },
+  { network: 'resnet152-tv', architecture: 'resnet152-tv' },
   { network: 'resnet50-keras', architecture: 'resnet50-keras' },
+  { network: 'resnet101-keras', architecture: 'resnet101-keras' },
   { network: 'resnet50', architecture: 'resnet50' },
 ];
 
@@ -78,12 +85,12 @@ describe.each(networks)('$network', ({ network, architecture, cut }) => {
   test('its map equals the reference to 1e-4 on odd sizes', async () => {
     const { meta, weights } = importWeights(stateDict(architecture), 'reference', { architecture, cut });
     // Torch names mean torch's pixels and epsilon to the importer; the Keras flavours of the reference have their own.
-    const keras = architecture === 'resnet50' || architecture === 'resnet50-keras';
+    const keras = architecture === 'resnet50' || architecture.endsWith('-keras');
     const model = DescriptorModel.create(keras ? defaultMeta(architecture, { cut }) : meta, weights);
     for (const [index, expected] of golden.networks[network].entries()) {
       const [height, width] = expected.image;
-      const pixels = uniform(`image ${height}x${width}`, height * width * 3).map((v) => Math.floor((v + 1) * 128));
-      const image = tf.tensor4d(Float32Array.from(pixels), [1, height, width, 3]);
+      const pixels = uniform(`image ${height}x${width}`, height * width * 3, (u) => Math.floor((u + 1) * 128));
+      const image = tf.tensor4d(pixels, [1, height, width, 3]);
       const map = tf.tidy(() => model.featureMap(image));
       expect(map.shape.slice(1)).toEqual(expected.map);
       const values = await map.data<'float32'>();

@@ -8,7 +8,7 @@
 import { backend_util } from '@tensorflow/tfjs';
 import { asActivation, asFilter, emit, physically, plain, reshape, toLayout, transpose } from '../record.js';
 import { floatConstant, int64s, type Value } from '../value.js';
-import { type ActivationAttributes, activated, add } from './elementwise.js';
+import { activated, type Activation } from './activation.js';
 import { defineKernel } from './kernel.js';
 import { concat, strided } from './shape.js';
 
@@ -16,14 +16,20 @@ export interface ConvAttributes {
   strides: number | [number, number];
   pad: 'valid' | 'same' | number | backend_util.ExplicitPadding;
   dataFormat?: 'NHWC' | 'NCHW';
-  dilations?: number | [number, number];
+  dilations?: number | [number, number] | null;
   dimRoundingMode?: 'floor' | 'round' | 'ceil';
 }
 
 type Shape4 = [number, number, number, number];
 
-function convInfo(inputShape: readonly number[], filterShape: readonly number[], attributes: ConvAttributes) {
-  const { strides, dilations = 1, dimRoundingMode, dataFormat } = attributes;
+export function convInfo(
+  inputShape: readonly number[],
+  filterShape: readonly number[],
+  attributes: ConvAttributes,
+  depthwise = false,
+) {
+  const { strides, dimRoundingMode, dataFormat } = attributes;
+  const dilations = attributes.dilations ?? 1; // tfjs passes null on
   // Explicit padding comes in the order of the tensor's axes.
   const { pad } = attributes;
   const inOrder =
@@ -35,14 +41,15 @@ function convInfo(inputShape: readonly number[], filterShape: readonly number[],
     dilations,
     inOrder,
     dimRoundingMode,
+    depthwise,
   );
 }
 
-type ConvInfo = ReturnType<typeof convInfo>;
+export type ConvInfo = ReturnType<typeof convInfo>;
 
-const padsOf = ({ padInfo: { top, left, bottom, right } }: ConvInfo) => [top, left, bottom, right];
-const stridesOf = ({ strideHeight, strideWidth }: ConvInfo) => [strideHeight, strideWidth];
-const dilationsOf = ({ dilationHeight, dilationWidth }: ConvInfo) => [dilationHeight, dilationWidth];
+export const padsOf = ({ padInfo: { top, left, bottom, right } }: ConvInfo) => [top, left, bottom, right];
+export const stridesOf = ({ strideHeight, strideWidth }: ConvInfo) => [strideHeight, strideWidth];
+export const dilationsOf = ({ dilationHeight, dilationWidth }: ConvInfo) => [dilationHeight, dilationWidth];
 
 /** Calls `f` on [n, h, w, c] tensors; with `dataFormat` NCHW the caller's are [n, c, h, w], and so is an activation that comes back. */
 function withFormat(
@@ -82,23 +89,27 @@ function insidePads(info: ConvInfo): boolean {
 /** Gradient with respect to the input. dy: [n, oh, ow, o] -> [n, h, w, c]. */
 function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], attributes: ConvAttributes): Value {
   const info = convInfo(inputShape, filter.shape, attributes);
+  // A gradient larger than the output that the input implies is read as far as that goes, as tfjs does.
+  const upstream = strided(dy, [0, 0, 0, 0], info.outShape);
+  return transposedConv(toLayout(upstream, 'nchw'), toLayout(filter, 'oihw'), info);
+}
+
+/** The input gradient of the convolution `info` in `group` groups. kernel: physically [o, i / group, kh, kw]. */
+export function transposedConv(upstream: Value, kernel: Value, info: ConvInfo, group = 1): Value {
   const { filterHeight: kh, filterWidth: kw, inChannels, outHeight, outWidth } = info;
   const [top, left, bottom, right] = padsOf(info) as Shape4;
-  // A gradient larger than the output that the input implies is read as far as that goes, as tfjs does.
-  const upstream = toLayout(strided(dy, [0, 0, 0, 0], info.outShape), 'nchw');
-  const kernel = toLayout(filter, 'oihw');
   const [spanY, spanX] = [(kh - 1) * info.dilationHeight, (kw - 1) * info.dilationWidth];
   const unitStride = info.strideHeight === 1 && info.strideWidth === 1;
   if (unitStride && insidePads(info)) {
     return emit(
       'Conv',
-      [upstream, rotated(kernel, kh * kw)],
-      { shape: inputShape, layout: 'nchw' },
+      [upstream, rotated(kernel, kh * kw, group)],
+      { shape: info.inShape, layout: 'nchw' },
       {
         strides: [1, 1],
         pads: [spanY - top, spanX - left, spanY - bottom, spanX - right],
         dilations: dilationsOf(info),
-        group: 1,
+        group,
       },
     );
   }
@@ -126,23 +137,23 @@ function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], 
       pads: padsOf(info),
       dilations: dilationsOf(info),
       output_padding: fits ? outputPadding : [0, 0],
-      group: 1,
+      group,
     },
   );
   if (fits) return gradient;
   return asActivation(zeroPadded(physically(gradient), [0, 0, outputPadding[0], outputPadding[1]]));
 }
 
-/** [o, i, kh, kw] turned by 180 degrees with input and output exchanged: the filter of the input gradient. */
-function rotated(kernel: Value, positions: number): Value {
-  const [o, i, kh, kw] = kernel.physical as Shape4;
-  let flat = reshape(physically(kernel), [o, i, positions]);
+/** [o, i, kh, kw] turned by 180 degrees, input and output exchanged in each group: the filter of the input gradient. */
+function rotated(kernel: Value, positions: number, group: number): Value {
+  const [total, i, kh, kw] = kernel.physical as Shape4;
+  const o = total / group;
+  let flat = reshape(physically(kernel), [group, o, i, positions]);
   if (positions > 1) {
     const reversed = int64s(Array.from({ length: positions }, (_, k) => positions - 1 - k));
-    flat = emit('Gather', [flat, reversed], { shape: [o, i, positions] }, { axis: 2 });
+    flat = emit('Gather', [flat, reversed], { shape: flat.shape }, { axis: 3 });
   }
-  const swapped = emit('Transpose', [flat], { shape: [i, o, positions] }, { perm: [1, 0, 2] });
-  return asFilter(reshape(swapped, [i, o, kh, kw]));
+  return asFilter(reshape(transpose(flat, [0, 2, 1, 3]), [group * i, o, kh, kw]));
 }
 
 /** Gradient with respect to the filter. x: [n, h, w, c], dy: [n, oh, ow, o] -> [kh, kw, c, o]. */
@@ -190,7 +201,7 @@ function rowProducts(a: Value, b: Value): Value {
 }
 
 /** Plain [n, c, h, w] with zeros around: [top, left, bottom, right]. */
-function zeroPadded(value: Value, [top, left, bottom, right]: Shape4): Value {
+export function zeroPadded(value: Value, [top, left, bottom, right]: Shape4): Value {
   if (top + left + bottom + right === 0) return value;
   const [n, c, h, w] = value.shape as Shape4;
   const pads = int64s([0, 0, top, left, 0, 0, bottom, right]);
@@ -203,27 +214,32 @@ function zeroPadded(value: Value, [top, left, bottom, right]: Shape4): Value {
  */
 function filterGradientByConv(padded: Value, dy: Value, info: ConvInfo): Value {
   const { inChannels: c, outChannels: o, filterHeight: kh, filterWidth: kw } = info;
-  const [, , height, width] = padded.shape as Shape4;
-  const [, , outHeight, outWidth] = dy.shape as Shape4;
   const exchanged = (value: Value) => {
     const [first, second, h, w] = value.shape as Shape4;
     return first === 1
       ? reshape(value, [second, first, h, w])
       : emit('Transpose', [value], { shape: [second, first, h, w] }, { perm: [1, 0, 2, 3] });
   };
+  const gradient = positionsByConv(exchanged(padded), exchanged(dy), info);
+  return asFilter(emit('Transpose', [gradient], { shape: [o, c, kh, kw] }, { perm: [1, 0, 2, 3] }));
+}
+
+/** Inner products of x, plain [n, c, H, W], with dy, [o, c / group, h, w], at each filter position: [n, o, kh, kw]. */
+export function positionsByConv(x: Value, dy: Value, info: ConvInfo, group = 1): Value {
+  const [n, , height, width] = x.shape as Shape4;
+  const [o, , outHeight, outWidth] = dy.shape as Shape4;
   // Rows beyond the last window give filter positions that do not exist; they are cut off.
   const reach = (extent: number, out: number, stride: number, dilation: number) =>
     Math.floor((extent - (out - 1) * stride - 1) / dilation) + 1;
   const rows = reach(height, outHeight, info.strideHeight, info.dilationHeight);
   const columns = reach(width, outWidth, info.strideWidth, info.dilationWidth);
-  const gradient = emit(
+  const products = emit(
     'Conv',
-    [exchanged(padded), exchanged(dy)],
-    { shape: [c, o, rows, columns] },
-    { strides: dilationsOf(info), pads: [0, 0, 0, 0], dilations: stridesOf(info), group: 1 },
+    [x, dy],
+    { shape: [n, o, rows, columns] },
+    { strides: dilationsOf(info), pads: [0, 0, 0, 0], dilations: stridesOf(info), group },
   );
-  const cut = strided(gradient, [0, 0, 0, 0], [c, o, kh, kw]);
-  return asFilter(emit('Transpose', [cut], { shape: [o, c, kh, kw] }, { perm: [1, 0, 2, 3] }));
+  return strided(products, [0, 0, 0, 0], [n, o, info.filterHeight, info.filterWidth]);
 }
 
 /** [n, c, h, w] -> [c, n * h * w]. */
@@ -251,15 +267,11 @@ defineKernel<ConvAttributes & { filterShape: number[] }>('Conv2DBackpropFilter',
     false,
   ),
 );
-defineKernel<ConvAttributes & ActivationAttributes>(
-  'FusedConv2D',
-  ({ x, filter, bias, preluActivationWeights }, attributes) => {
-    const slope = preluActivationWeights;
-    const channelsFirst = attributes.dataFormat === 'NCHW';
-    const slopeInOrder = channelsFirst && slope?.shape.length === 3 ? transpose(slope, [1, 2, 0]) : slope;
-    return withFormat(attributes, [x], (image) => {
-      const linear = conv2d(image, filter, attributes);
-      return activated(bias === undefined ? linear : add(linear, bias), attributes, slopeInOrder);
-    });
-  },
-);
+defineKernel<ConvAttributes & Activation>('FusedConv2D', (inputs, attributes) => {
+  const slope = inputs.preluActivationWeights;
+  const channelsFirst = attributes.dataFormat === 'NCHW' && slope?.shape.length === 3;
+  const inOrder = channelsFirst ? { ...inputs, preluActivationWeights: transpose(slope, [1, 2, 0]) } : inputs;
+  return withFormat(attributes, [inputs.x], (image) =>
+    activated(conv2d(image, inputs.filter, attributes), inOrder, attributes),
+  );
+});

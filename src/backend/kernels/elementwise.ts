@@ -191,11 +191,11 @@ defineKernel('Mod', ({ a, b }) => {
   return remainder(broadcast('Add', remainder(dividend), divisor));
 });
 /** max(x, 0) + slope * min(x, 0). */
-function prelu(x: Value, slope: Value): Value {
+export function prelu(x: Value, slope: Value): Value {
   return add(relu(x), mul(slope, like(x, 'Min', [x, floatConstant(0)])));
 }
 defineKernel('Prelu', ({ x, alpha }) => prelu(cast(x, 'float32'), cast(alpha, 'float32')));
-const leakyRelu = (x: Value, alpha: number) => emit('LeakyRelu', [x], x, { alpha: { float: alpha } });
+export const leakyRelu = (x: Value, alpha: number) => emit('LeakyRelu', [x], x, { alpha: { float: alpha } });
 defineKernel<{ alpha: number }>('LeakyRelu', ({ x }, { alpha }) => leakyRelu(cast(x, 'float32'), alpha));
 defineKernel('Elu', ({ x }) => {
   const value = cast(x, 'float32');
@@ -205,35 +205,8 @@ defineKernel('Elu', ({ x }) => {
 defineKernel('EluGrad', ({ dy, y }) =>
   mul(dy, like(y, 'Add', [like(y, 'Min', [y, floatConstant(0)]), floatConstant(1)])),
 );
-const relu6 = (x: Value) => like(x, 'Clip', [x, floatConstant(0), floatConstant(6)]);
+export const relu6 = (x: Value) => like(x, 'Clip', [x, floatConstant(0), floatConstant(6)]);
 
-export interface ActivationAttributes {
-  activation?: string;
-  leakyreluAlpha?: number;
-}
-
-/** The activation that tfjs's fused kernels ask for. */
-export function activated(x: Value, { activation, leakyreluAlpha }: ActivationAttributes, slope?: Value): Value {
-  switch (activation) {
-    case undefined:
-    case null:
-    case 'linear':
-      return x;
-    case 'relu':
-      return relu(x);
-    case 'relu6':
-      return relu6(x);
-    case 'elu':
-      return like(x, 'Elu', [x]);
-    case 'sigmoid':
-      return like(x, 'Sigmoid', [x]);
-    case 'leakyrelu':
-      return leakyRelu(x, leakyreluAlpha ?? 0.2);
-    case 'prelu':
-      if (slope !== undefined) return prelu(x, slope);
-  }
-  throw new Error(`The onnx backend has no fused activation "${activation}".`);
-}
 for (const kernel of ['Floor', 'Ceil', 'Round']) {
   defineKernel(kernel, ({ x }) => (x.type === 'float32' ? like(x, kernel, [x]) : x));
 }

@@ -2,7 +2,7 @@
 import { backend_util, util } from '@tensorflow/tfjs';
 import { cast, emit, physicalAxis, plain, reshape } from '../record.js';
 import { axisOrder, floatConstant, int64s, type Value } from '../value.js';
-import { type ActivationAttributes, activated, add } from './elementwise.js';
+import { activated, type Activation } from './activation.js';
 import { defineKernel } from './kernel.js';
 
 /** Reduces tfjs axes of a value that lies in any order; the result is plain. */
@@ -116,10 +116,6 @@ export function matMul(a: Value, b: Value, transposeA: boolean, transposeB: bool
 defineKernel<{ transposeA: boolean; transposeB: boolean }>('BatchMatMul', ({ a, b }, { transposeA, transposeB }) =>
   matMul(a, b, transposeA, transposeB),
 );
-defineKernel<{ transposeA: boolean; transposeB: boolean } & ActivationAttributes>(
-  '_FusedMatMul',
-  ({ a, b, bias, preluActivationWeights }, attributes) => {
-    const product = matMul(cast(a, 'float32'), cast(b, 'float32'), attributes.transposeA, attributes.transposeB);
-    return activated(bias === undefined ? product : add(product, bias), attributes, preluActivationWeights);
-  },
+defineKernel<{ transposeA: boolean; transposeB: boolean } & Activation>('_FusedMatMul', (inputs, attributes) =>
+  activated(matMul(inputs.a, inputs.b, attributes.transposeA, attributes.transposeB), inputs, attributes),
 );
