@@ -45,10 +45,9 @@ interface SpecResult {
 }
 
 interface JasmineEnvironment {
-  specFilter: (spec: { getFullName(): string }) => boolean;
+  configure(options: { random: boolean; specFilter: (spec: { getFullName(): string }) => boolean }): void;
   clearReporters(): void;
   addReporter(reporter: { specDone(result: SpecResult): void; jasmineDone(): void }): void;
-  randomizeTests(random: boolean): void;
   execute(): void;
 }
 
@@ -58,6 +57,9 @@ const environment = jasmineCore.boot(jasmineCore).getEnv();
 const suite = require(bundle) as typeof import('./suite.js');
 // The suite warns about flags and dtypes thousands of times.
 console.warn = () => {};
+await suite.start(backend);
+// First: the specs leave the engine in a state of their own.
+const forwardedInTraining = backend === 'onnx' ? await suite.forwardedInTraining() : 0;
 await suite.defineSpecs(backend);
 
 let unexplained = 0;
@@ -80,12 +82,10 @@ const finished = new Promise<void>((resolve) => {
     jasmineDone: () => resolve(),
   });
 });
-environment.specFilter = (spec) => spec.getFullName().includes(grep);
-environment.randomizeTests(false);
+environment.configure({ random: false, specFilter: (spec) => spec.getFullName().includes(grep) });
 environment.execute();
 await finished;
 const { native, forwarded } = suite.kernels();
-const forwardedInTraining = backend === 'onnx' ? await suite.forwardedInTraining() : 0;
 process.stdout.write(`${native.length} kernels native, ${forwarded.length} forwarded to the JavaScript backend\n`);
 process.stdout.write(`${forwardedInTraining} forwarded in three training steps\n`);
 process.stdout.write(`${unexplained} failures are not explained in known-failures.ts\n`);
