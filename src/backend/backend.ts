@@ -32,20 +32,30 @@ const maxPendingValues = 20_000;
 const maxDepth = 5_000;
 /** Bytes of disposed tensors that pending ops still need. */
 const maxOrphanBytes = 512 * 2 ** 20;
+/**
+ * Tensors recorded since the last run from which on the end of an outermost `tidy` is a place to run: a training loop that
+ * reads no loss then runs the same graph again and again, step by step, and not one endless graph.
+ */
+const stepTensors = 500;
 
 export class OnnxBackend extends tf.KernelBackend {
   readonly sessions: SessionCache;
   readonly invariants: InvariantCache;
   /** Native runs so far, the milliseconds spent in them, and kernels handed to the JavaScript backend. */
   readonly stats = { runs: 0, runMs: 0, forwarded: 0 };
+  /** False where ONNX Runtime's CPU provider computes, the only one with all operators. */
+  readonly accelerated: boolean;
   private readonly data: tf.DataStorage<Entry>;
   /** Live values that are not computed yet, oldest first. */
   private readonly pending = new Set<Value>();
   private orphanBytes = 0;
+  private heldSinceRun = 0;
+  private outermostScope: unknown;
 
   constructor(options: BackendOptions) {
     super();
     this.data = new tf.DataStorage<Entry>(this, tf.engine());
+    this.accelerated = options.providers[0] !== 'cpu';
     this.sessions = new SessionCache(options, options);
     this.invariants = new InvariantCache(options.maxInvariantBytes);
   }
@@ -90,13 +100,24 @@ export class OnnxBackend extends tf.KernelBackend {
   private hold(dataId: tf.DataId, value: Value, refCount: number): void {
     retain(value);
     value.live++;
-    if (value.memory === undefined) this.pending.add(value);
+    if (value.memory === undefined) {
+      this.runFinishedStep();
+      this.pending.add(value);
+      this.heldSinceRun++;
+    }
     this.data.set(dataId, { value, hosted: undefined, refCount });
     const unbounded =
       this.pending.size > maxPendingValues ||
       this.orphanBytes > maxOrphanBytes ||
       (value.op !== undefined && value.op.depth > maxDepth);
     if (unbounded && this.pending.size > 0) this.run([...this.pending]);
+  }
+
+  private runFinishedStep(): void {
+    const [outermost] = tf.engine().state.scopeStack;
+    if (outermost === this.outermostScope) return;
+    this.outermostScope = outermost;
+    if (this.heldSinceRun >= stepTensors && this.pending.size > 0) this.run([...this.pending]);
   }
 
   private readonly freed = (memory: Memory): void => {
@@ -183,6 +204,7 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** Makes `targets` (held, pending) known. */
   private run(targets: readonly Value[]): void {
+    this.heldSinceRun = 0;
     const outputs = this.withSharedWork(targets);
     const { substitutes, hoists } = this.invariants.inspect(outputs);
     const substitute = (value: Value) => value.op && substitutes.get(value.op)?.get(value.output);

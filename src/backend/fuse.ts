@@ -8,13 +8,18 @@ import type { Node } from './plan.js';
 import { sameShape } from './record.js';
 import { type Constant, int64s, type Value } from './value.js';
 
-/** @param portable standard ONNX operators only, for files that other runtimes read. */
+/**
+ * Who runs the graph: ONNX Runtime's CPU provider with its own operators besides the standard's, one of its accelerators,
+ * or whoever reads an exported file.
+ */
+export type Target = 'cpu' | 'accelerator' | 'file';
+
 export function buildGraph(
   nodes: readonly Node[],
   leaves: readonly Value[],
   outputs: readonly Value[],
   outputNames: readonly string[],
-  portable: boolean,
+  target: Target,
 ): ProtoGraph {
   const constants = new Map<string, { name: string; constant: Constant }>();
   const constantName = (constant: Constant): string => {
@@ -28,7 +33,21 @@ export function buildGraph(
   };
   const inputName = (node: Node, i: number) => node.inputs[i] || constantName(node.op.inputs[i] as Constant);
   const outputsOf = (node: Node) => Array.from({ length: node.outputs }, (_, i) => `${node.name}_${i}`);
-  const fusions = findFusions(nodes, new Set(outputNames), portable);
+  const fusions = findFusions(nodes, new Set(outputNames), target === 'cpu');
+  /** The WebGPU provider (1.30.0) computes convolutions with unequal pads wrongly: there the padding goes before. */
+  const convolution = (node: ProtoNode): ProtoNode[] => {
+    const pads = node.attributes.pads as readonly number[] | undefined;
+    if (target !== 'accelerator' || node.type !== 'Conv' || pads === undefined) return [node];
+    const [top, left, bottom, right] = pads;
+    if (top === bottom && left === right) return [node];
+    const [x, ...others] = node.inputs;
+    const bordered = `${node.outputs[0]}_p`;
+    const around = constantName(int64s([0, 0, top, left, 0, 0, bottom, right]));
+    return [
+      { type: 'Pad', inputs: [x, around], outputs: [bordered], attributes: {} },
+      { ...node, inputs: [bordered, ...others], attributes: { ...node.attributes, pads: [0, 0, 0, 0] } },
+    ];
+  };
   const protoNodes: ProtoNode[] = [];
   for (const node of nodes) {
     const fusion = fusions.get(node);
@@ -56,13 +75,15 @@ export function buildGraph(
       }
       if (addend !== undefined) inputs.push(...(bias === undefined ? [''] : []), addend);
       const beyondStandard = addend !== undefined || relu !== undefined;
-      protoNodes.push({
-        type: beyondStandard ? 'FusedConv' : 'Conv',
-        domain: beyondStandard ? 'com.microsoft' : '',
-        inputs,
-        outputs: outputsOf(node),
-        attributes: { ...conv!.op.attributes, ...(relu === undefined ? {} : { activation: 'Relu' }) },
-      });
+      protoNodes.push(
+        ...convolution({
+          type: beyondStandard ? 'FusedConv' : 'Conv',
+          domain: beyondStandard ? 'com.microsoft' : '',
+          inputs,
+          outputs: outputsOf(node),
+          attributes: { ...conv!.op.attributes, ...(relu === undefined ? {} : { activation: 'Relu' }) },
+        }),
+      );
     } else if (node.type === '#BiasAdd' || node.type === '#Scale') {
       // The per-channel vector as [1, c, 1, 1].
       const channels = (node.op.inputs[1] as Value).size;
@@ -79,7 +100,9 @@ export function buildGraph(
       );
     } else {
       const inputs = node.inputs.map((_, i) => inputName(node, i));
-      protoNodes.push({ type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes });
+      protoNodes.push(
+        ...convolution({ type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes }),
+      );
     }
   }
   const described = (name: string, value: Value): ProtoTensor => ({ name, type: value.type, dims: value.physical });
@@ -107,7 +130,7 @@ interface Fusion {
 function findFusions(
   nodes: readonly Node[],
   wanted: ReadonlySet<string>,
-  portable: boolean,
+  beyondStandard: boolean,
 ): Map<Node, Fusion | 'elsewhere'> {
   const readers = new Map<string, Node[]>();
   for (const node of nodes) {
@@ -139,7 +162,7 @@ function findFusions(
         fusion.bias = bias;
         chain.push(bias);
       }
-      if (!portable) {
+      if (beyondStandard) {
         const add = process.env.NOZ ? undefined : next(chain[chain.length - 1], 'Add');
         const addend = add && addendOf(add, `${chain[chain.length - 1].name}_0`);
         if (addend !== undefined) {

@@ -1,11 +1,12 @@
 /** Depthwise convolution, local response normalization and fused activations against tfjs's own JavaScript backend. */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
+import { testDevice } from '../support/device.js';
 import { startEngine } from '../../src/backend/index.js';
 import { type Data, expectSame, expectSameAndDifferentiable, type F, random } from '../support/kernels.js';
 
 beforeAll(async () => {
-  await startEngine({ threads: 2 });
+  await startEngine({ device: testDevice, threads: 2 });
 });
 
 const cases: Record<string, [F, Data[]]> = {};

@@ -4,6 +4,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, expect, test } from 'vitest';
+import { testDevice } from '../support/device.js';
 import { startEngine } from '../../src/backend/index.js';
 import {
   bools,
@@ -17,7 +18,7 @@ import {
 } from '../support/kernels.js';
 
 beforeAll(async () => {
-  await startEngine({ threads: 2 });
+  await startEngine({ device: testDevice, threads: 2 });
 });
 
 const smooth: Record<string, [F, Data[]]> = {

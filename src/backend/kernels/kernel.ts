@@ -14,7 +14,7 @@ export type Attributes<A> = A;
 /** Registers a kernel of this backend. */
 export function defineKernel<A = Record<string, never>>(
   kernelName: string,
-  record: (inputs: Inputs, attributes: A) => Value | Value[],
+  record: (inputs: Inputs, attributes: A, backend: OnnxBackend) => Value | Value[],
 ): void {
   tf.registerKernel({
     kernelName,
@@ -33,7 +33,7 @@ export function defineKernel<A = Record<string, never>>(
         const info = inputs[name] as tf.TensorInfo | null | undefined;
         if (info !== undefined && info !== null) values[name] = onnx.recorded(info);
       }
-      const result = record(values, (attrs ?? {}) as A);
+      const result = record(values, (attrs ?? {}) as A, onnx);
       return Array.isArray(result) ? result.map((value) => onnx.tensorOf(value)) : onnx.tensorOf(result);
     },
   });

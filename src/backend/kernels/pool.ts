@@ -1,9 +1,10 @@
 /** @file Max and average pooling with their gradients, in physical order [n, c, h, w]. */
 import { backend_util } from '@tensorflow/tfjs';
-import { asActivation, emit, known, physically, reshape, toLayout } from '../record.js';
-import { int64s, makeOp, Value } from '../value.js';
-import { mul } from './elementwise.js';
+import { asActivation, cast, emit, known, physically, reshape, toLayout } from '../record.js';
+import { floatConstant, int64s, makeOp, Value } from '../value.js';
+import { mul, sub } from './elementwise.js';
 import { defineKernel } from './kernel.js';
+import { concat, padded, strided } from './shape.js';
 
 interface PoolAttributes {
   filterSize: number | [number, number];
@@ -38,9 +39,10 @@ defineKernel<PoolAttributes>('MaxPool', ({ x }, attributes) => {
   return emit('MaxPool', [toLayout(x, 'nchw')], { shape: info.outShape, layout: 'nchw' }, windows(info));
 });
 
-defineKernel<PoolAttributes>('MaxPoolGrad', ({ dy, input }, attributes) => {
+defineKernel<PoolAttributes>('MaxPoolGrad', ({ dy, input }, attributes, { accelerated }) => {
   const x = toLayout(input, 'nchw');
   const info = poolInfo(x.shape, attributes);
+  if (accelerated) return maxPoolGradientByMasks(x, toLayout(dy, 'nchw'), info);
   const size = x.size;
   // The planner merges this MaxPool with the forward one; its second output is the flat position of each maximum.
   const pool = makeOp('MaxPool', [x], windows(info), 2);
@@ -52,6 +54,67 @@ defineKernel<PoolAttributes>('MaxPoolGrad', ({ dy, input }, attributes) => {
   const gradient = emit('ScatterElements', flat, { shape: [size] }, { axis: 0, reduction: 'add' });
   return asActivation(reshape(gradient, x.physical));
 });
+
+/**
+ * Where MaxPool gives no positions (the WebGPU provider): compares each place of the window with the maximum, keeps the
+ * first that equals it, and spreads the masked gradients by a transposed convolution with one kernel per place.
+ */
+function maxPoolGradientByMasks(x: Value, dy: Value, info: PoolInfo): Value {
+  const { filterHeight: kh, filterWidth: kw, strideHeight, strideWidth, inHeight, inWidth, inChannels: c } = info;
+  const { top, left, bottom, right } = info.padInfo;
+  const [n, h, w] = info.outShape;
+  const shape = [n, c, h, w];
+  const maximum = physically(emit('MaxPool', [x], { shape: info.outShape, layout: 'nchw' }, windows(info)));
+  const lowest = padded(
+    physically(x),
+    [
+      [0, 0],
+      [0, 0],
+      [top, bottom],
+      [left, right],
+    ],
+    Number.NEGATIVE_INFINITY,
+  );
+  const upstream = physically(dy);
+  let free: Value | undefined;
+  const places = Array.from({ length: kh * kw }, (_, k) => {
+    const begin = [0, 0, Math.floor(k / kw), k % kw];
+    const seen = strided(lowest, begin, shape, [1, 1, strideHeight, strideWidth]);
+    const equal = cast(emit('Equal', [seen, maximum], { shape, type: 'bool' }), 'float32');
+    const first = free === undefined ? equal : mul(equal, free);
+    const rest = sub(emit('Expand', [floatConstant(1), int64s(shape)], { shape }), equal);
+    free = free === undefined ? rest : mul(free, rest);
+    return reshape(mul(first, upstream), [n, c, 1, h, w]);
+  });
+  // The batch as channels: the WebGPU provider (1.30.0) computes a grouped ConvTranspose of more than one image wrongly.
+  const maps = n * c;
+  const masked = reshape(concat(places, 2), [1, maps * kh * kw, h, w]);
+  const oneHot = new Float32Array((kh * kw) ** 2);
+  for (let k = 0; k < kh * kw; k++) oneHot[k * (kh * kw + 1)] = 1;
+  const kernels = emit('Tile', [known(oneHot, [kh * kw, 1, kh, kw]), int64s([maps, 1, 1, 1])], {
+    shape: [maps * kh * kw, 1, kh, kw],
+  });
+  const [reachY, reachX] = [(h - 1) * strideHeight + kh, (w - 1) * strideWidth + kw];
+  const together = emit(
+    'ConvTranspose',
+    [masked, kernels],
+    { shape: [1, maps, reachY, reachX] },
+    { strides: [strideHeight, strideWidth], pads: [0, 0, 0, 0], group: maps },
+  );
+  const spread = reshape(together, [n, c, reachY, reachX]);
+  // The windows may end before the input does, or reach over it.
+  const whole = padded(
+    spread,
+    [
+      [0, 0],
+      [0, 0],
+      [0, Math.max(0, top + inHeight - reachY)],
+      [0, Math.max(0, left + inWidth - reachX)],
+    ],
+    0,
+  );
+  return asActivation(strided(whole, [0, 0, top, left], [n, c, inHeight, inWidth]));
+}
 
 defineKernel<PoolAttributes>('AvgPool', ({ x }, attributes) => {
   const info = poolInfo(x.shape, attributes);

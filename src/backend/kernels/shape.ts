@@ -1,7 +1,7 @@
 /** @file Kernels that move elements without computing: reshape, slice, pad, concat, gather and their kin. */
 import { backend_util, slice_util, util } from '@tensorflow/tfjs';
 import { cast, emit, known, physicalAxis, plain, reshape, toLayout, transpose } from '../record.js';
-import { axisOrder, int64s, type Layout, type Value } from '../value.js';
+import { axisOrder, int64s, type Layout, Memory, Value } from '../value.js';
 import { defineKernel, defineView, inputList } from './kernel.js';
 
 const shapeOf = (value: Value) => [...value.shape];
@@ -22,12 +22,31 @@ defineView<{ dim: number }>('ExpandDims', 'input', (input, { dim }) => {
   return shape;
 });
 
+/**
+ * Part of known data that lies in one piece (the examples of a batch), as a view of it: where it begins is then no part
+ * of the graph, and the next batch runs the same one. Undefined if it does not lie in one piece.
+ */
+function contiguousRange(x: Value, begin: readonly number[], size: readonly number[]): Value | undefined {
+  if (x.layout !== 'plain') return undefined;
+  const first = size.findIndex((extent) => extent !== 1);
+  const cut = first < 0 ? size.length - 1 : first;
+  if (size.some((extent, axis) => axis > cut && extent !== x.shape[axis])) return undefined;
+  const start = begin.reduce((offset, at, axis) => offset * x.shape[axis] + at, 0);
+  const { data } = x.memory as Memory;
+  const part = data.subarray(start, start + util.sizeFromShape([...size]));
+  return new Value(size, x.type, 'plain', undefined, 0, new Memory(part));
+}
+
 /** Elements `begin + i * step`, i < size, along each axis. */
 export function strided(x: Value, begin: readonly number[], size: readonly number[], step?: readonly number[]): Value {
   const rank = x.shape.length;
   const whole = size.every((extent, axis) => extent === x.shape[axis] && (step?.[axis] ?? 1) === 1);
   if (whole) return x;
   if (size.includes(0)) return known([], size, x.type);
+  if (x.memory !== undefined && step === undefined) {
+    const range = contiguousRange(x, begin, size);
+    if (range !== undefined) return range;
+  }
   const order = axisOrder(x.layout, rank);
   const physical = (values: (axis: number) => number) => int64s(order.map(values));
   const stepOf = (axis: number) => step?.[axis] ?? 1;
