@@ -19,8 +19,8 @@ export function register(program: Command): void {
 
   weights
     .command('import <file>')
-    .description('convert a .safetensors file with Keras or torchvision names to a model file')
-    .requiredOption('--arch <name>', 'network: densenet121, vgg16, resnet50-tv ... (docs/networks.md)')
+    .description('convert a .safetensors file with Keras, torchvision or Caffe names to a model file')
+    .requiredOption('--arch <name>', 'network, one of those below')
     .option('--cut <layer>', 'layer whose output is the feature map (default: the last one)')
     .option('--pooling <kind>', 'mac | spoc | gem | rmac (default: rmac)', poolingKind)
     .option('--levels <n>', 'levels of the R-MAC grid (default: 3)', positiveInteger)
@@ -36,9 +36,11 @@ Examples:
   rmac weights import densenet121.safetensors --arch densenet121 --out model.safetensors
   rmac weights import resnet50.safetensors --arch resnet50 --cut activation_40 --out model.safetensors
 
-Networks: densenet121 | densenet169 | densenet201 | resnet50 | resnet50-keras | resnet101-keras | resnet152-keras |
-  resnet18-tv | resnet34-tv | resnet50-tv | resnet101-tv | resnet152-tv | vgg16 | vgg19 | rmac-small
-resnet50 is Keras up to 2.1 (from Caffe), -keras tf.keras, -tv torchvision: they compute differently.`,
+Networks: alexnet | alexnet-tv | densenet121 | densenet169 | densenet201 | mobilenet | mobilenet-v2-tv | resnet50 |
+  resnet50-keras | resnet101-keras | resnet152-keras | resnet18-tv | resnet34-tv | resnet50-tv | resnet101-tv |
+  resnet152-tv | vgg16 | vgg19 | rmac-small
+alexnet is Caffe's, mobilenet Keras', resnet50 Keras up to 2.1 (from Caffe), -keras is tf.keras, -tv torchvision: they
+compute differently.`,
     )
     .action(importFile);
 

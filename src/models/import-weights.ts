@@ -91,7 +91,7 @@ function metaFor(
   });
 }
 
-const layouts = ['keras', 'torchvision', 'rmac'] as const;
+const layouts = ['keras', 'torchvision', 'caffe', 'rmac'] as const;
 
 /** The layout most of whose names occur; one that explains less than half of the file is another network. */
 function detectLayout(
@@ -123,9 +123,16 @@ function bestLayout(architecture: string, parameters: readonly Parameter[], tens
     .reduce((a, b) => (b.found > a.found ? b : a));
 }
 
-/** Our order of axes: torch's [out, in, height, width] -> [height, width, in, out]. */
-function canonical(array: NamedArray, { kind }: Parameter, layout: WeightLayout): NamedArray {
-  if (layout !== 'torchvision' || kind !== 'kernel' || array.shape.length !== 4) return array;
+/**
+ * Our order of axes: torch's and Caffe's [out, in, height, width] -> [height, width, in, out], Keras' depthwise
+ * [height, width, in, 1] -> [height, width, 1, in].
+ */
+function canonical(array: NamedArray, { kind, shape }: Parameter, layout: WeightLayout): NamedArray {
+  if (layout === 'rmac' || kind !== 'kernel' || array.shape.length !== 4) return array;
+  if (layout === 'keras') {
+    const [h, w, inChannels, multiplier] = array.shape;
+    return shape[2] === 1 ? { ...array, shape: [h, w, 1, inChannels * multiplier] } : array;
+  }
   const [out, input, height, width] = array.shape as [number, number, number, number];
   const data = new Float32Array(array.data.length);
   let to = 0;

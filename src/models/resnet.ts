@@ -160,7 +160,7 @@ function resnetLayers({ blocksPerStage, expansion }: Size, { strideIn, stemPad, 
         skip = `${name}/shortcut`;
         layers.push(conv(skip, input, { stage, size: 1, stride, from: channels, to: wide, relu: false }));
       }
-      layers.push({ op: 'add', name, inputs: [branch, skip], stage });
+      layers.push({ op: 'add', name, inputs: [branch, skip], stage, relu: true });
       input = name;
       channels = wide;
     }
