@@ -62,10 +62,10 @@ def image(height, width):
     return numpy.floor((uniform(f"image {height}x{width}", height * width * 3).reshape(height, width, 3) + 1) * 128)
 
 
-def fill(net):
+def fill(net, rename=lambda name: name):
     for name, tensor in net.state_dict().items():
         if tensor.dtype == torch.float32:
-            tensor.copy_(value(name, tuple(tensor.shape)))
+            tensor.copy_(value(rename(name), tuple(tensor.shape)))
     return net.eval()
 
 
@@ -111,6 +111,30 @@ def resnet_old_keras():
         return total // 2, total - total // 2
 
     return resnet_trunk(net, lambda x: torch.nn.functional.pad(x, (*same(x.shape[3]), *same(x.shape[2]))))
+
+
+def resnet_caffe(build, numbered):
+    """torchvision's ResNet changed into Caffe's: stride in the first 1x1, a pool that rounds up, Caffe's names."""
+    net = build()
+    for module in net.modules():
+        if isinstance(module, torchvision.models.resnet.Bottleneck):
+            module.conv1.stride, module.conv2.stride = module.conv2.stride, (1, 1)
+    net.maxpool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
+    if not numbered:  # ResNet-50
+        net.conv1.bias = torch.nn.Parameter(torch.zeros(64))
+
+    def rename(name):
+        *path, suffix = name.split(".")
+        if len(path) == 1:  # conv1, bn1, fc
+            return {"bn1": "bn_conv1"}.get(path[0], path[0]) + "." + suffix
+        stage, block, part = int(path[0][5:]) + 1, int(path[1]), path[2:]
+        letter = f"b{block}" if numbered and stage in (3, 4) and block > 0 else "abcdef"[block]
+        if part[0] == "downsample":
+            return f"{('res', 'bn')[int(part[1])]}{stage}{letter}_branch1.{suffix}"
+        kind = "res" if part[0].startswith("conv") else "bn"
+        return f"{kind}{stage}{letter}_branch2{'abc'[int(part[0][-1]) - 1]}.{suffix}"
+
+    return resnet_trunk(fill(net, rename))
 
 
 def alexnet_caffe(x):
@@ -191,6 +215,8 @@ NETWORKS = {
     "resnet152-tv": ("torch", lambda: resnet_trunk(fill(models.resnet152()))),
     "resnet50-keras": ("caffe", lambda: resnet_trunk(resnet_keras(1.001e-5))),
     "resnet101-keras": ("caffe", lambda: resnet_trunk(resnet_keras(1.001e-5, models.resnet101))),
+    "resnet50-caffe": ("caffe", lambda: resnet_caffe(models.resnet50, numbered=False)),
+    "resnet101-caffe": ("caffe", lambda: resnet_caffe(models.resnet101, numbered=True)),
     "resnet50": ("caffe", resnet_old_keras),
 }
 

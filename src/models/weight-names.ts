@@ -4,6 +4,7 @@
  * everywhere. Which of the layouts a file has is found by counting names.
  */
 import type { ParameterKind } from './architecture.js';
+import { caffeBlock } from './resnet.js';
 
 export type WeightLayout = 'rmac' | 'keras' | 'torchvision' | 'caffe';
 
@@ -30,7 +31,10 @@ const namings: Readonly<Record<string, Naming>> = {
   mobilenet: { keras: kerasMobilenet },
   'mobilenet-v2-tv': { torchvision: torchMobilenet },
   // The two generations of Keras names stand for two arithmetics: accepting both would give wrong maps without an error.
-  resnet50: { keras: oldKerasResnet, torchvision: torchResnet },
+  resnet50: { keras: caffeResnet(false), torchvision: torchResnet },
+  'resnet50-caffe': { caffe: caffeResnet(false) },
+  'resnet101-caffe': { caffe: caffeResnet(true) },
+  'resnet152-caffe': { caffe: caffeResnet(true) },
   'resnet50-keras': { keras: kerasResnet, torchvision: torchResnet },
   'resnet101-keras': { keras: kerasResnet, torchvision: torchResnet },
   'resnet152-keras': { keras: kerasResnet, torchvision: torchResnet },
@@ -163,13 +167,18 @@ function torchDensenet(layer: string): SourceLayer[] {
   ];
 }
 
-/** `stage3/block6/conv2` -> res4f_branch2b + bn4f_branch2b: Keras up to 2.1, after Caffe. */
-function oldKerasResnet(layer: string): SourceLayer[] {
-  if (layer === 'conv1') return [{ conv: 'conv1', norm: 'bn_conv1' }];
-  const [, stage, block, conv] = residualLayer.exec(layer) ?? [];
-  const branch = conv === undefined ? '1' : `2${'abc'[Number(conv) - 1]}`;
-  const suffix = `${Number(stage) + 1}${'abcdef'[Number(block) - 1]}_branch${branch}`;
-  return [{ conv: `res${suffix}`, norm: `bn${suffix}` }];
+/**
+ * `stage3/block6/conv2` -> res4f_branch2b + bn4f_branch2b (`numbered`: res4b5_branch2b): Caffe, and Keras up to 2.1 after it.
+ * Caffe's Scale is part of the batch norm before it.
+ */
+function caffeResnet(numbered: boolean): LayerNames {
+  return (layer) => {
+    if (layer === 'conv1') return [{ conv: 'conv1', norm: 'bn_conv1' }];
+    const [, stage, block, conv] = residualLayer.exec(layer) ?? [];
+    const branch = conv === undefined ? '1' : `2${'abc'[Number(conv) - 1]}`;
+    const suffix = `${Number(stage) + 1}${caffeBlock(Number(stage), Number(block), numbered)}_branch${branch}`;
+    return [{ conv: `res${suffix}`, norm: `bn${suffix}` }];
+  };
 }
 
 /** `stage3/block6/conv2` -> conv4_block6_2_conv + conv4_block6_2_bn: Keras since. */

@@ -115,7 +115,7 @@ test('map sizes of MobileNet: Keras pads an odd length behind only, torchvision 
 });
 
 test('map sizes: 800 x 600 gives 25 x 19 for ResNet, whatever the flavour; the smallest side is exact', () => {
-  for (const name of ['resnet50', 'resnet50-keras', 'resnet50-tv']) {
+  for (const name of ['resnet50', 'resnet50-caffe', 'resnet50-keras', 'resnet50-tv']) {
     expect([mapLength(trunk(name), 800), mapLength(trunk(name), 600)], name).toEqual([25, 19]);
   }
   for (const name of architectures.keys()) {

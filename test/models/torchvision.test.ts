@@ -94,6 +94,8 @@ const networks: Network[] = [
   { network: 'resnet152-tv', architecture: 'resnet152-tv' },
   { network: 'resnet50-keras', architecture: 'resnet50-keras' },
   { network: 'resnet101-keras', architecture: 'resnet101-keras' },
+  { network: 'resnet50-caffe', architecture: 'resnet50-caffe', layout: 'caffe' },
+  { network: 'resnet101-caffe', architecture: 'resnet101-caffe', layout: 'caffe' },
   { network: 'resnet50', architecture: 'resnet50' },
 ];
 
