@@ -1,4 +1,4 @@
-/** @file `rmac weights import|inspect`: published weights -> a model file, and a look into any safetensors file. */
+/** @file `rmac weights import|inspect`: published weights -> a model file, and a look into any weight file. */
 import { type Command, InvalidArgumentError } from 'commander';
 import { printResult, positiveInteger, say } from './console.js';
 
@@ -19,7 +19,7 @@ export function register(program: Command): void {
 
   weights
     .command('import <file>')
-    .description('convert a .safetensors file with Keras or torchvision names to a model file')
+    .description('convert published weights (.safetensors, .pth) to a model file')
     .requiredOption('--arch <name>', 'densenet121 | resnet50 | resnet50-keras | resnet50-tv | vgg16 | rmac-small')
     .option('--cut <layer>', 'layer whose output is the feature map (default: the last one)')
     .option('--pooling <kind>', 'mac | spoc | gem | rmac (default: rmac)', poolingKind)
@@ -34,6 +34,7 @@ export function register(program: Command): void {
       `
 Examples:
   rmac weights import densenet121.safetensors --arch densenet121 --out model.safetensors
+  rmac weights import resnet50-0676ba61.pth --arch resnet50-tv --out model.safetensors
   rmac weights import resnet50.safetensors --arch resnet50 --cut activation_40 --out model.safetensors
 
 resnet50 is Keras up to 2.1 (from Caffe), resnet50-keras tf.keras, resnet50-tv torchvision: they compute differently.`,
@@ -50,11 +51,11 @@ resnet50 is Keras up to 2.1 (from Caffe), resnet50-keras tf.keras, resnet50-tv t
 
 async function importFile(file: string, flags: ImportFlags): Promise<void> {
   const { assertWritable } = await import('../data/files.js');
-  const { readBytes, writeModelFile } = await import('../data/model-file.js');
+  const { writeModelFile } = await import('../data/model-file.js');
+  const { openWeights } = await import('../data/open-weights.js');
   const { importWeights } = await import('../models/import-weights.js');
-  const { parseSafetensors } = await import('../models/safetensors.js');
   assertWritable(flags.out, flags);
-  const { tensors, metadata } = parseSafetensors(await readBytes(file), file);
+  const { format, tensors, metadata } = await openWeights(file);
   const { meta, weights, layout, head, behindCut } = importWeights(tensors, file, {
     architecture: flags.arch,
     cut: flags.cut,
@@ -72,23 +73,20 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
     if (behindCut.length > 0) say(`Left out, behind the cut: ${behindCut.length} tensors.`);
   }
   printResult(
-    { model: flags.out, ...meta, layout, tensors: weights.size, parameters, skipped: { head, behindCut } },
+    { model: flags.out, ...meta, format, layout, tensors: weights.size, parameters, skipped: { head, behindCut } },
     `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${weights.size} tensors, ${(parameters / 1e6).toFixed(2)} M values, ${layout} names.`,
     flags,
   );
 }
 
 async function inspectFile(file: string, flags: { json?: boolean }): Promise<void> {
-  const { readBytes } = await import('../data/model-file.js');
-  const { parseSafetensors, parseSafetensorsHeader } = await import('../models/safetensors.js');
-  const bytes = await readBytes(file);
-  const { entries } = parseSafetensorsHeader(bytes, file);
-  const { tensors: values, metadata } = parseSafetensors(bytes, file);
-  const tensors = entries.map(({ name, dtype, shape }) => ({
+  const { openWeights } = await import('../data/open-weights.js');
+  const { format, tensors: values, dtypes, metadata } = await openWeights(file);
+  const tensors = [...values].map(([name, { shape, data }]) => ({
     name,
-    dtype,
+    dtype: dtypes.get(name)!,
     shape,
-    notFinite: values.get(name)!.data.reduce((count, v) => (Number.isFinite(v) ? count : count + 1), 0),
+    notFinite: data.reduce((count, v) => (Number.isFinite(v) ? count : count + 1), 0),
   }));
   const width = Math.max(0, ...tensors.map(({ name }) => name.length));
   const lines = tensors.map(({ name, dtype, shape, notFinite }) => {
@@ -97,8 +95,8 @@ async function inspectFile(file: string, flags: { json?: boolean }): Promise<voi
   });
   for (const [key, text] of Object.entries(metadata)) lines.push(`${key}: ${text}`);
   const broken = tensors.filter(({ notFinite }) => notFinite > 0).length;
-  lines.push(`${tensors.length} tensors, ${broken} with NaN or infinite values`);
-  printResult({ file, tensors, metadata, notFinite: broken }, lines.join('\n'), flags);
+  lines.push(`${format}: ${tensors.length} tensors, ${broken} with NaN or infinite values`);
+  printResult({ file, format, tensors, metadata, notFinite: broken }, lines.join('\n'), flags);
 }
 
 function poolingKind(text: string): string {

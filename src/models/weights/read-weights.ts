@@ -1,0 +1,25 @@
+/** @file Weights of any format, recognised by content: the name of a file says nothing. */
+import { InputError } from '../../errors.js';
+import { parseSafetensors, parseSafetensorsHeader } from '../safetensors.js';
+import { isLegacyTorch, parseTorch } from './torch.js';
+import type { WeightFile } from './weight-file.js';
+
+/** Reads the bytes of a weight file. `source` names it in errors. Throws `InputError` on anything malformed. */
+export function readWeights(bytes: Uint8Array, source: string): WeightFile {
+  if (startsWith(bytes, [0x50, 0x4b, 0x03, 0x04]) || isLegacyTorch(bytes)) return parseTorch(bytes, source);
+  // A header of safetensors is shorter than 2^32 bytes and starts as a JSON object.
+  const safetensors = bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0);
+  if (!safetensors && bytes[0] === 0x80 && bytes[1] <= 5) {
+    throw new InputError(
+      `${source} is a Python pickle, but none that torch.save wrote. Save the state_dict by torch.save.`,
+    );
+  }
+  const { tensors, metadata } = parseSafetensors(bytes, source);
+  const { entries } = parseSafetensorsHeader(bytes, source);
+  const dtypes = new Map(entries.map(({ name, dtype }) => [name, dtype]));
+  return { format: 'safetensors', tensors, dtypes, metadata };
+}
+
+function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
+  return prefix.every((byte, i) => bytes[i] === byte);
+}
