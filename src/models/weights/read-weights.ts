@@ -1,12 +1,15 @@
 /** @file Weights of any format, recognised by content: the name of a file says nothing. */
 import { InputError } from '../../errors.js';
 import { parseSafetensors, parseSafetensorsHeader } from '../safetensors.js';
+import { hdf5Start } from './hdf5.js';
+import { parseKerasH5 } from './keras-h5.js';
 import { isLegacyTorch, parseTorch } from './torch.js';
 import type { WeightFile } from './weight-file.js';
 
 /** Reads the bytes of a weight file. `source` names it in errors. Throws `InputError` on anything malformed. */
 export function readWeights(bytes: Uint8Array, source: string): WeightFile {
   if (startsWith(bytes, [0x50, 0x4b, 0x03, 0x04]) || isLegacyTorch(bytes)) return parseTorch(bytes, source);
+  if (hdf5Start(bytes) !== undefined) return parseKerasH5(bytes, source);
   // A header of safetensors is shorter than 2^32 bytes and starts as a JSON object.
   const safetensors = bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0);
   if (!safetensors && bytes[0] === 0x80 && bytes[1] <= 5) {
