@@ -20,8 +20,8 @@ import {
 
 const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
 
-/** Deflate makes at most 1032 bytes of one. */
-const maxDeflateRatio = 1032;
+/** Weights hardly compress: what claims more is made to fill the memory. */
+const maxDeflateRatio = 100;
 
 const maxSteps = 5_000_000;
 
@@ -71,7 +71,7 @@ export class Hdf5File {
       this.root = reader.skip(8 * 2).u64();
     }
     this.contiguousLeft = 2 * bytes.byteLength;
-    this.chunkedLeft = Math.min(maxDeflateRatio * bytes.byteLength, 2 ** 33);
+    this.chunkedLeft = 2 ** 20 + maxDeflateRatio * bytes.byteLength;
   }
 
   /** The object whose header is at this address. */

@@ -23,6 +23,12 @@ export function readWeights(bytes: Uint8Array, source: string): WeightFile {
   return { format: 'safetensors', tensors, dtypes, metadata };
 }
 
+/** JSON: a model.json of TensorFlow.js, which needs the files beside it. */
+export function isJson(bytes: Uint8Array): boolean {
+  const first = bytes.subarray(0, 64).find((byte) => ![0x20, 0x09, 0x0a, 0x0d].includes(byte));
+  return first === 0x7b && !(bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0));
+}
+
 function startsWith(bytes: Uint8Array, prefix: readonly number[]): boolean {
   return prefix.every((byte, i) => bytes[i] === byte);
 }
