@@ -1,13 +1,13 @@
 """Writes test/golden/weights/: small weight files by the programs that own the formats, and their values as JSON.
 
-Run: /usr/bin/python3 scripts/weight-fixtures.py   (Debian 12: python3-torch 1.13, python3-h5py 3.7, python3-sklearn 1.2, python3-numpy)
+Run: /usr/bin/python3 scripts/weight-fixtures.py   (Debian 12: python3-torch 1.13, python3-h5py 3.7, python3-sklearn 1.2, python3-protobuf 4.21, protobuf-compiler)
 """
 import collections
-import io
 import json
 import os
-import pickle
-import struct
+import subprocess
+import sys
+import tempfile
 import zipfile
 
 import h5py
@@ -132,8 +132,116 @@ def keras_files():
     remember("half_chunks.h5", {"w/kernel": half})
 
 
+CAFFE_PROTO = """
+syntax = "proto2"; package caffe;
+message BlobShape { repeated int64 dim = 1 [packed = true]; }
+message BlobProto {
+  optional BlobShape shape = 7;
+  repeated float data = 5 [packed = true];
+  repeated double double_data = 8 [packed = true];
+  optional int32 num = 1; optional int32 channels = 2; optional int32 height = 3; optional int32 width = 4;
+}
+message LayerParameter {
+  optional string name = 1; optional string type = 2; repeated string bottom = 3; repeated string top = 4;
+  repeated BlobProto blobs = 7;
+}
+message V1LayerParameter {
+  enum LayerType { NONE = 0; CONVOLUTION = 4; INNER_PRODUCT = 14; RELU = 18; }
+  optional string name = 4; optional LayerType type = 5; repeated string bottom = 2; repeated string top = 3;
+  repeated BlobProto blobs = 6;
+}
+message NetParameter {
+  optional string name = 1; repeated string input = 3; repeated LayerParameter layer = 100;
+  repeated V1LayerParameter layers = 2;
+}
+"""
+
+
+def caffe_files():
+    """Messages of BVLC's caffe.proto (the fields that hold weights), encoded by protoc and Google's runtime."""
+    with tempfile.TemporaryDirectory() as folder:
+        with open(os.path.join(folder, "caffe_weights.proto"), "w") as file:
+            file.write(CAFFE_PROTO)
+        subprocess.run(["protoc", "--python_out", folder, "-I", folder, "caffe_weights.proto"], check=True)
+        sys.path.insert(0, folder)
+        import caffe_weights_pb2 as caffe
+
+    rng = np.random.default_rng(3)
+    numbers = {}
+
+    def blob(layer, value, shape=None, form="float"):
+        target = layer.blobs.add()
+        if form == "older":
+            target.num, target.channels, target.height, target.width = shape or value.shape
+        else:
+            target.shape.dim.extend(shape or value.shape)
+        if form == "double":
+            target.double_data.extend(value.ravel().tolist())
+        else:
+            target.data.extend(value.ravel().tolist())
+
+    net = caffe.NetParameter(name="current")
+    net.input.append("data")
+
+    def layer(name, kind, bottom, top):
+        return net.layer.add(name=name, type=kind, bottom=[bottom], top=[top])
+
+    weight, bias = rng.normal(size=(4, 3, 3, 3)).astype("f4"), rng.normal(size=4).astype("f4")
+    conv = layer("conv1", "Convolution", "data", "conv1")
+    blob(conv, weight)
+    blob(conv, bias)
+    mean, variance = rng.normal(size=4).astype("f4"), rng.uniform(size=4).astype("f4")
+    gamma, beta = rng.normal(size=4), rng.normal(size=4)
+    norm = layer("bn_conv1", "BatchNorm", "conv1", "conv1")
+    blob(norm, mean * np.float32(4))
+    blob(norm, variance * np.float32(4))
+    blob(norm, np.array([4.0], "f4"))
+    scale = layer("scale_conv1", "Scale", "conv1", "conv1")
+    blob(scale, gamma, form="double")
+    blob(scale, beta, form="double")
+    layer("relu", "ReLU", "conv1", "conv1")
+    bare = layer("bn_bare", "BatchNorm", "conv1", "bare")
+    blob(bare, mean)
+    blob(bare, variance)
+    blob(bare, np.array([0.0], "f4"))
+    fc = layer("fc", "InnerProduct", "bare", "fc")
+    blob(fc, weight.reshape(4, 27))
+    with open(path("current.caffemodel"), "wb") as file:
+        file.write(net.SerializeToString())
+    remember(
+        "current.caffemodel",
+        {
+            "conv1.weight": weight,
+            "conv1.bias": bias,
+            "bn_conv1.running_mean": mean,
+            "bn_conv1.running_var": variance,
+            "bn_conv1.weight": gamma,
+            "bn_conv1.bias": beta,
+            "bn_bare.running_mean": mean * 0,
+            "bn_bare.running_var": variance * 0,
+            "bn_bare.weight": np.ones(4),
+            "bn_bare.bias": np.zeros(4),
+            "fc.weight": weight.reshape(4, 27),
+        },
+    )
+
+    old = caffe.NetParameter(name="older")
+    conv = old.layers.add(name="conv1_1", type=4, bottom=["data"], top=["conv1_1"])
+    blob(conv, weight, form="older")
+    blob(conv, bias, (1, 1, 1, 4), "older")
+    fc = old.layers.add(name="fc6", type=14, bottom=["conv1_1"], top=["fc6"])
+    blob(fc, weight, (1, 1, 4, 27), "older")
+    with open(path("older.caffemodel"), "wb") as file:
+        file.write(old.SerializeToString())
+    remember(
+        "older.caffemodel",
+        {"conv1_1.weight": weight, "conv1_1.bias": bias, "fc6.weight": weight.reshape(4, 27)},
+    )
+
+
 torch_files()
 keras_files()
+caffe_files()
 with open(path("expected.json"), "w") as file:
     json.dump(expected, file)
     file.write("\n")

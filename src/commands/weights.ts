@@ -19,7 +19,7 @@ export function register(program: Command): void {
 
   weights
     .command('import <file>')
-    .description('convert published weights (.safetensors, .pth, .h5, model.json) to a model file')
+    .description('convert published weights (.safetensors, .pth, .h5, model.json, .caffemodel) to a model file')
     .requiredOption('--arch <name>', 'densenet121 | resnet50 | resnet50-keras | resnet50-tv | vgg16 | rmac-small')
     .option('--cut <layer>', 'layer whose output is the feature map (default: the last one)')
     .option('--pooling <kind>', 'mac | spoc | gem | rmac (default: rmac)', poolingKind)

@@ -5,7 +5,7 @@
  */
 import type { ParameterKind } from './architecture.js';
 
-export type WeightLayout = 'rmac' | 'keras' | 'torchvision';
+export type WeightLayout = 'rmac' | 'keras' | 'torchvision' | 'caffe';
 
 /** What one of our layers is called elsewhere. A layer without the part has no name for it. */
 interface SourceLayer {
@@ -16,10 +16,8 @@ interface SourceLayer {
 /** Our layer -> its names in the variants of one framework (old and new releases name layers differently). */
 type LayerNames = (layer: string) => readonly SourceLayer[];
 
-interface Naming {
-  keras: LayerNames;
-  torchvision: LayerNames;
-}
+/** Only the layouts in which the architecture's weights are published. */
+type Naming = Partial<Record<Exclude<WeightLayout, 'rmac'>, LayerNames>>;
 
 const namings: Readonly<Record<string, Naming>> = {
   densenet121: { keras: kerasDensenet, torchvision: torchDensenet },
@@ -27,7 +25,7 @@ const namings: Readonly<Record<string, Naming>> = {
   resnet50: { keras: oldKerasResnet, torchvision: torchResnet },
   'resnet50-keras': { keras: kerasResnet, torchvision: torchResnet },
   'resnet50-tv': { keras: kerasResnet, torchvision: torchResnet },
-  vgg16: { keras: kerasVgg, torchvision: torchVgg },
+  vgg16: { keras: kerasVgg, torchvision: torchVgg, caffe: sameNames },
 };
 
 const residualLayer = /^stage(\d)\/block(\d)\/(?:conv(\d)|shortcut)$/;
@@ -81,6 +79,11 @@ export function isClassifierHead(name: string): boolean {
 /** Counters that torch keeps beside a batch norm. */
 export function isCounter(name: string): boolean {
   return name.endsWith('.num_batches_tracked');
+}
+
+/** Networks whose layers we call as their Caffe definition does. */
+function sameNames(layer: string): SourceLayer[] {
+  return [{ conv: layer }];
 }
 
 /** `block2/layer5/conv1` -> conv3_block5_1_conv + conv3_block5_1_bn. */

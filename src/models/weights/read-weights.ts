@@ -1,6 +1,7 @@
 /** @file Weights of any format, recognised by content: the name of a file says nothing. */
 import { InputError } from '../../errors.js';
 import { parseSafetensors, parseSafetensorsHeader } from '../safetensors.js';
+import { looksLikeCaffe, parseCaffemodel } from './caffemodel.js';
 import { hdf5Start } from './hdf5.js';
 import { parseKerasH5 } from './keras-h5.js';
 import { isLegacyTorch, parseTorch } from './torch.js';
@@ -17,6 +18,7 @@ export function readWeights(bytes: Uint8Array, source: string): WeightFile {
       `${source} is a Python pickle, but none that torch.save wrote. Save the state_dict by torch.save.`,
     );
   }
+  if (!safetensors && looksLikeCaffe(bytes)) return parseCaffemodel(bytes, source);
   const { tensors, metadata } = parseSafetensors(bytes, source);
   const { entries } = parseSafetensorsHeader(bytes, source);
   const dtypes = new Map(entries.map(({ name, dtype }) => [name, dtype]));

@@ -1,4 +1,5 @@
 /** @file What every format of weights is read into. */
+import type { Preprocessing } from '../meta.js';
 import type { NamedArrays } from '../safetensors.js';
 import type { Checkpoint } from './torch.js';
 
@@ -11,6 +12,8 @@ export interface WeightFile {
   /** Stored type of each tensor. */
   dtypes: ReadonlyMap<string, string>;
   metadata: Record<string, string>;
+  /** Pixel arithmetic, where the file states it (MatConvNet). */
+  preprocessing?: Preprocessing | undefined;
   /** PyTorch: everything else that was saved with the weights, as plain values. */
   checkpoint?: Checkpoint;
 }
