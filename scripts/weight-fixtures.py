@@ -1,6 +1,6 @@
 """Writes test/golden/weights/: small weight files by the programs that own the formats, and their values as JSON.
 
-Run: /usr/bin/python3 scripts/weight-fixtures.py   (Debian 12: python3-torch 1.13, python3-h5py 3.7, python3-sklearn 1.2, python3-protobuf 4.21, protobuf-compiler)
+Run: /usr/bin/python3 scripts/weight-fixtures.py   (Debian 12: python3-torch 1.13, python3-h5py 3.7, python3-scipy 1.10, python3-sklearn 1.2, python3-protobuf 4.21, protobuf-compiler)
 """
 import collections
 import json
@@ -12,6 +12,7 @@ import zipfile
 
 import h5py
 import numpy as np
+import scipy.io
 import torch
 from sklearn.decomposition import PCA
 
@@ -239,9 +240,98 @@ def caffe_files():
     )
 
 
+def matlab_files():
+    """MatConvNet's layouts (vl_simplenn, dagnn) in version 5 by scipy, and in 7.3 as Matlab lays it out in HDF5."""
+    rng = np.random.default_rng(4)
+    f = lambda *shape: rng.normal(size=shape).astype("f4")
+    cell = lambda *items: np.array([*items, None], dtype=object)[:-1].reshape(1, -1)
+    filters, biases, gamma, beta, mean = f(3, 3, 3, 4), f(1, 4), f(4, 1), f(4, 1), f(4, 1)
+    variance = rng.uniform(0.1, 1, size=(4, 1)).astype("f4")
+    moments = np.concatenate([mean, np.sqrt(variance + 1e-5)], 1).astype("f4")
+    average = rng.uniform(90, 130, size=(2, 2, 3)).astype("f4")
+    last = f(1, 1, 4)  # one output: Matlab drops the axis
+    simple = cell(
+        {"type": "conv", "name": "conv1_1", "weights": cell(filters, biases), "stride": [1, 1]},
+        {"type": "bnorm", "name": "bn1", "weights": cell(gamma, beta, moments)},
+        {"type": "relu", "name": "relu1"},
+        {"type": "conv", "name": "old", "filters": last, "biases": f(1, 1)},
+    )
+    old_bias = simple[0, 3]["biases"]
+    meta = {"normalization": {"averageImage": average, "imageSize": [224, 224, 3]}}
+    norm = {
+        "bn1.weight": gamma.ravel(),
+        "bn1.bias": beta.ravel(),
+        "bn1.running_mean": mean.ravel(),
+        "bn1.running_var": np.maximum(0, moments[:, 1].astype("f8") ** 2 - 1e-5),
+    }
+    conv = {"conv1_1.weight": filters.transpose(3, 2, 0, 1), "conv1_1.bias": biases.ravel()}
+    old = {"old.weight": last[..., None].transpose(3, 2, 0, 1), "old.bias": old_bias.ravel()}
+    average = {"averageImage": average.mean((0, 1))}
+    scipy.io.savemat(path("simple.mat"), {"layers": simple, "meta": meta}, do_compression=True)
+    remember("simple.mat", {**conv, **norm, **old})
+    remember("simple.mat average", average)
+
+    def structs(*rows):
+        array = np.zeros((1, len(rows)), dtype=[(key, object) for key in rows[0]])
+        for i, row in enumerate(rows):
+            array[0, i] = tuple(row.values())
+        return array
+
+    dag = {
+        "layers": structs(
+            {"name": "conv1_1", "type": "dagnn.Conv", "params": cell("conv1_1f", "conv1_1b")},
+            {"name": "bn1", "type": "dagnn.BatchNorm", "params": cell("m", "b", "x")},
+        ),
+        "params": structs(
+            *({"name": name, "value": value} for name, value in
+              [("conv1_1f", filters), ("conv1_1b", biases), ("m", gamma), ("b", beta), ("x", moments)])
+        ),
+        "meta": meta,
+    }
+    scipy.io.savemat(path("dag.mat"), {"net": dag}, do_compression=False)
+    remember("dag.mat", {**conv, **norm})
+
+    with h5py.File(path("hdf5.mat"), "w", userblock_size=512) as file:
+        refs = file.create_group("#refs#")
+
+        def put(group, name, value):
+            if isinstance(value, str):
+                data = group.create_dataset(name, data=np.array([[ord(c)] for c in value], "u2"))
+                data.attrs["MATLAB_class"] = np.bytes_("char")
+            elif isinstance(value, dict):
+                inner = group.create_group(name)
+                inner.attrs["MATLAB_class"] = np.bytes_("struct")
+                for key, item in value.items():
+                    put(inner, key, item)
+            elif isinstance(value, list):
+                targets = []
+                for item in value:
+                    key = f"r{len(refs)}"
+                    put(refs, key, item)
+                    targets.append(refs[key].ref)
+                data = group.create_dataset(name, data=np.array(targets, dtype=h5py.ref_dtype).reshape(-1, 1))
+                data.attrs["MATLAB_class"] = np.bytes_("cell")
+            else:
+                data = group.create_dataset(name, data=value.T, compression="gzip", chunks=value.T.shape)
+                data.attrs["MATLAB_class"] = np.bytes_("single")
+
+        put(
+            file,
+            "layers",
+            [
+                {"type": "conv", "name": "conv1_1", "weights": [filters, biases]},
+                {"type": "bnorm", "name": "bn1", "weights": [gamma, beta, moments]},
+            ],
+        )
+    with open(path("hdf5.mat"), "r+b") as file:
+        file.write(b"MATLAB 7.3 MAT-file".ljust(124) + bytes([0, 2]) + b"IM")
+    remember("hdf5.mat", {**conv, **norm})
+
+
 torch_files()
 keras_files()
 caffe_files()
+matlab_files()
 with open(path("expected.json"), "w") as file:
     json.dump(expected, file)
     file.write("\n")

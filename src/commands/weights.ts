@@ -19,7 +19,7 @@ export function register(program: Command): void {
 
   weights
     .command('import <file>')
-    .description('convert published weights (.safetensors, .pth, .h5, model.json, .caffemodel) to a model file')
+    .description('convert published weights (.safetensors, .pth, .h5, model.json, .caffemodel, .mat) to a model file')
     .requiredOption('--arch <name>', 'densenet121 | resnet50 | resnet50-keras | resnet50-tv | vgg16 | rmac-small')
     .option('--cut <layer>', 'layer whose output is the feature map (default: the last one)')
     .option('--pooling <kind>', 'mac | spoc | gem | rmac (default: rmac)', poolingKind)
@@ -55,7 +55,7 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
   const { openWeights } = await import('../data/open-weights.js');
   const { importWeights } = await import('../models/import-weights.js');
   assertWritable(flags.out, flags);
-  const { format, tensors, metadata } = await openWeights(file);
+  const { format, tensors, metadata, preprocessing } = await openWeights(file);
   const { meta, weights, layout, head, behindCut } = importWeights(tensors, file, {
     architecture: flags.arch,
     cut: flags.cut,
@@ -65,6 +65,7 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
     },
     imageSize: flags.size,
     provenance: flags.provenance ?? metadata.source,
+    preprocessing,
   });
   await writeModelFile(flags.out, { meta, weights }, flags);
   const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);

@@ -4,12 +4,16 @@ import { parseSafetensors, parseSafetensorsHeader } from '../safetensors.js';
 import { looksLikeCaffe, parseCaffemodel } from './caffemodel.js';
 import { hdf5Start } from './hdf5.js';
 import { parseKerasH5 } from './keras-h5.js';
+import { parseMatconvnet } from './matconvnet.js';
+import { isMatlab5 } from './matlab.js';
+import { isMatlab73 } from './matlab73.js';
 import { isLegacyTorch, parseTorch } from './torch.js';
 import type { WeightFile } from './weight-file.js';
 
 /** Reads the bytes of a weight file. `source` names it in errors. Throws `InputError` on anything malformed. */
 export function readWeights(bytes: Uint8Array, source: string): WeightFile {
   if (startsWith(bytes, [0x50, 0x4b, 0x03, 0x04]) || isLegacyTorch(bytes)) return parseTorch(bytes, source);
+  if (isMatlab5(bytes) || isMatlab73(bytes)) return parseMatconvnet(bytes, source);
   if (hdf5Start(bytes) !== undefined) return parseKerasH5(bytes, source);
   // A header of safetensors is shorter than 2^32 bytes and starts as a JSON object.
   const safetensors = bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0);
