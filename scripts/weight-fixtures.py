@@ -328,10 +328,75 @@ def matlab_files():
     remember("hdf5.mat", {**conv, **norm})
 
 
+def retrieval_files():
+    """Checkpoints as cnnimageretrieval-pytorch and deep-image-retrieval save them, cut behind the first convolution, and
+    the descriptors of one image by the same torch modules in the order of their forward functions."""
+    torch.manual_seed(5)
+    mean, std = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    pixels = torch.randint(0, 256, (1, 3, 17, 23), generator=torch.Generator().manual_seed(6)).float()
+    x = (pixels / 255 - torch.tensor(mean).view(1, 3, 1, 1)) / torch.tensor(std).view(1, 3, 1, 1)
+    expected["image"] = {"image": {"shape": [1, 17, 23, 3], "data": pixels.permute(0, 2, 3, 1).ravel().tolist()}}
+    nn, F = torch.nn, torch.nn.functional
+
+    def gem(v, p):
+        return F.avg_pool2d(v.clamp(min=1e-6).pow(p), (v.size(-2), v.size(-1))).pow(1.0 / p)
+
+    def l2n(v):
+        return v / (torch.norm(v, p=2, dim=1, keepdim=True) + 1e-6)
+
+    # cirtorch: features -> pool -> norm -> whiten -> norm
+    features = nn.Sequential(nn.Conv2d(3, 64, 3, padding=1), nn.ReLU())
+    for parameter in features.parameters():
+        parameter.data = parameter.data.half().float()
+    p = nn.Parameter(torch.ones(1) * 2.7)
+    whiten = nn.Linear(64, 64)
+    state = collections.OrderedDict((f"features.{key}", value.half()) for key, value in features.state_dict().items())
+    meta = {"architecture": "vgg16", "local_whitening": False, "pooling": "gem", "regional": False, "whitening": True,
+            "mean": mean, "std": std, "outputdim": 64}
+    m, P = np.random.default_rng(7).normal(size=(64, 1)) * 0.1, np.random.default_rng(8).normal(size=(8, 64))
+    meta["Lw"] = {"retrieval-SfM-120k": {"ss": {"m": m, "P": P}}}
+    full = collections.OrderedDict(state)
+    full["pool.p"] = p
+    full["whiten.weight"], full["whiten.bias"] = whiten.weight, whiten.bias
+    torch.save({"meta": meta, "state_dict": full, "epoch": 1}, path("cirtorch.pth"))
+    pooled = l2n(gem(features(x), p)).squeeze(-1).squeeze(-1)
+    remember("cirtorch.pth", {"whiten": l2n(whiten(pooled)).detach().numpy()})
+    lw = (torch.tensor(P) @ (pooled.t().double() - torch.tensor(m))).t()
+    expected["cirtorch.pth"]["Lw"] = {"shape": [1, 8], "data": l2n(lw).detach().ravel().tolist()}
+
+    # dirtorch: conv1 bn1 relu -> adpool -> fc -> l2, then the PCA of its test program
+    trunk = nn.Sequential(nn.Conv2d(3, 64, 7, 2, 3, bias=False), nn.BatchNorm2d(64), nn.ReLU()).eval()
+    trunk[0].weight.data = trunk[0].weight.data.half().float()
+    trunk[1].running_mean.uniform_(-0.5, 0.5)
+    trunk[1].running_var.uniform_(0.5, 2)
+    fc = nn.Linear(64, 16)
+    state = collections.OrderedDict([("module.conv1.weight", trunk[0].weight.data.half())])
+    state.update((f"module.bn1.{key}", value) for key, value in trunk[1].state_dict().items())
+    state["module.adpool.p"] = torch.ones(1) * 3.5
+    state["module.fc.weight"], state["module.fc.bias"] = fc.weight, fc.bias
+    pca = PCA(n_components=8, svd_solver="full", whiten=True)
+    pca.fit(np.random.default_rng(9).normal(size=(50, 16)) * np.linspace(0.2, 1, 16))
+    torch.save(
+        {
+            "state_dict": state,
+            "model_options": {"arch": "resnet50_rmac", "out_dim": 16, "pooling": "gem", "gemp": 3},
+            "preprocess": {"mean": mean, "std": std, "input_size": (3, 224, 224)},
+            "pca": {"Landmarks_clean": pca},
+        },
+        path("dirtorch.pt"),
+        _use_new_zipfile_serialization=False,
+    )
+    y = F.normalize(fc(F.adaptive_avg_pool2d(trunk(x).clamp(min=1e-6).pow(3.5), 1).pow(1 / 3.5).flatten(1)), dim=-1)
+    y = y.detach().numpy()
+    z = (y - pca.mean_) @ pca.components_.T / pca.explained_variance_**0.25
+    remember("dirtorch.pt", {"none": y, "Landmarks_clean": z / np.linalg.norm(z, axis=1, keepdims=True)})
+
+
 torch_files()
 keras_files()
 caffe_files()
 matlab_files()
+retrieval_files()
 with open(path("expected.json"), "w") as file:
     json.dump(expected, file)
     file.write("\n")

@@ -1,5 +1,5 @@
-/** @file `rmac weights import|inspect`: published weights -> a model file, and a look into any weight file. */
-import { type Command, InvalidArgumentError } from 'commander';
+/** @file `rmac weights import|export|inspect`: published weights -> a model file and back, and a look into any weight file. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
 import { printResult, positiveInteger, say } from './console.js';
 
 interface ImportFlags {
@@ -9,6 +9,7 @@ interface ImportFlags {
   levels?: number;
   size?: number;
   provenance?: string;
+  whitening?: string;
   out: string;
   overwrite?: boolean;
   json?: boolean;
@@ -26,6 +27,7 @@ export function register(program: Command): void {
     .option('--levels <n>', 'levels of the R-MAC grid (default: 3)', positiveInteger)
     .option('--size <px>', 'longest image side the model is made for', positiveInteger)
     .option('--provenance <text>', 'where the weights come from, stored in the model (default: what the file says)')
+    .option('--whitening <name>', 'of a retrieval model: which stored whitening, or none (default: the first)')
     .requiredOption('--out <file>', 'model file to write')
     .option('--overwrite', 'replace an existing file')
     .option('--json', 'print one JSON object on stdout and nothing else')
@@ -42,6 +44,24 @@ resnet50 is Keras up to 2.1 (from Caffe), resnet50-keras tf.keras, resnet50-tv t
     .action(importFile);
 
   weights
+    .command('export <model>')
+    .description("write a model's network by the names and axes of another framework")
+    .addOption(new Option('--format <name>', 'file format').choices(['safetensors']).default('safetensors'))
+    .addOption(
+      new Option('--naming <name>', 'whose names and axes')
+        .choices(['torchvision', 'keras', 'caffe'])
+        .default('torchvision'),
+    )
+    .requiredOption('--out <file>', 'file to write')
+    .option('--overwrite', 'replace an existing file')
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .addHelpText(
+      'after',
+      '\nExample:\n  rmac weights export model.safetensors --naming torchvision --out resnet50.safetensors',
+    )
+    .action(exportFile);
+
+  weights
     .command('inspect <file>')
     .description('tensors, shapes, metadata and values that are not finite')
     .option('--json', 'print one JSON object on stdout and nothing else')
@@ -49,14 +69,47 @@ resnet50 is Keras up to 2.1 (from Caffe), resnet50-keras tf.keras, resnet50-tv t
     .action(inspectFile);
 }
 
+interface ExportFlags {
+  format: 'safetensors';
+  naming: 'torchvision' | 'keras' | 'caffe';
+  out: string;
+  overwrite?: boolean;
+  json?: boolean;
+}
+
+async function exportFile(model: string, flags: ExportFlags): Promise<void> {
+  const { assertWritable, writeFileAtomic } = await import('../data/files.js');
+  const { readModelFile } = await import('../data/model-file.js');
+  const { exportWeights } = await import('../models/export-weights.js');
+  const { encodeSafetensors } = await import('../models/safetensors.js');
+  assertWritable(flags.out, flags);
+  const { meta, weights } = await readModelFile(model);
+  const { tensors, leftOut } = exportWeights(meta, weights, flags.naming);
+  const metadata = { format: 'pt', ...(meta.provenance !== undefined && { source: meta.provenance }) };
+  await writeFileAtomic(flags.out, encodeSafetensors(tensors, metadata), flags);
+  if (!flags.json && leftOut.length > 0) say(`Left out, no part of a plain network: ${leftOut.join(', ')}.`);
+  printResult(
+    {
+      file: flags.out,
+      architecture: meta.architecture,
+      cut: meta.cut,
+      naming: flags.naming,
+      tensors: tensors.size,
+      leftOut,
+    },
+    `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${tensors.size} tensors, ${flags.naming} names.`,
+    flags,
+  );
+}
+
 async function importFile(file: string, flags: ImportFlags): Promise<void> {
   const { assertWritable } = await import('../data/files.js');
   const { writeModelFile } = await import('../data/model-file.js');
   const { openWeights } = await import('../data/open-weights.js');
-  const { importWeights } = await import('../models/import-weights.js');
+  const { importFile: convert } = await import('../models/weights/import-file.js');
   assertWritable(flags.out, flags);
-  const { format, tensors, metadata, preprocessing } = await openWeights(file);
-  const { meta, weights, layout, head, behindCut } = importWeights(tensors, file, {
+  const source = await openWeights(file);
+  const { meta, weights, layout, head, behindCut, system, whiteningName } = convert(source, file, {
     architecture: flags.arch,
     cut: flags.cut,
     pooling: {
@@ -64,17 +117,27 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
       ...(flags.levels !== undefined && { levels: flags.levels }),
     },
     imageSize: flags.size,
-    provenance: flags.provenance ?? metadata.source,
-    preprocessing,
+    provenance: flags.provenance ?? source.metadata.source,
+    whitening: flags.whitening,
   });
   await writeModelFile(flags.out, { meta, weights }, flags);
   const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   if (!flags.json) {
     if (head.length > 0) say(`Left out, the classifier: ${head.join(', ')}.`);
+    if (system !== undefined) say(`A model of ${system}, ${meta.pooling.kind}, whitening: ${whiteningName ?? 'none'}.`);
     if (behindCut.length > 0) say(`Left out, behind the cut: ${behindCut.length} tensors.`);
   }
   printResult(
-    { model: flags.out, ...meta, format, layout, tensors: weights.size, parameters, skipped: { head, behindCut } },
+    {
+      model: flags.out,
+      ...meta,
+      format: source.format,
+      layout,
+      ...(system && { system, whiteningName }),
+      tensors: weights.size,
+      parameters,
+      skipped: { head, behindCut },
+    },
     `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${weights.size} tensors, ${(parameters / 1e6).toFixed(2)} M values, ${layout} names.`,
     flags,
   );
