@@ -1,6 +1,7 @@
-/** @file `rmac weights import|export|inspect`: published weights -> a model file and back, and a look into any weight file. */
+/** @file `rmac weights import|export|download|inspect`: published weights -> a model file and back, and a look into any weight file. */
+import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { printResult, positiveInteger, say } from './console.js';
+import { interruptSignal, printResult, type Progress, positiveInteger, say, startProgress } from './console.js';
 
 interface ImportFlags {
   arch: string;
@@ -62,6 +63,19 @@ resnet50 is Keras up to 2.1 (from Caffe), resnet50-keras tf.keras, resnet50-tv t
     .action(exportFile);
 
   weights
+    .command('download <name>')
+    .description('download published weights: resumed when it broke off, checked where a checksum is published')
+    .option('--out <file>', 'file to write (default: the name it is published under, here)')
+    .option('--from <url>', 'a mirror of the same file')
+    .option('--overwrite', 'replace an existing file')
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .addHelpText(
+      'after',
+      '\nExample:\n  rmac weights download resnet50-tv\n\nAn unknown name lists the known ones: rmac weights download list',
+    )
+    .action(download);
+
+  weights
     .command('inspect <file>')
     .description('tensors, shapes, metadata and values that are not finite')
     .option('--json', 'print one JSON object on stdout and nothing else')
@@ -98,6 +112,49 @@ async function exportFile(model: string, flags: ExportFlags): Promise<void> {
       leftOut,
     },
     `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${tensors.size} tensors, ${flags.naming} names.`,
+    flags,
+  );
+}
+
+interface DownloadFlags {
+  out?: string;
+  from?: string;
+  overwrite?: boolean;
+  json?: boolean;
+}
+
+async function download(name: string, flags: DownloadFlags): Promise<void> {
+  const { downloadFile } = await import('../data/download.js');
+  const { publishedWeightsNamed } = await import('../data/published-weights.js');
+  const { InputError, UsageError } = await import('../errors.js');
+  const { architecture, url: published, manual, checksum, licence } = publishedWeightsNamed(name);
+  const url = flags.from ?? published;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new UsageError(`--from: an http address expected, got "${url}".`);
+  if (manual && flags.from === undefined) {
+    throw new InputError(
+      `${name} lies where only a browser can fetch it: open ${published}, then rmac weights import FILE --arch ${architecture}.`,
+    );
+  }
+  const file = flags.out ?? basename(new URL(manual ? url : published).pathname);
+  say(`Licence: ${licence}.`);
+  const megabytes = (bytes: number) => Math.round(bytes / 1e6);
+  let progress: Progress | undefined;
+  const { bytes, verified, sha256 } = await downloadFile(url, file, {
+    ...flags,
+    checksum,
+    signal: interruptSignal(),
+    onProgress(done, total) {
+      progress ??= startProgress('MB', megabytes(total ?? 0));
+      progress.update(megabytes(done));
+    },
+  }).finally(() => progress?.stop());
+  const check = verified
+    ? `${checksum!.algorithm} ${checksum!.digits} verified`
+    : 'unverified: no checksum is published';
+  printResult(
+    { file, name, url, architecture, bytes, verified, sha256, licence },
+    `${file}: ${megabytes(bytes)} MB, ${check}. Next: rmac weights import ${file} --arch ${architecture} --out model.safetensors`,
     flags,
   );
 }
