@@ -23,16 +23,25 @@ export function exportWeights(meta: ModelMeta, weights: NamedArrays, naming: Wei
       throw new InputError(`${architecture} has no ${naming} names (${parameter.name} has none).`);
     tensors.set(
       name,
-      parameter.kind === 'kernel' ? kernelFor(weights.get(parameter.name)!, naming) : weights.get(parameter.name)!,
+      parameter.kind === 'kernel'
+        ? kernelFor(weights.get(parameter.name)!, naming, name)
+        : weights.get(parameter.name)!,
     );
   }
   const ours = new Set(parameters.map(({ name }) => name));
   return { tensors, leftOut: [...weights.keys()].filter((name) => !ours.has(name)) };
 }
 
-/** [height, width, in, out] -> torch's and Caffe's [out, in, height, width]; Keras has our order. */
-function kernelFor(array: NamedArray, naming: WeightLayout): NamedArray {
-  if (naming === 'rmac' || naming === 'keras') return array;
+/**
+ * [height, width, in, out] -> torch's and Caffe's [out, in, height, width]; Keras has our order, and [height, width, in, 1]
+ * where every channel is convolved alone.
+ */
+function kernelFor(array: NamedArray, naming: WeightLayout, name: string): NamedArray {
+  if (naming === 'rmac') return array;
+  if (naming === 'keras') {
+    const [h, w, , channels] = array.shape;
+    return name.endsWith('/depthwise_kernel') ? { ...array, shape: [h, w, channels, 1] } : array;
+  }
   const [height, width, input, out] = array.shape as [number, number, number, number];
   const data = new Float32Array(array.data.length);
   let to = 0;
