@@ -67,6 +67,15 @@ test('torch kernels [out, in, h, w] become [h, w, in, out]', () => {
   expect(kernel.data[709]).toBe(156 % 97);
 });
 
+test('Caffe layers by their own names, kernels [out, in, h, w], BGR with the ImageNet mean', () => {
+  const torch = saved('vgg16', 'torchvision', 'conv1_1');
+  const caffe = new Map([...torch].map(([name, array]) => [name.replace('features.0', 'conv1_1'), array]));
+  const result = importWeights(caffe, 'f', { architecture: 'vgg16', cut: 'conv1_1' });
+  expect(result.layout).toBe('caffe');
+  expect(result.weights).toEqual(importWeights(torch, 'f', { architecture: 'vgg16', cut: 'conv1_1' }).weights);
+  expect(result.meta.preprocessing).toMatchObject({ channels: 'bgr', mean: [103.939, 116.779, 123.68] });
+});
+
 test('the preprocessing and epsilon are those of the framework the weights come from', () => {
   const keras = importWeights(saved('vgg16', 'keras', 'conv1_1'), 'f', { architecture: 'vgg16', cut: 'conv1_1' });
   expect(keras.meta.preprocessing).toMatchObject({ channels: 'bgr', scale: 1, mean: [103.939, 116.779, 123.68] });
