@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Reference maps of torchvision's networks with seeded random weights: writes test/golden/torchvision.*.
+"""Reference maps of networks with seeded random weights: writes test/golden/torchvision.*.
+
+The networks are torchvision's; what it does not have (Krizhevsky's AlexNet of Caffe, MobileNet of Keras) is written out here
+in single operations from the frameworks' own definitions.
 
 Weights and image come from an integer hash that test/models/torchvision.test.ts computes too, so nothing large is stored.
 Per network and size: sum, sum of squares and positional sum of the last map; for the first size also, per channel,
@@ -7,7 +10,7 @@ maximum, mean and mean weighted by position, float32 rows of a .npy file.
 
 Needs PyTorch, torchvision and numpy (Debian: python3-torch python3-torchvision). Run from the project root:
 
-    /usr/bin/python3 scripts/reference-torchvision.py
+    /usr/bin/python3 scripts/reference-torchvision.py [NETWORK...]
 """
 import json
 import os
@@ -20,6 +23,7 @@ import torchvision
 SIZES = [(97, 131), (75, 64)]  # height, width
 RGB_MEAN, RGB_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 BGR_MEAN = [103.939, 116.779, 123.68]
+BVLC_MEAN = [104.00698793, 116.66876762, 122.67891434]
 
 
 def uniform(name, count):
@@ -37,13 +41,17 @@ def uniform(name, count):
 
 
 def value(name, shape):
-    """Tensor by its torchvision name: He-uniform kernels, positive variances, gamma around 1, small shifts."""
+    """Tensor by its name in its framework: He-uniform kernels, positive variances, gamma around 1, small shifts."""
     u = uniform(name, int(numpy.prod(shape))).reshape(shape)
-    if len(shape) == 4:
+    if name.endswith("depthwise_kernel"):  # [height, width, in, 1]
+        u = u * numpy.sqrt(6 / numpy.prod(shape[:2]))
+    elif name.endswith("/kernel"):  # [height, width, in, out]
+        u = u * numpy.sqrt(6 / numpy.prod(shape[:3]))
+    elif len(shape) == 4:  # [out, in, height, width]
         u = u * numpy.sqrt(6 / numpy.prod(shape[1:]))
-    elif name.endswith("running_var"):
+    elif name.endswith(("running_var", "moving_variance")):
         u = 1 + u / 2
-    elif name.endswith(".weight"):
+    elif name.endswith((".weight", "/gamma")):
         u = 1 + u / 4
     else:
         u = u / 10
@@ -54,10 +62,10 @@ def image(height, width):
     return numpy.floor((uniform(f"image {height}x{width}", height * width * 3).reshape(height, width, 3) + 1) * 128)
 
 
-def fill(net):
+def fill(net, rename=lambda name: name):
     for name, tensor in net.state_dict().items():
         if tensor.dtype == torch.float32:
-            tensor.copy_(value(name, tuple(tensor.shape)))
+            tensor.copy_(value(rename(name), tuple(tensor.shape)))
     return net.eval()
 
 
@@ -105,8 +113,95 @@ def resnet_old_keras():
     return resnet_trunk(net, lambda x: torch.nn.functional.pad(x, (*same(x.shape[3]), *same(x.shape[2]))))
 
 
+def resnet_caffe(build, numbered):
+    """torchvision's ResNet changed into Caffe's: stride in the first 1x1, a pool that rounds up, Caffe's names."""
+    net = build()
+    for module in net.modules():
+        if isinstance(module, torchvision.models.resnet.Bottleneck):
+            module.conv1.stride, module.conv2.stride = module.conv2.stride, (1, 1)
+    net.maxpool = torch.nn.MaxPool2d(3, 2, ceil_mode=True)
+    if not numbered:  # ResNet-50
+        net.conv1.bias = torch.nn.Parameter(torch.zeros(64))
+
+    def rename(name):
+        *path, suffix = name.split(".")
+        if len(path) == 1:  # conv1, bn1, fc
+            return {"bn1": "bn_conv1"}.get(path[0], path[0]) + "." + suffix
+        stage, block, part = int(path[0][5:]) + 1, int(path[1]), path[2:]
+        letter = f"b{block}" if numbered and stage in (3, 4) and block > 0 else "abcdef"[block]
+        if part[0] == "downsample":
+            return f"{('res', 'bn')[int(part[1])]}{stage}{letter}_branch1.{suffix}"
+        kind = "res" if part[0].startswith("conv") else "bn"
+        return f"{kind}{stage}{letter}_branch2{'abc'[int(part[0][-1]) - 1]}.{suffix}"
+
+    return resnet_trunk(fill(net, rename))
+
+
+def alexnet_caffe(x):
+    """bvlc_alexnet up to pool5."""
+    F = torch.nn.functional
+
+    def conv(x, name, out, size, groups=1, **options):
+        weight = value(f"{name}.weight", (out, x.shape[1] // groups, size, size))
+        return torch.relu(F.conv2d(x, weight, value(f"{name}.bias", (out,)), groups=groups, **options))
+
+    def response_norm(x, size=5, alpha=1e-4, beta=0.75):
+        squares = F.pad(x * x, (0, 0, 0, 0, size // 2, size // 2))
+        total = sum(squares[:, i : i + x.shape[1]] for i in range(size))
+        return x / (1 + alpha / size * total) ** beta
+
+    def pool(x):
+        return F.max_pool2d(x, 3, 2, ceil_mode=True)
+
+    x = pool(response_norm(conv(x, "conv1", 96, 11, stride=4)))
+    x = pool(response_norm(conv(x, "conv2", 256, 5, groups=2, padding=2)))
+    x = conv(x, "conv3", 384, 3, padding=1)
+    x = conv(x, "conv4", 384, 3, groups=2, padding=1)
+    return pool(conv(x, "conv5", 256, 3, groups=2, padding=1))
+
+
+def mobilenet_keras(x):
+    """keras_applications.mobilenet, alpha 1, without top: weights as Keras stores them."""
+    F = torch.nn.functional
+
+    def norm_relu6(x, name):
+        shape = (x.shape[1],)
+        x = F.batch_norm(
+            x,
+            value(f"{name}_bn/moving_mean", shape),
+            value(f"{name}_bn/moving_variance", shape),
+            value(f"{name}_bn/gamma", shape),
+            value(f"{name}_bn/beta", shape),
+            eps=1e-3,
+        )
+        return torch.clamp(x, 0, 6)
+
+    def conv(x, name, out, size, **options):
+        kernel = value(f"{name}/kernel", (size, size, x.shape[1], out))
+        return norm_relu6(F.conv2d(x, kernel.permute(3, 2, 0, 1), **options), name)
+
+    def depthwise(x, name, stride):
+        channels = x.shape[1]
+        kernel = value(f"{name}/depthwise_kernel", (3, 3, channels, 1)).permute(2, 3, 0, 1)
+        if stride == 1:
+            x = F.conv2d(x, kernel, groups=channels, padding=1)
+        else:
+            x = F.conv2d(F.pad(x, (0, 1, 0, 1)), kernel, groups=channels, stride=2)
+        return norm_relu6(x, name)
+
+    x = conv(F.pad(x, (0, 1, 0, 1)), "conv1", 32, 3, stride=2)
+    blocks = [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2)] + 5 * [(512, 1)] + [(1024, 2), (1024, 1)]
+    for i, (out, stride) in enumerate(blocks, 1):
+        x = conv(depthwise(x, f"conv_dw_{i}", stride), f"conv_pw_{i}", out, 1)
+    return x
+
+
 models = torchvision.models
 NETWORKS = {
+    "alexnet": ("bvlc", lambda: alexnet_caffe),
+    "alexnet-tv": ("torch", lambda: features(models.alexnet, 12)),
+    "mobilenet": ("tf", lambda: mobilenet_keras),
+    "mobilenet-v2-tv": ("torch", lambda: features(models.mobilenet_v2, 19)),
     "densenet121": ("torch", lambda: densenet(models.densenet121)),
     "densenet169": ("torch", lambda: densenet(models.densenet169)),
     "densenet201": ("torch", lambda: densenet(models.densenet201)),
@@ -120,6 +215,8 @@ NETWORKS = {
     "resnet152-tv": ("torch", lambda: resnet_trunk(fill(models.resnet152()))),
     "resnet50-keras": ("caffe", lambda: resnet_trunk(resnet_keras(1.001e-5))),
     "resnet101-keras": ("caffe", lambda: resnet_trunk(resnet_keras(1.001e-5, models.resnet101))),
+    "resnet50-caffe": ("caffe", lambda: resnet_caffe(models.resnet50, numbered=False)),
+    "resnet101-caffe": ("caffe", lambda: resnet_caffe(models.resnet101, numbered=True)),
     "resnet50": ("caffe", resnet_old_keras),
 }
 
@@ -127,8 +224,10 @@ NETWORKS = {
 def preprocess(pixels, kind):
     if kind == "torch":
         x = (pixels / 255 - RGB_MEAN) / RGB_STD
+    elif kind == "tf":
+        x = pixels / 127.5 - 1
     else:
-        x = pixels[:, :, ::-1] - BGR_MEAN
+        x = pixels[:, :, ::-1] - (BVLC_MEAN if kind == "bvlc" else BGR_MEAN)
     return torch.from_numpy(numpy.ascontiguousarray(x.transpose(2, 0, 1)[None]).astype(numpy.float32))
 
 
@@ -144,7 +243,12 @@ def main():
         "torchvision": torchvision.__version__,
         "networks": {},
     }
+    if len(sys.argv) > 1:
+        with open(os.path.join(folder, "torchvision.json")) as file:
+            report["networks"] = json.load(file)["networks"]
     for name, (kind, build) in NETWORKS.items():
+        if len(sys.argv) > 1 and name not in sys.argv:
+            continue
         run = build()
         sizes = []
         for i, (height, width) in enumerate(SIZES):

@@ -1,6 +1,7 @@
-/** @file `rmac weights import|inspect`: published weights -> a model file, and a look into any safetensors file. */
-import { type Command, InvalidArgumentError } from 'commander';
-import { printResult, positiveInteger, say } from './console.js';
+/** @file `rmac weights import|export|download|inspect`: published weights -> a model file and back, and a look into any weight file. */
+import { basename } from 'node:path';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { interruptSignal, printResult, type Progress, positiveInteger, say, startProgress } from './console.js';
 
 interface ImportFlags {
   arch: string;
@@ -9,6 +10,7 @@ interface ImportFlags {
   levels?: number;
   size?: number;
   provenance?: string;
+  whitening?: string;
   out: string;
   overwrite?: boolean;
   json?: boolean;
@@ -19,13 +21,14 @@ export function register(program: Command): void {
 
   weights
     .command('import <file>')
-    .description('convert a .safetensors file with Keras or torchvision names to a model file')
-    .requiredOption('--arch <name>', 'network: densenet121, vgg16, resnet50-tv ... (docs/networks.md)')
+    .description('convert published weights (.safetensors, .pth, .h5, model.json, .caffemodel, .mat) to a model file')
+    .requiredOption('--arch <name>', 'network, one of those below')
     .option('--cut <layer>', 'layer whose output is the feature map (default: the last one)')
     .option('--pooling <kind>', 'mac | spoc | gem | rmac (default: rmac)', poolingKind)
     .option('--levels <n>', 'levels of the R-MAC grid (default: 3)', positiveInteger)
     .option('--size <px>', 'longest image side the model is made for', positiveInteger)
     .option('--provenance <text>', 'where the weights come from, stored in the model (default: what the file says)')
+    .option('--whitening <name>', 'of a retrieval model: which stored whitening, or none (default: the first)')
     .requiredOption('--out <file>', 'model file to write')
     .option('--overwrite', 'replace an existing file')
     .option('--json', 'print one JSON object on stdout and nothing else')
@@ -34,13 +37,47 @@ export function register(program: Command): void {
       `
 Examples:
   rmac weights import densenet121.safetensors --arch densenet121 --out model.safetensors
+  rmac weights import resnet50-0676ba61.pth --arch resnet50-tv --out model.safetensors
   rmac weights import resnet50.safetensors --arch resnet50 --cut activation_40 --out model.safetensors
 
-Networks: densenet121 | densenet169 | densenet201 | resnet50 | resnet50-keras | resnet101-keras | resnet152-keras |
+Networks: alexnet | alexnet-tv | densenet121 | densenet169 | densenet201 | mobilenet | mobilenet-v2-tv | resnet50 |
+  resnet50-caffe | resnet101-caffe | resnet152-caffe | resnet50-keras | resnet101-keras | resnet152-keras |
   resnet18-tv | resnet34-tv | resnet50-tv | resnet101-tv | resnet152-tv | vgg16 | vgg19 | rmac-small
-resnet50 is Keras up to 2.1 (from Caffe), -keras tf.keras, -tv torchvision: they compute differently.`,
+alexnet is Caffe's, mobilenet Keras', resnet50 Keras up to 2.1; -caffe is Caffe, -keras tf.keras, -tv torchvision:
+they compute differently.`,
     )
     .action(importFile);
+
+  weights
+    .command('export <model>')
+    .description("write a model's network by the names and axes of another framework")
+    .addOption(new Option('--format <name>', 'file format').choices(['safetensors']).default('safetensors'))
+    .addOption(
+      new Option('--naming <name>', 'whose names and axes')
+        .choices(['torchvision', 'keras', 'caffe'])
+        .default('torchvision'),
+    )
+    .requiredOption('--out <file>', 'file to write')
+    .option('--overwrite', 'replace an existing file')
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .addHelpText(
+      'after',
+      '\nExample:\n  rmac weights export model.safetensors --naming torchvision --out resnet50.safetensors',
+    )
+    .action(exportFile);
+
+  weights
+    .command('download <name>')
+    .description('download published weights: resumed when it broke off, checked where a checksum is published')
+    .option('--out <file>', 'file to write (default: the name it is published under, here)')
+    .option('--from <url>', 'a mirror of the same file')
+    .option('--overwrite', 'replace an existing file')
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .addHelpText(
+      'after',
+      '\nExample:\n  rmac weights download resnet50-tv\n\nAn unknown name lists the known ones: rmac weights download list',
+    )
+    .action(download);
 
   weights
     .command('inspect <file>')
@@ -50,14 +87,90 @@ resnet50 is Keras up to 2.1 (from Caffe), -keras tf.keras, -tv torchvision: they
     .action(inspectFile);
 }
 
+interface ExportFlags {
+  format: 'safetensors';
+  naming: 'torchvision' | 'keras' | 'caffe';
+  out: string;
+  overwrite?: boolean;
+  json?: boolean;
+}
+
+async function exportFile(model: string, flags: ExportFlags): Promise<void> {
+  const { assertWritable, writeFileAtomic } = await import('../data/files.js');
+  const { readModelFile } = await import('../data/model-file.js');
+  const { exportWeights } = await import('../models/export-weights.js');
+  const { encodeSafetensors } = await import('../models/safetensors.js');
+  assertWritable(flags.out, flags);
+  const { meta, weights } = await readModelFile(model);
+  const { tensors, leftOut } = exportWeights(meta, weights, flags.naming);
+  const metadata = { format: 'pt', ...(meta.provenance !== undefined && { source: meta.provenance }) };
+  await writeFileAtomic(flags.out, encodeSafetensors(tensors, metadata), flags);
+  if (!flags.json && leftOut.length > 0) say(`Left out, no part of a plain network: ${leftOut.join(', ')}.`);
+  printResult(
+    {
+      file: flags.out,
+      architecture: meta.architecture,
+      cut: meta.cut,
+      naming: flags.naming,
+      tensors: tensors.size,
+      leftOut,
+    },
+    `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${tensors.size} tensors, ${flags.naming} names.`,
+    flags,
+  );
+}
+
+interface DownloadFlags {
+  out?: string;
+  from?: string;
+  overwrite?: boolean;
+  json?: boolean;
+}
+
+async function download(name: string, flags: DownloadFlags): Promise<void> {
+  const { downloadFile } = await import('../data/download.js');
+  const { publishedWeightsNamed } = await import('../data/published-weights.js');
+  const { InputError, UsageError } = await import('../errors.js');
+  const { architecture, url: published, manual, checksum, licence } = publishedWeightsNamed(name);
+  const url = flags.from ?? published;
+  if (!URL.canParse(url) || !/^https?:$/.test(new URL(url).protocol))
+    throw new UsageError(`--from: an http address expected, got "${url}".`);
+  if (manual && flags.from === undefined) {
+    throw new InputError(
+      `${name} lies where only a browser can fetch it: open ${published}, then rmac weights import FILE --arch ${architecture}.`,
+    );
+  }
+  const file = flags.out ?? basename(new URL(manual ? url : published).pathname);
+  say(`Licence: ${licence}.`);
+  const megabytes = (bytes: number) => Math.round(bytes / 1e6);
+  let progress: Progress | undefined;
+  const { bytes, verified, sha256 } = await downloadFile(url, file, {
+    ...flags,
+    checksum,
+    signal: interruptSignal(),
+    onProgress(done, total) {
+      progress ??= startProgress('MB', megabytes(total ?? 0));
+      progress.update(megabytes(done));
+    },
+  }).finally(() => progress?.stop());
+  const check = verified
+    ? `${checksum!.algorithm} ${checksum!.digits} verified`
+    : 'unverified: no checksum is published';
+  printResult(
+    { file, name, url, architecture, bytes, verified, sha256, licence },
+    `${file}: ${megabytes(bytes)} MB, ${check}. Next: rmac weights import ${file} --arch ${architecture} --out model.safetensors`,
+    flags,
+  );
+}
+
 async function importFile(file: string, flags: ImportFlags): Promise<void> {
   const { assertWritable } = await import('../data/files.js');
-  const { readBytes, writeModelFile } = await import('../data/model-file.js');
-  const { importWeights } = await import('../models/import-weights.js');
-  const { parseSafetensors } = await import('../models/safetensors.js');
+  const { writeModelFile } = await import('../data/model-file.js');
+  const { openWeights } = await import('../data/open-weights.js');
+  const { importFile: convert } = await import('../models/weights/import-file.js');
   assertWritable(flags.out, flags);
-  const { tensors, metadata } = parseSafetensors(await readBytes(file), file);
-  const { meta, weights, layout, head, behindCut } = importWeights(tensors, file, {
+  const source = await openWeights(file);
+  const { meta, weights, layout, head, behindCut, system, whiteningName } = convert(source, file, {
     architecture: flags.arch,
     cut: flags.cut,
     pooling: {
@@ -65,32 +178,40 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
       ...(flags.levels !== undefined && { levels: flags.levels }),
     },
     imageSize: flags.size,
-    provenance: flags.provenance ?? metadata.source,
+    provenance: flags.provenance ?? source.metadata.source,
+    whitening: flags.whitening,
   });
   await writeModelFile(flags.out, { meta, weights }, flags);
   const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   if (!flags.json) {
     if (head.length > 0) say(`Left out, the classifier: ${head.join(', ')}.`);
+    if (system !== undefined) say(`A model of ${system}, ${meta.pooling.kind}, whitening: ${whiteningName ?? 'none'}.`);
     if (behindCut.length > 0) say(`Left out, behind the cut: ${behindCut.length} tensors.`);
   }
   printResult(
-    { model: flags.out, ...meta, layout, tensors: weights.size, parameters, skipped: { head, behindCut } },
+    {
+      model: flags.out,
+      ...meta,
+      format: source.format,
+      layout,
+      ...(system && { system, whiteningName }),
+      tensors: weights.size,
+      parameters,
+      skipped: { head, behindCut },
+    },
     `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${weights.size} tensors, ${(parameters / 1e6).toFixed(2)} M values, ${layout} names.`,
     flags,
   );
 }
 
 async function inspectFile(file: string, flags: { json?: boolean }): Promise<void> {
-  const { readBytes } = await import('../data/model-file.js');
-  const { parseSafetensors, parseSafetensorsHeader } = await import('../models/safetensors.js');
-  const bytes = await readBytes(file);
-  const { entries } = parseSafetensorsHeader(bytes, file);
-  const { tensors: values, metadata } = parseSafetensors(bytes, file);
-  const tensors = entries.map(({ name, dtype, shape }) => ({
+  const { openWeights } = await import('../data/open-weights.js');
+  const { format, tensors: values, dtypes, metadata } = await openWeights(file);
+  const tensors = [...values].map(([name, { shape, data }]) => ({
     name,
-    dtype,
+    dtype: dtypes.get(name)!,
     shape,
-    notFinite: values.get(name)!.data.reduce((count, v) => (Number.isFinite(v) ? count : count + 1), 0),
+    notFinite: data.reduce((count, v) => (Number.isFinite(v) ? count : count + 1), 0),
   }));
   const width = Math.max(0, ...tensors.map(({ name }) => name.length));
   const lines = tensors.map(({ name, dtype, shape, notFinite }) => {
@@ -99,8 +220,8 @@ async function inspectFile(file: string, flags: { json?: boolean }): Promise<voi
   });
   for (const [key, text] of Object.entries(metadata)) lines.push(`${key}: ${text}`);
   const broken = tensors.filter(({ notFinite }) => notFinite > 0).length;
-  lines.push(`${tensors.length} tensors, ${broken} with NaN or infinite values`);
-  printResult({ file, tensors, metadata, notFinite: broken }, lines.join('\n'), flags);
+  lines.push(`${format}: ${tensors.length} tensors, ${broken} with NaN or infinite values`);
+  printResult({ file, format, tensors, metadata, notFinite: broken }, lines.join('\n'), flags);
 }
 
 function poolingKind(text: string): string {

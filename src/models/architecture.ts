@@ -5,8 +5,11 @@
 import { InputError } from '../errors.js';
 import type { Preprocessing } from './meta.js';
 
-/** `'same'` is TensorFlow's rule (the larger half behind); a number pads every side by that many cells. */
-export type Padding = 'same' | number;
+/**
+ * `'same'` is TensorFlow's rule (the larger half behind); `'ceil'` pads behind until the windows reach the last cell (Caffe's
+ * pooling); a number pads every side by that many cells; a pair pads before and behind.
+ */
+export type Padding = 'same' | 'ceil' | number | readonly [number, number];
 
 interface LayerBase {
   /** Unique; parameters are called `<name>/kernel`, `<name>/gamma` and so on. */
@@ -28,9 +31,12 @@ export interface ConvLayer extends WindowLayer {
   op: 'conv';
   inChannels: number;
   outChannels: number;
+  /** Input and output channels fall into as many equal groups, convolved apart. Default 1. */
+  groups?: number;
   bias: boolean;
   norm: boolean;
-  relu: boolean;
+  /** 6: min(max(x, 0), 6). */
+  relu: boolean | 6;
 }
 
 export interface PoolLayer extends WindowLayer {
@@ -44,16 +50,26 @@ export interface NormLayer extends LayerBase {
   relu: boolean;
 }
 
-/** Sum of two maps, then ReLU. */
+/** x / (bias + alpha * sum of squares over 2 * radius + 1 channels)^beta. */
+export interface ResponseNormLayer extends LayerBase {
+  op: 'responseNorm';
+  radius: number;
+  bias: number;
+  alpha: number;
+  beta: number;
+}
+
+/** Sum of two maps. */
 export interface AddLayer extends LayerBase {
   op: 'add';
+  relu: boolean;
 }
 
 export interface ConcatLayer extends LayerBase {
   op: 'concat';
 }
 
-export type Layer = ConvLayer | PoolLayer | NormLayer | AddLayer | ConcatLayer;
+export type Layer = ConvLayer | PoolLayer | NormLayer | ResponseNormLayer | AddLayer | ConcatLayer;
 
 export interface Architecture {
   name: string;
@@ -169,7 +185,9 @@ function windowLength(input: number, layer: WindowLayer): number {
 
 /** Cells of padding before and behind an axis of `length` cells. */
 export function paddingOf({ pad, size, stride }: WindowLayer, length: number): [number, number] {
-  if (pad !== 'same') return [pad, pad];
+  if (typeof pad === 'number') return [pad, pad];
+  if (typeof pad === 'object') return [...pad];
+  if (pad === 'ceil') return [0, Math.max(Math.ceil((length - size) / stride) * stride + size - length, 0)];
   const total = Math.max((Math.ceil(length / stride) - 1) * stride + size - length, 0);
   return [Math.floor(total / 2), Math.ceil(total / 2)];
 }
@@ -190,7 +208,7 @@ export interface Parameter {
   layer: string;
   kind: ParameterKind;
   stage: string;
-  /** Kernels are [height, width, in, out]. */
+  /** Kernels are [height, width, in / groups, out]. */
   shape: number[];
 }
 
@@ -201,7 +219,7 @@ export function parametersOf(layers: readonly Layer[]): Parameter[] {
     const normOf = (channels: number): [ParameterKind, number[]][] =>
       (['gamma', 'beta', 'mean', 'variance'] as const).map((kind) => [kind, [channels]]);
     if (layer.op === 'conv') {
-      kinds.push(['kernel', [layer.size, layer.size, layer.inChannels, layer.outChannels]]);
+      kinds.push(['kernel', [layer.size, layer.size, layer.inChannels / (layer.groups ?? 1), layer.outChannels]]);
       if (layer.bias) kinds.push(['bias', [layer.outChannels]]);
       if (layer.norm) kinds.push(...normOf(layer.outChannels));
     } else if (layer.op === 'norm') kinds.push(...normOf(layer.channels));

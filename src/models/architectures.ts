@@ -1,16 +1,30 @@
 /** @file The trunks by name, and the meta and starting weights that belong to them. */
 import seedrandom from 'seedrandom';
 import { UsageError } from '../errors.js';
+import { alexnet, alexnetTorchvision } from './alexnet.js';
 import { type Architecture, cutTrunk, parametersOf } from './architecture.js';
 import { densenet121, densenet169, densenet201 } from './densenet.js';
 import { defaultPooling, type ModelMeta, type PoolingOptions } from './meta.js';
+import { mobilenet, mobilenetV2 } from './mobilenet.js';
 import { resnets } from './resnet.js';
 import type { NamedArrays } from './safetensors.js';
 import { rmacSmall } from './small.js';
 import { vgg16, vgg19 } from './vgg.js';
 
 export const architectures: ReadonlyMap<string, Architecture> = new Map(
-  [densenet121, densenet169, densenet201, ...resnets, vgg16, vgg19, rmacSmall].map((a) => [a.name, a]),
+  [
+    alexnet,
+    alexnetTorchvision,
+    densenet121,
+    densenet169,
+    densenet201,
+    mobilenet,
+    mobilenetV2,
+    ...resnets,
+    vgg16,
+    vgg19,
+    rmacSmall,
+  ].map((a) => [a.name, a]),
 );
 
 /** The architecture of that name. Throws `UsageError` listing the known ones. */

@@ -100,8 +100,9 @@ export class Backbone {
     switch (layer.op) {
       case 'conv': {
         const { factor, shift } = this.coefficients(layer);
-        let y = tf.conv2d(x, factor as tf.Tensor4D, layer.stride, explicitPadding(layer, x));
+        let y = convolve(x, factor as tf.Tensor4D, layer);
         if (shift !== undefined) y = y.add(shift);
+        if (layer.relu === 6) return tf.relu6(y);
         return layer.relu ? y.relu() : y;
       }
       case 'norm': {
@@ -109,8 +110,12 @@ export class Backbone {
         const y = x.mul<tf.Tensor4D>(factor).add<tf.Tensor4D>(shift!);
         return layer.relu ? y.relu() : y;
       }
-      case 'add':
-        return x.add<tf.Tensor4D>(inputs[1]).relu();
+      case 'responseNorm':
+        return tf.localResponseNormalization(x, layer.radius, layer.bias, layer.alpha, layer.beta);
+      case 'add': {
+        const sum = x.add<tf.Tensor4D>(inputs[1]);
+        return layer.relu ? sum.relu() : sum;
+      }
       case 'concat':
         return tf.concat(inputs, 3);
       case 'maxPool':
@@ -139,6 +144,19 @@ export class Backbone {
     this.variables.clear();
     this.norms.clear();
   }
+}
+
+function convolve(x: tf.Tensor4D, kernel: tf.Tensor4D, layer: ConvLayer): tf.Tensor4D {
+  const { groups = 1, inChannels, outChannels, size, stride } = layer;
+  const pad = explicitPadding(layer, x);
+  if (groups === 1) return tf.conv2d(x, kernel, stride, pad);
+  if (groups === inChannels) {
+    const filter = kernel.reshape<tf.Tensor4D>([size, size, inChannels, outChannels / inChannels]);
+    return tf.depthwiseConv2d(x, filter, stride, pad);
+  }
+  const kernels = tf.split<tf.Tensor4D>(kernel, groups, 3);
+  const maps = tf.split<tf.Tensor4D>(x, groups, 3).map((part, i) => tf.conv2d(part, kernels[i], stride, pad));
+  return tf.concat(maps, 3);
 }
 
 function explicitPadding(

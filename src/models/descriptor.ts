@@ -1,5 +1,5 @@
 /**
- * @file The descriptor model: pixels -> trunk -> regions -> l2 -> (shift, FC -> l2) -> sum -> l2. One class from training
+ * @file The descriptor model: pixels -> trunk -> regions (-> FC with bias) -> l2 -> (shift, FC -> l2) -> sum -> l2. One class from training
  * to export; parts can be run alone, so that trainers can keep the output of frozen stages.
  */
 import * as tf from '@tensorflow/tfjs';
@@ -17,6 +17,9 @@ import { kernelName, shiftName, whiten } from './whitening.js';
 
 /** GeM's exponent among the variables. */
 export const exponentName = 'pooling/p';
+
+export const projectionKernelName = 'projection/kernel';
+export const projectionBiasName = 'projection/bias';
 
 let created = 0;
 
@@ -62,7 +65,7 @@ export class DescriptorModel {
 
   /** Length of the descriptor. */
   get dimension(): number {
-    return this.meta.whitening?.dimension ?? this.trunk.channels;
+    return this.meta.whitening?.dimension ?? this.meta.projection?.dimension ?? this.trunk.channels;
   }
 
   /** Channels of the feature map. */
@@ -162,8 +165,19 @@ export class DescriptorModel {
     return preprocess(images, this.meta.preprocessing);
   }
 
-  /** [N, h, w, C] -> [N, R, C], not normalised. */
+  /** [N, h, w, C] -> [N, R, C], not normalised; C is the projection's dimension where there is one. */
   private regionVectors(map: tf.Tensor4D, imageSize: [number, number] | undefined): tf.Tensor3D {
+    const vectors = this.pooledVectors(map, imageSize);
+    if (this.meta.projection === undefined) return vectors;
+    const kernel = this.tail.get(projectionKernelName) as tf.Variable<tf.Rank.R2>;
+    const bias = this.tail.get(projectionBiasName) as tf.Variable<tf.Rank.R1>;
+    const [n, regions, channels] = vectors.shape;
+    const rows = tf.matMul(vectors.reshape([n * regions, channels]), kernel).add(bias);
+    return rows.reshape([n, regions, bias.shape[0]]);
+  }
+
+  /** [N, h, w, C] -> [N, R, C]. */
+  private pooledVectors(map: tf.Tensor4D, imageSize: [number, number] | undefined): tf.Tensor3D {
     const { pooling } = this.meta;
     switch (pooling.kind) {
       case 'mac':
@@ -196,16 +210,26 @@ function imageSizeOf(images: tf.Tensor4D): [number, number] {
   return [images.shape[1], images.shape[2]];
 }
 
-function tailNames({ pooling, whitening }: ModelMeta): string[] {
-  return [...(pooling.kind === 'gem' ? [exponentName] : []), ...(whitening ? [shiftName, kernelName] : [])];
+function tailNames({ pooling, projection, whitening }: ModelMeta): string[] {
+  return [
+    ...(pooling.kind === 'gem' ? [exponentName] : []),
+    ...(projection ? [projectionKernelName, projectionBiasName] : []),
+    ...(whitening ? [shiftName, kernelName] : []),
+  ];
 }
 
 /** Every tensor a model of this meta holds, with its shape. */
 function expectedShapes(meta: ModelMeta, trunk: Trunk): Map<string, number[]> {
   const shapes = new Map(parametersOf(trunk.layers).map(({ name, shape }) => [name, shape]));
   if (meta.pooling.kind === 'gem') shapes.set(exponentName, []);
-  if (meta.whitening !== undefined) {
-    shapes.set(shiftName, [trunk.channels]).set(kernelName, [trunk.channels, meta.whitening.dimension]);
+  const { projection, whitening } = meta;
+  if (projection !== undefined) {
+    shapes.set(projectionKernelName, [trunk.channels, projection.dimension]);
+    shapes.set(projectionBiasName, [projection.dimension]);
+  }
+  if (whitening !== undefined) {
+    const channels = projection?.dimension ?? trunk.channels;
+    shapes.set(shiftName, [channels]).set(kernelName, [channels, whitening.dimension]);
   }
   return shapes;
 }

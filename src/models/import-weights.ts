@@ -3,9 +3,17 @@
  * every tensor, and say in one error what does not fit.
  */
 import { InputError } from '../errors.js';
-import { cutTrunk, type Layer, type Parameter, parametersOf, torchPreprocessing, type Trunk } from './architecture.js';
+import {
+  caffePreprocessing,
+  cutTrunk,
+  type Layer,
+  type Parameter,
+  parametersOf,
+  torchPreprocessing,
+  type Trunk,
+} from './architecture.js';
 import { architectureNamed, architectures, defaultMeta } from './architectures.js';
-import type { ModelMeta, PoolingOptions } from './meta.js';
+import type { ModelMeta, PoolingOptions, Preprocessing } from './meta.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
 import { listed, problemOf } from './weight-checks.js';
 import { isClassifierHead, isCounter, plainName, sourceNames, type WeightLayout } from './weight-names.js';
@@ -17,6 +25,8 @@ export interface ImportOptions {
   pooling?: Partial<PoolingOptions>;
   imageSize?: number | undefined;
   provenance?: string | undefined;
+  /** Pixel arithmetic that the file states. Default: that of its layout. */
+  preprocessing?: Preprocessing | undefined;
 }
 
 export interface ImportedWeights {
@@ -74,24 +84,26 @@ export function importWeights(tensors: NamedArrays, source: string, options: Imp
   };
 }
 
-/** Keras' preprocessing belongs to the architecture; torchvision trains every network on the same input. */
+/** Keras' preprocessing belongs to the architecture; torchvision trains every network on the same input, Caffe too. */
 function metaFor(
   name: string,
   trunk: Trunk,
   layout: WeightLayout,
-  { pooling, imageSize, provenance }: Omit<ImportOptions, 'architecture' | 'cut'>,
+  { pooling, imageSize, provenance, preprocessing }: Omit<ImportOptions, 'architecture' | 'cut'>,
 ): ModelMeta {
   return defaultMeta(name, {
     cut: trunk.cut,
     ...(pooling && { pooling }),
     ...(layout === 'torchvision' && { preprocessing: torchPreprocessing }),
-    ...(layout === 'torchvision' && { normEpsilon: 1e-5 }),
+    ...(layout === 'caffe' && { preprocessing: caffePreprocessing }),
+    ...((layout === 'torchvision' || layout === 'caffe') && { normEpsilon: 1e-5 }),
+    ...(preprocessing && { preprocessing }),
     ...(imageSize !== undefined && { imageSize }),
     ...(provenance !== undefined && { provenance }),
   });
 }
 
-const layouts = ['keras', 'torchvision', 'rmac'] as const;
+const layouts = ['keras', 'torchvision', 'caffe', 'rmac'] as const;
 
 /** The layout most of whose names occur; one that explains less than half of the file is another network. */
 function detectLayout(
@@ -123,9 +135,16 @@ function bestLayout(architecture: string, parameters: readonly Parameter[], tens
     .reduce((a, b) => (b.found > a.found ? b : a));
 }
 
-/** Our order of axes: torch's [out, in, height, width] -> [height, width, in, out]. */
-function canonical(array: NamedArray, { kind }: Parameter, layout: WeightLayout): NamedArray {
-  if (layout !== 'torchvision' || kind !== 'kernel' || array.shape.length !== 4) return array;
+/**
+ * Our order of axes: torch's and Caffe's [out, in, height, width] -> [height, width, in, out], Keras' depthwise
+ * [height, width, in, 1] -> [height, width, 1, in].
+ */
+function canonical(array: NamedArray, { kind, shape }: Parameter, layout: WeightLayout): NamedArray {
+  if (layout === 'rmac' || kind !== 'kernel' || array.shape.length !== 4) return array;
+  if (layout === 'keras') {
+    const [h, w, inChannels, multiplier] = array.shape;
+    return shape[2] === 1 ? { ...array, shape: [h, w, 1, inChannels * multiplier] } : array;
+  }
   const [out, input, height, width] = array.shape as [number, number, number, number];
   const data = new Float32Array(array.data.length);
   let to = 0;

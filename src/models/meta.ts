@@ -42,6 +42,8 @@ export interface ModelMeta {
   cut: string;
   preprocessing: Preprocessing;
   pooling: PoolingOptions;
+  /** Present when pooled vectors go through `projection/kernel` and `projection/bias` before l2 and whitening (dirtorch). */
+  projection?: { dimension: number };
   /** Present when the model has `whitening/shift` and `whitening/kernel`. */
   whitening?: { dimension: number };
   /** Epsilon of the batch norms where it is not the architecture's own (Keras and torchvision differ). */
@@ -88,6 +90,7 @@ const metaSchema = z.strictObject({
     std: nonZeroTriple,
   }),
   pooling: poolingSchema,
+  projection: z.strictObject({ dimension: z.int().min(1) }).optional(),
   whitening: z.strictObject({ dimension: z.int().min(1) }).optional(),
   normEpsilon: z.number().positive().optional(),
   imageSize: z.int().min(1).optional(),

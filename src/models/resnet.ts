@@ -5,6 +5,7 @@
  * | name | weights | stride 2 in | conv1 | pool1 | epsilon |
  * |---|---|---|---|---|---|
  * | resnet50 | Keras up to 2.1 (from Caffe), with conv biases | first 1x1 | "same" | 3x3/2 without padding | 1e-3 |
+ * | resnet50-caffe, 101, 152 | Caffe (He, Gordo); conv1 of ResNet-50 has biases | first 1x1 | 3 | 3x3/2, rounded up | 1e-5 |
  * | resnet50-keras, 101, 152 | tf.keras applications, with conv biases | first 1x1 | 3 | 3x3/2, padding 1 | 1.001e-5 |
  * | resnet18-tv, 34, 50, 101, 152 | torchvision (v1.5) | 3x3 | 3 | 3x3/2, padding 1 | 1e-5 |
  *
@@ -28,6 +29,8 @@ interface Flavour {
   stemPad: Padding;
   poolPad: Padding;
   bias: boolean;
+  /** Caffe: conv1 of ResNet-50 alone has a bias. */
+  stemBias?: boolean;
 }
 
 interface Size {
@@ -45,6 +48,7 @@ const oldKeras: Flavour = {
   bias: true,
 };
 const keras: Flavour = { ...oldKeras, normEpsilon: 1.001e-5, stemPad: 3, poolPad: 1 };
+const caffe: Flavour = { ...oldKeras, normEpsilon: 1e-5, stemPad: 3, poolPad: 'ceil', bias: false };
 const torchvision: Flavour = {
   normEpsilon: 1e-5,
   preprocessing: torchPreprocessing,
@@ -62,6 +66,9 @@ const depth152: Size = { blocksPerStage: [3, 8, 36, 3], expansion: 4 };
 
 export const resnets: readonly Architecture[] = [
   resnet('resnet50', depth50, oldKeras),
+  resnet('resnet50-caffe', depth50, { ...caffe, stemBias: true }),
+  resnet('resnet101-caffe', depth101, caffe),
+  resnet('resnet152-caffe', depth152, caffe),
   resnet('resnet50-keras', depth50, keras),
   resnet('resnet101-keras', depth101, keras),
   resnet('resnet152-keras', depth152, keras),
@@ -84,7 +91,10 @@ function resnet(name: string, size: Size, flavour: Flavour): Architecture {
   };
 }
 
-function resnetLayers({ blocksPerStage, expansion }: Size, { strideIn, stemPad, poolPad, bias }: Flavour): Layer[] {
+function resnetLayers(
+  { blocksPerStage, expansion }: Size,
+  { strideIn, stemPad, poolPad, bias, stemBias = bias }: Flavour,
+): Layer[] {
   const conv = (
     name: string,
     input: string,
@@ -121,7 +131,7 @@ function resnetLayers({ blocksPerStage, expansion }: Size, { strideIn, stemPad, 
       pad: stemPad,
       inChannels: 3,
       outChannels: 64,
-      bias,
+      bias: stemBias,
       norm: true,
       relu: true,
     },
@@ -160,7 +170,7 @@ function resnetLayers({ blocksPerStage, expansion }: Size, { strideIn, stemPad, 
         skip = `${name}/shortcut`;
         layers.push(conv(skip, input, { stage, size: 1, stride, from: channels, to: wide, relu: false }));
       }
-      layers.push({ op: 'add', name, inputs: [branch, skip], stage });
+      layers.push({ op: 'add', name, inputs: [branch, skip], stage, relu: true });
       input = name;
       channels = wide;
     }
@@ -182,7 +192,9 @@ function aliases({ blocksPerStage, expansion }: Size): Map<string, string> {
       const block = `stage${i + 1}/block${j}`;
       activation += expansion === 1 ? 2 : 3;
       names.set(`activation_${activation}`, block);
-      names.set(`res${i + 2}${blockLetter(j, blocksPerStage, i)}`, block).set(`conv${i + 2}_block${j}_out`, block);
+      names
+        .set(`res${i + 2}${caffeBlock(i + 1, j, blocksPerStage[2] > 6)}`, block)
+        .set(`conv${i + 2}_block${j}_out`, block);
     }
     const last = `stage${i + 1}/block${count}`;
     for (const alias of [`conv${i + 2}`, `layer${i + 1}`, `stage${i + 1}`]) names.set(alias, last);
@@ -190,8 +202,8 @@ function aliases({ blocksPerStage, expansion }: Size): Map<string, string> {
   return names;
 }
 
-/** Caffe's res4a ... res4f; in the deeper networks res4a, res4b1 ... res4b22 where a stage has more than three blocks. */
-function blockLetter(block: number, blocksPerStage: readonly number[], stage: number): string {
-  const numbered = blocksPerStage[2] > 6 && blocksPerStage[stage] > 3;
-  return numbered && block > 1 ? `b${block - 1}` : 'abcdef'[block - 1];
+/** Caffe's letter in res4a ... res4f; ResNet-101 and 152 number the blocks of stages 2 and 3: res4a, res4b1 ... res4b22. */
+export function caffeBlock(stage: number, block: number, numbered: boolean): string {
+  const inNumberedStage = stage === 2 || stage === 3;
+  return numbered && inNumberedStage && block > 1 ? `b${block - 1}` : 'abcdef'[block - 1];
 }

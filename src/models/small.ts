@@ -55,7 +55,7 @@ function smallLayers(): Layer[] {
       conv(`${stage}/down`, input, { stage, stride: 2, from: channels, to: width }),
       conv(`${stage}/conv1`, `${stage}/down`, { stage, from: width, to: width }),
       conv(`${stage}/conv2`, `${stage}/conv1`, { stage, from: width, to: width, relu: false }),
-      { op: 'add', name: stage, inputs: [`${stage}/conv2`, `${stage}/down`], stage },
+      { op: 'add', name: stage, inputs: [`${stage}/conv2`, `${stage}/down`], stage, relu: true },
     );
     input = stage;
     channels = width;

@@ -1,32 +1,40 @@
 /**
- * @file Names of published weights -> ours. Each architecture says, for one of its layers, what Keras and torchvision call
- * the convolution and the batch norm of it; the suffixes (kernel or weight, moving_mean or running_mean) are the same
+ * @file Names of published weights -> ours. Each architecture says, for one of its layers, what Keras, torchvision and Caffe
+ * call the convolution and the batch norm of it; the suffixes (kernel or weight, moving_mean or running_mean) are the same
  * everywhere. Which of the layouts a file has is found by counting names.
  */
 import type { ParameterKind } from './architecture.js';
+import { caffeBlock } from './resnet.js';
 
-export type WeightLayout = 'rmac' | 'keras' | 'torchvision';
+export type WeightLayout = 'rmac' | 'keras' | 'torchvision' | 'caffe';
 
 /** What one of our layers is called elsewhere. A layer without the part has no name for it. */
 interface SourceLayer {
   conv?: string;
   norm?: string;
+  /** What the convolution calls its kernel, where that is not the framework's usual name. */
+  kernel?: string;
 }
 
 /** Our layer -> its names in the variants of one framework (old and new releases name layers differently). */
 type LayerNames = (layer: string) => readonly SourceLayer[];
 
-interface Naming {
-  keras: LayerNames;
-  torchvision: LayerNames;
-}
+/** Only the layouts in which the architecture's weights are published. */
+type Naming = Partial<Record<Exclude<WeightLayout, 'rmac'>, LayerNames>>;
 
 const namings: Readonly<Record<string, Naming>> = {
+  alexnet: { caffe: sameNames },
+  'alexnet-tv': { torchvision: torchAlexnet },
   densenet121: { keras: kerasDensenet, torchvision: torchDensenet },
   densenet169: { keras: kerasDensenet, torchvision: torchDensenet },
   densenet201: { keras: kerasDensenet, torchvision: torchDensenet },
+  mobilenet: { keras: kerasMobilenet },
+  'mobilenet-v2-tv': { torchvision: torchMobilenet },
   // The two generations of Keras names stand for two arithmetics: accepting both would give wrong maps without an error.
-  resnet50: { keras: oldKerasResnet, torchvision: torchResnet },
+  resnet50: { keras: caffeResnet(false), torchvision: torchResnet },
+  'resnet50-caffe': { caffe: caffeResnet(false) },
+  'resnet101-caffe': { caffe: caffeResnet(true) },
+  'resnet152-caffe': { caffe: caffeResnet(true) },
   'resnet50-keras': { keras: kerasResnet, torchvision: torchResnet },
   'resnet101-keras': { keras: kerasResnet, torchvision: torchResnet },
   'resnet152-keras': { keras: kerasResnet, torchvision: torchResnet },
@@ -35,8 +43,8 @@ const namings: Readonly<Record<string, Naming>> = {
   'resnet50-tv': { keras: kerasResnet, torchvision: torchResnet },
   'resnet101-tv': { keras: kerasResnet, torchvision: torchResnet },
   'resnet152-tv': { keras: kerasResnet, torchvision: torchResnet },
-  vgg16: { keras: kerasVgg, torchvision: torchVgg([2, 2, 3, 3]) },
-  vgg19: { keras: kerasVgg, torchvision: torchVgg([2, 2, 4, 4]) },
+  vgg16: { keras: kerasVgg, torchvision: torchVgg([2, 2, 3, 3]), caffe: sameNames },
+  vgg19: { keras: kerasVgg, torchvision: torchVgg([2, 2, 4, 4]), caffe: sameNames },
 };
 
 const residualLayer = /^stage(\d)\/block(\d+)\/(?:conv(\d)|shortcut)$/;
@@ -73,7 +81,8 @@ export function sourceNames(
   return layerNames(layer).flatMap((source) => {
     const prefix = source[part];
     if (prefix === undefined) return [];
-    return [layout === 'keras' ? `${prefix}/${suffix}` : `${prefix}.${suffix}`];
+    const own = kind === 'kernel' ? (source.kernel ?? suffix) : suffix;
+    return [layout === 'keras' ? `${prefix}/${own}` : `${prefix}.${own}`];
   });
 }
 
@@ -84,12 +93,43 @@ export function plainName(name: string): string {
 
 /** Tensors of the classifier behind the trunk: expected in complete files, and left out. */
 export function isClassifierHead(name: string): boolean {
-  return /^(fc\d*|predictions|probs|logits|classifier(\.\d+)?)[./](kernel|weight|bias)$/.test(plainName(name));
+  return /^(fc\d*|predictions|probs|logits|conv_preds|classifier(\.\d+)?)[./](kernel|weight|bias)$/.test(
+    plainName(name),
+  );
 }
 
 /** Counters that torch keeps beside a batch norm. */
 export function isCounter(name: string): boolean {
   return name.endsWith('.num_batches_tracked');
+}
+
+/** Networks whose layers we call as their Caffe definition does. */
+function sameNames(layer: string): SourceLayer[] {
+  return [{ conv: layer }];
+}
+
+/** Index of each convolution in torchvision's `features`, pooling and ReLU counted. */
+const torchAlexnetIndex: Readonly<Record<string, number>> = { conv1: 0, conv2: 3, conv3: 6, conv4: 8, conv5: 10 };
+
+function torchAlexnet(layer: string): SourceLayer[] {
+  return [{ conv: `features.${torchAlexnetIndex[layer]}` }];
+}
+
+/** `conv_dw_3` -> conv_dw_3 + conv_dw_3_bn. */
+function kerasMobilenet(layer: string): SourceLayer[] {
+  const name = { conv: layer, norm: `${layer}_bn` };
+  return [layer.startsWith('conv_dw') ? { ...name, kernel: 'depthwise_kernel' } : name];
+}
+
+/** `block3/conv2` -> features.3.conv.1.0 + .1.1; the projection at the end of a block has no pair of its own. */
+function torchMobilenet(layer: string): SourceLayer[] {
+  const pair = (prefix: string) => [{ conv: `${prefix}.0`, norm: `${prefix}.1` }];
+  if (layer === 'stem') return pair('features.0');
+  if (layer === 'out') return pair('features.18');
+  const [, block, part = '3'] = /^block(\d+)(?:\/conv(\d))?$/.exec(layer) ?? [];
+  const index = Number(part) - (block === '1' ? 2 : 1); // the first block has no expansion
+  const prefix = `features.${block}.conv`;
+  return part === '3' ? [{ conv: `${prefix}.${index}`, norm: `${prefix}.${index + 1}` }] : pair(`${prefix}.${index}`);
 }
 
 /** `block2/layer5/conv1` -> conv3_block5_1_conv + conv3_block5_1_bn. */
@@ -127,13 +167,18 @@ function torchDensenet(layer: string): SourceLayer[] {
   ];
 }
 
-/** `stage3/block6/conv2` -> res4f_branch2b + bn4f_branch2b: Keras up to 2.1, after Caffe. */
-function oldKerasResnet(layer: string): SourceLayer[] {
-  if (layer === 'conv1') return [{ conv: 'conv1', norm: 'bn_conv1' }];
-  const [, stage, block, conv] = residualLayer.exec(layer) ?? [];
-  const branch = conv === undefined ? '1' : `2${'abc'[Number(conv) - 1]}`;
-  const suffix = `${Number(stage) + 1}${'abcdef'[Number(block) - 1]}_branch${branch}`;
-  return [{ conv: `res${suffix}`, norm: `bn${suffix}` }];
+/**
+ * `stage3/block6/conv2` -> res4f_branch2b + bn4f_branch2b (`numbered`: res4b5_branch2b): Caffe, and Keras up to 2.1 after it.
+ * Caffe's Scale is part of the batch norm before it.
+ */
+function caffeResnet(numbered: boolean): LayerNames {
+  return (layer) => {
+    if (layer === 'conv1') return [{ conv: 'conv1', norm: 'bn_conv1' }];
+    const [, stage, block, conv] = residualLayer.exec(layer) ?? [];
+    const branch = conv === undefined ? '1' : `2${'abc'[Number(conv) - 1]}`;
+    const suffix = `${Number(stage) + 1}${caffeBlock(Number(stage), Number(block), numbered)}_branch${branch}`;
+    return [{ conv: `res${suffix}`, norm: `bn${suffix}` }];
+  };
 }
 
 /** `stage3/block6/conv2` -> conv4_block6_2_conv + conv4_block6_2_bn: Keras since. */

@@ -15,6 +15,12 @@ describe('cutTrunk', () => {
     ['densenet121', undefined, 'norm', 1024, 32],
     ['densenet121', 'conv4_block24_concat', 'block3', 1024, 16],
     ['densenet121', 'pool3_pool', 'transition2', 256, 16],
+    ['alexnet', undefined, 'conv5', 256, 16],
+    ['alexnet-tv', 'features', 'pool5', 256, 32],
+    ['mobilenet', 'conv_pw_11_relu', 'conv_pw_11', 512, 16],
+    ['mobilenet', undefined, 'conv_pw_13', 1024, 32],
+    ['mobilenet-v2-tv', 'features.13', 'block13', 96, 16],
+    ['mobilenet-v2-tv', undefined, 'out', 1280, 32],
     ['densenet169', undefined, 'norm', 1664, 32],
     ['densenet201', 'pool4_pool', 'transition3', 896, 32],
     ['resnet18-tv', undefined, 'stage4/block2', 512, 32],
@@ -78,6 +84,10 @@ test('published numbers of trainable and frozen values', () => {
   expect(count('resnet50')).toBe(23_587_712); // Keras, include_top=False
   expect(count('resnet50-tv')).toBe(25_557_032 - 2_049_000 + 53_120); // torchvision without fc, with running statistics
   expect(count('vgg16')).toBe(14_714_688); // Keras, include_top=False
+  expect(count('alexnet')).toBe(60_965_224 - 58_631_144); // Caffe without fc6, fc7 and fc8
+  expect(count('alexnet-tv')).toBe(61_100_840 - 58_631_144); // torchvision without its classifier
+  expect(count('mobilenet')).toBe(3_228_864); // Keras, include_top=False
+  expect(count('mobilenet-v2-tv')).toBe(3_504_872 - 1_281_000 + 34_112); // torchvision without classifier, with statistics
   expect(count('vgg19')).toBe(20_024_384); // Keras, include_top=False
   expect(count('densenet169')).toBe(12_642_880); // Keras, include_top=False
   expect(count('densenet201')).toBe(18_321_984); // Keras, include_top=False
@@ -87,8 +97,25 @@ test('published numbers of trainable and frozen values', () => {
   expect(count('resnet34-tv')).toBe(21_797_672 - 513_000 + 17_024);
 });
 
+test('map sizes of AlexNet: 227 px give the published 55, 27, 13 and 6; Caffe pools 32 cells to 16, torchvision to 15', () => {
+  const lengths = (name: string, px: number) =>
+    ['conv1', 'pool1', 'pool2', 'pool5'].map((cut) => mapLength(trunk(name, cut), px));
+  expect(lengths('alexnet', 227)).toEqual([55, 27, 13, 6]);
+  expect(lengths('alexnet-tv', 224)).toEqual([55, 27, 13, 6]);
+  expect([mapLength(trunk('alexnet', 'pool1'), 135), mapLength(trunk('alexnet-tv', 'pool1'), 131)]).toEqual([16, 15]);
+});
+
+test('map sizes of MobileNet: Keras pads an odd length behind only, torchvision on both sides', () => {
+  expect([mapLength(trunk('mobilenet', 'conv1'), 224), mapLength(trunk('mobilenet', 'conv1'), 225)]).toEqual([
+    112, 112,
+  ]);
+  expect([mapLength(trunk('mobilenet-v2-tv', 'stem'), 224), mapLength(trunk('mobilenet-v2-tv', 'stem'), 225)]).toEqual([
+    112, 113,
+  ]);
+});
+
 test('map sizes: 800 x 600 gives 25 x 19 for ResNet, whatever the flavour; the smallest side is exact', () => {
-  for (const name of ['resnet50', 'resnet50-keras', 'resnet50-tv']) {
+  for (const name of ['resnet50', 'resnet50-caffe', 'resnet50-keras', 'resnet50-tv']) {
     expect([mapLength(trunk(name), 800), mapLength(trunk(name), 600)], name).toEqual([25, 19]);
   }
   for (const name of architectures.keys()) {

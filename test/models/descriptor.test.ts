@@ -200,7 +200,7 @@ describe('create', () => {
   test('refuses unknown architectures, layers and whitening of the wrong size', () => {
     const { meta, weights } = smallModelParts();
     expect(() => DescriptorModel.create({ ...meta, architecture: 'lenet' }, weights)).toThrow(
-      'Known: densenet121, densenet169',
+      'Known: alexnet, alexnet-tv',
     );
     expect(() => DescriptorModel.create({ ...meta, cut: 'fc6' }, weights)).toThrow(
       'Layers to cut at: stem, stage1/down',

@@ -34,6 +34,19 @@ test.each([
   ['resnet50-keras', 'stage3/block6/conv2', 'bias', 'keras', 'conv4_block6_2_conv/bias'],
   ['resnet50-keras', 'stage1/block1/shortcut', 'gamma', 'keras', 'conv2_block1_0_bn/gamma'],
   ['resnet50-tv', 'stage1/block1/shortcut', 'gamma', 'torchvision', 'layer1.0.downsample.1.weight'],
+  ['alexnet', 'conv2', 'kernel', 'caffe', 'conv2.weight'],
+  ['alexnet-tv', 'conv5', 'bias', 'torchvision', 'features.10.bias'],
+  ['mobilenet', 'conv_dw_13', 'kernel', 'keras', 'conv_dw_13/depthwise_kernel'],
+  ['mobilenet', 'conv_dw_13', 'mean', 'keras', 'conv_dw_13_bn/moving_mean'],
+  ['mobilenet', 'conv_pw_13', 'kernel', 'keras', 'conv_pw_13/kernel'],
+  ['mobilenet-v2-tv', 'block1/conv2', 'kernel', 'torchvision', 'features.1.conv.0.0.weight'],
+  ['mobilenet-v2-tv', 'block1', 'gamma', 'torchvision', 'features.1.conv.2.weight'],
+  ['mobilenet-v2-tv', 'block3/conv2', 'gamma', 'torchvision', 'features.3.conv.1.1.weight'],
+  ['mobilenet-v2-tv', 'block3/conv3', 'kernel', 'torchvision', 'features.3.conv.2.weight'],
+  ['mobilenet-v2-tv', 'out', 'variance', 'torchvision', 'features.18.1.running_var'],
+  ['resnet50-caffe', 'stage3/block6/conv2', 'gamma', 'caffe', 'bn4f_branch2b.weight'],
+  ['resnet101-caffe', 'stage3/block23/conv3', 'kernel', 'caffe', 'res4b22_branch2c.weight'],
+  ['resnet101-caffe', 'stage1/block3/conv1', 'mean', 'caffe', 'bn2c_branch2a.running_mean'],
   ['resnet101-keras', 'stage3/block23/conv2', 'bias', 'keras', 'conv4_block23_2_conv/bias'],
   ['resnet34-tv', 'stage2/block1/shortcut', 'gamma', 'torchvision', 'layer2.0.downsample.1.weight'],
   ['resnet152-tv', 'stage3/block36/conv3', 'kernel', 'torchvision', 'layer3.35.conv3.weight'],
@@ -52,6 +65,15 @@ test('torch kernels [out, in, h, w] become [h, w, in, out]', () => {
   expect(kernel.shape).toEqual([3, 3, 3, 64]);
   // out 5, in 2, y 1, x 0: index ((5 * 3 + 2) * 3 + 1) * 3 + 0 = 156 there, ((1 * 3 + 0) * 3 + 2) * 64 + 5 = 709 here
   expect(kernel.data[709]).toBe(156 % 97);
+});
+
+test('Caffe layers by their own names, kernels [out, in, h, w], BGR with the ImageNet mean', () => {
+  const torch = saved('vgg16', 'torchvision', 'conv1_1');
+  const caffe = new Map([...torch].map(([name, array]) => [name.replace('features.0', 'conv1_1'), array]));
+  const result = importWeights(caffe, 'f', { architecture: 'vgg16', cut: 'conv1_1' });
+  expect(result.layout).toBe('caffe');
+  expect(result.weights).toEqual(importWeights(torch, 'f', { architecture: 'vgg16', cut: 'conv1_1' }).weights);
+  expect(result.meta.preprocessing).toMatchObject({ channels: 'bgr', mean: [103.939, 116.779, 123.68] });
 });
 
 test('the preprocessing and epsilon are those of the framework the weights come from', () => {
@@ -111,7 +133,7 @@ test('weights of another architecture or Keras generation are refused, never run
     'the names are those of --arch resnet50.',
   );
   expect(() => importWeights(old, 'f', { architecture: 'vgg16' })).toThrow(
-    'block1_conv1/kernel or features.0.weight or conv1_1/kernel was expected',
+    'block1_conv1/kernel or features.0.weight or conv1_1.weight or conv1_1/kernel was expected',
   );
   const torch = saved('resnet50-tv', 'torchvision', 'conv2');
   expect(() => importWeights(torch, 'f', { architecture: 'resnet50', cut: 'conv2' })).toThrow('missing: conv1.bias');

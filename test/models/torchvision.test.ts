@@ -1,5 +1,6 @@
 /**
- * @file Every backbone against torchvision with random weights on odd image sizes. Weights and images come from an integer
+ * @file Every backbone against its reference with random weights on odd image sizes: torchvision, or the network written out
+ * in torch operations where torchvision does not have it. Weights and images come from an integer
  * hash that scripts/reference-torchvision.py computes too; only its results are stored, in test/golden.
  */
 import { readFileSync } from 'node:fs';
@@ -11,7 +12,7 @@ import { architectureNamed, defaultMeta } from '../../src/models/architectures.j
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { importWeights } from '../../src/models/import-weights.js';
 import type { NamedArrays } from '../../src/models/safetensors.js';
-import { sourceNames } from '../../src/models/weight-names.js';
+import { sourceNames, type WeightLayout } from '../../src/models/weight-names.js';
 import { expectClose, relativeDistance } from '../support/close.js';
 import '../support/engine.js';
 import { readGoldenNpy } from '../support/npy.js';
@@ -33,22 +34,26 @@ function uniform(name: string, count: number, from: (u: number) => number): Floa
 function hashedTensor(name: string, shape: number[]): Float32Array {
   const count = shape.reduce((a, b) => a * b, 1);
   if (shape.length === 4) {
-    const bound = Math.sqrt(6 / (shape[1] * shape[2] * shape[3]));
+    const keras = name.includes('/');
+    const outputs = !keras ? shape[0] : name.endsWith('depthwise_kernel') ? shape[2] : shape[3];
+    const bound = Math.sqrt((6 * outputs) / count);
     return uniform(name, count, (u) => u * bound);
   }
-  if (name.endsWith('running_var')) return uniform(name, count, (u) => 1 + u / 2);
-  if (name.endsWith('.weight')) return uniform(name, count, (u) => 1 + u / 4);
+  if (/running_var$|moving_variance$/.test(name)) return uniform(name, count, (u) => 1 + u / 2);
+  if (/\.weight$|\/gamma$/.test(name)) return uniform(name, count, (u) => 1 + u / 4);
   return uniform(name, count, (u) => u / 10);
 }
 
-/** A state dict as torchvision would have saved it: its names, kernels [out, in, height, width]. */
-function stateDict(architecture: string): NamedArrays {
+/** Weights as the framework would have saved them: its names, its order of a kernel's axes. */
+function stateDict(architecture: string, layout: WeightLayout): NamedArrays {
   const { layers } = architectureNamed(architecture);
   return new Map(
     parametersOf(layers).map((parameter) => {
       const [h, w, i, o] = parameter.shape;
-      const shape = parameter.kind === 'kernel' ? [o, i, h, w] : parameter.shape;
-      const name = sourceNames(architecture, parameter, 'torchvision')[0];
+      const name = sourceNames(architecture, parameter, layout)[0];
+      let { shape } = parameter;
+      if (parameter.kind === 'kernel' && layout !== 'keras') shape = [o, i, h, w];
+      else if (name.endsWith('depthwise_kernel')) shape = [h, w, o, i];
       return [name, { shape, data: hashedTensor(name, shape) }];
     }),
   );
@@ -64,7 +69,18 @@ interface Golden {
 const folder = join(import.meta.dirname, '../golden');
 const golden = JSON.parse(readFileSync(join(folder, 'torchvision.json'), 'utf8')) as Golden;
 
-const networks = [
+interface Network {
+  network: string;
+  architecture: string;
+  cut?: string;
+  layout?: WeightLayout;
+}
+
+const networks: Network[] = [
+  { network: 'alexnet', architecture: 'alexnet', cut: 'pool5', layout: 'caffe' },
+  { network: 'alexnet-tv', architecture: 'alexnet-tv' },
+  { network: 'mobilenet', architecture: 'mobilenet', layout: 'keras' },
+  { network: 'mobilenet-v2-tv', architecture: 'mobilenet-v2-tv' },
   { network: 'densenet121', architecture: 'densenet121' },
   { network: 'densenet169', architecture: 'densenet169' },
   { network: 'densenet201', architecture: 'densenet201' },
@@ -78,12 +94,14 @@ const networks = [
   { network: 'resnet152-tv', architecture: 'resnet152-tv' },
   { network: 'resnet50-keras', architecture: 'resnet50-keras' },
   { network: 'resnet101-keras', architecture: 'resnet101-keras' },
+  { network: 'resnet50-caffe', architecture: 'resnet50-caffe', layout: 'caffe' },
+  { network: 'resnet101-caffe', architecture: 'resnet101-caffe', layout: 'caffe' },
   { network: 'resnet50', architecture: 'resnet50' },
 ];
 
-describe.each(networks)('$network', ({ network, architecture, cut }) => {
+describe.each(networks)('$network', ({ network, architecture, cut, layout = 'torchvision' }) => {
   test('its map equals the reference to 1e-4 on odd sizes', async () => {
-    const { meta, weights } = importWeights(stateDict(architecture), 'reference', { architecture, cut });
+    const { meta, weights } = importWeights(stateDict(architecture, layout), 'reference', { architecture, cut });
     // Torch names mean torch's pixels and epsilon to the importer; the Keras flavours of the reference have their own.
     const keras = architecture === 'resnet50' || architecture.endsWith('-keras');
     const model = DescriptorModel.create(keras ? defaultMeta(architecture, { cut }) : meta, weights);

@@ -1,0 +1,152 @@
+/**
+ * @file Downloads a file whole or not at all: into `<file>.part`, continued by HTTP Range after a broken connection or in
+ * the next run, its checksum verified, then renamed into place.
+ */
+import { createHash, type Hash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { InputError, messageOf } from '../errors.js';
+import { assertWritable, type WriteOptions } from './files.js';
+
+export interface Checksum {
+  algorithm: 'sha256' | 'md5';
+  /** Hex digits, all of them or the first ones. */
+  digits: string;
+}
+
+export interface DownloadOptions extends WriteOptions {
+  checksum?: Checksum | undefined;
+  signal?: AbortSignal;
+  /** Called with the bytes so far and all bytes, where the server says how many. */
+  onProgress?: (done: number, total: number | undefined) => void;
+  /** Connections that may break, after those that brought nothing. Default 4. */
+  retries?: number;
+  /** A connection that brings nothing for so long is broken, ms. Default 30000. */
+  idleMs?: number;
+  maxBytes?: number;
+}
+
+export interface Downloaded {
+  bytes: number;
+  /** Whether a checksum was known and fits. */
+  verified: boolean;
+  sha256: string;
+}
+
+/** A connection that broke; the part that came is kept. */
+class Broken extends Error {}
+
+/** Downloads `url` to `file`. Throws `InputError` when the server refuses, the checksum differs or connections keep breaking. */
+export async function downloadFile(url: string, file: string, options: DownloadOptions = {}): Promise<Downloaded> {
+  const { checksum, retries = 4, signal } = options;
+  assertWritable(file, options);
+  await mkdir(dirname(file), { recursive: true });
+  const part = `${file}.part`;
+  let failures = 0;
+  for (;;) {
+    const before = await sizeOf(part);
+    try {
+      await continueDownload(url, part, options);
+      break;
+    } catch (error) {
+      if (signal?.aborted) throw new InputError(`Stopped; ${part} keeps what came, and the same command continues.`);
+      if (!(error instanceof Broken)) throw error;
+      failures = (await sizeOf(part)) > before ? 1 : failures + 1;
+      if (failures > retries) {
+        throw new InputError(`${url}: the connection keeps breaking (${error.message}). The same command continues.`);
+      }
+      await sleep(Math.min(100 * 2 ** failures, 5000), undefined, { signal }).catch(() => {});
+    }
+  }
+  const [sha256, own] = await hashesOf(part, checksum?.algorithm ?? 'sha256');
+  if (checksum !== undefined && !own.startsWith(checksum.digits)) {
+    await rm(part, { force: true });
+    throw new InputError(
+      `${url}: the ${checksum.algorithm} is ${own.slice(0, checksum.digits.length)}, ${checksum.digits} expected; the file was removed. Try again.`,
+    );
+  }
+  const bytes = await sizeOf(part);
+  await rename(part, file);
+  return { bytes, verified: checksum !== undefined, sha256 };
+}
+
+async function continueDownload(
+  url: string,
+  part: string,
+  { signal, onProgress, idleMs = 30_000, maxBytes = 2 ** 33 }: DownloadOptions,
+): Promise<void> {
+  let start = await sizeOf(part);
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  signal?.addEventListener('abort', abort);
+  let idle = setTimeout(abort, idleMs);
+  try {
+    const headers: Record<string, string> = { 'accept-encoding': 'identity' };
+    if (start > 0) headers.range = `bytes=${start}-`;
+    const response = await fetch(url, { headers, signal: stop.signal });
+    if (response.status === 416) {
+      await response.body?.cancel();
+      if (response.headers.get('content-range') === `bytes */${start}`) return; // all of it is there
+      await rm(part, { force: true });
+      throw new Broken('the part of an earlier run did not fit');
+    }
+    if (response.status >= 500) throw new Broken(`status ${response.status}`);
+    if (!response.ok || response.body === null) {
+      throw new InputError(`${url}: the server answers ${response.status} ${response.statusText}.`);
+    }
+    if (response.status !== 206 || !startsAt(response, start)) start = 0; // without Range, from the beginning
+    const length = response.headers.get('content-length');
+    const total = length === null ? undefined : start + Number(length);
+    if ((total ?? 0) > maxBytes) throw new InputError(`${url} has ${total} bytes, at most ${maxBytes} expected.`);
+    const out = await open(part, start === 0 ? 'w' : 'a');
+    try {
+      let done = start;
+      for await (const chunk of response.body) {
+        clearTimeout(idle);
+        idle = setTimeout(abort, idleMs);
+        done += chunk.byteLength;
+        if (done > maxBytes) throw new InputError(`${url} has more than ${maxBytes} bytes.`);
+        await out.writeFile(chunk);
+        onProgress?.(done, total);
+      }
+      if (total !== undefined && done !== total) throw new Broken(`${done} of ${total} bytes`);
+      await out.sync();
+    } finally {
+      await out.close();
+    }
+  } catch (error) {
+    if (error instanceof InputError || error instanceof Broken) throw error;
+    throw new Broken(stop.signal.aborted ? `nothing for ${idleMs / 1000} s` : reasonOf(error));
+  } finally {
+    clearTimeout(idle);
+    signal?.removeEventListener('abort', abort);
+  }
+}
+
+/** Whether a partial answer continues where we stopped. */
+function startsAt(response: Response, start: number): boolean {
+  return response.headers.get('content-range')?.startsWith(`bytes ${start}-`) ?? false;
+}
+
+/** fetch hides why it failed in the cause. */
+function reasonOf(error: unknown): string {
+  return error instanceof Error && error.cause instanceof Error ? error.cause.message : messageOf(error);
+}
+
+async function sizeOf(file: string): Promise<number> {
+  try {
+    return (await stat(file)).size;
+  } catch {
+    return 0;
+  }
+}
+
+/** The sha256 of a file, and its hash by `algorithm`. */
+async function hashesOf(file: string, algorithm: Checksum['algorithm']): Promise<[string, string]> {
+  const hashes: Hash[] = [createHash('sha256'), createHash(algorithm)];
+  for await (const chunk of createReadStream(file)) for (const hash of hashes) hash.update(chunk as Buffer);
+  const [sha256, own] = hashes.map((hash) => hash.digest('hex'));
+  return [sha256, own];
+}

@@ -1,0 +1,142 @@
+/**
+ * @file PyTorch checkpoints, `.pth` and `.pt`: the zip form (torch 1.6 and newer) and the older stream of pickles with raw
+ * storages behind them. What is found: the state_dict, its tensors as float32, and the rest of the checkpoint as plain data.
+ */
+import type { NamedArray, NamedArrays } from '../safetensors.js';
+import { ByteReader, latin1, Malformed, parsing, utf8 } from './bytes.js';
+import { columnMajorStrides, elementCount, elementSize, gather } from './elements.js';
+import { type PickleValue, readPickle, Tuple } from './pickle.js';
+import { NumpyArray, type StorageReference, TensorReference, torchRules } from './torch-names.js';
+import type { WeightFile } from './weight-file.js';
+import { ZipArchive } from './zip.js';
+
+/** `\x80\x02` and LONG1 with torch's magic number 0x1950a86a20f9469cfc6c. */
+const legacyMagic = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, 0x2e];
+
+/** A pickle that torch.save of before 1.6 wrote. */
+export function isLegacyTorch(bytes: Uint8Array): boolean {
+  return legacyMagic.every((byte, i) => bytes[i] === byte);
+}
+
+/** A checkpoint as plain values, with its tensors not yet read. */
+export interface Checkpoint {
+  root: PickleValue;
+  /** A tensor or array as float32. */
+  read(value: TensorReference | NumpyArray): NamedArray;
+}
+
+/** Keys under which training programs put the weights. */
+const stateKeys = ['state_dict', 'model_state_dict', 'model', 'net', 'weights'];
+
+/** Reads a checkpoint in memory. Throws `InputError` on anything malformed, and on a pickle that asks to call something. */
+export function parseTorch(bytes: Uint8Array, source: string): WeightFile {
+  return parsing(source, 'a PyTorch checkpoint', () => {
+    const checkpoint = isLegacyTorch(bytes) ? readLegacy(bytes) : readZip(bytes);
+    const tensors: NamedArrays = new Map();
+    const dtypes = new Map<string, string>();
+    let left = bytes.byteLength; // values: what many views of one storage may add up to
+    for (const [name, value] of stateOf(checkpoint.root)) {
+      left -= elementCount(value.shape);
+      if (left < 0) throw new Malformed('its tensors show more values than the file holds');
+      tensors.set(name, checkpoint.read(value));
+      dtypes.set(name, value instanceof TensorReference ? value.storage.type : (value.type?.type ?? 'object'));
+    }
+    return { format: 'pytorch', tensors, dtypes, metadata: {}, checkpoint };
+  });
+}
+
+/** The tensors of the state_dict by name: under one of the usual keys, or the root itself. */
+function stateOf(root: PickleValue): [string, TensorReference | NumpyArray][] {
+  if (!(root instanceof Map)) throw new Malformed('it holds no state_dict (a dict of tensors by name)');
+  const key = stateKeys.find((each) => root.get(each) instanceof Map);
+  const state = (key === undefined ? root : root.get(key)) as Map<PickleValue, PickleValue>;
+  const found = [...state].filter(([name, value]) => typeof name === 'string' && isArray(value)) as [
+    string,
+    TensorReference | NumpyArray,
+  ][];
+  if (found.length === 0) throw new Malformed('it holds no state_dict (a dict of tensors by name)');
+  return found;
+}
+
+export function isArray(value: PickleValue): value is TensorReference | NumpyArray {
+  return value instanceof TensorReference || value instanceof NumpyArray;
+}
+
+function readZip(bytes: Uint8Array): Checkpoint {
+  const archive = new ZipArchive(bytes);
+  const pickle = archive.names.find((name) => /^[^/]+\/data\.pkl$/.test(name));
+  if (pickle === undefined) throw new Malformed('the archive has no data.pkl');
+  const folder = pickle.slice(0, -'data.pkl'.length);
+  const order = archive.read(`${folder}byteorder`);
+  const littleEndian = order === undefined || utf8(order).trim() !== 'big';
+  const root = readPickle(
+    new ByteReader(archive.read(pickle)!),
+    torchRules((reference) => reference),
+  );
+  return checkpointOf(root, littleEndian, ({ key }) => archive.read(`${folder}data/${key}`));
+}
+
+/** Magic number, protocol, machine, the pickle, the keys of its storages, then each storage behind its element count. */
+function readLegacy(bytes: Uint8Array): Checkpoint {
+  const reader = new ByteReader(bytes);
+  const storages = new Map<string, StorageReference>();
+  const parts = new Map<string, { key: string; offset: number }>();
+  const plain = torchRules((reference) => reference);
+  readPickle(reader, plain);
+  readPickle(reader, plain);
+  const machine = readPickle(reader, plain);
+  if (machine instanceof Map && machine.get('little_endian') === false) {
+    throw new Malformed('a big-endian machine wrote it; load and save it with a newer torch');
+  }
+  const root = readPickle(
+    reader,
+    torchRules((reference, id) => {
+      storages.set(reference.key, reference);
+      const view = id.items[5];
+      if (!(view instanceof Tuple)) return reference;
+      const part = `${reference.key}/${String(view.items[0])}`; // a slice of another storage, as torch before 1.0 wrote
+      parts.set(part, { key: reference.key, offset: Number(view.items[1]) });
+      return { ...reference, key: part, count: Number(view.items[2]) };
+    }),
+  );
+  const keys = readPickle(reader, plain);
+  if (!Array.isArray(keys)) throw new Malformed('the list of storages is missing');
+  const contents = new Map<string, Uint8Array>();
+  for (const key of keys.map(String)) {
+    const storage = storages.get(key);
+    if (storage === undefined || contents.has(key)) throw new Malformed('the list of storages is broken');
+    const stored = reader.u64();
+    if (stored !== storage.count) throw new Malformed(`a storage has ${stored} values, ${storage.count} expected`);
+    contents.set(key, reader.take(stored * elementSize[storage.type]));
+  }
+  return checkpointOf(root, true, ({ key, type, count }) => {
+    const part = parts.get(key);
+    if (part === undefined) return contents.get(key);
+    const size = elementSize[type];
+    return contents.get(part.key)?.subarray(part.offset * size, (part.offset + count) * size);
+  });
+}
+
+function checkpointOf(
+  root: PickleValue,
+  littleEndian: boolean,
+  contentOf: (storage: StorageReference) => Uint8Array | undefined,
+): Checkpoint {
+  return {
+    root,
+    read(value) {
+      if (value instanceof NumpyArray) return readNumpy(value);
+      const { storage, offset, shape, strides } = value;
+      const bytes = contentOf(storage);
+      if (bytes === undefined)
+        throw new Malformed(`storage ${latin1(Buffer.from(storage.key.slice(0, 40)))} is missing`);
+      return gather({ bytes, type: storage.type, littleEndian }, { shape, strides, offset });
+    },
+  };
+}
+
+function readNumpy({ bytes, type, shape, columnMajor }: NumpyArray): NamedArray {
+  if (type === undefined) throw new Malformed('a NumPy array has no type');
+  const strides = columnMajor ? columnMajorStrides(shape) : columnMajorStrides(shape.toReversed()).toReversed();
+  return gather({ bytes, type: type.type, littleEndian: type.littleEndian }, { shape, strides });
+}

@@ -1,0 +1,141 @@
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, test } from 'vitest';
+import { downloadFile } from '../../src/data/download.js';
+import { publishedWeights, publishedWeightsNamed } from '../../src/data/published-weights.js';
+import { InputError, UsageError } from '../../src/errors.js';
+
+const content = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
+const sha256 = createHash('sha256').update(content).digest('hex');
+const servers: Server[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections();
+    server.close();
+  }
+});
+
+/** A server on this machine; `asked` collects the Range headers. */
+async function serve(answer: (request: IncomingMessage, response: ServerResponse, count: number) => void) {
+  const asked: (string | undefined)[] = [];
+  const server = createServer((request, response) => {
+    asked.push(request.headers.range);
+    answer(request, response, asked.length);
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/w.pth`, asked };
+}
+
+/** Answers Range requests as servers of files do. */
+function sendRange(request: IncomingMessage, response: ServerResponse, upTo = content.length): void {
+  const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  if (start >= content.length) {
+    response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
+    return;
+  }
+  const range = { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` };
+  response.writeHead(start > 0 ? 206 : 200, { 'content-length': content.length - start, ...(start > 0 && range) });
+  if (upTo >= content.length) response.end(content.subarray(start));
+  else response.write(content.subarray(start, Math.max(start, upTo)), () => setTimeout(() => response.destroy(), 20));
+}
+
+const target = () => join(mkdtempSync(join(tmpdir(), 'rmac-download-')), 'sub', 'w.pth');
+
+test('a file arrives whole, verified by the first digits of its sha256', async () => {
+  const { url } = await serve((request, response) => sendRange(request, response));
+  const file = target();
+  const result = await downloadFile(url, file, { checksum: { algorithm: 'sha256', digits: sha256.slice(0, 8) } });
+  expect(result).toEqual({ bytes: content.length, verified: true, sha256 });
+  expect(readFileSync(file)).toEqual(content);
+  expect(existsSync(`${file}.part`)).toBe(false);
+});
+
+test('without a checksum the result says that nothing was verified', async () => {
+  const { url } = await serve((request, response) => sendRange(request, response));
+  expect(await downloadFile(url, target())).toMatchObject({ verified: false, sha256 });
+});
+
+test('a connection that drops is continued where it broke', async () => {
+  const { url, asked } = await serve((request, response, count) =>
+    sendRange(request, response, count < 3 ? count * 100_000 : content.length),
+  );
+  const file = target();
+  await downloadFile(url, file);
+  expect(readFileSync(file)).toEqual(content);
+  expect(asked).toEqual([undefined, 'bytes=100000-', 'bytes=200000-']);
+});
+
+test('the part of an earlier run is continued, and a complete one is only verified', async () => {
+  const { url, asked } = await serve((request, response) => sendRange(request, response));
+  const file = target();
+  await expect(downloadFile('http://127.0.0.1:1/w', file, { retries: 0 })).rejects.toThrow(InputError); // makes the folder
+  writeFileSync(`${file}.part`, content.subarray(0, 1234));
+  await downloadFile(url, file);
+  expect(readFileSync(file)).toEqual(content);
+  writeFileSync(`${file}.part`, content);
+  await downloadFile(url, file, { overwrite: true });
+  expect(asked).toEqual(['bytes=1234-', 'bytes=300000-']);
+});
+
+test('a server without Range starts again from the beginning', async () => {
+  const { url } = await serve((_, response) => {
+    response.writeHead(200, { 'content-length': content.length }).end(content);
+  });
+  const file = target();
+  await expect(downloadFile('http://127.0.0.1:1/w', file, { retries: 0 })).rejects.toThrow(/keeps breaking/);
+  writeFileSync(`${file}.part`, 'something else');
+  await downloadFile(url, file);
+  expect(readFileSync(file)).toEqual(content);
+});
+
+test('a wrong checksum removes what came and leaves no file', async () => {
+  const { url } = await serve((request, response) => sendRange(request, response));
+  const file = target();
+  const checksum = { algorithm: 'md5', digits: '00000000000000000000000000000000' } as const;
+  await expect(downloadFile(url, file, { checksum })).rejects.toThrow(/the md5 is [0-9a-f]{32}, 0{32} expected/);
+  expect(existsSync(file) || existsSync(`${file}.part`)).toBe(false);
+});
+
+test('a server that refuses, keeps breaking, or goes silent ends in one line', async () => {
+  const missing = await serve((_, response) => response.writeHead(404).end());
+  await expect(downloadFile(missing.url, target())).rejects.toThrow(/the server answers 404 Not Found\.$/);
+  const broken = await serve((_, response) => response.destroy());
+  await expect(downloadFile(broken.url, target(), { retries: 1 })).rejects.toThrow(/keeps breaking/);
+  expect(broken.asked.length).toBe(2);
+  const silent = await serve((_, response) => response.writeHead(200, { 'content-length': 10 }).write('x'));
+  await expect(downloadFile(silent.url, target(), { retries: 0, idleMs: 200 })).rejects.toThrow(/nothing for 0\.2 s/);
+  const endless = await serve((_, response) => response.writeHead(200, { 'content-length': 2 ** 40 }).write('x'));
+  await expect(downloadFile(endless.url, target())).rejects.toThrow(/has 1099511627776 bytes/);
+});
+
+test('an existing file is not replaced unless told', async () => {
+  const { url } = await serve((request, response) => sendRange(request, response));
+  const file = target();
+  await downloadFile(url, file);
+  await expect(downloadFile(url, file)).rejects.toThrow(/--overwrite/);
+});
+
+test('Ctrl-C keeps what came', async () => {
+  const stop = new AbortController();
+  const { url } = await serve((_, response) => {
+    response.writeHead(200, { 'content-length': content.length }).write(content.subarray(0, 1000));
+  });
+  const file = target();
+  const running = downloadFile(url, file, { signal: stop.signal, onProgress: () => stop.abort() });
+  await expect(running).rejects.toThrow(/the same command continues/);
+  expect(readFileSync(`${file}.part`).length).toBe(1000);
+});
+
+test('published weights: every name is its own key, torchvision names carry their checksum', () => {
+  for (const [name, { url, checksum, licence }] of publishedWeights) {
+    expect(publishedWeightsNamed(name).name).toBe(name);
+    expect(licence).not.toBe('');
+    if (url.includes('download.pytorch.org')) expect(url).toContain(checksum!.digits);
+  }
+  expect(() => publishedWeightsNamed('x')).toThrow(UsageError);
+});

@@ -1,0 +1,77 @@
+/** What the networks with grouped, channel-by-channel and normalized layers need beyond the right map: training and export. */
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import * as tf from '@tensorflow/tfjs';
+import { afterAll, describe, expect, test } from 'vitest';
+import { exportOnnx, verifyOnnx } from '../../src/export/onnx.js';
+import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
+import { DescriptorModel } from '../../src/models/descriptor.js';
+import { expectClose, relativeDistance } from '../support/close.js';
+import { expectNoLeak } from '../support/leak.js';
+import '../support/engine.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'rmac-networks-'));
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+/** Seeded weights in which every residual branch is alive. */
+function modelOf(architecture: string): DescriptorModel {
+  const weights = initialWeights(architecture, 1);
+  for (const [name, { data }] of weights) if (name.endsWith('/gamma')) data.fill(0.7);
+  return DescriptorModel.create(defaultMeta(architecture, { pooling: { kind: 'mac' } }), weights);
+}
+
+const image = () =>
+  tf.tensor4d(
+    Float32Array.from({ length: 63 * 47 * 3 }, (_, i) => (i * 7919) % 256),
+    [1, 63, 47, 3],
+  );
+
+/** The descriptor, and the gradient of its projection on a fixed vector with respect to every variable. */
+function descriptorAndGradients(architecture: string) {
+  const model = modelOf(architecture);
+  const x = image();
+  const direction = tf.tensor1d(Float32Array.from({ length: model.dimension }, (_, i) => Math.sin(1 + i)));
+  const { value, grads } = tf.variableGrads(
+    () => tf.sum<tf.Scalar>(model.describe(x).mul(direction)),
+    [...model.variables.values()],
+  );
+  const gradients = new Map([...model.variables].map(([name, variable]) => [name, grads[variable.name].dataSync()]));
+  const result = { value: value.dataSync()[0], gradients };
+  tf.dispose([x, direction, value, grads]);
+  model.dispose();
+  return result;
+}
+
+describe.each(['alexnet', 'mobilenet', 'mobilenet-v2-tv'])('%s', (architecture) => {
+  test("every variable's gradient is that of tfjs's JavaScript backend", async () => {
+    const ours = descriptorAndGradients(architecture);
+    await tf.setBackend('cpu');
+    const theirs = descriptorAndGradients(architecture);
+    await tf.setBackend('onnx');
+    expectClose(ours.value, theirs.value, { absolute: 1e-5 });
+    for (const [name, gradient] of ours.gradients) {
+      expect(
+        gradient.some((v) => v !== 0),
+        name,
+      ).toBe(true);
+      expect(relativeDistance(gradient, theirs.gradients.get(name)!), name).toBeLessThan(1e-3);
+    }
+  });
+
+  test('frozen stages and the rest give the whole, exported or not, without leaks', async () => {
+    const model = modelOf(architecture);
+    const x = image();
+    const whole = model.describe(x).dataSync();
+    const stage = model.stages[2];
+    const parts = tf.tidy(() => model.describeFromPrefix(model.prefix(x, stage), stage).dataSync());
+    expectClose(parts, whole, { absolute: 1e-6 });
+    const { files } = await exportOnnx(model, join(folder, architecture), [{ width: 47, height: 63 }]);
+    expect(await verifyOnnx(model, join(folder, architecture), files[0])).toMatchObject({ ok: true });
+    await expectNoLeak(() => model.describe(x).dispose());
+    x.dispose();
+    model.dispose();
+  });
+});
