@@ -114,9 +114,12 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   private runFinishedStep(): void {
-    const [outermost] = tf.engine().state.scopeStack;
+    const { scopeStack, activeTape } = tf.engine().state;
+    const [outermost] = scopeStack;
     if (outermost === this.outermostScope) return;
     this.outermostScope = outermost;
+    // Between a forward pass and its gradients nothing is finished.
+    if ((activeTape?.length ?? 0) > 0) return;
     if (this.heldSinceRun >= stepTensors && this.pending.size > 0) this.run([...this.pending]);
   }
 

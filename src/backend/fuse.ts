@@ -163,7 +163,7 @@ function findFusions(
         chain.push(bias);
       }
       if (beyondStandard) {
-        const add = process.env.NOZ ? undefined : next(chain[chain.length - 1], 'Add');
+        const add = next(chain[chain.length - 1], 'Add');
         const addend = add && addendOf(add, `${chain[chain.length - 1].name}_0`);
         if (addend !== undefined) {
           fusion.addend = addend;

@@ -3,15 +3,7 @@
  * every tensor, and say in one error what does not fit.
  */
 import { InputError } from '../errors.js';
-import {
-  caffePreprocessing,
-  cutTrunk,
-  type Layer,
-  type Parameter,
-  parametersOf,
-  torchPreprocessing,
-  type Trunk,
-} from './architecture.js';
+import { cutTrunk, type Layer, type Parameter, parametersOf, torchPreprocessing, type Trunk } from './architecture.js';
 import { architectureNamed, architectures, defaultMeta } from './architectures.js';
 import type { ModelMeta, PoolingOptions, Preprocessing } from './meta.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
@@ -84,7 +76,7 @@ export function importWeights(tensors: NamedArrays, source: string, options: Imp
   };
 }
 
-/** Keras' preprocessing belongs to the architecture; torchvision trains every network on the same input, Caffe too. */
+/** Preprocessing belongs to the architecture (Keras, Caffe); torchvision trains every network on the same input. */
 function metaFor(
   name: string,
   trunk: Trunk,
@@ -95,7 +87,6 @@ function metaFor(
     cut: trunk.cut,
     ...(pooling && { pooling }),
     ...(layout === 'torchvision' && { preprocessing: torchPreprocessing }),
-    ...(layout === 'caffe' && { preprocessing: caffePreprocessing }),
     ...((layout === 'torchvision' || layout === 'caffe') && { normEpsilon: 1e-5 }),
     ...(preprocessing && { preprocessing }),
     ...(imageSize !== undefined && { imageSize }),

@@ -136,3 +136,37 @@ test('a tensor that is disposed of while it is being read is still read', async 
 test('a device that this machine lacks is one clear error', async () => {
   await expect(startEngine({ device: 'tensorflow' })).rejects.toThrow(/npm install/);
 });
+
+test('a training loop that never reads runs step by step, on one compiled graph', () => {
+  const images = tf.randomNormal<tf.Rank.R2>([80, 6], 0, 1, 'float32', 1);
+  const layers = Array.from({ length: 30 }, (_, i) =>
+    tf.variable(tf.randomNormal<tf.Rank.R2>([6, 6], 0, 0.4, 'float32', i)),
+  );
+  const optimizer = tf.train.sgd(0.01);
+  const step = (i: number) =>
+    tf.tidy(() => {
+      const batch = tf.slice(images, [8 * i, 0], [8, 6]);
+      optimizer.minimize(() => {
+        const features = layers.reduce((x, weights) => tf.tanh(tf.matMul(x, weights)), batch);
+        return tf.mean(tf.square(tf.sub(features, 1)));
+      });
+    });
+  step(0);
+  step(1);
+  step(2);
+  const { compiled = 0, runs = 0 } = engineStats() ?? {};
+  for (let i = 3; i < 10; i++) step(i);
+  expect(engineStats()?.runs).toBeGreaterThanOrEqual(runs + 5);
+  expect(engineStats()?.compiled).toBe(compiled);
+});
+
+test('a part of known data that lies in one piece is read in place, any other part is computed', () => {
+  const x = tf.tensor3d([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [2, 3, 2]);
+  const { runs = 0 } = engineStats() ?? {};
+  expect(Array.from(tf.slice(x, [1, 0, 0], [1, 3, 2]).dataSync())).toEqual([7, 8, 9, 10, 11, 12]);
+  expect(Array.from(tf.slice(x, [1, 1, 0], [1, 2, 2]).dataSync())).toEqual([9, 10, 11, 12]);
+  expect(engineStats()?.runs).toBe(runs);
+  expect(Array.from(tf.slice(x, [0, 1, 0], [2, 1, 2]).dataSync())).toEqual([3, 4, 9, 10]);
+  expect(Array.from(tf.slice(x, [0, 0, 1], [1, 3, 1]).dataSync())).toEqual([2, 4, 6]);
+  expect(engineStats()?.runs).toBe(runs + 2);
+});
