@@ -8,18 +8,13 @@ import type { Node } from './plan.js';
 import { sameShape } from './record.js';
 import { type Constant, int64s, type Value } from './value.js';
 
-/**
- * Who runs the graph: ONNX Runtime's CPU provider with its own operators besides the standard's, one of its accelerators,
- * or whoever reads an exported file.
- */
-export type Target = 'cpu' | 'accelerator' | 'file';
-
+/** @param portable standard ONNX operators only: for files that other runtimes read, and for accelerators. */
 export function buildGraph(
   nodes: readonly Node[],
   leaves: readonly Value[],
   outputs: readonly Value[],
   outputNames: readonly string[],
-  target: Target,
+  portable: boolean,
 ): ProtoGraph {
   const constants = new Map<string, { name: string; constant: Constant }>();
   const constantName = (constant: Constant): string => {
@@ -33,21 +28,7 @@ export function buildGraph(
   };
   const inputName = (node: Node, i: number) => node.inputs[i] || constantName(node.op.inputs[i] as Constant);
   const outputsOf = (node: Node) => Array.from({ length: node.outputs }, (_, i) => `${node.name}_${i}`);
-  const fusions = findFusions(nodes, new Set(outputNames), target === 'cpu');
-  /** The WebGPU provider (1.30.0) computes convolutions with unequal pads wrongly: there the padding goes before. */
-  const convolution = (node: ProtoNode): ProtoNode[] => {
-    const pads = node.attributes.pads as readonly number[] | undefined;
-    if (target !== 'accelerator' || node.type !== 'Conv' || pads === undefined) return [node];
-    const [top, left, bottom, right] = pads;
-    if (top === bottom && left === right) return [node];
-    const [x, ...others] = node.inputs;
-    const bordered = `${node.outputs[0]}_p`;
-    const around = constantName(int64s([0, 0, top, left, 0, 0, bottom, right]));
-    return [
-      { type: 'Pad', inputs: [x, around], outputs: [bordered], attributes: {} },
-      { ...node, inputs: [bordered, ...others], attributes: { ...node.attributes, pads: [0, 0, 0, 0] } },
-    ];
-  };
+  const fusions = findFusions(nodes, new Set(outputNames), !portable);
   const protoNodes: ProtoNode[] = [];
   for (const node of nodes) {
     const fusion = fusions.get(node);
@@ -75,15 +56,13 @@ export function buildGraph(
       }
       if (addend !== undefined) inputs.push(...(bias === undefined ? [''] : []), addend);
       const beyondStandard = addend !== undefined || relu !== undefined;
-      protoNodes.push(
-        ...convolution({
-          type: beyondStandard ? 'FusedConv' : 'Conv',
-          domain: beyondStandard ? 'com.microsoft' : '',
-          inputs,
-          outputs: outputsOf(node),
-          attributes: { ...conv!.op.attributes, ...(relu === undefined ? {} : { activation: 'Relu' }) },
-        }),
-      );
+      protoNodes.push({
+        type: beyondStandard ? 'FusedConv' : 'Conv',
+        domain: beyondStandard ? 'com.microsoft' : '',
+        inputs,
+        outputs: outputsOf(node),
+        attributes: { ...conv!.op.attributes, ...(relu === undefined ? {} : { activation: 'Relu' }) },
+      });
     } else if (node.type === '#BiasAdd' || node.type === '#Scale') {
       // The per-channel vector as [1, c, 1, 1].
       const channels = (node.op.inputs[1] as Value).size;
@@ -100,9 +79,7 @@ export function buildGraph(
       );
     } else {
       const inputs = node.inputs.map((_, i) => inputName(node, i));
-      protoNodes.push(
-        ...convolution({ type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes }),
-      );
+      protoNodes.push({ type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes });
     }
   }
   const described = (name: string, value: Value): ProtoTensor => ({ name, type: value.type, dims: value.physical });

@@ -35,7 +35,7 @@ export function recordModel(f: (input: tf.Tensor) => tf.Tensor, options: Recorde
     if (output.op === undefined) throw new Error('The recorded function does not depend on its input.');
     const fixed = independentResults(backend, output, input);
     const program = planProgram([output], (value) => value.op && fixed.get(value.op)?.get(value.output));
-    const graph = program.graph('file');
+    const graph = program.graph(true);
     const inputAt = program.leaves.findIndex(({ memory }) => memory === input.memory);
     if (inputAt < 0) throw new Error('The recorded function does not depend on its input.');
     const names = new Map<string, string>([

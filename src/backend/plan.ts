@@ -2,7 +2,7 @@
  * @file From recorded values to a program: ops in order of dependency, equal ops merged, and named, so that the same
  * computation on other data gives the same text key and one cached session.
  */
-import { buildGraph, type Target } from './fuse.js';
+import { buildGraph } from './fuse.js';
 import type { ProtoGraph } from './model-proto.js';
 import { isConstant, type Op, type Value } from './value.js';
 
@@ -52,8 +52,8 @@ export interface Program {
   leaves: Value[];
   /** For each requested output, the name of the tensor that holds it. */
   outputNames: string[];
-  /** Builds the model; called only when no session has this key. */
-  graph(target: Target): ProtoGraph;
+  /** Builds the model; called only when no session has this key. `portable`: standard ONNX operators only. */
+  graph(portable: boolean): ProtoGraph;
 }
 
 /** Plans the computation of `outputs`. `substitute` gives a known value to read in place of a pending one. */
@@ -99,6 +99,6 @@ export function planProgram(outputs: readonly Value[], substitute: (value: Value
     key,
     leaves,
     outputNames,
-    graph: (target) => buildGraph(nodes, leaves, outputs, outputNames, target),
+    graph: (portable) => buildGraph(nodes, leaves, outputs, outputNames, portable),
   };
 }

@@ -46,7 +46,7 @@ export class SessionCache {
       return found.session;
     }
     // ONNX Runtime's other providers lack its own fused operators, or end the process on them (WebGPU, 1.30.0).
-    const graph = program.graph(this.settings.providers[0] === 'cpu' ? 'cpu' : 'accelerator');
+    const graph = program.graph(this.settings.providers[0] !== 'cpu');
     const model = encodeModel(graph);
     const entry = {
       session: createSession(model, this.settings),

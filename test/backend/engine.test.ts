@@ -139,7 +139,7 @@ test('a device that this machine lacks is one clear error', async () => {
 
 test('a training loop that never reads runs step by step, on one compiled graph', () => {
   const images = tf.randomNormal<tf.Rank.R2>([80, 6], 0, 1, 'float32', 1);
-  const layers = Array.from({ length: 30 }, (_, i) =>
+  const layers = Array.from({ length: 80 }, (_, i) =>
     tf.variable(tf.randomNormal<tf.Rank.R2>([6, 6], 0, 0.4, 'float32', i)),
   );
   const optimizer = tf.train.sgd(0.01);
@@ -154,19 +154,19 @@ test('a training loop that never reads runs step by step, on one compiled graph'
   step(0);
   step(1);
   step(2);
-  const { compiled = 0, runs = 0 } = engineStats() ?? {};
+  const before = { compiled: engineStats()?.compiled, runs: runs() ?? 0 };
   for (let i = 3; i < 10; i++) step(i);
-  expect(engineStats()?.runs).toBeGreaterThanOrEqual(runs + 5);
-  expect(engineStats()?.compiled).toBe(compiled);
+  expect(runs()).toBeGreaterThanOrEqual(before.runs + 5);
+  expect(engineStats()?.compiled).toBe(before.compiled);
 });
 
 test('a part of known data that lies in one piece is read in place, any other part is computed', () => {
   const x = tf.tensor3d([1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12], [2, 3, 2]);
-  const { runs = 0 } = engineStats() ?? {};
+  const before = runs() ?? 0;
   expect(Array.from(tf.slice(x, [1, 0, 0], [1, 3, 2]).dataSync())).toEqual([7, 8, 9, 10, 11, 12]);
   expect(Array.from(tf.slice(x, [1, 1, 0], [1, 2, 2]).dataSync())).toEqual([9, 10, 11, 12]);
-  expect(engineStats()?.runs).toBe(runs);
+  expect(runs()).toBe(before);
   expect(Array.from(tf.slice(x, [0, 1, 0], [2, 1, 2]).dataSync())).toEqual([3, 4, 9, 10]);
   expect(Array.from(tf.slice(x, [0, 0, 1], [1, 3, 1]).dataSync())).toEqual([2, 4, 6]);
-  expect(engineStats()?.runs).toBe(runs + 2);
+  expect(runs()).toBe(before + 2);
 });
