@@ -86,22 +86,23 @@ function maxPoolGradientByMasks(x: Value, dy: Value, info: PoolInfo): Value {
     free = free === undefined ? rest : mul(free, rest);
     return reshape(mul(first, upstream), [n, c, 1, h, w]);
   });
-  // The batch as channels: the WebGPU provider (1.30.0) computes a grouped ConvTranspose of more than one image wrongly.
-  const maps = n * c;
-  const masked = reshape(concat(places, 2), [1, maps * kh * kw, h, w]);
-  const oneHot = new Float32Array((kh * kw) ** 2);
+  // The WebGPU provider (1.30.0) computes a ConvTranspose wrongly whose groups have a multiple of 4 channels: one more.
+  if (places.length % 4 === 0)
+    places.push(emit('Expand', [floatConstant(0), int64s([n, c, 1, h, w])], { shape: [n, c, 1, h, w] }));
+  const count = places.length;
+  const masked = reshape(concat(places, 2), [n, c * count, h, w]);
+  const oneHot = new Float32Array(count * kh * kw);
   for (let k = 0; k < kh * kw; k++) oneHot[k * (kh * kw + 1)] = 1;
-  const kernels = emit('Tile', [known(oneHot, [kh * kw, 1, kh, kw]), int64s([maps, 1, 1, 1])], {
-    shape: [maps * kh * kw, 1, kh, kw],
+  const kernels = emit('Tile', [known(oneHot, [count, 1, kh, kw]), int64s([c, 1, 1, 1])], {
+    shape: [c * count, 1, kh, kw],
   });
   const [reachY, reachX] = [(h - 1) * strideHeight + kh, (w - 1) * strideWidth + kw];
-  const together = emit(
+  const spread = emit(
     'ConvTranspose',
     [masked, kernels],
-    { shape: [1, maps, reachY, reachX] },
-    { strides: [strideHeight, strideWidth], pads: [0, 0, 0, 0], group: maps },
+    { shape: [n, c, reachY, reachX] },
+    { strides: [strideHeight, strideWidth], pads: [0, 0, 0, 0], group: c },
   );
-  const spread = reshape(together, [n, c, reachY, reachX]);
   // The windows may end before the input does, or reach over it.
   const whole = padded(
     spread,
