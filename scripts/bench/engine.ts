@@ -1,6 +1,8 @@
 /**
  * @file `npm run bench:engine`: the engine against PyTorch on the CPU, same networks, shapes and threads, in turns in one
  * run, so that a drift of the machine meets both. Prints medians, the spread and ratios (ours / peer: below 1 is faster).
+ *
+ *   npm run bench:engine -- [--json] [--full] [--only='resnet50 forward']
  */
 import { availableParallelism } from 'node:os';
 import { median, pythonWithTorch, Worker } from './process.js';
@@ -8,13 +10,18 @@ import { median, pythonWithTorch, Worker } from './process.js';
 const rounds = 4;
 const runsPerRound = 4;
 
-const cases = [
-  ['resnet50', 'forward', 384, 512],
-  ['resnet50', 'forward+backward', 384, 512],
-  ['densenet121', 'forward', 384, 512],
-  ['densenet121', 'forward+backward', 384, 512],
-  ['vgg16', 'forward', 384, 512],
-] as const;
+const networks = ['resnet50', 'densenet121', 'vgg16', 'mobilenet-v2'] as const;
+const passes = ['forward', 'forward+backward'] as const;
+/** Height and width; the second takes three times as long as the first and is measured with `--full` only. */
+const sizes = process.argv.includes('--full')
+  ? ([
+      [384, 512],
+      [543, 724],
+    ] as const)
+  : ([[384, 512]] as const);
+const cases = sizes.flatMap(([height, width]) =>
+  networks.flatMap((network) => passes.map((pass) => [network, pass, height, width] as const)),
+);
 
 interface Entry {
   network: string;

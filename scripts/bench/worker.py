@@ -16,6 +16,8 @@ elif network == "densenet121":
     trunk = torch.nn.Sequential(torchvision.models.densenet121().features, torch.nn.ReLU())
 elif network == "vgg16":
     trunk = torchvision.models.vgg16().features[:-1]
+elif network == "mobilenet-v2":
+    trunk = torchvision.models.mobilenet_v2().features
 else:
     sys.exit(f"unknown network {network}")
 trunk.eval()

@@ -13,7 +13,7 @@ const [height, width, threads] = [Number(heightText), Number(widthText), Number(
 const architectures: Record<string, string> = {
   resnet50: 'resnet50-tv',
   densenet121: 'densenet121',
-  vgg16: 'vgg16',
+  'mobilenet-v2': 'mobilenet-v2-tv',
 };
 
 await startEngine({ device: 'cpu', threads });
