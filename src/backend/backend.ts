@@ -113,6 +113,7 @@ export class OnnxBackend extends tf.KernelBackend {
     if (unbounded && this.pending.size > 0) this.run([...this.pending]);
   }
 
+  /** Runs what is pending when a new outermost `tidy` records its first op, if enough has been recorded for a step. */
   private runFinishedStep(): void {
     const { scopeStack, activeTape } = tf.engine().state;
     const [outermost] = scopeStack;

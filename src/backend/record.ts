@@ -38,6 +38,12 @@ export function known(values: ArrayLike<number>, shape: readonly number[], type:
   return new Value(shape, type, 'plain', undefined, 0, new Memory(arrayTypes[type].from(values)));
 }
 
+/** A tensor of one number, made in the graph. */
+export function expanded(value: number, shape: readonly number[], type: ValueType = 'float32'): Value {
+  const constant = { constant: type, dims: [], values: [value] } as const;
+  return emit('Expand', [constant, int64s(shape)], { shape, type });
+}
+
 export function sameShape(a: readonly number[], b: readonly number[]): boolean {
   return a.length === b.length && a.every((extent, i) => extent === b[i]);
 }

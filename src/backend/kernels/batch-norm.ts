@@ -1,6 +1,6 @@
 /** @file Batch norm with given statistics: one scale and one shift per channel. */
 import { cast, emit } from '../record.js';
-import { floatConstant, type Value } from '../value.js';
+import { floatConstant } from '../value.js';
 import { add, mul, sub } from './elementwise.js';
 import { defineKernel } from './kernel.js';
 
@@ -10,6 +10,6 @@ defineKernel<{ varianceEpsilon: number }>('FusedBatchNorm', ({ x, mean, variance
   const inverse = emit('Reciprocal', [deviation], variance);
   const factor = scale === undefined ? inverse : mul(inverse, scale);
   const shift = mul(mean, factor);
-  const zero: Value = emit('Neg', [shift], shift);
-  return add(mul(cast(x, 'float32'), factor), offset === undefined ? zero : sub(offset, shift));
+  const scaled = mul(cast(x, 'float32'), factor);
+  return add(scaled, offset === undefined ? emit('Neg', [shift], shift) : sub(offset, shift));
 });

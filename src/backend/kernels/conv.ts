@@ -7,10 +7,10 @@
  */
 import { backend_util } from '@tensorflow/tfjs';
 import { asActivation, asFilter, emit, physically, plain, reshape, toLayout, transpose } from '../record.js';
-import { floatConstant, int64s, type Value } from '../value.js';
+import { int64s, type Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
 import { defineKernel } from './kernel.js';
-import { concat, strided } from './shape.js';
+import { bordered, concat, strided } from './shape.js';
 
 export interface ConvAttributes {
   strides: number | [number, number];
@@ -141,7 +141,7 @@ export function transposedConv(upstream: Value, kernel: Value, info: ConvInfo, g
     },
   );
   if (fits) return gradient;
-  return asActivation(zeroPadded(physically(gradient), [0, 0, outputPadding[0], outputPadding[1]]));
+  return asActivation(bordered(physically(gradient), [0, 0, outputPadding[0], outputPadding[1]]));
 }
 
 /** [o, i, kh, kw] turned by 180 degrees, input and output exchanged in each group: the filter of the input gradient. */
@@ -169,7 +169,7 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   if (positions > 1 && o < c && info.strideHeight * info.strideWidth === 1 && insidePads(info)) {
     // The output gradient is the narrower side: move it over the input instead of the input over it.
     const [spanY, spanX] = [(kh - 1) * dilationHeight, (kw - 1) * dilationWidth];
-    const padded = zeroPadded(upstream, [spanY - top, spanX - left, spanY - bottom, spanX - right]);
+    const padded = bordered(upstream, [spanY - top, spanX - left, spanY - bottom, spanX - right]);
     const moved = Array.from({ length: positions }, (_, k) => {
       const begin = [0, 0, spanY - Math.floor(k / kw) * dilationHeight, spanX - (k % kw) * dilationWidth];
       return channelRows(strided(padded, begin, [n, o, inHeight, inWidth]));
@@ -178,7 +178,7 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
     const turned = emit('Transpose', [product], { shape: [o, c, positions] }, { perm: [1, 2, 0] });
     return asFilter(reshape(turned, [o, c, kh, kw]));
   }
-  const padded = zeroPadded(input, [top, left, bottom, right]);
+  const padded = bordered(input, [top, left, bottom, right]);
   if (positions > 1 && c < 16) return filterGradientByConv(padded, upstream, info);
   /** What filter position k sees: [c, pixels]. */
   const seenAt = (k: number): Value => {
@@ -198,14 +198,6 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
 /** Inner products of all rows of a [m, p] with all rows of b [k, p]: [m, k]. */
 function rowProducts(a: Value, b: Value): Value {
   return emit('Gemm', [a, b], { shape: [a.shape[0], b.shape[0]] }, { transA: 0, transB: 1 });
-}
-
-/** Plain [n, c, h, w] with zeros around: [top, left, bottom, right]. */
-export function zeroPadded(value: Value, [top, left, bottom, right]: Shape4): Value {
-  if (top + left + bottom + right === 0) return value;
-  const [n, c, h, w] = value.shape as Shape4;
-  const pads = int64s([0, 0, top, left, 0, 0, bottom, right]);
-  return emit('Pad', [value, pads, floatConstant(0)], { shape: [n, c, h + top + bottom, w + left + right] });
 }
 
 /**

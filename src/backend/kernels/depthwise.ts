@@ -16,10 +16,9 @@ import {
   positionsByConv,
   stridesOf,
   transposedConv,
-  zeroPadded,
 } from './conv.js';
 import { defineKernel } from './kernel.js';
-import { concat, strided } from './shape.js';
+import { bordered, concat, strided } from './shape.js';
 
 type Shape4 = [number, number, number, number];
 
@@ -46,7 +45,7 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   const info = convInfo(x.shape, filterShape, attributes, true);
   const { batchSize: n, outHeight, outWidth, dilationHeight, dilationWidth } = info;
   const [kh, kw, c, m] = filterShape as Shape4;
-  const padded = zeroPadded(physically(toLayout(x, 'nchw')), padsOf(info) as Shape4);
+  const padded = bordered(physically(toLayout(x, 'nchw')), padsOf(info));
   const upstream = physically(toLayout(dy, 'nchw'));
   if (m === 1 && info.strideHeight * info.strideWidth === 1) {
     const sums = Array.from({ length: kh * kw }, (_, k) => {

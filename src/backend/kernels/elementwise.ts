@@ -3,8 +3,8 @@
  * inputs differ the plain one is brought into the other's order.
  */
 import { backend_util } from '@tensorflow/tfjs';
-import { cast, emit, known, plain, relabel, reshape, sameShape, toLayout, transpose } from '../record.js';
-import { axisOrder, floatConstant, int64s, type Layout, type Value, type ValueType } from '../value.js';
+import { cast, emit, expanded, known, plain, relabel, reshape, sameShape, toLayout, transpose } from '../record.js';
+import { axisOrder, floatConstant, type Layout, type Value, type ValueType } from '../value.js';
 import { defineKernel, defineView, inputList } from './kernel.js';
 
 /** Same shape and order as `x`. */
@@ -255,8 +255,7 @@ const filledAtOnce = 4096;
 function filled(shape: readonly number[], value: number, type: ValueType): Value {
   const size = shape.reduce((product, extent) => product * extent, 1);
   if (size <= filledAtOnce) return known(new Array<number>(size).fill(value), shape, type);
-  const constant = { constant: type, dims: [], values: [value] } as const;
-  return emit('Expand', [constant, int64s(shape)], { shape, type });
+  return expanded(value, shape, type);
 }
 defineKernel<{ shape: number[]; value: number; dtype: 'float32' | 'int32' | 'bool' }>(
   'Fill',

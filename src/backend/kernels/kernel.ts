@@ -21,17 +21,15 @@ export function defineKernel<A = Record<string, never>>(
     backendName,
     kernelFunc: ({ inputs, backend, attrs }) => {
       const onnx = backend as OnnxBackend;
+      const elsewhere = () => forward(onnx, kernelName, inputs, attrs ?? {});
       const dtype = (attrs as { dtype?: tf.DataType } | undefined)?.dtype;
-      const hosted = Object.values(inputs).some((info) =>
-        isHostType((info as tf.TensorInfo | null)?.dtype ?? 'float32'),
-      );
-      if (hosted || isHostType(dtype ?? 'float32')) {
-        return forward(onnx, kernelName, inputs, attrs ?? {});
-      }
+      if (dtype !== undefined && isHostType(dtype)) return elsewhere();
       const values: Record<string, Value> = {};
       for (const name in inputs) {
         const info = inputs[name] as tf.TensorInfo | null | undefined;
-        if (info !== undefined && info !== null) values[name] = onnx.recorded(info);
+        if (info === undefined || info === null) continue;
+        if (isHostType(info.dtype)) return elsewhere();
+        values[name] = onnx.recorded(info);
       }
       const result = record(values, (attrs ?? {}) as A, onnx);
       return Array.isArray(result) ? result.map((value) => onnx.tensorOf(value)) : onnx.tensorOf(result);

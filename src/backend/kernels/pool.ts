@@ -1,10 +1,10 @@
 /** @file Max and average pooling with their gradients, in physical order [n, c, h, w]. */
 import { backend_util } from '@tensorflow/tfjs';
-import { asActivation, cast, emit, known, physically, reshape, toLayout } from '../record.js';
-import { floatConstant, int64s, makeOp, Value } from '../value.js';
+import { asActivation, cast, emit, expanded, known, physically, reshape, toLayout } from '../record.js';
+import { int64s, makeOp, Value } from '../value.js';
 import { mul, sub } from './elementwise.js';
 import { defineKernel } from './kernel.js';
-import { concat, padded, strided } from './shape.js';
+import { bordered, concat, strided } from './shape.js';
 
 interface PoolAttributes {
   filterSize: number | [number, number];
@@ -48,9 +48,8 @@ defineKernel<PoolAttributes>('MaxPoolGrad', ({ dy, input }, attributes, { accele
   const pool = makeOp('MaxPool', [x], windows(info), 2);
   const [n, h, w, c] = info.outShape;
   const positions = new Value([n, c, h, w], 'int64', 'plain', pool, 1, undefined);
-  const zeros = emit('Expand', [{ constant: 'float32', dims: [], values: [0] }, int64s([size])], { shape: [size] });
   const count = n * c * h * w;
-  const flat = [zeros, reshape(positions, [count]), reshape(physically(toLayout(dy, 'nchw')), [count])];
+  const flat = [expanded(0, [size]), reshape(positions, [count]), reshape(physically(toLayout(dy, 'nchw')), [count])];
   const gradient = emit('ScatterElements', flat, { shape: [size] }, { axis: 0, reduction: 'add' });
   return asActivation(reshape(gradient, x.physical));
 });
@@ -65,16 +64,7 @@ function maxPoolGradientByMasks(x: Value, dy: Value, info: PoolInfo): Value {
   const [n, h, w] = info.outShape;
   const shape = [n, c, h, w];
   const maximum = physically(emit('MaxPool', [x], { shape: info.outShape, layout: 'nchw' }, windows(info)));
-  const lowest = padded(
-    physically(x),
-    [
-      [0, 0],
-      [0, 0],
-      [top, bottom],
-      [left, right],
-    ],
-    Number.NEGATIVE_INFINITY,
-  );
+  const lowest = bordered(physically(x), [top, left, bottom, right], Number.NEGATIVE_INFINITY);
   const upstream = physically(dy);
   let free: Value | undefined;
   const places = Array.from({ length: kh * kw }, (_, k) => {
@@ -82,13 +72,12 @@ function maxPoolGradientByMasks(x: Value, dy: Value, info: PoolInfo): Value {
     const seen = strided(lowest, begin, shape, [1, 1, strideHeight, strideWidth]);
     const equal = cast(emit('Equal', [seen, maximum], { shape, type: 'bool' }), 'float32');
     const first = free === undefined ? equal : mul(equal, free);
-    const rest = sub(emit('Expand', [floatConstant(1), int64s(shape)], { shape }), equal);
+    const rest = sub(expanded(1, shape), equal);
     free = free === undefined ? rest : mul(free, rest);
     return reshape(mul(first, upstream), [n, c, 1, h, w]);
   });
   // The WebGPU provider (1.30.0) computes a ConvTranspose wrongly whose groups have a multiple of 4 channels: one more.
-  if (places.length % 4 === 0)
-    places.push(emit('Expand', [floatConstant(0), int64s([n, c, 1, h, w])], { shape: [n, c, 1, h, w] }));
+  if (places.length % 4 === 0) places.push(expanded(0, [n, c, 1, h, w]));
   const count = places.length;
   const masked = reshape(concat(places, 2), [n, c * count, h, w]);
   const oneHot = new Float32Array(count * kh * kw);
@@ -104,16 +93,8 @@ function maxPoolGradientByMasks(x: Value, dy: Value, info: PoolInfo): Value {
     { strides: [strideHeight, strideWidth], pads: [0, 0, 0, 0], group: c },
   );
   // The windows may end before the input does, or reach over it.
-  const whole = padded(
-    spread,
-    [
-      [0, 0],
-      [0, 0],
-      [0, Math.max(0, top + inHeight - reachY)],
-      [0, Math.max(0, left + inWidth - reachX)],
-    ],
-    0,
-  );
+  const [below, beside] = [Math.max(0, top + inHeight - reachY), Math.max(0, left + inWidth - reachX)];
+  const whole = bordered(spread, [0, 0, below, beside]);
   return asActivation(strided(whole, [0, 0, top, left], [n, c, inHeight, inWidth]));
 }
 
@@ -160,9 +141,7 @@ defineKernel<PoolAttributes>('AvgPoolGrad', ({ dy, input }, attributes) => {
     inHeight - reach(outHeight, strideHeight, filterHeight, padInfo.top, padInfo.bottom),
     inWidth - reach(outWidth, strideWidth, filterWidth, padInfo.left, padInfo.right),
   ] as const;
-  const one = { constant: 'float32', dims: [], values: [1] } as const;
-  const spreadShape = [inChannels, 1, filterHeight, filterWidth];
-  const ones = emit('Expand', [one, int64s(spreadShape)], { shape: spreadShape });
+  const ones = expanded(1, [inChannels, 1, filterHeight, filterWidth]);
   const shape = [info.batchSize, inHeight - rest[0], inWidth - rest[1], inChannels];
   const spread = emit(
     'ConvTranspose',
@@ -170,8 +149,5 @@ defineKernel<PoolAttributes>('AvgPoolGrad', ({ dy, input }, attributes) => {
     { shape, layout: 'nchw' },
     { ...windows(info), group: inChannels },
   );
-  if (rest[0] === 0 && rest[1] === 0) return spread;
-  const pads = int64s([0, 0, 0, 0, 0, 0, rest[0], rest[1]]);
-  const zero = { constant: 'float32', dims: [], values: [0] } as const;
-  return emit('Pad', [spread, pads, zero], { shape: input.shape, layout: 'nchw' });
+  return asActivation(bordered(physically(spread), [0, 0, ...rest]));
 });

@@ -1,10 +1,9 @@
 /** @file Gathering and scattering by index tuples, sorting, running sums. */
 import { backend_util } from '@tensorflow/tfjs';
-import { cast, emit, known, plain, reshape } from '../record.js';
+import { cast, emit, expanded, known, plain, reshape } from '../record.js';
 import { int64s, makeOp, Value } from '../value.js';
 import { defineKernel, inputList } from './kernel.js';
-
-const shapeOf = (value: Value) => [...value.shape];
+import { shapeOf } from './shape.js';
 
 defineKernel('GatherNd', ({ params, indices }) => {
   const [shape] = backend_util.prepareAndValidate(
@@ -21,9 +20,7 @@ defineKernel('GatherNd', ({ params, indices }) => {
 /** Zeros of `shape` with the rows of `updates` added at `indices`; equal indices add up. */
 function scattered(indices: Value, updates: Value, shape: readonly number[]): Value {
   const values = updates.type === 'bool' ? cast(updates, 'int32') : updates;
-  const zero = { constant: values.type, dims: [], values: [0] } as const;
-  const zeros = emit('Expand', [zero, int64s(shape)], { shape, type: values.type });
-  const inputs = [zeros, cast(plain(indices), 'int64'), plain(values)];
+  const inputs = [expanded(0, shape, values.type), cast(plain(indices), 'int64'), plain(values)];
   return cast(emit('ScatterND', inputs, { shape, type: values.type }, { reduction: 'add' }), updates.type);
 }
 
@@ -96,11 +93,10 @@ defineKernel<{ start: number; stop: number; num: number }>('LinSpace', (_, { sta
 defineKernel('Diag', ({ x }) => {
   const n = x.size;
   const shape = [n * n];
-  const zeros = emit('Expand', [{ constant: x.type, dims: [], values: [0] }, int64s(shape)], { shape, type: x.type });
   const places = int64s(
     Array.from({ length: n }, (_, i) => i * (n + 1)),
     [n, 1],
   );
-  const flat = emit('ScatterND', [zeros, places, reshape(plain(x), [n])], { shape, type: x.type });
+  const flat = emit('ScatterND', [expanded(0, shape, x.type), places, reshape(plain(x), [n])], { shape, type: x.type });
   return reshape(flat, [...x.shape, ...x.shape]);
 });

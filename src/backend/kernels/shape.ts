@@ -1,10 +1,11 @@
 /** @file Kernels that move elements without computing: reshape, slice, pad, concat, gather and their kin. */
 import { backend_util, slice_util, util } from '@tensorflow/tfjs';
-import { cast, emit, known, physicalAxis, plain, reshape, toLayout, transpose } from '../record.js';
+import { cast, emit, expanded, known, physicalAxis, plain, reshape, toLayout, transpose } from '../record.js';
 import { axisOrder, int64s, type Layout, Memory, Value } from '../value.js';
 import { defineKernel, defineView, inputList } from './kernel.js';
 
-const shapeOf = (value: Value) => [...value.shape];
+/** The shape as tfjs's functions want it, an array of its own. */
+export const shapeOf = (value: Value) => [...value.shape];
 
 defineView<{ shape: number[] }>('Reshape', 'x', (x, { shape }) => {
   const size = util.sizeFromShape(x.shape);
@@ -91,6 +92,19 @@ export function padded(value: Value, paddings: readonly (readonly [number, numbe
   const pads = [0, 1].flatMap((side) => order.map((axis) => paddings[axis][side]));
   const constant = { constant: value.type, dims: [], values: [fill] } as const;
   return emit('Pad', [value, int64s(pads), constant], { shape, type: value.type, layout: value.layout });
+}
+/** Plain [n, c, h, w] with a border: [top, left, bottom, right] rows and columns of `fill`. */
+export function bordered(value: Value, [top, left, bottom, right]: readonly number[], fill = 0): Value {
+  return padded(
+    value,
+    [
+      [0, 0],
+      [0, 0],
+      [top, bottom],
+      [left, right],
+    ],
+    fill,
+  );
 }
 defineKernel<{ paddings: [number, number][]; constantValue: number }>('PadV2', ({ x }, { paddings, constantValue }) =>
   padded(x, paddings, constantValue),
@@ -195,17 +209,18 @@ defineKernel<{ numSegments: number }>('UnsortedSegmentSum', ({ x, segmentIds }, 
   const rows = segmentIds.size;
   // Negative ids count for nothing: they go to one more row, which is cut off.
   const shape = [numSegments + 1, ...value.shape.slice(segmentIds.shape.length)];
-  const zeros = emit('Expand', [{ constant: value.type, dims: [], values: [0] }, int64s(shape)], {
-    shape,
-    type: value.type,
-  });
   const ids = reshape(plain(segmentIds), [rows, 1]);
   const least = { constant: 'int32', dims: [], values: [0] } as const;
   const beyond = { constant: 'int32', dims: [], values: [numSegments] } as const;
   const negative = emit('Less', [ids, least], { shape: ids.shape, type: 'bool' });
   const indices = cast(emit('Where', [negative, beyond, ids], { shape: ids.shape, type: 'int32' }), 'int64');
   const updates = reshape(value, [rows, ...shape.slice(1)]);
-  const sums = emit('ScatterND', [zeros, indices, updates], { shape, type: value.type }, { reduction: 'add' });
+  const sums = emit(
+    'ScatterND',
+    [expanded(0, shape, value.type), indices, updates],
+    { shape, type: value.type },
+    { reduction: 'add' },
+  );
   return strided(
     sums,
     shape.map(() => 0),

@@ -1,11 +1,9 @@
 /** @file Kernels that rearrange space: strided slices, mirrored borders, blocks to batch or depth and back. */
 import { backend_util, slice_util } from '@tensorflow/tfjs';
-import { emit, reshape, transpose } from '../record.js';
-import { int64s, type Value } from '../value.js';
+import { emit, plain, reshape, transpose } from '../record.js';
+import { int64s } from '../value.js';
 import { defineKernel } from './kernel.js';
-import { padded, strided } from './shape.js';
-
-const shapeOf = (value: Value) => [...value.shape];
+import { padded, shapeOf, strided } from './shape.js';
 
 interface StridedSliceAttributes {
   begin: number[];
@@ -38,24 +36,18 @@ defineKernel<StridedSliceAttributes>('StridedSlice', ({ x }, attributes) => {
 defineKernel<{ paddings: [number, number][]; mode: 'reflect' | 'symmetric' }>('MirrorPad', ({ x }, attributes) => {
   // Reflection leaves out the border itself, symmetry repeats it.
   const offset = attributes.mode === 'reflect' ? 0 : 1;
-  return attributes.paddings.reduce(
-    (value, [before, after], axis) => {
-      if (before + after === 0) return value;
-      const extent = value.shape[axis];
-      const sources = Array.from({ length: before + extent + after }, (_, i) => {
-        const at = i - before;
-        if (at < 0) return -at - offset;
-        return at < extent ? at : 2 * (extent - 1) - at + offset;
-      });
-      const shape = shapeOf(value);
-      shape[axis] = sources.length;
-      return emit('Gather', [reshape(value, value.shape), int64s(sources)], { shape, type: value.type }, { axis });
-    },
-    transpose(
-      x,
-      x.shape.map((_, axis) => axis),
-    ),
-  );
+  return attributes.paddings.reduce((value, [before, after], axis) => {
+    if (before + after === 0) return value;
+    const extent = value.shape[axis];
+    const sources = Array.from({ length: before + extent + after }, (_, i) => {
+      const at = i - before;
+      if (at < 0) return -at - offset;
+      return at < extent ? at : 2 * (extent - 1) - at + offset;
+    });
+    const shape = shapeOf(value);
+    shape[axis] = sources.length;
+    return emit('Gather', [value, int64s(sources)], { shape, type: value.type }, { axis });
+  }, plain(x));
 });
 
 defineKernel<{ blockShape: number[]; paddings: [number, number][] }>('SpaceToBatchND', ({ x }, attributes) => {
