@@ -1,6 +1,7 @@
 /**
  * @file `npm run bench:engine`: the engine against PyTorch on the CPU, same networks, shapes and threads, in turns in one
- * run, so that a drift of the machine meets both. Prints medians, the spread and ratios (ours / peer: below 1 is faster).
+ * run, so that a drift of the machine meets both; forward also against tfjs's WebAssembly backend and against the rate at which the engine multiplies two 2048x2048 matrices. Prints medians, the spread
+ * and ratios (ours / peer: below 1 is faster).
  *
  *   npm run bench:engine -- [--json] [--full] [--only='resnet50 forward']
  */
@@ -27,7 +28,7 @@ interface Entry {
   network: string;
   pass: string;
   shape: string;
-  peer: string;
+  peer: 'pytorch-cpu' | 'tfjs-wasm';
   ours_ms: number;
   peer_ms: number | null;
   ratio: number | null;
@@ -35,6 +36,10 @@ interface Entry {
   peer_range_ms: [number, number] | null;
   ours_peak_mb: number;
   peer_peak_mb: number | null;
+  /** Forward only: GFLOPS of the network's convolutions, of a large matrix product in the same rounds, and their quotient. */
+  gflops?: number;
+  product_gflops?: number;
+  of_product?: number;
 }
 
 const json = process.argv.includes('--json');
@@ -42,58 +47,93 @@ const only = process.argv.find((argument) => argument.startsWith('--only='))?.sl
 const threads = availableParallelism();
 const python = pythonWithTorch();
 if (python === undefined)
-  process.stderr.write('PyTorch not found: our times only (Debian: python3-torch, libopenblas0-pthread).\n');
-const range = (values: readonly number[]): [number, number] => [Math.min(...values), Math.max(...values)];
+  process.stderr.write('PyTorch not found: left out (Debian: python3-torch, libopenblas0-pthread).\n');
 
-async function measure([network, pass, height, width]: (typeof cases)[number]): Promise<Entry> {
+const tenth = (value: number) => Math.round(value * 10) / 10;
+const thousandth = (value: number) => Math.round(value * 1000) / 1000;
+const range = (values: readonly number[]): [number, number] => [tenth(Math.min(...values)), tenth(Math.max(...values))];
+const productFlops = 2 * 2048 ** 3;
+
+/** One side: how to start it, and how often it runs in a round. */
+interface Side {
+  peer: Entry['peer'] | 'ours';
+  worker: Worker;
+  runsPerRound: number;
+  times: number[];
+  peakMB: number;
+}
+
+async function measure([network, pass, height, width]: (typeof cases)[number]): Promise<Entry[]> {
   const args = [network, pass, String(height), String(width), String(threads)];
-  const ours = new Worker(process.execPath, [
-    '--import',
-    'tsx',
-    new URL('worker.ts', import.meta.url).pathname,
-    ...args,
-  ]);
-  const peer = python && new Worker(python, [new URL('worker.py', import.meta.url).pathname, ...args]);
-  const sides = [ours, ...(peer ? [peer] : [])];
-  const times: number[][] = sides.map(() => []);
-  for (const side of sides) {
-    await side.answer();
-    await side.ask('run 6'); // warm-up: compiling, weights brought into order
+  const side = (peer: Side['peer'], command: string, before: string[], after: string[], perRound: number): Side => ({
+    peer,
+    worker: new Worker(command, [...before, ...args, ...after]),
+    runsPerRound: perRound,
+    times: [],
+    peakMB: 0,
+  });
+  const script = ['--import', 'tsx', new URL('worker.ts', import.meta.url).pathname];
+  const sides = [side('ours', process.execPath, script, [], runsPerRound)];
+  if (python !== undefined) {
+    sides.push(side('pytorch-cpu', python, [new URL('worker.py', import.meta.url).pathname], [], runsPerRound));
   }
+  // It takes seconds a run, and has no gradients of convolutions.
+  if (pass === 'forward') sides.push(side('tfjs-wasm', process.execPath, script, ['wasm'], 1));
+  for (const { worker, runsPerRound: perRound } of sides) {
+    await worker.answer();
+    await worker.ask(`run ${perRound + 2}`); // warm-up: compiling, weights brought into order
+  }
+  const [ours] = sides as [Side];
+  const products: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    for (const [i, side] of sides.entries()) times[i]?.push(...((await side.ask(`run ${runsPerRound}`)) as number[]));
+    if (pass === 'forward') products.push(...((await ours.worker.ask('product 2')) as number[]));
+    for (const { worker, times, runsPerRound: perRound } of sides) {
+      times.push(...((await worker.ask(`run ${perRound}`)) as number[]));
+    }
   }
-  const peaks = [];
-  for (const side of sides) peaks.push(((await side.end()) as { peakMB: number }).peakMB);
-  const [oursTimes = [], peerTimes] = times;
-  const round1 = (value: number) => Math.round(value * 10) / 10;
-  return {
+  const flops = pass === 'forward' ? ((await ours.worker.ask('flops')) as number) : 0;
+  for (const each of sides) each.peakMB = Math.round(((await each.worker.end()) as { peakMB: number }).peakMB);
+  const oursMs = median(ours.times);
+  const [gflops, productGflops] = [flops / oursMs / 1e6, productFlops / median(products) / 1e6];
+  const entry = (peer: Entry['peer'], other: Side | undefined): Entry => ({
     network,
     pass,
     shape: `1x3x${height}x${width}`,
-    peer: 'pytorch-cpu',
-    ours_ms: round1(median(oursTimes)),
-    peer_ms: peerTimes ? round1(median(peerTimes)) : null,
-    ratio: peerTimes ? Math.round((1000 * median(oursTimes)) / median(peerTimes)) / 1000 : null,
-    ours_range_ms: range(oursTimes.map(round1)),
-    peer_range_ms: peerTimes ? range(peerTimes.map(round1)) : null,
-    ours_peak_mb: Math.round(peaks[0] ?? 0),
-    peer_peak_mb: peerTimes ? Math.round(peaks[1] ?? 0) : null,
-  };
+    peer,
+    ours_ms: tenth(oursMs),
+    peer_ms: other ? tenth(median(other.times)) : null,
+    ratio: other ? thousandth(oursMs / median(other.times)) : null,
+    ours_range_ms: range(ours.times),
+    peer_range_ms: other ? range(other.times) : null,
+    ours_peak_mb: ours.peakMB,
+    peer_peak_mb: other ? other.peakMB : null,
+    ...(pass === 'forward' && {
+      gflops: Math.round(gflops),
+      product_gflops: Math.round(productGflops),
+      of_product: thousandth(gflops / productGflops),
+    }),
+  });
+  const [, ...others] = sides;
+  return python === undefined
+    ? [entry('pytorch-cpu', undefined), ...others.map((other) => entry(other.peer as Entry['peer'], other))]
+    : others.map((other) => entry(other.peer as Entry['peer'], other));
 }
 
 const entries: Entry[] = [];
 for (const item of cases) {
   if (only !== undefined && !`${item[0]} ${item[1]}`.startsWith(only)) continue;
-  const entry = await measure(item);
-  entries.push(entry);
-  const peer =
-    entry.peer_ms === null
+  const measured = await measure(item);
+  entries.push(...measured);
+  const [first] = measured as [Entry];
+  const against = measured
+    .filter(({ peer_ms }) => peer_ms !== null)
+    .map((each) => `  ${each.peer} ${each.peer_ms} ms [${each.peer_range_ms?.join('-')}] ratio ${each.ratio}`);
+  const rate =
+    first.of_product === undefined
       ? ''
-      : `  PyTorch ${entry.peer_ms} ms [${entry.peer_range_ms?.join('-')}]  ratio ${entry.ratio}`;
-  const memory = `  peak ${entry.ours_peak_mb} MB${entry.peer_peak_mb === null ? '' : ` (${entry.peer_peak_mb} MB)`}`;
+      : `  ${first.gflops} of ${first.product_gflops} GFLOPS of a matrix product: ${first.of_product}`;
   process.stderr.write(
-    `${entry.network} ${entry.pass} ${entry.shape}: ${entry.ours_ms} ms [${entry.ours_range_ms.join('-')}]${peer}${memory}\n`,
+    `${first.network} ${first.pass} ${first.shape}: ${first.ours_ms} ms [${first.ours_range_ms.join('-')}]${against.join('')}${rate}  peak ${first.ours_peak_mb} MB (${first.peer_peak_mb} MB)\n`,
   );
 }
 if (json) process.stdout.write(`${JSON.stringify(entries)}\n`);

@@ -1,6 +1,8 @@
 /**
- * @file One side of a benchmark: runs a network's trunk when told to. Arguments: network, pass, height, width, threads.
- * Protocol on stdin/stdout, one JSON value a line: `run N` -> milliseconds of N runs; `end` -> peak memory.
+ * @file One side of a benchmark: runs a network's trunk when told to. Arguments: network, pass, height, width, threads, and
+ * `wasm` for tfjs's WebAssembly backend in place of the engine. Protocol on stdin/stdout, one JSON value a line: `run N` ->
+ * milliseconds of N runs; `product N` -> milliseconds of N products of two 2048x2048 matrices; `flops` -> floating-point
+ * operations of one forward pass's convolutions; `end` -> peak memory.
  */
 import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs';
@@ -8,7 +10,7 @@ import { startEngine } from '../../src/backend/index.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 
-const [network = '', pass = '', heightText, widthText, threadsText] = process.argv.slice(2);
+const [network = '', pass = '', heightText, widthText, threadsText, backend] = process.argv.slice(2);
 const [height, width, threads] = [Number(heightText), Number(widthText), Number(threadsText)];
 const architectures: Record<string, string> = {
   resnet50: 'resnet50-tv',
@@ -16,7 +18,13 @@ const architectures: Record<string, string> = {
   'mobilenet-v2': 'mobilenet-v2-tv',
 };
 
-await startEngine({ device: 'cpu', threads });
+if (backend === 'wasm') {
+  const { setThreadsCount } = await import('@tensorflow/tfjs-backend-wasm');
+  setThreadsCount(threads);
+  await tf.setBackend('wasm');
+} else {
+  await startEngine({ device: 'cpu', threads });
+}
 const architecture = architectures[network] ?? network;
 const model = DescriptorModel.create(defaultMeta(architecture), initialWeights(architecture, 1));
 const variables = [...model.trainable('none').values()].filter(({ name }) => !name.includes('whitening'));
@@ -54,11 +62,41 @@ function once(): number {
   return elapsed;
 }
 
+function product(): number {
+  const [a, b] = [1, 2].map((seed) => tf.randomUniform<tf.Rank.R2>([2048, 2048], -1, 1, 'float32', seed));
+  const startedAt = performance.now();
+  // One element is read, all are computed: reading 16 MB would be timed too.
+  tf.tidy(() => {
+    tf.slice(tf.matMul(a, b), [0, 0], [1, 1]).dataSync();
+  });
+  const elapsed = performance.now() - startedAt;
+  tf.dispose([a, b]);
+  return elapsed;
+}
+
+/** Multiplications and additions of the trunk's convolutions. */
+async function convolutionFlops(): Promise<number> {
+  const x = tf.zeros<tf.Rank.R4>([1, height, width, 3]);
+  let flops = 0;
+  const { kernels } = await tf.profile(() => tf.tidy(() => model.featureMap(x)));
+  for (const { name, inputShapes, outputShapes } of kernels) {
+    if (!name.includes('Conv2D') && !name.includes('Conv2d')) continue;
+    const [kh = 0, kw = 0, channels = 0] = inputShapes[1] ?? [];
+    const perOutput = kh * kw * (name.startsWith('Depthwise') ? 1 : channels);
+    flops += 2 * tf.util.sizeFromShape(outputShapes[0]!) * perOutput;
+  }
+  return flops;
+}
+
 process.stdout.write('"ready"\n');
 for await (const line of createInterface({ input: process.stdin })) {
   const [command, count] = line.split(' ');
   if (command === 'run') {
     process.stdout.write(`${JSON.stringify(Array.from({ length: Number(count) }, once))}\n`);
+  } else if (command === 'product') {
+    process.stdout.write(`${JSON.stringify(Array.from({ length: Number(count) }, product))}\n`);
+  } else if (command === 'flops') {
+    process.stdout.write(`${await convolutionFlops()}\n`);
   } else {
     process.stdout.write(`${JSON.stringify({ peakMB: process.resourceUsage().maxRSS / 1024 })}\n`);
     process.exit(0);
