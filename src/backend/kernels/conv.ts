@@ -178,8 +178,8 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
     const turned = emit('Transpose', [product], { shape: [o, c, positions] }, { perm: [1, 2, 0] });
     return asFilter(reshape(turned, [o, c, kh, kw]));
   }
+  if (positions > 1 && c < 16) return filterGradientByConv(input, upstream, info);
   const padded = bordered(input, [top, left, bottom, right]);
-  if (positions > 1 && c < 16) return filterGradientByConv(padded, upstream, info);
   /** What filter position k sees: [c, pixels]. */
   const seenAt = (k: number): Value => {
     const begin = [0, 0, Math.floor(k / kw) * dilationHeight, (k % kw) * dilationWidth];
@@ -202,9 +202,9 @@ function rowProducts(a: Value, b: Value): Value {
 
 /**
  * For few input channels (a stem), where products per position are thin: the filter gradient is itself a convolution, of
- * the input (channels as batch) with the output gradient, dilated by the stride. padded: [n, c, H, W], dy: [n, o, h, w].
+ * the input (channels as batch) with the output gradient, dilated by the stride. x: [n, c, H, W], dy: [n, o, h, w].
  */
-function filterGradientByConv(padded: Value, dy: Value, info: ConvInfo): Value {
+function filterGradientByConv(x: Value, dy: Value, info: ConvInfo): Value {
   const { inChannels: c, outChannels: o, filterHeight: kh, filterWidth: kw } = info;
   const exchanged = (value: Value) => {
     const [first, second, h, w] = value.shape as Shape4;
@@ -212,24 +212,25 @@ function filterGradientByConv(padded: Value, dy: Value, info: ConvInfo): Value {
       ? reshape(value, [second, first, h, w])
       : emit('Transpose', [value], { shape: [second, first, h, w] }, { perm: [1, 0, 2, 3] });
   };
-  const gradient = positionsByConv(exchanged(padded), exchanged(dy), info);
+  const gradient = positionsByConv(exchanged(x), exchanged(dy), info);
   return asFilter(emit('Transpose', [gradient], { shape: [o, c, kh, kw] }, { perm: [1, 0, 2, 3] }));
 }
 
-/** Inner products of x, plain [n, c, H, W], with dy, [o, c / group, h, w], at each filter position: [n, o, kh, kw]. */
+/** Inner products of x, plain [n, c, H, W] and padded as `info` says, with dy, [o, c / group, h, w], at each filter position: [n, o, kh, kw]. */
 export function positionsByConv(x: Value, dy: Value, info: ConvInfo, group = 1): Value {
   const [n, , height, width] = x.shape as Shape4;
   const [o, , outHeight, outWidth] = dy.shape as Shape4;
+  const [top, left, bottom, right] = padsOf(info) as Shape4;
   // Rows beyond the last window give filter positions that do not exist; they are cut off.
   const reach = (extent: number, out: number, stride: number, dilation: number) =>
     Math.floor((extent - (out - 1) * stride - 1) / dilation) + 1;
-  const rows = reach(height, outHeight, info.strideHeight, info.dilationHeight);
-  const columns = reach(width, outWidth, info.strideWidth, info.dilationWidth);
+  const rows = reach(height + top + bottom, outHeight, info.strideHeight, info.dilationHeight);
+  const columns = reach(width + left + right, outWidth, info.strideWidth, info.dilationWidth);
   const products = emit(
     'Conv',
     [x, dy],
     { shape: [n, o, rows, columns] },
-    { strides: dilationsOf(info), pads: [0, 0, 0, 0], dilations: stridesOf(info), group },
+    { strides: dilationsOf(info), pads: padsOf(info), dilations: stridesOf(info), group },
   );
   return strided(products, [0, 0, 0, 0], [n, o, info.filterHeight, info.filterWidth]);
 }

@@ -45,9 +45,10 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   const info = convInfo(x.shape, filterShape, attributes, true);
   const { batchSize: n, outHeight, outWidth, dilationHeight, dilationWidth } = info;
   const [kh, kw, c, m] = filterShape as Shape4;
-  const padded = bordered(physically(toLayout(x, 'nchw')), padsOf(info));
+  const input = physically(toLayout(x, 'nchw'));
   const upstream = physically(toLayout(dy, 'nchw'));
   if (m === 1 && info.strideHeight * info.strideWidth === 1) {
+    const padded = bordered(input, padsOf(info));
     const sums = Array.from({ length: kh * kw }, (_, k) => {
       const begin = [0, 0, Math.floor(k / kw) * dilationHeight, (k % kw) * dilationWidth];
       const seen = strided(padded, begin, [n, c, outHeight, outWidth]);
@@ -56,8 +57,7 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
     });
     return asFilter(reshape(concat(sums, 1), [1, c, kh, kw]));
   }
-  const [, , height, width] = padded.shape as Shape4;
-  const images = reshape(padded, [1, n * c, height, width]);
+  const images = reshape(input, [1, n * c, info.inHeight, info.inWidth]);
   const filters = reshape(upstream, [n * c * m, 1, outHeight, outWidth]);
   const perImage = reshape(positionsByConv(images, filters, info, n * c), [n, c, m, kh * kw]);
   const summed = emit('ReduceSum', [perImage, int64s([0])], { shape: [c, m, kh * kw] }, { keepdims: 0 });
