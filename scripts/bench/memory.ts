@@ -1,22 +1,42 @@
 /**
  * @file `npm run bench:memory`: training ResNet-50 at 724 px on 20 image shapes for 200 steps: resident memory must stay
  * below 3 GB and flat, and the number of tensors constant. Prints one JSON line every 20 steps and a verdict.
+ *
+ *   npm run bench:memory -- [--steps 200] [--network resnet50-tv] [--longest 724]
+ *
+ * With `--replay` it compares the two forms of an image's backward pass instead, one tape and recomputed blocks: peak memory and time
+ * of ResNet-50 and DenseNet-121 at 724 and 1024 px, each in a process of its own.
  */
+import { spawnSync } from 'node:child_process';
+import { parseArgs } from 'node:util';
 import * as tf from '@tensorflow/tfjs';
 import { engineStats, startEngine } from '../../src/backend/index.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 
-const steps = Number(process.argv[2] ?? 200);
+const { values: options } = parseArgs({
+  options: {
+    steps: { type: 'string', default: '200' },
+    network: { type: 'string', default: 'resnet50-tv' },
+    longest: { type: 'string', default: '724' },
+    replay: { type: 'boolean', default: false },
+  },
+});
+if (options.replay) {
+  compareReplays();
+  process.exit();
+}
+const { network } = options;
+const [steps, longest] = [Number(options.steps), Number(options.longest)];
 await startEngine({ device: 'cpu' });
-const model = DescriptorModel.create(defaultMeta('resnet50-tv'), initialWeights('resnet50-tv', 1));
+const model = DescriptorModel.create(defaultMeta(network), initialWeights(network, 1));
 const variables = [...model.trainable('none').values()];
 const optimizer = tf.train.momentum(1e-4, 0.9);
 
-/** Longest side 704 or so, the other from 384 to 704 px in steps of the stride, both ways round. */
+/** The other side goes from 384 to 672 px in steps of the stride when the longest has 724, in proportion otherwise; both ways round. */
 const shapes = Array.from({ length: 20 }, (_, i) => {
-  const short = 384 + 32 * (i >> 1);
-  return i % 2 === 0 ? ([short, 724] as const) : ([724, short] as const);
+  const short = Math.round((longest * (384 + 32 * (i >> 1))) / 724);
+  return i % 2 === 0 ? ([short, longest] as const) : ([longest, short] as const);
 });
 
 let peak = 0;
@@ -58,3 +78,17 @@ const verdict = {
   numTensorsConstant: new Set(tensors.slice(1)).size === 1,
 };
 process.stdout.write(`${JSON.stringify(verdict)}\n`);
+
+function compareReplays(): void {
+  const worker = new URL('replay-worker.ts', import.meta.url).pathname;
+  for (const name of ['resnet50-tv', 'densenet121']) {
+    for (const side of ['724', '1024']) {
+      for (const form of ['plain', 'recompute']) {
+        const { status } = spawnSync(process.execPath, ['--import', 'tsx', worker, name, side, form, '5'], {
+          stdio: 'inherit',
+        });
+        if (status !== 0) throw new Error(`${name} at ${side} px (${form}) ended with status ${status}`);
+      }
+    }
+  }
+}

@@ -37,13 +37,13 @@ export function sizeOption(text: string): number | 'none' {
   return value;
 }
 
-/** Starts the engine that `--device` and `--threads` ask for. */
-export async function openEngine({ device, threads }: CommonOptions): Promise<void> {
+/** Starts the engine that `--device` and `--threads` ask for, keeping at most `maxSessions` compiled graphs (default: its own). */
+export async function openEngine({ device, threads }: CommonOptions, maxSessions?: number): Promise<void> {
   const { devices, startEngine } = await import('../backend/index.js');
   const known = devices.find((name) => name === device);
   if (known === undefined) throw new UsageError(`Unknown --device "${device}". Known: ${devices.join(', ')}.`);
   try {
-    await startEngine({ device: known, threads });
+    await startEngine({ device: known, threads, maxSessions });
   } catch (error) {
     throw new InputError(messageOf(error));
   }

@@ -138,6 +138,11 @@ async function configOf(options: TrainTripletOptions, folder: RunFolder): Promis
   return config;
 }
 
+/** Blocks are many small graphs for every image shape; what they may take together stays bounded by the engine. */
+function graphsOf({ recomputeActivations }: TripletConfig): number | undefined {
+  return recomputeActivations ? 1024 : undefined;
+}
+
 interface Work {
   records: ImageRecord[];
   validation: GroundTruth | undefined;
@@ -165,7 +170,7 @@ async function train(
       : AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.round(options.maxHours * 3.6e6)));
   const either = timeout === undefined ? signal : AbortSignal.any([signal, timeout]);
 
-  await openEngine(options);
+  await openEngine(options, graphsOf(config));
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
   const report = new TrainReport(config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
@@ -236,7 +241,7 @@ async function estimate(options: TrainTripletOptions, { records, validation, con
   const { dryRun } = await import('../train/dry-run.js');
   const { loadForTraining } = await import('../train/starting-model.js');
   const { imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
-  await openEngine(options);
+  await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initialWeights(options), config);
   try {
     const validationImages = validation === undefined ? 0 : imagesToDescribe(validation);

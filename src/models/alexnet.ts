@@ -6,6 +6,7 @@
  * conv5 (stride 16: cirtorch); Tolias cuts at `pool5` (stride 32).
  */
 import { type Architecture, imageInput, type Layer, type Padding, torchPreprocessing } from './architecture.js';
+import { convLayer } from './conv-layer.js';
 
 interface Flavour {
   /** Channels of conv1 ... conv5. */
@@ -54,21 +55,19 @@ function alexLayers({ widths, groups, stemPad, poolPad, responseNorm }: Flavour)
   for (const [i, width] of widths.entries()) {
     const stage = `conv${i + 1}`;
     const size = [11, 5, 3, 3, 3][i];
-    layers.push({
-      op: 'conv',
-      name: stage,
-      inputs: [input],
-      stage,
-      size,
-      stride: i === 0 ? 4 : 1,
-      pad: i === 0 ? stemPad : (size - 1) / 2,
-      inChannels: channels,
-      outChannels: width,
-      groups: groups[i],
-      bias: true,
-      norm: false,
-      relu: true,
-    });
+    layers.push(
+      convLayer(stage, input, {
+        stage,
+        size,
+        ...(i === 0 && { stride: 4, pad: stemPad }),
+        from: channels,
+        to: width,
+        groups: groups[i],
+        bias: true,
+        norm: false,
+        relu: true,
+      }),
+    );
     input = stage;
     channels = width;
     if (responseNorm && i < 2) {

@@ -167,6 +167,12 @@ function stridesOf(layers: readonly Layer[]): Map<string, number> {
   return strides;
 }
 
+/** Numbers in every layer's output, and in the image, per pixel of a large image. */
+export function outputSizes({ layers }: Pick<Trunk, 'layers'>): Map<string, number> {
+  const strides = stridesOf(layers);
+  return new Map([...channelsOf(layers)].map(([name, channels]) => [name, channels / strides.get(name)! ** 2]));
+}
+
 /** Cells of the map along one axis for `length` pixels; 0 or less when the image is too small. */
 export function mapLength({ layers, cut }: Trunk, length: number): number {
   const lengths = new Map([[imageInput, length]]);

@@ -10,11 +10,13 @@ import {
   imageInput,
   type Layer,
   type NormLayer,
+  outputSizes,
   paddingOf,
   parametersOf,
   type Trunk,
   type WindowLayer,
 } from './architecture.js';
+import { type Block, recomputationBlocks } from './blocks.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
 
 interface FrozenNorm {
@@ -79,14 +81,36 @@ export class Backbone {
    */
   run(x: tf.Tensor4D, { from = 0, to = this.trunk.stages.length } = {}): tf.Tensor4D {
     if (from >= to) return x.clone();
+    return this.runBlock(x, this.stagesAsBlock(from, to));
+  }
+
+  /** The stages from index `from` on in blocks for recomputation. */
+  blocksFrom(from: number): Block[] {
+    const { input, layers } = this.stagesAsBlock(from, this.trunk.stages.length);
+    return recomputationBlocks(layers, { input, sizes: outputSizes(this.trunk) });
+  }
+
+  /** Variables of a block's layers. */
+  variablesOf({ layers }: Block): Map<string, tf.Variable> {
+    const names = new Set(parametersOf(layers).map(({ name }) => name));
+    return new Map([...this.variables].filter(([name]) => names.has(name)));
+  }
+
+  private stagesAsBlock(from: number, to: number): Block {
+    const { stages, layers } = this.trunk;
+    const running = new Set(stages.slice(from, to));
+    return {
+      input: from === 0 ? imageInput : layers.findLast((layer) => layer.stage === stages[from - 1])!.name,
+      layers: layers.filter((layer) => running.has(layer.stage)),
+    };
+  }
+
+  /** Runs a block on its input. */
+  runBlock(x: tf.Tensor4D, { input, layers }: Block): tf.Tensor4D {
     return tf.tidy(() => {
-      const { stages, layers } = this.trunk;
-      const running = new Set(stages.slice(from, to));
-      const start = from === 0 ? imageInput : layers.findLast((layer) => layer.stage === stages[from - 1])!.name;
-      const outputs = new Map<string, tf.Tensor4D>([[start, x]]);
+      const outputs = new Map<string, tf.Tensor4D>([[input, x]]);
       let last = x;
       for (const layer of layers) {
-        if (!running.has(layer.stage)) continue;
         const inputs = layer.inputs.map((name) => outputs.get(name)!);
         last = this.apply(layer, inputs);
         outputs.set(layer.name, last);

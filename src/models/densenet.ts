@@ -3,6 +3,7 @@
  * Layers: `stem/conv`, `stem/pool`, `block1/layer1/conv2`, ..., `block1`, `transition1`, ..., `block4`, `norm`.
  */
 import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
+import { convLayer } from './conv-layer.js';
 
 const growth = 32;
 const bottleneck = 4 * growth;
@@ -24,7 +25,7 @@ function densenet(name: string, layersPerBlock: readonly number[]): Architecture
 
 function denseLayers(layersPerBlock: readonly number[]): Layer[] {
   const layers: Layer[] = [
-    conv('stem/conv', imageInput, 'stem', { size: 7, stride: 2, inChannels: 3, outChannels: 64, norm: true }),
+    convLayer('stem/conv', imageInput, { stage: 'stem', size: 7, stride: 2, from: 3, to: 64 }),
     { op: 'maxPool', name: 'stem/pool', inputs: ['stem/conv'], stage: 'stem', size: 3, stride: 2, pad: 1 },
   ];
   let input = 'stem/pool';
@@ -36,16 +37,12 @@ function denseLayers(layersPerBlock: readonly number[]): Layer[] {
       const output = j === count ? block : `${name}/out`;
       layers.push(
         { op: 'norm', name: `${name}/norm`, inputs: [input], stage: block, channels, relu: true },
-        conv(`${name}/conv1`, `${name}/norm`, block, {
-          size: 1,
-          inChannels: channels,
-          outChannels: bottleneck,
-          norm: true,
-        }),
-        conv(`${name}/conv2`, `${name}/conv1`, block, {
+        convLayer(`${name}/conv1`, `${name}/norm`, { stage: block, size: 1, from: channels, to: bottleneck }),
+        convLayer(`${name}/conv2`, `${name}/conv1`, {
+          stage: block,
           size: 3,
-          inChannels: bottleneck,
-          outChannels: growth,
+          from: bottleneck,
+          to: growth,
           norm: false,
         }),
         { op: 'concat', name: output, inputs: [input, `${name}/conv2`], stage: block },
@@ -60,10 +57,11 @@ function denseLayers(layersPerBlock: readonly number[]): Layer[] {
     const transition = `transition${i + 1}`;
     layers.push(
       { op: 'norm', name: `${transition}/norm`, inputs: [input], stage: block, channels, relu: true },
-      conv(`${transition}/conv`, `${transition}/norm`, block, {
+      convLayer(`${transition}/conv`, `${transition}/norm`, {
+        stage: block,
         size: 1,
-        inChannels: channels,
-        outChannels: channels / 2,
+        from: channels,
+        to: channels / 2,
         norm: false,
       }),
       { op: 'avgPool', name: transition, inputs: [`${transition}/conv`], stage: block, size: 2, stride: 2, pad: 0 },
@@ -72,36 +70,6 @@ function denseLayers(layersPerBlock: readonly number[]): Layer[] {
     channels /= 2;
   }
   return layers;
-}
-
-/** A convolution without bias; the ReLU comes with the norm. */
-function conv(
-  name: string,
-  input: string,
-  stage: string,
-  {
-    size,
-    stride = 1,
-    inChannels,
-    outChannels,
-    norm,
-  }: { size: number; stride?: number; inChannels: number; outChannels: number; norm: boolean },
-): Layer {
-  const pad = (size - 1) / 2;
-  return {
-    op: 'conv',
-    name,
-    inputs: [input],
-    stage,
-    size,
-    stride,
-    pad,
-    inChannels,
-    outChannels,
-    bias: false,
-    norm,
-    relu: norm,
-  };
 }
 
 /** Layer names of Keras and torchvision for the maps people cut at. */

@@ -21,6 +21,13 @@ export const exponentName = 'pooling/p';
 export const projectionKernelName = 'projection/kernel';
 export const projectionBiasName = 'projection/bias';
 
+/** Part of a descriptor model that depends on what is before it through `x` alone. */
+export interface DescriptorBlock {
+  run(x: tf.Tensor): tf.Tensor;
+  /** By our names. */
+  variables: ReadonlyMap<string, tf.Variable>;
+}
+
 let created = 0;
 
 export class DescriptorModel {
@@ -130,6 +137,19 @@ export class DescriptorModel {
   /** The rest of `describe` on what `prefix` gave. `imageSize` [height, width] px as in `pool`. */
   describeFromPrefix(x: tf.Tensor4D, freeze: string, imageSize?: [number, number]): tf.Tensor2D {
     return tf.tidy(() => this.pool(this.backbone.run(x, { from: this.frozenStages(freeze) }), imageSize));
+  }
+
+  /**
+   * `describeFromPrefix` as functions to be applied one after the other, each with its variables: blocks of the trunk that take little
+   * memory to backpropagate one at a time, then pooling and whitening.
+   */
+  blocksFromPrefix(freeze: string, imageSize?: [number, number]): DescriptorBlock[] {
+    const { backbone } = this;
+    const trunk = backbone.blocksFrom(this.frozenStages(freeze)).map((block) => ({
+      run: (x: tf.Tensor) => backbone.runBlock(x as tf.Tensor4D, block),
+      variables: backbone.variablesOf(block),
+    }));
+    return [...trunk, { run: (map) => this.pool(map as tf.Tensor4D, imageSize), variables: this.tail }];
   }
 
   /** Variables that train when `freeze` is frozen: those of the later stages and of the tail. */

@@ -6,40 +6,12 @@
  * Layers of `mobilenet-v2-tv`: `stem`, `block1/conv2`, `block1`, `block2/conv1` (expansion), `block2/conv2` (channel by
  * channel), `block2` (projection, no ReLU), `block3/conv1` ... `conv3`, `block3` (sum) ... `block17`, `out`.
  */
-import { type Architecture, imageInput, type Layer, type Padding, torchPreprocessing } from './architecture.js';
+import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
+import { convLayer, type ConvOptions } from './conv-layer.js';
 
-interface ConvOptions {
-  stage: string;
-  size: number;
-  stride?: number;
-  pad?: Padding;
-  from: number;
-  to: number;
-  groups?: number;
-  relu?: 6 | false;
-}
-
-/** A convolution with batch norm, without bias. */
-function conv(
-  name: string,
-  input: string,
-  { stage, size, stride = 1, pad = (size - 1) / 2, from, to, groups = 1, relu = 6 }: ConvOptions,
-): Layer {
-  return {
-    op: 'conv',
-    name,
-    inputs: [input],
-    stage,
-    size,
-    stride,
-    pad,
-    inChannels: from,
-    outChannels: to,
-    groups,
-    bias: false,
-    norm: true,
-    relu,
-  };
+/** With ReLU up to 6, unless `options` say otherwise. */
+function conv(name: string, input: string, options: ConvOptions): Layer {
+  return convLayer(name, input, { relu: 6, ...options });
 }
 
 export const mobilenet: Architecture = {

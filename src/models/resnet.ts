@@ -21,6 +21,7 @@ import {
   type Padding,
   torchPreprocessing,
 } from './architecture.js';
+import { convLayer } from './conv-layer.js';
 
 interface Flavour {
   normEpsilon: number;
@@ -95,46 +96,16 @@ function resnetLayers(
   { blocksPerStage, expansion }: Size,
   { strideIn, stemPad, poolPad, bias, stemBias = bias }: Flavour,
 ): Layer[] {
-  const conv = (
-    name: string,
-    input: string,
-    {
-      stage,
-      size,
-      stride = 1,
-      from,
-      to,
-      relu,
-    }: { stage: string; size: number; stride?: number; from: number; to: number; relu: boolean },
-  ): Layer => ({
-    op: 'conv',
-    name,
-    inputs: [input],
-    stage,
-    size,
-    stride,
-    pad: (size - 1) / 2,
-    inChannels: from,
-    outChannels: to,
-    bias,
-    norm: true,
-    relu,
-  });
   const layers: Layer[] = [
-    {
-      op: 'conv',
-      name: 'conv1',
-      inputs: [imageInput],
+    convLayer('conv1', imageInput, {
       stage: 'stem',
       size: 7,
       stride: 2,
       pad: stemPad,
-      inChannels: 3,
-      outChannels: 64,
+      from: 3,
+      to: 64,
       bias: stemBias,
-      norm: true,
-      relu: true,
-    },
+    }),
     { op: 'maxPool', name: 'pool1', inputs: ['conv1'], stage: 'stem', size: 3, stride: 2, pad: poolPad },
   ];
   let input = 'pool1';
@@ -154,12 +125,13 @@ function resnetLayers(
         const from = k === 0 ? channels : width;
         const part = `${name}/conv${k + 1}`;
         layers.push(
-          conv(part, branch, {
+          convLayer(part, branch, {
             stage,
             size,
             stride: k + 1 === strided ? stride : 1,
             from,
             to: last ? wide : width,
+            bias,
             relu: !last,
           }),
         );
@@ -168,7 +140,7 @@ function resnetLayers(
       let skip = input;
       if (stride > 1 || channels !== wide) {
         skip = `${name}/shortcut`;
-        layers.push(conv(skip, input, { stage, size: 1, stride, from: channels, to: wide, relu: false }));
+        layers.push(convLayer(skip, input, { stage, size: 1, stride, from: channels, to: wide, bias, relu: false }));
       }
       layers.push({ op: 'add', name, inputs: [branch, skip], stage, relu: true });
       input = name;

@@ -6,6 +6,7 @@
  * stores them as constants.
  */
 import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
+import { convLayer } from './conv-layer.js';
 
 const widths = [48, 80, 128];
 const stemWidth = 32;
@@ -21,45 +22,22 @@ export const rmacSmall: Architecture = {
 };
 
 function smallLayers(): Layer[] {
-  const conv = (
-    name: string,
-    input: string,
-    {
-      stage,
-      size = 3,
-      stride = 1,
-      from,
-      to,
-      relu = true,
-    }: { stage: string; size?: number; stride?: number; from: number; to: number; relu?: boolean },
-  ): Layer => ({
-    op: 'conv',
-    name,
-    inputs: [input],
-    stage,
-    size,
-    stride,
-    pad: (size - 1) / 2,
-    inChannels: from,
-    outChannels: to,
-    bias: false,
-    norm: true,
-    relu,
-  });
-  const layers = [conv('stem', imageInput, { stage: 'stem', stride: 2, from: 3, to: stemWidth })];
+  const layers: Layer[] = [
+    convLayer('stem', imageInput, { stage: 'stem', size: 3, stride: 2, from: 3, to: stemWidth }),
+  ];
   let input = 'stem';
   let channels = stemWidth;
   for (const [i, width] of widths.entries()) {
     const stage = `stage${i + 1}`;
     layers.push(
-      conv(`${stage}/down`, input, { stage, stride: 2, from: channels, to: width }),
-      conv(`${stage}/conv1`, `${stage}/down`, { stage, from: width, to: width }),
-      conv(`${stage}/conv2`, `${stage}/conv1`, { stage, from: width, to: width, relu: false }),
+      convLayer(`${stage}/down`, input, { stage, size: 3, stride: 2, from: channels, to: width }),
+      convLayer(`${stage}/conv1`, `${stage}/down`, { stage, size: 3, from: width, to: width }),
+      convLayer(`${stage}/conv2`, `${stage}/conv1`, { stage, size: 3, from: width, to: width, relu: false }),
       { op: 'add', name: stage, inputs: [`${stage}/conv2`, `${stage}/down`], stage, relu: true },
     );
     input = stage;
     channels = width;
   }
-  layers.push(conv('out', input, { stage: 'stage3', size: 1, from: channels, to: outputWidth }));
+  layers.push(convLayer('out', input, { stage: 'stage3', size: 1, from: channels, to: outputWidth }));
   return layers;
 }

@@ -4,6 +4,7 @@
  * `pool5` (stride 32).
  */
 import { type Architecture, caffePreprocessing, imageInput, type Layer } from './architecture.js';
+import { convLayer } from './conv-layer.js';
 
 const widths = [64, 128, 256, 512, 512];
 
@@ -29,20 +30,9 @@ function vggLayers(convsPerStage: readonly number[]): Layer[] {
     const stage = `conv${i + 1}`;
     for (let j = 1; j <= count; j++) {
       const name = `${stage}_${j}`;
-      layers.push({
-        op: 'conv',
-        name,
-        inputs: [input],
-        stage,
-        size: 3,
-        stride: 1,
-        pad: 1,
-        inChannels: channels,
-        outChannels: widths[i],
-        bias: true,
-        norm: false,
-        relu: true,
-      });
+      layers.push(
+        convLayer(name, input, { stage, size: 3, from: channels, to: widths[i], bias: true, norm: false, relu: true }),
+      );
       input = name;
       channels = widths[i]!;
     }

@@ -5,6 +5,7 @@ import type { InputError } from '../errors.js';
 import { GradientAccumulator } from './gradients.js';
 import { bytesOf, ImageInputs, plain, type TrunkInput } from './image-inputs.js';
 import { countTriplets, numberLabels } from './mining.js';
+import { replay, replayInBlocks } from './replay.js';
 import { RandomStream } from './random.js';
 import type { TrainableModel } from './trainable-model.js';
 import type { TripletConfig } from './triplet-config.js';
@@ -77,17 +78,15 @@ export async function dryRun(
         for await (const _ of inputs.load([item]));
       });
       describeMs += await secondTime(() => finish(inputs.describe(readable)));
-      const replay = () =>
-        finish(
-          tf.tidy(() => {
-            const sum = () => inputs.describe(readable).sum<tf.Scalar>();
-            const { value, grads } = tf.variableGrads(sum, [...variables.values()]);
-            accumulator.add(grads);
-            return value;
-          }),
-        );
-      await replay(); // the first pass adds to nothing: another graph
-      replayMs += await secondTime(replay);
+      const upstream = new Float32Array(model.dimension).fill(1);
+      const replayOne = () =>
+        (config.recomputeActivations ? replayInBlocks : replay)(inputs, readable, {
+          upstream,
+          variables,
+          accumulator,
+        });
+      await replayOne(); // the first pass adds to nothing: another graph
+      replayMs += await secondTime(replayOne);
       if (probes.length === probed) break;
     }
   } finally {

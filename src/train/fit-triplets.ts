@@ -112,6 +112,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   const source = {
     load: (items: readonly ViewedImage[]) => inputs.load(items),
     describe: inputs.describe.bind(inputs),
+    inBlocks: inputs.inBlocks.bind(inputs),
   };
   const accumulator = new GradientAccumulator();
   const optimizer = new MomentumSgd(variables, config);
@@ -248,6 +249,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         accumulator,
         margin: config.margin,
         nameOf,
+        recomputeActivations: config.recomputeActivations,
       }).catch((error: unknown) => {
         if (!(error instanceof NotFiniteError)) throw error;
         throw new InputError(`Update ${state.step + 1}: ${error.message} (images ${firstFew(ids)}). ${wayOut}`);

@@ -12,6 +12,7 @@ import { decodeImage, toTensor, type RgbImage } from '../data/images.js';
 import type { ImageRecord } from '../data/manifest.js';
 import { runAhead } from '../data/run-ahead.js';
 import { InputError } from '../errors.js';
+import type { DescriptorBlock } from '../models/descriptor.js';
 import { applyView, isReusable, plainView, type View } from './augmentation.js';
 import { ByteCache } from './prefix-cache.js';
 import type { TrainableModel } from './trainable-model.js';
@@ -34,6 +35,12 @@ export interface ImageInputOptions {
   cacheBytes: number;
   /** Images decoded ahead of the one in use. */
   ahead?: number;
+}
+
+/** A descriptor's computation as a chain of blocks. */
+export interface DescriptorInBlocks {
+  start: tf.Tensor;
+  blocks: readonly DescriptorBlock[];
 }
 
 export type LoadedInput<T> = { item: T; input: TrunkInput } | { item: T; error: InputError };
@@ -64,6 +71,19 @@ export class ImageInputs {
       }
       return model.describe(toTensor(input.image));
     });
+  }
+
+  /** The same in blocks: `start` is the first one's input, which the caller owns. */
+  inBlocks(input: TrunkInput): DescriptorInBlocks {
+    const { model } = this;
+    const { freeze } = this.options;
+    if (input.kind === 'map') {
+      const blocks = model.blocksFromPrefix(freeze, input.imageSizePx);
+      return { start: tf.tensor(input.values, input.shape), blocks };
+    }
+    const { width, height } = input.image;
+    const start = tf.tidy(() => model.prefix(toTensor(input.image), 'none'));
+    return { start, blocks: model.blocksFromPrefix('none', [height, width]) };
   }
 
   /** The items' inputs, in order, decoded ahead. An image that cannot be used comes as its error. */

@@ -3,5 +3,5 @@ import type { DescriptorModel } from '../models/descriptor.js';
 
 export type TrainableModel = Pick<
   DescriptorModel,
-  'meta' | 'dimension' | 'stride' | 'describe' | 'prefix' | 'describeFromPrefix' | 'trainable'
+  'meta' | 'dimension' | 'stride' | 'describe' | 'prefix' | 'describeFromPrefix' | 'blocksFromPrefix' | 'trainable'
 >;

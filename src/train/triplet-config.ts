@@ -66,6 +66,11 @@ export const tripletConfigSchema = z.strictObject({
   validateEvery: wholeNumber(0).default(16),
   /** Checkpoints that stay on disk, the newest. */
   keepCheckpoints: wholeNumber(1).default(2),
+  /**
+   * Backpropagate block by block, each run again (Chen et al. 2016): the same gradients to rounding in less memory, for one more
+   * forward pass per image. For large images.
+   */
+  recomputeActivations: trueOrFalse.default(false),
   /** Megabytes (10^6 bytes) for decoded images or, with frozen stages, their outputs. */
   cacheMegabytes: wholeNumber(0).default(1000),
   seed: wholeNumber(0).default(0),

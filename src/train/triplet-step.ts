@@ -13,15 +13,14 @@ import { InputError } from '../errors.js';
 import { tripletLoss } from '../losses/triplet.js';
 import type { GradientAccumulator } from './gradients.js';
 import type { LoadedInput, TrunkInput } from './image-inputs.js';
+import { replay, replayInBlocks, type ReplaySource } from './replay.js';
 
 /** Query, positive, negative. */
 export type Triplet<T> = readonly [query: T, positive: T, negative: T];
 
 /** Where images come from and how they become descriptors. */
-export interface TripletSource<T> {
+export interface TripletSource<T> extends ReplaySource<TrunkInput> {
   load(items: readonly T[]): AsyncIterable<LoadedInput<T>>;
-  /** [1, D], differentiable. */
-  describe(input: TrunkInput): tf.Tensor2D;
 }
 
 export interface TripletStep<T> {
@@ -54,12 +53,15 @@ export async function tripletStep<T>(
     accumulator,
     margin,
     nameOf,
+    recomputeActivations = false,
   }: {
     variables: ReadonlyMap<string, tf.Variable>;
     accumulator: GradientAccumulator;
     margin: number;
     /** How an image is called in an error. */
     nameOf: (item: T) => string;
+    /** Replay in blocks: the same gradient in less memory, for one more forward pass. */
+    recomputeActivations?: boolean;
   },
 ): Promise<TripletStep<T>> {
   const descriptors = new Map<T, Float32Array>();
@@ -83,8 +85,7 @@ export async function tripletStep<T>(
   }
   const { loss, active, shares } = await lossAndShares(readable, descriptors, margin);
 
-  const names = new Map([...variables].map(([name, variable]) => [variable.name, name]));
-  const list = [...variables.values()];
+  const replayOne = recomputeActivations ? replayInBlocks : replay;
   for await (const loaded of source.load([...shares.keys()])) {
     if ('error' in loaded) {
       // It was readable a moment ago. Without it the gradient would be of another loss: start over.
@@ -93,18 +94,7 @@ export async function tripletStep<T>(
       return { loss: undefined, triplets: 0, active: 0, described: descriptors.size, replayed: 0, unreadable };
     }
     const share = shares.get(loaded.item) as Float32Array;
-    const value = tf.tidy(() => {
-      const upstream = tf.tensor2d(share, [1, share.length]);
-      const { value: product, grads } = tf.variableGrads(
-        () => source.describe(loaded.input).mul(upstream).sum<tf.Scalar>(),
-        list,
-      );
-      const named = Object.entries(grads).map(([name, gradient]) => [names.get(name) as string, gradient]);
-      accumulator.add(Object.fromEntries(named));
-      return product;
-    });
-    await value.data(); // computes the sums too; nothing of this image stays pending
-    value.dispose();
+    await replayOne(source, loaded.input, { upstream: share, variables, accumulator });
   }
   return { loss, triplets: readable.length, active, described: descriptors.size, replayed: shares.size, unreadable };
 }

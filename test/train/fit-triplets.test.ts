@@ -1,6 +1,6 @@
 import { rm, writeFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, describe, expect, test } from 'vitest';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
 import type { ImageRecord } from '../../src/data/manifest.js';
 import { InputError } from '../../src/errors.js';
 import type { DescriptorModel } from '../../src/models/descriptor.js';
@@ -13,6 +13,7 @@ import {
   type TripletState,
 } from '../../src/train/fit-triplets.js';
 import { type TripletConfig, tripletConfigSchema } from '../../src/train/triplet-config.js';
+import { relativeDistance } from '../support/close.js';
 import '../support/engine.js';
 import { smallModel } from '../support/small-model.js';
 import { stripedPhotographs, temporaryFolder } from './tiny-run.js';
@@ -76,6 +77,7 @@ const settings: [string, Partial<TripletConfig>][] = [
   ['frozen stages, augmentation', { freeze: 'stage1', augmentation: { flip: true, colour: 0.1, crop: 0.2 } }],
   ['sampling eccv', { sampling: 'eccv' }],
   ['sampling hardest, a new mining at the stop', { sampling: 'hardest', remineEvery: 2 }],
+  ['recomputed activations', { recomputeActivations: true, freeze: 'stem' }],
 ];
 
 describe('fitTriplets', () => {
@@ -111,6 +113,18 @@ describe('fitTriplets', () => {
       expect(differing(whole.weights, resumed.weights)).toEqual([]);
     },
   );
+
+  test('recomputed activations: the same losses and weights up to rounding', async () => {
+    const expected = await fit(smallModel({ whiteningDimension: 16 }));
+    const model = smallModel({ whiteningDimension: 16 });
+    const inBlocks = vi.spyOn(model, 'blocksFromPrefix');
+    const actual = await fit(model, { config: config({ recomputeActivations: true }) });
+    expect(inBlocks).toHaveBeenCalled();
+    for (const [i, { loss }] of actual.updates.entries()) expect(loss).toBeCloseTo(expected.updates[i].loss, 5);
+    for (const [name, { data }] of actual.weights) {
+      expect(relativeDistance(data, expected.weights.get(name)!.data), name).toBeLessThan(1e-4);
+    }
+  });
 
   test('an interruption inside an update drops it: the state is that after the last whole one', async () => {
     const abort = new AbortController();

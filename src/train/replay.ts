@@ -1,0 +1,91 @@
+/**
+ * @file One image's backward pass, from the gradient of the loss by its descriptor to the sums of its weights' gradients: on
+ * one tape, or block by block with the activations of one block in memory at a time (Chen et al. 2016, "Training Deep
+ * Nets with Sublinear Memory Cost").
+ */
+import * as tf from '@tensorflow/tfjs';
+import type { GradientAccumulator } from './gradients.js';
+import type { DescriptorInBlocks } from './image-inputs.js';
+
+/** Two forms of one computation. */
+export interface ReplaySource<Input> {
+  /** [1, D], differentiable. */
+  describe(input: Input): tf.Tensor2D;
+  inBlocks(input: Input): DescriptorInBlocks;
+}
+
+export interface ReplayOptions {
+  /** [D] dL/d(descriptor). */
+  upstream: Float32Array;
+  /** By our names; others get no gradient. */
+  variables: ReadonlyMap<string, tf.Variable>;
+  accumulator: GradientAccumulator;
+}
+
+/** Adds the gradients to `accumulator`. They are computed when the promise resolves; nothing of the image stays pending. */
+export async function replay<Input>(
+  source: Pick<ReplaySource<Input>, 'describe'>,
+  input: Input,
+  { upstream, variables, accumulator }: ReplayOptions,
+): Promise<void> {
+  const names = new Map([...variables].map(([name, variable]) => [variable.name, name]));
+  const value = tf.tidy(() => {
+    const row = tf.tensor2d(upstream, [1, upstream.length]);
+    const { value: product, grads } = tf.variableGrads(
+      () => source.describe(input).mul(row).sum<tf.Scalar>(),
+      [...variables.values()],
+    );
+    const named = Object.entries(grads).map(([name, gradient]) => [names.get(name) as string, gradient]);
+    accumulator.add(Object.fromEntries(named));
+    return product;
+  });
+  await value.data(); // computes the sums too
+  value.dispose();
+}
+
+/** The same gradients, up to rounding, for one more forward pass. */
+export async function replayInBlocks<Input>(
+  source: Pick<ReplaySource<Input>, 'inBlocks'>,
+  input: Input,
+  { upstream, variables, accumulator }: ReplayOptions,
+): Promise<void> {
+  const { start, blocks } = source.inBlocks(input);
+  const inputs = [start]; // of the blocks that are still to be backpropagated
+  let gradient: tf.Tensor = tf.tensor2d(upstream, [1, upstream.length]); // by the output of the last of them
+  try {
+    for (const block of blocks.slice(0, -1)) {
+      const output = block.run(inputs.at(-1)!);
+      inputs.push(output);
+      await compute(output);
+    }
+    for (const block of blocks.toReversed()) {
+      const x = inputs.at(-1)!;
+      const trained = [...block.variables].filter(([name]) => variables.has(name));
+      const sources = trained.map(([, variable]): tf.Tensor => variable);
+      if (x !== start) sources.push(x);
+      if (sources.length === 0) break; // the first block learns nothing
+      const outputGradient = gradient;
+      const inputGradient = tf.tidy(() => {
+        const { grads } = tf.engine().gradients(() => block.run(x), sources, outputGradient);
+        accumulator.add(Object.fromEntries(trained.map(([name], i) => [name, grads[i]])));
+        return x === start ? tf.zeros([1]) : grads[trained.length];
+      });
+      gradient = inputGradient;
+      inputs.pop();
+      await compute(x === start ? accumulator.sums.get(trained[0][0])! : inputGradient);
+      tf.dispose([x, outputGradient]);
+    }
+  } finally {
+    tf.dispose([gradient, ...inputs]);
+  }
+}
+
+/** Runs the graph up to a tensor without copying it out: a read computes every live tensor that shares work with it. */
+async function compute(x: tf.Tensor): Promise<void> {
+  const corner = x.slice(
+    x.shape.map(() => 0),
+    x.shape.map(() => 1),
+  );
+  await corner.data();
+  corner.dispose();
+}
