@@ -35,11 +35,13 @@ export interface EngineOptions {
   maxSessionBytes?: number;
   /** Bytes of reordered and folded weights kept at most. Default 1 GiB. */
   maxInvariantBytes?: number;
+  /** Path that the profiles of compiled graphs begin with (`operatorPlacement` reads them). Default: no profiles. */
+  profilePrefix?: string;
 }
 
 /**
- * Makes the device compute every tfjs operation from here on. Starting twice is an error unless the first engine was
- * stopped with `stopEngine`. Throws an Error that says what is missing.
+ * Makes the device compute every tfjs operation from here on. An engine that ran before is replaced, and its tensors are
+ * gone. Throws an Error that says what is missing.
  */
 export async function startEngine(options: EngineOptions = {}): Promise<void> {
   const { device = 'cpu', threads = availableParallelism() } = options;
@@ -58,6 +60,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<void> {
     maxSessions: options.maxSessions ?? 64,
     maxBytes: options.maxSessionBytes ?? 2 * 2 ** 30,
     maxInvariantBytes: options.maxInvariantBytes ?? 2 ** 30,
+    profilePrefix: options.profilePrefix,
   });
   if (tf.findBackendFactory(backendName) !== null) tf.removeBackend(backendName);
   tf.registerBackend(backendName, () => backend, 3);
