@@ -79,7 +79,11 @@ export interface Session {
  * (12 shapes of ResNet-50: 4.9 GB with, 0.9 GB without, equal time). Spinning is off: with a busy neighbour it is
  * slower than one thread.
  */
-export function createSession(model: Uint8Array, { providers, threads, profilePrefix }: SessionSettings): Session {
+export function createSession(
+  model: Uint8Array,
+  { providers, threads, profilePrefix }: SessionSettings,
+  { outputsStay = false }: { /** Results stay on the device (WebGPU). */ outputsStay?: boolean } = {},
+): Session {
   const native = nativeBinding();
   const session = new native.binding.InferenceSession();
   const options: InferenceSession.SessionOptions = {
@@ -92,6 +96,7 @@ export function createSession(model: Uint8Array, { providers, threads, profilePr
     enableMemPattern: false,
     logSeverityLevel: 3,
     extra: { session: { intra_op: { allow_spinning: '0' } } },
+    ...(outputsStay && { preferredOutputLocation: 'gpu-buffer' }),
     ...(profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: profilePrefix }),
   };
   session.loadModel(model.buffer, model.byteOffset, model.byteLength, options);
@@ -102,4 +107,9 @@ export function createSession(model: Uint8Array, { providers, threads, profilePr
       session.dispose();
     },
   };
+}
+
+/** A result that stayed on the device, as an input under another shape. Never read it: 1.30.0 ends the process. */
+export function onDevice(result: Tensor, dims: readonly number[]): Tensor {
+  return Tensor.fromGpuBuffer(result.gpuBuffer, { dataType: 'float32', dims });
 }
