@@ -8,6 +8,7 @@ import { isHostType, javaScriptBackend } from './forward.js';
 import { InvariantCache } from './invariants.js';
 import { planProgram } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
+import { ResidentBuffers } from './resident.js';
 import { SessionCache, type SessionLimits } from './sessions.js';
 import type { SessionSettings } from './ort.js';
 import { detach, type HostData, isConstant, Memory, type Op, release, retain, Value } from './value.js';
@@ -23,6 +24,8 @@ interface Entry {
 export interface BackendOptions extends SessionSettings, SessionLimits {
   /** Bytes of run-invariant results (reordered and folded weights) kept at most. */
   maxInvariantBytes: number;
+  /** Bytes of weights kept on an accelerated device at most. */
+  maxResidentBytes: number;
 }
 
 // A loop that never reads must stay bounded: beyond these the graph is run.
@@ -41,6 +44,7 @@ const stepTensors = 500;
 export class OnnxBackend extends tf.KernelBackend {
   readonly sessions: SessionCache;
   readonly invariants: InvariantCache;
+  readonly residents: ResidentBuffers;
   /** Native runs so far, the milliseconds spent in them, and kernels handed to the JavaScript backend. */
   readonly stats = { runs: 0, runMs: 0, forwarded: 0 };
   /** False where ONNX Runtime's CPU provider computes, the only one with all operators. */
@@ -57,7 +61,8 @@ export class OnnxBackend extends tf.KernelBackend {
     this.data = new tf.DataStorage<Entry>(this, tf.engine());
     this.accelerated = options.providers[0] !== 'cpu';
     this.sessions = new SessionCache(options, options);
-    this.invariants = new InvariantCache(options.maxInvariantBytes);
+    this.residents = new ResidentBuffers(options, options.maxResidentBytes);
+    this.invariants = new InvariantCache(options.maxInvariantBytes, this.residents.forget);
   }
 
   // ---- data ids
@@ -127,6 +132,7 @@ export class OnnxBackend extends tf.KernelBackend {
   private readonly freed = (memory: Memory): void => {
     if (memory.orphaned) this.orphanBytes -= memory.data.byteLength;
     this.invariants.forget(memory);
+    this.residents.forget(memory);
   };
 
   override disposeData(dataId: tf.DataId, force = false): boolean {
@@ -237,7 +243,7 @@ export class OnnxBackend extends tf.KernelBackend {
     const program = planProgram(values, substitute);
     const session = this.sessions.get(program);
     const startedAt = performance.now();
-    const feeds = Object.fromEntries(program.leaves.map((leaf, i) => [`x${i}`, leaf.tensor]));
+    const feeds = Object.fromEntries(program.leaves.map((leaf, i) => [`x${i}`, this.residents.feed(leaf)]));
     const names = [...new Set(program.outputNames)].filter((name) => !name.startsWith('x'));
     const results = session.run(feeds, names);
     this.stats.runs++;
@@ -327,6 +333,7 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   override dispose(): void {
+    this.residents.dispose();
     this.sessions.dispose();
   }
 }

@@ -35,11 +35,15 @@ export interface EngineOptions {
   maxSessionBytes?: number;
   /** Bytes of reordered and folded weights kept at most. Default 1 GiB. */
   maxInvariantBytes?: number;
+  /** Bytes of weights that stay on the device between runs (WebGPU). Default 1 GiB; 0: they travel in every run. */
+  maxResidentBytes?: number;
+  /** Path that the profiles of compiled graphs begin with (`operatorPlacement` reads them). Default: no profiles. */
+  profilePrefix?: string;
 }
 
 /**
- * Makes the device compute every tfjs operation from here on. Starting twice is an error unless the first engine was
- * stopped with `stopEngine`. Throws an Error that says what is missing.
+ * Makes the device compute every tfjs operation from here on. An engine that ran before is replaced, and its tensors are
+ * gone. Throws an Error that says what is missing.
  */
 export async function startEngine(options: EngineOptions = {}): Promise<void> {
   const { device = 'cpu', threads = availableParallelism() } = options;
@@ -58,6 +62,8 @@ export async function startEngine(options: EngineOptions = {}): Promise<void> {
     maxSessions: options.maxSessions ?? 64,
     maxBytes: options.maxSessionBytes ?? 2 * 2 ** 30,
     maxInvariantBytes: options.maxInvariantBytes ?? 2 ** 30,
+    maxResidentBytes: options.maxResidentBytes ?? 2 ** 30,
+    profilePrefix: options.profilePrefix,
   });
   if (tf.findBackendFactory(backendName) !== null) tf.removeBackend(backendName);
   tf.registerBackend(backendName, () => backend, 3);
@@ -87,6 +93,7 @@ export function engineStats():
       sessions: number;
       sessionBytes: number;
       invariantBytes: number;
+      residentBytes: number;
       compiled: number;
       runs: number;
       runMs: number;
@@ -95,11 +102,12 @@ export function engineStats():
   | undefined {
   const backend = tf.backend();
   if (!(backend instanceof OnnxBackend)) return undefined;
-  const { sessions, invariants, stats } = backend;
+  const { sessions, invariants, residents, stats } = backend;
   return {
     sessions: sessions.size,
     sessionBytes: sessions.bytes,
     invariantBytes: invariants.bytes,
+    residentBytes: residents.bytes,
     compiled: sessions.compiled,
     ...stats,
   };

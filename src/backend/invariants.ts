@@ -32,8 +32,14 @@ export class InvariantCache {
   /** Bytes of kept results. */
   bytes = 0;
 
-  /** @param limitBytes bound on the kept results; beyond it nothing more is kept. */
-  constructor(private readonly limitBytes: number) {}
+  /**
+   * @param limitBytes bound on the kept results; beyond it nothing more is kept.
+   * @param onFree hears of freed buffers of kept results.
+   */
+  constructor(
+    private readonly limitBytes: number,
+    private readonly onFree: (memory: Memory) => void = () => undefined,
+  ) {}
 
   /**
    * Looks at one run's ops. Returns the kept results that stand in for pending values, and the results that are worth
@@ -133,7 +139,10 @@ export class InvariantCache {
       stack.push(...entry.dependents);
       for (const value of entry.results.values()) {
         this.bytes -= value.size * 4;
-        release(value, this.forget);
+        release(value, (freed) => {
+          this.forget(freed);
+          this.onFree(freed);
+        });
       }
       entry.results.clear();
     }

@@ -29,7 +29,8 @@ export interface ProtoNode {
 export interface ProtoTensor {
   name: string;
   type: ValueType;
-  dims: readonly number[];
+  /** A name stands for an extent that each run decides. */
+  dims: readonly (number | string)[];
 }
 
 export interface ProtoGraph {
@@ -38,7 +39,7 @@ export interface ProtoGraph {
   outputs: readonly ProtoTensor[];
   constants: readonly { name: string; constant: Constant }[];
   /** Large tensors stored in the model (export); raw little-endian bytes. */
-  initializers?: readonly (ProtoTensor & { bytes: Uint8Array })[];
+  initializers?: readonly { name: string; type: ValueType; dims: readonly number[]; bytes: Uint8Array }[];
   /** metadata_props of the model. */
   metadata?: Readonly<Record<string, string>>;
 }
@@ -77,7 +78,10 @@ function tensorProto(name: string, type: ValueType, dims: readonly number[], raw
 
 function valueInfo({ name, type, dims }: ProtoTensor) {
   const dim = dims.map((extent) =>
-    create(TensorShapeProto_DimensionSchema, { value: { case: 'dimValue', value: BigInt(extent) } }),
+    create(TensorShapeProto_DimensionSchema, {
+      value:
+        typeof extent === 'string' ? { case: 'dimParam', value: extent } : { case: 'dimValue', value: BigInt(extent) },
+    }),
   );
   const tensorType = create(TypeProto_TensorSchema, {
     elemType: onnxTypes[type],

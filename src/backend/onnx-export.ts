@@ -56,7 +56,9 @@ export function recordModel(f: (input: tf.Tensor) => tf.Tensor, options: Recorde
         const tensor = graph.inputs[i];
         if (i === inputAt || tensor === undefined) return [];
         const { data } = leaf.memory as Memory;
-        return [{ ...tensor, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) }];
+        return [
+          { ...tensor, dims: leaf.physical, bytes: new Uint8Array(data.buffer, data.byteOffset, data.byteLength) },
+        ];
       }),
       metadata: metadata ?? {},
     });

@@ -2,11 +2,13 @@
 import { spawnSync } from 'node:child_process';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { type Command, Option } from 'commander';
-import { messageOf } from '../errors.js';
+import { messageOf, UsageError } from '../errors.js';
 import { addCommonOptions, type CommonOptions, printResult } from './console.js';
 import { openEngine } from './open-model.js';
 
 interface DoctorOptions extends CommonOptions {
+  kernels?: boolean;
+  arch?: string;
   probe?: string;
 }
 
@@ -20,8 +22,10 @@ export function register(program: Command): void {
   addCommonOptions(
     program.command('doctor').description('Show engine, devices and versions, with a 2-second speed check.'),
   )
+    .option('--kernels', 'list the kernels of the engine, and what of a training step --device leaves to the CPU')
+    .option('--arch <name>', 'with --kernels: the training step of this network only')
     .addOption(new Option('--probe <device>').hideHelp())
-    .addHelpText('after', '\nExample:\n  rmac doctor')
+    .addHelpText('after', '\nExamples:\n  rmac doctor\n  rmac doctor --kernels --device webgpu')
     .action(run);
 }
 
@@ -30,6 +34,12 @@ async function run(options: DoctorOptions): Promise<void> {
     process.stdout.write(`${JSON.stringify(await tryDevice(options.probe, options.threads))}\n`);
     return;
   }
+  if (options.kernels === true) {
+    const { listKernels } = await import('./doctor-kernels.js');
+    await listKernels(options);
+    return;
+  }
+  if (options.arch !== undefined) throw new UsageError('--arch belongs to --kernels.');
   const tf = await import('@tensorflow/tfjs');
   const { default: sharp } = await import('sharp');
   const { createRequire } = await import('node:module');
