@@ -83,7 +83,7 @@ async function convolutionFlops(): Promise<number> {
     if (!name.includes('Conv2D') && !name.includes('Conv2d')) continue;
     const [kh = 0, kw = 0, channels = 0] = inputShapes[1] ?? [];
     const perOutput = kh * kw * (name.startsWith('Depthwise') ? 1 : channels);
-    flops += 2 * tf.util.sizeFromShape(outputShapes[0]!) * perOutput;
+    flops += 2 * tf.util.sizeFromShape(outputShapes[0]) * perOutput;
   }
   return flops;
 }

@@ -6,7 +6,7 @@ import { InputError, messageOf, UsageError } from '../errors.js';
 import type { PlacedOperator } from '../backend/placement.js';
 import type { RgbImage } from '../data/images.js';
 import type { PoolingKind } from '../models/meta.js';
-import type { LoadedInput, TrunkInput } from '../train/image-inputs.js';
+import type { LoadedInput } from '../train/image-inputs.js';
 import { type CommonOptions, printResult, say } from './console.js';
 
 /** One network of each kind of layer: plain, normalized across channels, dense, channel by channel, residual. */
@@ -89,10 +89,10 @@ async function kernelLists(): Promise<KernelReport['kernels']> {
  */
 async function trainOnNoise(network: string, pooling: PoolingKind): Promise<number> {
   const { engineStats } = await import('../backend/index.js');
-  const { toTensor } = await import('../data/images.js');
   const { defaultMeta, initialWeights } = await import('../models/architectures.js');
   const { DescriptorModel } = await import('../models/descriptor.js');
   const { GradientAccumulator } = await import('../train/gradients.js');
+  const { ImageInputs } = await import('../train/image-inputs.js');
   const { MomentumSgd } = await import('../train/sgd.js');
   const { tripletStep } = await import('../train/triplet-step.js');
   const model = DescriptorModel.create(
@@ -103,14 +103,13 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   const accumulator = new GradientAccumulator();
   const decay = { momentum: 0.9, weightDecay: 1e-4, weightDecayOn: 'all', clipGradientNorm: 1 } as const;
   const optimizer = new MomentumSgd(variables, decay);
+  const inputs = new ImageInputs(model, { freeze: 'none', imageSize: 96, cacheBytes: 0 });
   const source = {
     async *load(seeds: readonly number[]): AsyncGenerator<LoadedInput<number>> {
       for (const seed of seeds) yield { item: seed, input: { kind: 'pixels', image: noise(seed) } };
     },
-    describe: (input: TrunkInput) => {
-      if (input.kind !== 'pixels') throw new Error('pixels expected');
-      return model.describe(toTensor(input.image));
-    },
+    describe: inputs.describe.bind(inputs),
+    inBlocks: inputs.inBlocks.bind(inputs),
   };
   // The query is its own positive: unit vectors then always violate a margin of 2 unless they are opposite.
   const options = { variables, accumulator, margin: 2, nameOf: (seed: number) => `image ${seed}` };
