@@ -1,6 +1,8 @@
 /** @file One mining: draw a pool, describe it with the weights as they are, find its hard triplets. */
 import type { ImageRecord } from '../data/manifest.js';
 import { InputError } from '../errors.js';
+import { engineFromMultiplyAdds, engineSimilarity } from '../retrieval/engine-similarity.js';
+import { type DescriptorTable, plainSimilarity, type Similarity } from '../retrieval/ranking.js';
 import { type ImageInputs, plain } from './image-inputs.js';
 import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
 import { drawPool } from './pool.js';
@@ -73,7 +75,9 @@ export async function minePool(
   const dimension = rows[0].length;
   const descriptors = new Float32Array(rows.length * dimension);
   rows.forEach((row, i) => descriptors.set(row, i * dimension));
-  const triplets = mineTriplets(descriptors, numberLabels(pool), config);
+  const triplets = await mineWith({ data: descriptors, dimension, ids: pool.map(({ id }) => id) }, (similarity) =>
+    mineTriplets({ data: descriptors, dimension }, numberLabels(pool), { ...config, similarity }),
+  );
   return {
     pool: pool.map((record) => record.id),
     triplets,
@@ -88,4 +92,16 @@ export async function minePool(
       ms: performance.now() - startedAt,
     },
   };
+}
+
+/** Calls `mine` with the similarities to all of `table`, on the engine where that pays. */
+async function mineWith<T>(table: DescriptorTable, mine: (similarity: Similarity) => Promise<T>): Promise<T> {
+  const { length } = table.ids;
+  if (length * length * table.dimension < engineFromMultiplyAdds) return mine(plainSimilarity(table));
+  const engine = engineSimilarity(table);
+  try {
+    return await mine(engine.similarity);
+  } finally {
+    engine.dispose();
+  }
 }

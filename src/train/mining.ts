@@ -1,14 +1,15 @@
 /**
  * @file Hard triplets of a pool of described images: the loss of *all* triplets (q, p, n), computed exactly without
- * enumerating them. Plain numbers and typed arrays, no tensors.
+ * enumerating them. Plain numbers and typed arrays; the similarities come from a function.
  *
  * For one query the loss is ½ max(0, m + d²(q,p) − d²(q,n)) = ½ max(0, m + 2 s(q,n) − 2 s(q,p)) with s the dot product of unit rows. It falls
  * in both ranks when positives are sorted by rising and negatives by falling similarity, so the largest N are among the
  * pairs of ranks (i, j) with (i + 1)(j + 1) <= N (every pair before (i, j) in both orders is at least as hard), and
- * the triplets with a loss are counted by one binary search per positive. One row of similarities is alive at a time.
+ * the triplets with a loss are counted by one binary search per negative. A block of rows of similarities is alive at a time.
  *
  * Source: Gordo et al., ECCV 2016, section 3 (loss of all triplets of a random pool) and IJCV 2017 (the 25 hardest per query).
  */
+import type { DescriptorTable, Similarity } from '../retrieval/ranking.js';
 
 /** What an image is, as numbers: equal landmark = positives; equal group = they may show the same thing. */
 export interface PoolLabels {
@@ -82,18 +83,21 @@ export function countTriplets({ landmarks, groups }: PoolLabels): { possible: nu
   return { possible, single };
 }
 
+/** Queries whose similarities to the pool are alive at a time. */
+const queriesPerBlock = 128;
+
 /**
  * The `hardestPerQuery` largest-loss triplets of every query, and how many triplets have a loss at all.
- * `descriptors`: [K, D] row-major, unit rows. Equal losses are kept in the order of positive, then negative rank.
+ * `descriptors`: unit rows of the pool. Equal losses are kept in the order of positive, then negative rank.
  */
-export function mineTriplets(
-  descriptors: Float32Array,
+export async function mineTriplets(
+  { data, dimension }: Pick<DescriptorTable, 'data' | 'dimension'>,
   labels: PoolLabels,
-  { margin, hardestPerQuery }: { margin: number; hardestPerQuery: number },
-): MinedTriplets {
+  { margin, hardestPerQuery, similarity }: { margin: number; hardestPerQuery: number; similarity: Similarity },
+): Promise<MinedTriplets> {
   const size = labels.landmarks.length;
-  if (size === 0 || descriptors.length % size !== 0) {
-    throw new Error(`mineTriplets: ${descriptors.length} values do not make ${size} rows.`);
+  if (size === 0 || data.length !== size * dimension) {
+    throw new Error(`mineTriplets: ${data.length} values do not make ${size} rows of ${dimension}.`);
   }
   const triplets: number[] = [];
   const losses: number[] = [];
@@ -101,40 +105,24 @@ export function mineTriplets(
   let withLoss = 0;
   let similaritySum = 0;
   let queries = 0;
-  forEachSimilarityRow(descriptors, size, (query, similarities) => {
-    const positives: number[] = [];
-    const negatives: number[] = [];
-    for (let i = 0; i < size; i++) {
-      if (labels.landmarks[i] === labels.landmarks[query]) {
-        if (i !== query) positives.push(i);
-      } else if (isNegative(labels, query, i)) negatives.push(i);
+  for (let first = 0; first < size; first += queriesPerBlock) {
+    const count = Math.min(queriesPerBlock, size - first);
+    const block = await similarity(data.subarray(first * dimension, (first + count) * dimension));
+    for (let i = 0; i < count; i++) {
+      const query = first + i;
+      const found = mineQuery(query, block.subarray(i * size, (i + 1) * size), labels, margin, hardestPerQuery);
+      if (found === undefined) continue;
+      queries++;
+      similaritySum += found.hardestSimilarity;
+      withLoss += found.withLoss;
+      if (found.hardest.length === 0) continue;
+      for (const { positive, negative, loss } of found.hardest) {
+        triplets.push(query, positive, negative);
+        losses.push(loss);
+      }
+      offsets.push(losses.length);
     }
-    if (positives.length === 0 || negatives.length === 0) return;
-    positives.sort((a, b) => similarities[a] - similarities[b] || a - b);
-    const sorted = Float64Array.from(negatives, (i) => similarities[i]).sort();
-    similaritySum += sorted[sorted.length - 1];
-    queries++;
-    for (const p of positives) {
-      const count = countWithLoss(sorted, similarities[p], margin);
-      if (count === 0) break; // later positives are closer still
-      withLoss += count;
-    }
-    const hardest = hardestPairs(
-      similarities,
-      positives,
-      hardestNegatives(similarities, negatives, sorted, hardestPerQuery),
-      {
-        margin,
-        limit: hardestPerQuery,
-      },
-    );
-    if (hardest.length === 0) return;
-    for (const { positive, negative, loss } of hardest) {
-      triplets.push(query, positive, negative);
-      losses.push(loss);
-    }
-    offsets.push(losses.length);
-  });
+  }
   return {
     triplets: Int32Array.from(triplets),
     losses: Float64Array.from(losses),
@@ -145,39 +133,63 @@ export function mineTriplets(
   };
 }
 
+/** The triplets of one query from its similarities to the pool, [K]; undefined without a positive or a negative. */
+function mineQuery(query: number, similarities: Float32Array, labels: PoolLabels, margin: number, limit: number) {
+  const { landmarks } = labels;
+  const positives: number[] = [];
+  for (let i = 0; i < landmarks.length; i++) {
+    if (landmarks[i] === landmarks[query] && i !== query) positives.push(i);
+  }
+  if (positives.length === 0) return undefined;
+  positives.sort((a, b) => similarities[a] - similarities[b] || a - b);
+  const farthest = similarities[positives[0]];
+  let hardestSimilarity = Number.NEGATIVE_INFINITY;
+  let withLoss = 0;
+  // The hardest negatives so far, cut back to `limit` whenever four times as many have come together.
+  let hardest: number[] = [];
+  let floor = Number.NEGATIVE_INFINITY;
+  const byHardness = (a: number, b: number) => similarities[b] - similarities[a] || a - b;
+  for (let i = 0; i < landmarks.length; i++) {
+    if (!isNegative(labels, query, i)) continue;
+    const negative = similarities[i];
+    if (negative > hardestSimilarity) hardestSimilarity = negative;
+    if (!(hinge(farthest, negative, margin) > 0)) continue; // the other positives are closer still
+    withLoss += positivesWithLoss(positives, similarities, negative, margin);
+    if (!(negative > floor)) continue;
+    hardest.push(i);
+    if (hardest.length < 4 * limit) continue;
+    hardest = hardest.sort(byHardness).slice(0, limit);
+    floor = similarities[hardest[limit - 1]];
+  }
+  if (hardestSimilarity === Number.NEGATIVE_INFINITY) return undefined;
+  const negatives = hardest.sort(byHardness).slice(0, limit);
+  return { withLoss, hardestSimilarity, hardest: hardestPairs(similarities, positives, negatives, { margin, limit }) };
+}
+
 /** Twice the loss, written the same way wherever it is compared, so that counts and selections agree bit for bit. */
 function hinge(positive: number, negative: number, margin: number): number {
   return margin + 2 * (negative - positive);
 }
 
-/** How many of the `sorted` (rising) negative similarities give a loss with this positive. */
-function countWithLoss(sorted: Float64Array, positive: number, margin: number): number {
+/** How many of the `positives` (by rising similarity) give a loss with this negative. */
+function positivesWithLoss(
+  positives: readonly number[],
+  similarities: Float32Array,
+  negative: number,
+  margin: number,
+): number {
   let low = 0;
-  let high = sorted.length; // first index with a loss
+  let high = positives.length; // first without a loss
   while (low < high) {
     const middle = (low + high) >>> 1;
-    if (hinge(positive, sorted[middle], margin) > 0) high = middle;
-    else low = middle + 1;
+    if (hinge(similarities[positives[middle]], negative, margin) > 0) low = middle + 1;
+    else high = middle;
   }
-  return sorted.length - low;
-}
-
-/** The `limit` most similar negatives, falling. Selected by the value of the last one, so that K candidates are not sorted twice. */
-function hardestNegatives(
-  similarities: Float64Array,
-  negatives: readonly number[],
-  sorted: Float64Array,
-  limit: number,
-): number[] {
-  const threshold = sorted[Math.max(0, sorted.length - limit)];
-  return negatives
-    .filter((i) => similarities[i] >= threshold)
-    .sort((a, b) => similarities[b] - similarities[a] || a - b)
-    .slice(0, limit);
+  return low;
 }
 
 function hardestPairs(
-  similarities: Float64Array,
+  similarities: Float32Array,
   positives: readonly number[],
   negatives: readonly number[],
   { margin, limit }: { margin: number; limit: number },
@@ -191,43 +203,4 @@ function hardestPairs(
     }
   }
   return pairs.sort((a, b) => b.loss - a.loss).slice(0, limit); // stable: ties stay in rank order
-}
-
-/**
- * Calls `visit` with every row of the K x K matrix of dot products; the row is reused. Four queries share one pass over
- * the pool: the rows stream from memory a quarter as often.
- */
-function forEachSimilarityRow(
-  descriptors: Float32Array,
-  size: number,
-  visit: (query: number, similarities: Float64Array) => void,
-): void {
-  const dimension = descriptors.length / size;
-  const rows = [0, 1, 2, 3].map(() => new Float64Array(size));
-  const block = rows.map(() => new Float32Array(dimension));
-  for (let first = 0; first < size; first += 4) {
-    const count = Math.min(4, size - first);
-    for (let b = 0; b < count; b++)
-      block[b].set(descriptors.subarray((first + b) * dimension, (first + b + 1) * dimension));
-    const [a0, a1, a2, a3] = block;
-    for (let i = 0; i < size; i++) {
-      const start = i * dimension;
-      let s0 = 0;
-      let s1 = 0;
-      let s2 = 0;
-      let s3 = 0;
-      for (let d = 0; d < dimension; d++) {
-        const x = descriptors[start + d];
-        s0 += a0[d] * x;
-        s1 += a1[d] * x;
-        s2 += a2[d] * x;
-        s3 += a3[d] * x;
-      }
-      rows[0][i] = s0;
-      rows[1][i] = s1;
-      rows[2][i] = s2;
-      rows[3][i] = s3;
-    }
-    for (let b = 0; b < count; b++) visit(first + b, rows[b]);
-  }
 }

@@ -1,5 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { plainSimilarity } from '../../src/retrieval/ranking.js';
 import {
   countTriplets,
   isNegative,
@@ -41,7 +42,11 @@ function bruteForce(rows: readonly number[][], { landmarks, groups }: PoolLabels
   return { losses, withLoss, possible };
 }
 
-const flat = (rows: readonly number[][]) => Float32Array.from(rows.flat());
+/** Mines with the plain loops. */
+function mine(rows: readonly number[][], labels: PoolLabels, margin: number, hardestPerQuery: number) {
+  const table = { data: Float32Array.from(rows.flat()), dimension: rows[0].length, ids: rows.map((_, i) => `${i}`) };
+  return mineTriplets(table, labels, { margin, hardestPerQuery, similarity: plainSimilarity(table) });
+}
 
 /** Kept losses by query, in the order they are kept. */
 function keptLosses({ triplets, losses, offsets }: MinedTriplets): Map<number, number[]> {
@@ -70,17 +75,17 @@ const labelled = fc.array(
 );
 
 describe('mineTriplets', () => {
-  test('keeps exactly the largest losses of every query and counts all of them', () => {
-    fc.assert(
-      fc.property(
+  test('keeps exactly the largest losses of every query and counts all of them', async () => {
+    await fc.assert(
+      fc.asyncProperty(
         labelled,
         fc.constantFrom(0, 0.1, 0.5, 1),
         fc.integer({ min: 1, max: 30 }),
-        (images, margin, limit) => {
+        async (images, margin, limit) => {
           const labels = numberLabels(images);
           const rows = images.map(({ row }) => row);
           const expected = bruteForce(rows, labels, margin);
-          const mined = mineTriplets(flat(rows), labels, { margin, hardestPerQuery: limit });
+          const mined = await mine(rows, labels, margin, limit);
           expect(mined.withLoss).toBe(expected.withLoss);
           expect(mined.possible).toBe(expected.possible);
           const kept = keptLosses(mined);
@@ -99,9 +104,9 @@ describe('mineTriplets', () => {
     );
   });
 
-  test('agrees with brute force on random unit rows and more images than a block holds', () => {
-    // A wave with an incommensurate frequency: 37 images (not a multiple of four) of 5 landmarks, 16 values each.
-    const images = Array.from({ length: 37 }, (_, i) => ({
+  test('agrees with brute force on random unit rows and more images than a block holds', async () => {
+    // A wave with an incommensurate frequency: 137 images (more than a block of queries) of 5 landmarks, 16 values each.
+    const images = Array.from({ length: 137 }, (_, i) => ({
       landmark: `l${(i * 7) % 5}`,
       group: i % 3 === 0 ? 'g' : undefined,
     }));
@@ -112,7 +117,7 @@ describe('mineTriplets', () => {
     });
     const labels = numberLabels(images);
     const expected = bruteForce(rows, labels, 0.2);
-    const mined = mineTriplets(flat(rows), labels, { margin: 0.2, hardestPerQuery: 25 });
+    const mined = await mine(rows, labels, 0.2, 25);
     expect(mined.withLoss).toBe(expected.withLoss);
     const kept = keptLosses(mined);
     expect(kept.size).toBe([...expected.losses.values()].filter((list) => list.length > 0).length);
@@ -121,9 +126,18 @@ describe('mineTriplets', () => {
       losses.forEach((loss, i) => expect(loss).toBeCloseTo(expected.losses.get(query)![i], 6));
   });
 
-  test('a landmark with one photograph gives negatives only, and is counted', () => {
+  test('a landmark with one photograph gives negatives only, and is counted', async () => {
     const labels = numberLabels([{ landmark: 'a' }, { landmark: 'a' }, { landmark: 'alone' }]);
-    const mined = mineTriplets(Float32Array.of(1, 0, 0, 1, 1, 0), labels, { margin: 0.1, hardestPerQuery: 25 });
+    const mined = await mine(
+      [
+        [1, 0],
+        [0, 1],
+        [1, 0],
+      ],
+      labels,
+      0.1,
+      25,
+    );
     // d²(0, 1) = 2, d²(0, 2) = 0: loss (0.1 + 2 − 0) / 2 = 1.05.  d²(1, 2) = 2: loss (0.1 + 2 − 2) / 2 = 0.05.
     expect([...mined.triplets]).toEqual([0, 1, 2, 1, 0, 2]);
     expect(mined.losses[0]).toBeCloseTo(1.05, 12);
@@ -132,20 +146,29 @@ describe('mineTriplets', () => {
     expect(mined.hardestSimilarity).toBe(0.5); // (1 + 0) / 2
   });
 
-  test('images of one group are never each other’s negatives', () => {
+  test('images of one group are never each other’s negatives', async () => {
     const images = [
       { landmark: 'a', group: 'site' },
       { landmark: 'a', group: 'site' },
       { landmark: 'b', group: 'site' },
       { landmark: 'c' },
     ];
-    const mined = mineTriplets(Float32Array.of(1, 1, 1, 1), numberLabels(images), { margin: 0.1, hardestPerQuery: 25 });
+    const mined = await mine([[1], [1], [1], [1]], numberLabels(images), 0.1, 25);
     expect([...mined.triplets]).toEqual([0, 1, 3, 1, 0, 3]);
   });
 
-  test('no triplet with a loss gives empty lists', () => {
+  test('no triplet with a loss gives empty lists', async () => {
     const labels = numberLabels([{ landmark: 'a' }, { landmark: 'a' }, { landmark: 'b' }]);
-    const mined = mineTriplets(Float32Array.of(1, 0, 1, 0, 0, 1), labels, { margin: 0.1, hardestPerQuery: 25 });
+    const mined = await mine(
+      [
+        [1, 0],
+        [1, 0],
+        [0, 1],
+      ],
+      labels,
+      0.1,
+      25,
+    );
     expect(mined).toMatchObject({ withLoss: 0, possible: 2 });
     expect([...mined.offsets]).toEqual([0]);
   });
