@@ -94,7 +94,8 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   const { GradientAccumulator } = await import('../train/gradients.js');
   const { ImageInputs } = await import('../train/image-inputs.js');
   const { MomentumSgd } = await import('../train/sgd.js');
-  const { tripletStep } = await import('../train/triplet-step.js');
+  const { tripletBatch } = await import('../train/ranking-batches.js');
+  const { rankingStep } = await import('../train/ranking-step.js');
   const model = DescriptorModel.create(
     defaultMeta(network, { pooling: { kind: pooling } }),
     initialWeights(network, 1),
@@ -112,8 +113,8 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
     inBlocks: inputs.inBlocks.bind(inputs),
   };
   // The query is its own positive: unit vectors then always violate a margin of 2 unless they are opposite.
-  const options = { variables, accumulator, margin: 2, nameOf: (seed: number) => `image ${seed}` };
-  await tripletStep([[1, 1, 2]], source, options);
+  const options = { variables, accumulator, nameOf: (seed: number) => `image ${seed}` };
+  await rankingStep(tripletBatch([[1, 1, 2]], { margin: 2 }), source, options);
   await optimizer.update(accumulator, 1e-3);
   return engineStats()?.forwarded ?? 0;
 }

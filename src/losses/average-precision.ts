@@ -4,6 +4,8 @@ import * as tf from '@tensorflow/tfjs';
 export interface AveragePrecisionLossOptions {
   /** Bins of the similarities between 0 and 1. Default 20 (Revaud et al. 2019, section 4; their code's default is 25). */
   bins?: number;
+  /** [Q, N], 1 or 0: what takes part in the ranking; the rest (the query itself, say) is as if it were not there. Default all. */
+  counted?: tf.Tensor2D;
 }
 
 /**
@@ -15,7 +17,7 @@ export interface AveragePrecisionLossOptions {
 export function averagePrecisionLoss(
   similarities: tf.Tensor2D,
   relevant: tf.Tensor2D,
-  { bins = 20 }: AveragePrecisionLossOptions = {},
+  { bins = 20, counted }: AveragePrecisionLossOptions = {},
 ): tf.Scalar {
   tf.util.assertShapesMatch(similarities.shape, relevant.shape, 'averagePrecisionLoss: relevant: ');
   if (!Number.isInteger(bins) || bins < 2) {
@@ -29,7 +31,8 @@ export function averagePrecisionLoss(
     const above = tf.tensor1d(Array.from({ length: bins }, (_, b) => (b === 0 ? 0 : 1)));
     const below = tf.tensor1d(Array.from({ length: bins }, (_, b) => (b === last ? 0 : 1)));
     const distance = offset.relu().mul(above).add(offset.neg().relu().mul(below));
-    const share = tf.sub(1, distance).relu(); // [Q, N, B]
+    const weight = tf.sub(1, distance).relu(); // [Q, N, B]
+    const share = counted === undefined ? weight : weight.mul(counted.expandDims(2));
     const positives = share.mul(relevant.expandDims(2)).sum(1); // [Q, B]
     const all = share.sum(1); // [Q, B]
     const precision = positives.cumsum(1).div(all.cumsum(1).add(1e-16));

@@ -17,9 +17,11 @@ import { type RandomState, RandomStream } from './random.js';
 import { sampleTriplets } from './sampler.js';
 import { learningRateAt } from './schedule.js';
 import { MomentumSgd } from './sgd.js';
+import { NotFiniteError } from './not-finite-error.js';
+import { tripletBatch } from './ranking-batches.js';
+import { rankingStep } from './ranking-step.js';
 import type { TrainableModel } from './trainable-model.js';
 import type { TripletConfig } from './triplet-config.js';
-import { NotFiniteError, tripletStep } from './triplet-step.js';
 
 /** Everything besides the weights that the next update depends on. Plain data, JSON-ready except for the momentum. */
 export interface TripletState {
@@ -198,7 +200,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         event: 'update',
         step: state.step,
         loss: update.loss,
-        active: update.active / update.triplets,
+        active: update.active / update.terms,
         hardestSimilarity: mining.triplets.hardestSimilarity,
         learningRate,
         gradientNorm,
@@ -244,10 +246,10 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         return [viewOf(q), viewOf(p), viewOf(n)] as const;
       });
       const ids = [...views.values()].map(({ record }) => record.id);
-      const result = await tripletStep(triplets, source, {
+      const batch = tripletBatch(triplets, config);
+      const result = await rankingStep(batch, source, {
         variables,
         accumulator,
-        margin: config.margin,
         nameOf,
         recomputeActivations: config.recomputeActivations,
       }).catch((error: unknown) => {

@@ -7,7 +7,7 @@ import { type ImageInputs, plain } from './image-inputs.js';
 import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
 import { drawPool } from './pool.js';
 import type { RandomStream } from './random.js';
-import { NotFiniteError } from './triplet-step.js';
+import { NotFiniteError } from './not-finite-error.js';
 
 export interface MiningSummary {
   /** Images of the pool that were described, and those that could not be read. */

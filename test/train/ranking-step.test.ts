@@ -1,10 +1,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.js';
+import { averagePrecisionLoss } from '../../src/losses/average-precision.js';
+import { contrastiveLoss } from '../../src/losses/contrastive.js';
 import { tripletLoss } from '../../src/losses/triplet.js';
 import { GradientAccumulator } from '../../src/train/gradients.js';
 import type { LoadedInput, TrunkInput } from '../../src/train/image-inputs.js';
-import { NotFiniteError, type Triplet, tripletStep } from '../../src/train/triplet-step.js';
+import { NotFiniteError } from '../../src/train/not-finite-error.js';
+import { contrastiveBatch, listwiseBatch, type Triplet, tripletBatch } from '../../src/train/ranking-batches.js';
+import { rankingStep } from '../../src/train/ranking-step.js';
 import { relativeDistance } from '../support/close.js';
 import '../support/engine.js';
 import { expectNoLeak } from '../support/leak.js';
@@ -70,7 +74,7 @@ function direct(model: ReturnType<typeof smallModel>, triplets: readonly Triplet
   };
 }
 
-describe('tripletStep', () => {
+describe('rankingStep', () => {
   test.each([false, true])(
     'gradients equal one tape over all triplets, though images are replayed alone and once (in blocks: %s)',
     async (recomputeActivations) => {
@@ -83,11 +87,11 @@ describe('tripletStep', () => {
         [a, b, c],
       ];
       const accumulator = new GradientAccumulator();
-      const options = { variables, accumulator, margin: 2, nameOf, recomputeActivations };
-      const result = await tripletStep(triplets, source, options);
+      const options = { variables, accumulator, nameOf, recomputeActivations };
+      const result = await rankingStep(tripletBatch(triplets, { margin: 2 }), source, options);
       const expected = direct(model, triplets, 2);
       expect(result.loss).toBeCloseTo(expected.loss, 5);
-      expect(result).toMatchObject({ triplets: 4, active: 4, described: 4, replayed: 4 });
+      expect(result).toMatchObject({ terms: 4, active: 4, described: 4, replayed: 4 });
       expect(described).toEqual([
         'photo 0',
         'photo 1',
@@ -110,7 +114,7 @@ describe('tripletStep', () => {
     const accumulator = new GradientAccumulator();
     // Query = positive: the loss is ½ max(0, 0 + 0 − d²(q, n)) = 0.
     const triplets: Triplet<Photo>[] = [[a, a, c]];
-    const result = await tripletStep(triplets, source, { variables, accumulator, margin: 0, nameOf });
+    const result = await rankingStep(tripletBatch(triplets, { margin: 0 }), source, { variables, accumulator, nameOf });
     expect(result).toMatchObject({ loss: 0, active: 0, described: 2, replayed: 0 });
     expect(accumulator.sums.size).toBe(0);
   });
@@ -119,17 +123,24 @@ describe('tripletStep', () => {
     const { model, source, variables } = setUp();
     const broken: Photo = { id: 'broken', input: new InputError('broken.jpg: broken image.') };
     const accumulator = new GradientAccumulator();
-    const result = await tripletStep(
-      [
-        [a, b, c],
-        [a, broken, e],
-      ],
+    const result = await rankingStep(
+      tripletBatch(
+        [
+          [a, b, c],
+          [a, broken, e],
+        ],
+        { margin: 2 },
+      ),
       source,
-      { variables, accumulator, margin: 2, nameOf },
+      { variables, accumulator, nameOf },
     );
     expect(result.loss).toBeCloseTo(direct(model, [[a, b, c]], 2).loss, 5);
     expect(result.unreadable.map(({ item }) => item.id)).toEqual(['broken']);
-    const none = await tripletStep([[a, broken, e]], source, { variables, accumulator, margin: 2, nameOf });
+    const none = await rankingStep(tripletBatch([[a, broken, e]], { margin: 2 }), source, {
+      variables,
+      accumulator,
+      nameOf,
+    });
     expect(none.loss).toBeUndefined();
   });
 
@@ -137,21 +148,103 @@ describe('tripletStep', () => {
     const { model, source, variables } = setUp();
     const [kernel] = [...model.variables.values()];
     kernel.assign(tf.fill(kernel.shape, Number.NaN));
-    const step = tripletStep([[a, b, c]], source, {
+    const step = rankingStep(tripletBatch([[a, b, c]], { margin: 2 }), source, {
       variables,
       accumulator: new GradientAccumulator(),
-      margin: 2,
       nameOf,
     });
     await expect(step).rejects.toThrow(NotFiniteError);
     await expect(
-      tripletStep([[b, a, c]], source, { variables, accumulator: new GradientAccumulator(), margin: 2, nameOf }),
+      rankingStep(tripletBatch([[b, a, c]], { margin: 2 }), source, {
+        variables,
+        accumulator: new GradientAccumulator(),
+        nameOf,
+      }),
     ).rejects.toThrow(/photo 1/);
   });
 
   test('leaves no tensor behind but the sums', async () => {
     const { source, variables } = setUp();
     const accumulator = new GradientAccumulator();
-    await expectNoLeak(() => tripletStep([[a, b, c]], source, { variables, accumulator, margin: 2, nameOf }));
+    await expectNoLeak(() =>
+      rankingStep(tripletBatch([[a, b, c]], { margin: 2 }), source, { variables, accumulator, nameOf }),
+    );
   });
+});
+
+/** Loss and gradients of a function of all descriptors, in one tape. */
+function inOneTape(
+  model: ReturnType<typeof smallModel>,
+  items: readonly Photo[],
+  lossOf: (rows: tf.Tensor2D) => tf.Scalar,
+) {
+  const variables = model.trainable('none');
+  const { value, grads } = tf.variableGrads(
+    () => lossOf(tf.concat<tf.Tensor2D>(items.map(({ input }) => model.describe(tensorOf(input as TrunkInput))))),
+    [...variables.values()],
+  );
+  return {
+    loss: value.dataSync()[0],
+    grads: new Map([...variables].map(([name, variable]) => [name, grads[variable.name]])),
+  };
+}
+
+function expectSameGradients(accumulator: GradientAccumulator, expected: ReturnType<typeof inOneTape>) {
+  for (const [name, sum] of accumulator.sums) {
+    expect(relativeDistance(sum.dataSync(), expected.grads.get(name)!.dataSync()), name).toBeLessThan(1e-4);
+  }
+}
+
+test('contrastive tuples: loss and gradients equal one tape over all pairs', async () => {
+  const { model, source, variables } = setUp();
+  const accumulator = new GradientAccumulator();
+  const batch = contrastiveBatch(
+    [
+      [a, b, c, d],
+      [c, e, a],
+    ],
+    { margin: 1.2 },
+  );
+  const result = await rankingStep(batch, source, { variables, accumulator, nameOf });
+  // Pairs as rows of a..e: (a, b) match, (a, c), (a, d); (c, e) match, (c, a); mean over two tuples.
+  const expected = inOneTape(model, photos, (rows) =>
+    contrastiveLoss(tf.gather(rows, [0, 0, 0, 2, 2]), tf.gather(rows, [1, 2, 3, 4, 0]), tf.tensor1d([1, 0, 0, 1, 0]), {
+      margin: 1.2,
+    }).div(2),
+  );
+  expect(result.loss).toBeCloseTo(expected.loss, 5);
+  expect(result).toMatchObject({ terms: 2, described: 5, replayed: 5 });
+  expectSameGradients(accumulator, expected);
+});
+
+test('a list: loss and gradients equal one tape; neither the query nor what may show the same is ranked', async () => {
+  const { model, source, variables } = setUp();
+  const accumulator = new GradientAccumulator();
+  // a, b show one thing, c, d another; e may show what a shows.
+  const landmark = new Map([a, b, c, d, e].map((photo, i) => [photo, [0, 0, 1, 1, 2][i]]));
+  const unknown = (x: Photo, y: Photo) => [x, y].includes(e) && [x, y].includes(a);
+  const batch = listwiseBatch(
+    photos,
+    (x, y) => (unknown(x, y) ? undefined : landmark.get(x) === landmark.get(y) ? 1 : 0),
+    { bins: 20 },
+  );
+  const result = await rankingStep(batch, source, { variables, accumulator, nameOf });
+  const relevant = tf.tensor2d([
+    [0, 1, 0, 0, 0],
+    [1, 0, 0, 0, 0],
+    [0, 0, 0, 1, 0],
+    [0, 0, 1, 0, 0],
+  ]);
+  const counted = tf.tensor2d([
+    [0, 1, 1, 1, 0],
+    [1, 0, 1, 1, 1],
+    [1, 1, 0, 1, 1],
+    [1, 1, 1, 0, 1],
+  ]);
+  const expected = inOneTape(model, photos, (rows) =>
+    averagePrecisionLoss(tf.matMul(tf.slice(rows, 0, 4), rows, false, true), relevant, { counted }),
+  );
+  expect(result.loss).toBeCloseTo(expected.loss, 5);
+  expect(result).toMatchObject({ terms: 4, described: 5 });
+  expectSameGradients(accumulator, expected);
 });
