@@ -115,10 +115,10 @@ function torchAlexnet(layer: string): SourceLayer[] {
   return [{ conv: `features.${torchAlexnetIndex[layer]}` }];
 }
 
-/** `conv_dw_3` -> conv_dw_3 + conv_dw_3_bn. */
+/** `conv_dw_3` -> conv_dw_3 + conv_dw_3_bn. The kernel is plainly that since Keras 3. */
 function kerasMobilenet(layer: string): SourceLayer[] {
   const name = { conv: layer, norm: `${layer}_bn` };
-  return [layer.startsWith('conv_dw') ? { ...name, kernel: 'depthwise_kernel' } : name];
+  return layer.startsWith('conv_dw') ? [{ ...name, kernel: 'depthwise_kernel' }, { conv: layer }] : [name];
 }
 
 /** `block3/conv2` -> features.3.conv.1.0 + .1.1; the projection at the end of a block has no pair of its own. */
@@ -134,7 +134,12 @@ function torchMobilenet(layer: string): SourceLayer[] {
 
 /** `block2/layer5/conv1` -> conv3_block5_1_conv + conv3_block5_1_bn. */
 function kerasDensenet(layer: string): SourceLayer[] {
-  if (layer === 'stem/conv') return [{ conv: 'conv1/conv', norm: 'conv1/bn' }];
+  if (layer === 'stem/conv') {
+    return [
+      { conv: 'conv1/conv', norm: 'conv1/bn' },
+      { conv: 'conv1_conv', norm: 'conv1_bn' }, // Keras 3
+    ];
+  }
   if (layer === 'norm') return [{ norm: 'bn' }];
   const transition = /^transition(\d)\/(norm|conv)$/.exec(layer);
   if (transition) {

@@ -37,6 +37,8 @@ test.each([
   ['alexnet', 'conv2', 'kernel', 'caffe', 'conv2.weight'],
   ['alexnet-tv', 'conv5', 'bias', 'torchvision', 'features.10.bias'],
   ['mobilenet', 'conv_dw_13', 'kernel', 'keras', 'conv_dw_13/depthwise_kernel'],
+  ['mobilenet', 'conv_dw_13', 'kernel', 'keras', 'conv_dw_13/kernel'],
+  ['densenet121', 'stem/conv', 'variance', 'keras', 'conv1_bn/moving_variance'],
   ['mobilenet', 'conv_dw_13', 'mean', 'keras', 'conv_dw_13_bn/moving_mean'],
   ['mobilenet', 'conv_pw_13', 'kernel', 'keras', 'conv_pw_13/kernel'],
   ['mobilenet-v2-tv', 'block1/conv2', 'kernel', 'torchvision', 'features.1.conv.0.0.weight'],

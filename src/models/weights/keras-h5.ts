@@ -1,11 +1,13 @@
 /**
  * @file Keras `.h5`: what `save_weights` writes (a group per layer at the root) and what `model.save` writes (the same
- * under `model_weights`). The attributes `layer_names` and `weight_names` say which dataset is which tensor.
+ * under `model_weights`). The attributes `layer_names` and `weight_names` say which dataset is which tensor. Keras 3's
+ * `.weights.h5` is another layout: keras3-h5.ts.
  */
 import type { NamedArrays } from '../safetensors.js';
 import { Malformed, parsing, shown } from './bytes.js';
 import { elementCount, toFloat32 } from './elements.js';
 import { Hdf5File, type Hdf5Object } from './hdf5.js';
+import { readKeras3 } from './keras3-h5.js';
 import type { WeightFile } from './weight-file.js';
 
 /** Reads a Keras weight file in memory. Throws `InputError` on anything malformed. */
@@ -20,11 +22,7 @@ export function parseKerasH5(bytes: Uint8Array, source: string): WeightFile {
     }
     const layers = namesIn(file, top, 'layer_names');
     if (layers === undefined) {
-      if (top.links.has('layers') || top.links.has('_layer_checkpoint_dependencies')) {
-        throw new Malformed(
-          'it is a Keras 3 .weights.h5, which does not name its layers; save it as model.save("model.h5")',
-        );
-      }
+      if (top.links.has('layers')) return readKeras3(file, top);
       throw new Malformed('it has no layer_names, as Keras writes them');
     }
     const tensors: NamedArrays = new Map();

@@ -18,6 +18,11 @@ export function expectedOf(name: string): Values {
   return (JSON.parse(readFileSync(new URL('expected.json', folder), 'utf8')) as Record<string, Values>)[name];
 }
 
+/** What keras3.weights.h5 holds (scripts/keras3-fixture.py). */
+export function keras3Values(): Values {
+  return JSON.parse(readFileSync(new URL('keras3.json', folder), 'utf8')) as Values;
+}
+
 /** Every value equal to the last bit, every shape, every name in order. */
 export function expectTensors(tensors: NamedArrays, expected: Values): void {
   expect([...tensors.keys()].toSorted()).toEqual(Object.keys(expected).toSorted());

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest';
 import { InputError } from '../../../src/errors.js';
 import { parseKerasH5 } from '../../../src/models/weights/keras-h5.js';
 import { readWeights } from '../../../src/models/weights/read-weights.js';
-import { expectedOf, expectEveryTruncationRefused, expectTensors, fixture, fuzz } from './fixtures.js';
+import { expectedOf, expectEveryTruncationRefused, expectTensors, fixture, fuzz, keras3Values } from './fixtures.js';
 
 test.each(['save_weights.h5', 'model_save.h5', 'chunked.h5', 'half_chunks.h5', 'keras1.h5'])(
   '%s has the values that h5py wrote: both layouts, double, big-endian, half, chunks with gzip, names of Keras 1',
@@ -19,6 +19,21 @@ test('a file without the names that Keras writes is refused', () => {
   const at = Buffer.from(bytes).indexOf('layer_names');
   bytes[at] = 0x4c;
   expect(() => parseKerasH5(bytes, 'w.h5')).toThrow('w.h5: cannot be read as a Keras HDF5 file: it has no layer_names');
+});
+
+test('Keras 3 .weights.h5: every tensor by its layer, of a model in a model too', () => {
+  const { format, tensors } = readWeights(fixture('keras3.weights.h5'), 'keras3.weights.h5');
+  expect(format).toBe('keras-h5');
+  expectTensors(tensors, keras3Values());
+});
+
+test('Keras 3 .weights.h5 without names of layers is refused with the way out', () => {
+  const bytes = Buffer.from(fixture('keras3.weights.h5'));
+  // The name of every attribute "name", which HDF5 ends with a zero.
+  for (let at = bytes.indexOf('name\0'); at >= 0; at = bytes.indexOf('name\0', at + 1)) bytes[at] = 0x6d;
+  expect(() => parseKerasH5(bytes, 'w.h5')).toThrow(
+    /does not name its layers .* save it as model\.save\("model\.h5"\)/,
+  );
 });
 
 test('chunks that inflate to more than they should are refused before they do', () => {
@@ -41,6 +56,9 @@ test('every truncation is refused or gives all tensors', () => {
   expectEveryTruncationRefused(good.slice(0, needed), (bytes) => parseKerasH5(bytes, 'f'), 7);
 });
 
-test.each(['save_weights.h5', 'half_chunks.h5'])('fuzz: any damage to %s gives a result or an InputError', (name) => {
-  fuzz(fixture(name), (bytes) => parseKerasH5(bytes, 'f'));
-});
+test.each(['save_weights.h5', 'half_chunks.h5', 'keras3.weights.h5'])(
+  'fuzz: any damage to %s gives a result or an InputError',
+  (name) => {
+    fuzz(fixture(name), (bytes) => parseKerasH5(bytes, 'f'));
+  },
+);
