@@ -326,10 +326,15 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   override async time(f: () => void): Promise<tf.BackendTimingInfo> {
+    this.runPending(); // what was recorded before is not the function's
     const before = this.stats.runMs;
     f();
-    this.run([...this.pending]);
+    this.runPending();
     return { kernelMs: this.stats.runMs - before };
+  }
+
+  private runPending(): void {
+    if (this.pending.size > 0) this.run([...this.pending]);
   }
 
   override dispose(): void {

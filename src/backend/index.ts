@@ -16,6 +16,7 @@ import './kernels/shape.js';
 import './kernels/space.js';
 import { backendName } from './kernels/kernel.js';
 import { executionProviders } from './ort.js';
+import { loadTensorflow, tensorflowBackend } from './tensorflow.js';
 
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
 export { forwardedKernels } from './kernels/forwarded.js';
@@ -48,7 +49,8 @@ export interface EngineOptions {
 export async function startEngine(options: EngineOptions = {}): Promise<void> {
   const { device = 'cpu', threads = availableParallelism() } = options;
   if (device === 'tensorflow') {
-    await startTensorflow();
+    await loadTensorflow(); // registers the backend
+    await tf.setBackend(tensorflowBackend);
     return;
   }
   if (!executionProviders().includes(device)) {
@@ -68,23 +70,6 @@ export async function startEngine(options: EngineOptions = {}): Promise<void> {
   if (tf.findBackendFactory(backendName) !== null) tf.removeBackend(backendName);
   tf.registerBackend(backendName, () => backend, 3);
   await tf.setBackend(backendName);
-}
-
-/** `@tensorflow/tfjs-node-gpu` or `@tensorflow/tfjs-node`, whichever the user has installed. */
-async function startTensorflow(): Promise<void> {
-  for (const name of ['@tensorflow/tfjs-node-gpu', '@tensorflow/tfjs-node']) {
-    try {
-      await import(name);
-    } catch (error) {
-      if ((error as NodeJS.ErrnoException).code === 'ERR_MODULE_NOT_FOUND') continue;
-      throw new Error(`${name} is installed but does not load: ${(error as Error).message}`, { cause: error });
-    }
-    await tf.setBackend('tensorflow');
-    return;
-  }
-  throw new Error(
-    '--device tensorflow needs @tensorflow/tfjs-node-gpu or @tensorflow/tfjs-node: npm install one of them.',
-  );
 }
 
 /** Counters of the running engine, or undefined when another backend computes. */

@@ -46,6 +46,8 @@ let binding: Binding | undefined;
 
 function nativeBinding(): Binding {
   if (binding === undefined) {
+    // From 1.30 on it sends usage data to its maker unless this is set; whoever wants that sets 0.
+    process.env.ORT_DISABLE_TELEMETRY ??= '1';
     binding = loadBinding();
     binding.initOrt();
   }

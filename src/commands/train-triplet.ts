@@ -171,6 +171,9 @@ async function train(
   const either = timeout === undefined ? signal : AbortSignal.any([signal, timeout]);
 
   await openEngine(options, graphsOf(config));
+  const { logScalars, tensorflowScalars } = await import('../train/scalar-log.js');
+  const { loadTensorflow } = await import('../backend/tensorflow.js');
+  const scalars = options.device === 'tensorflow' ? tensorflowScalars(await loadTensorflow(), folder.path) : undefined;
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
   const report = new TrainReport(config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
@@ -189,9 +192,13 @@ async function train(
       onMining: report.mining,
       measure: validation === undefined ? undefined : () => measure(validation),
     });
-    for await (const record of log) report.add(record);
+    for await (const record of log) {
+      report.add(record);
+      if (scalars !== undefined) logScalars(scalars, record);
+    }
     summary = report.summary();
   } finally {
+    scalars?.flush();
     report.close();
     model.dispose();
   }
