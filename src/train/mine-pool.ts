@@ -3,9 +3,9 @@ import type { ImageRecord } from '../data/manifest.js';
 import { InputError } from '../errors.js';
 import { type ImageInputs, plain } from './image-inputs.js';
 import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
+import { NotFiniteError } from './not-finite.js';
 import { drawPool } from './pool.js';
 import type { RandomStream } from './random.js';
-import { NotFiniteError } from './triplet-step.js';
 
 export interface MiningSummary {
   /** Images of the pool that were described, and those that could not be read. */

@@ -9,11 +9,14 @@
  * backward pass, and an image in five triplets costs one.
  */
 import * as tf from '@tensorflow/tfjs';
-import { InputError } from '../errors.js';
+import type { InputError } from '../errors.js';
 import { tripletLoss } from '../losses/triplet.js';
 import type { GradientAccumulator } from './gradients.js';
 import type { LoadedInput, TrunkInput } from './image-inputs.js';
+import { NotFiniteError } from './not-finite.js';
 import { replay, replayInBlocks, type ReplaySource } from './replay.js';
+
+export { NotFiniteError };
 
 /** Query, positive, negative. */
 export type Triplet<T> = readonly [query: T, positive: T, negative: T];
@@ -34,11 +37,6 @@ export interface TripletStep<T> {
   described: number;
   replayed: number;
   unreadable: { item: T; error: InputError }[];
-}
-
-/** A descriptor, loss or gradient is NaN or infinite. */
-export class NotFiniteError extends InputError {
-  override name = 'NotFiniteError';
 }
 
 /**

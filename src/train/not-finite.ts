@@ -1,0 +1,7 @@
+/** @file The error that ends a run whose numbers are lost. */
+import { InputError } from '../errors.js';
+
+/** A descriptor, loss or gradient is NaN or infinite. */
+export class NotFiniteError extends InputError {
+  override name = 'NotFiniteError';
+}
