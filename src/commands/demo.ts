@@ -14,7 +14,7 @@ import {
   startProgress,
 } from './console.js';
 import { openEngine } from './open-model.js';
-import { startingWeights } from './train-triplet.js';
+import { startingWeights } from './train-options.js';
 
 interface DemoCommandOptions extends CommonOptions {
   out: string;

@@ -1,69 +1,74 @@
 /** @file What the person at the terminal sees of a training run, and what remains at its end. */
-import type { FitRecord, StopReason, TripletState } from '../train/fit-triplets.js';
+import type { Best, StopReason, StopRecord, UpdateFigures } from '../train/loop.js';
 import { formatSeconds, type Progress, say, startProgress } from './console.js';
 
-export interface RunSummary {
+/** How a trainer's records are told. */
+export interface ReportWords<Criterion extends string> {
+  criterion: Criterion;
+  /** What the criterion is called. */
+  name: string;
+  /** What the line of an update says between its loss and the gradient's norm. */
+  update: (record: { [figure: string]: unknown }) => string;
+  /** What a measurement says behind the criterion. */
+  measure?: (record: { [figure: string]: unknown }) => string;
+}
+
+export interface RunSummary<Criterion extends string> {
   /** Finished updates, of how many. */
   step: number;
   steps: number;
   stopped: StopReason | undefined;
-  /** Mean loss of the last update's triplets. */
+  /** Mean loss of the last update. */
   loss: number | undefined;
-  /** mAP before training, last, and best. */
-  firstMap: number | undefined;
-  map: number | undefined;
-  best: { step: number; map: number } | undefined;
+  /** The criterion before training, last, and best. */
+  first: number | undefined;
+  last: number | undefined;
+  best: Best<Criterion> | undefined;
   unreadable: number;
   seconds: number;
 }
 
-/** What the person at the terminal sees of a run, and what remains at its end. */
-export class TrainReport {
+type UpdateLog = { event: 'update'; step: number; loss: number } & UpdateFigures;
+type MeasureLog<Criterion extends string> = { event: 'measure'; step: number; best: boolean } & Record<
+  Criterion,
+  number
+>;
+type Log<Criterion extends string> = UpdateLog | MeasureLog<Criterion> | StopRecord;
+
+/** Collects the records of a run and says them. */
+export class TrainReport<Criterion extends string> {
   private progress: Progress | undefined;
   private lastLineAt = -Infinity;
   private loss: number | undefined;
-  private map: number | undefined;
-  private firstMap: number | undefined;
-  private best: { step: number; map: number } | undefined;
+  private last: number | undefined;
+  private first: number | undefined;
+  private best: Best<Criterion> | undefined;
   private step: number;
   private readonly firstStep: number;
   private unreadable = 0;
   private reason: StopReason | undefined;
 
   constructor(
+    private readonly words: ReportWords<Criterion>,
     private readonly steps: number,
     private readonly startedAt: number,
-    resumed: TripletState | undefined,
+    resumed: { step: number; best?: Best<Criterion> } | undefined,
   ) {
     this.firstStep = this.step = resumed?.step ?? 0;
     this.best = resumed?.best;
   }
 
-  readonly mining = (done: number, total: number): void => {
-    this.progress ??= startProgress('describe pool', total);
+  /** Shows work that takes a while, until the next record. */
+  working(label: string, done: number, total: number): void {
+    this.progress ??= startProgress(label, total);
     this.progress.update(done);
-  };
+  }
 
-  add(record: FitRecord): void {
+  add(record: Log<Criterion>): void {
     this.close();
-    if (record.event === 'mine') {
-      const share = record.possible === 0 ? 0 : (100 * record.withLoss) / record.possible;
-      say(
-        `mined ${record.images} images: ${record.withLoss.toLocaleString('en')} triplets with a loss (${share.toPrecision(3)} %), ` +
-          `hardest negative at similarity ${record.hardestSimilarity.toFixed(3)}` +
-          (record.unreadable === 0 ? '' : `, ${record.unreadable} unreadable`) +
-          (record.single === 0 ? '' : `, ${record.single} without a positive`),
-      );
-    } else if (record.event === 'measure') {
-      this.map = record.map;
-      if (record.step === 0) this.firstMap = record.map;
-      if (record.best) this.best = { step: record.step, map: record.map };
-      say(`update ${record.step}: mAP ${record.map.toFixed(4)}${record.best ? ' (best)' : ''}`);
-    } else if (record.event === 'update') {
-      this.updated(record);
-    } else {
-      this.reason = record.reason;
-    }
+    if (record.event === 'stop') this.reason = record.reason;
+    else if (record.event === 'update') this.updated(record);
+    else this.measured(record);
   }
 
   /** Ends the progress bar, if one runs. */
@@ -73,13 +78,22 @@ export class TrainReport {
   }
 
   /** What the run came to. */
-  summary(): RunSummary {
-    const { step, steps, loss, map, firstMap, best, unreadable, reason } = this;
+  summary(): RunSummary<Criterion> {
+    const { step, steps, loss, last, first, best, unreadable, reason } = this;
     const seconds = (performance.now() - this.startedAt) / 1000;
-    return { step, steps, stopped: reason, loss, firstMap, map, best, unreadable, seconds };
+    return { step, steps, stopped: reason, loss, first, last, best, unreadable, seconds };
   }
 
-  private updated(record: Extract<FitRecord, { event: 'update' }>): void {
+  private measured(record: MeasureLog<Criterion>): void {
+    const { criterion, name, measure } = this.words;
+    const value: number = record[criterion];
+    this.last = value;
+    if (record.step === 0) this.first = value;
+    if (record.best) this.best = { step: record.step, [criterion]: value } as Best<Criterion>;
+    say(`update ${record.step}: ${name} ${value.toFixed(4)}${measure?.(record) ?? ''}${record.best ? ' (best)' : ''}`);
+  }
+
+  private updated(record: UpdateLog): void {
     this.step = record.step;
     this.loss = record.loss;
     this.unreadable = record.unreadable;
@@ -89,7 +103,7 @@ export class TrainReport {
     // Wall time, so that minings and measurements count.
     const mean = (now - this.startedAt) / (record.step - this.firstStep);
     say(
-      `update ${record.step}/${this.steps}  loss ${record.loss.toFixed(4)}  active ${Math.round(100 * record.active)} %  ` +
+      `update ${record.step}/${this.steps}  loss ${record.loss.toFixed(4)}  ${this.words.update({ ...record })}  ` +
         `|g| ${record.gradientNorm.toPrecision(3)}  ${record.imagesPerSecond.toFixed(1)} images/s  ` +
         `ETA ${formatSeconds(((this.steps - record.step) * mean) / 1000)}`,
     );
@@ -97,13 +111,17 @@ export class TrainReport {
 }
 
 /** The same in words. */
-export function summaryText(summary: RunSummary, folder: { model: string; best: string }): string {
-  const { step, steps, stopped, map, firstMap, best, seconds } = summary;
+export function summaryText<Criterion extends string>(
+  summary: RunSummary<Criterion>,
+  { criterion, name }: Pick<ReportWords<Criterion>, 'criterion' | 'name'>,
+  folder: { model: string; best: string },
+): string {
+  const { step, steps, stopped, first, last, best, seconds } = summary;
   const lines = [`${stopped} after update ${step} of ${steps} in ${formatSeconds(seconds)}: ${folder.model}`];
   if (best !== undefined) {
-    const from = firstMap === undefined ? '' : ` (before training ${firstMap.toFixed(4)})`;
-    lines.push(`best mAP ${best.map.toFixed(4)} after update ${best.step}${from}: ${folder.best}`);
-  } else if (map !== undefined) lines.push(`mAP ${map.toFixed(4)}`);
+    const from = first === undefined ? '' : ` (before training ${first.toFixed(4)})`;
+    lines.push(`best ${name} ${best[criterion].toFixed(4)} after update ${best.step}${from}: ${folder.best}`);
+  } else if (last !== undefined) lines.push(`${name} ${last.toFixed(4)}`);
   if (stopped === 'interrupted' || stopped === 'out of time') lines.push('Continue with --resume.');
   return lines.join('\n');
 }

@@ -1,70 +1,33 @@
 /** @file `rmac train triplet`: fine-tunes a descriptor model by the triplet ranking loss, in a run folder that can be resumed. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { ImageRecord } from '../data/manifest.js';
-import { InputError, UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { DryRun } from '../train/dry-run.js';
-import type { TripletState } from '../train/fit-triplets.js';
+import type { MiningRecord, TripletState } from '../train/fit-triplets.js';
 import type { RunFolder } from '../train/run-folder.js';
 import type { TripletConfig } from '../train/triplet-config.js';
-import {
-  addCommonOptions,
-  type CommonOptions,
-  formatSeconds,
-  interruptSignal,
-  nonNegativeInteger,
-  printResult,
-  type Progress,
-  say,
-  startProgress,
-} from './console.js';
+import { formatSeconds, printResult, type Progress, say, startProgress } from './console.js';
 import { openEngine } from './open-model.js';
-import { type RunSummary, summaryText, TrainReport } from './train-report.js';
+import { addTrainOptions, initialWeights, runSignals, settingsOf, type TrainOptions } from './train-options.js';
+import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
 
-export interface TrainTripletOptions extends CommonOptions {
-  manifest: string;
-  run: string;
-  config?: string;
-  set: string[];
-  init?: string;
-  val?: string;
-  resume?: boolean;
-  dryRun?: boolean;
-  maxHours?: number;
-  seed?: number;
-}
-
-/** The trunk that ships with the package: where training starts without `--init`. */
-export const startingWeights: string = fileURLToPath(
-  new URL('../../checkpoints/rmac-small.safetensors', import.meta.url),
-);
+const words: ReportWords<'map'> = {
+  criterion: 'map',
+  name: 'mAP',
+  update: ({ active }) => `active ${Math.round(100 * (active as number))} %`,
+};
 
 export function registerTriplet(group: Command): void {
   const command = group
     .command('triplet')
-    .description('Fine-tune by the triplet ranking loss (Gordo et al.) with hard triplets mined from random pools.')
-    .requiredOption('--manifest <file>', '.jsonl manifest of the training images')
-    .requiredOption(
-      '--run <dir>',
-      'run folder: model.safetensors, best.safetensors, checkpoints/, config.yaml, log.jsonl',
-    )
-    .option('--config <recipe>', 'a recipe by name (recipes/NAME.yaml) or path')
-    .option('--set <key=value>', 'one setting, over the recipe; repeatable', collect, [])
-    .option('--init <file>', 'model to start from (.safetensors; default: the small trunk of this package)')
-    .option(
-      '--val <file>',
-      'ground truth (.json) or labelled manifest (.jsonl) for the mAP that picks best.safetensors',
-    )
-    .option('--resume', 'continue the run from its last checkpoint; begins it if there is none')
-    .option('--dry-run', 'say what the run would do and cost, measured on a few images; write nothing')
-    .option('--max-hours <h>', 'stop after this time, with a checkpoint', hours)
-    .option('--seed <n>', 'seed of pools, samples and augmentation (the setting "seed")', nonNegativeInteger);
-  addCommonOptions(command)
+    .description('Fine-tune by the triplet ranking loss (Gordo et al.) with hard triplets mined from random pools.');
+  addTrainOptions(command, {
+    contents: 'model.safetensors, best.safetensors, checkpoints/, config.yaml, log.jsonl',
+    val: 'ground truth (.json) or labelled manifest (.jsonl) for the mAP that picks best.safetensors',
+    seeds: 'pools, samples and augmentation',
+  })
     .addHelpText(
       'after',
       `
@@ -81,27 +44,15 @@ Examples:
     .action(run);
 }
 
-function collect(value: string, previous: string[]): string[] {
-  return [...previous, value];
-}
-
-/** commander parser: hours, above 0. */
-function hours(text: string): number {
-  const value = Number(text);
-  if (text.trim() === '' || !(value > 0 && value < Infinity)) {
-    throw new UsageError(`--max-hours: expected a number above 0, got "${text}".`);
-  }
-  return value;
-}
-
-async function run(options: TrainTripletOptions): Promise<void> {
+async function run(options: TrainOptions): Promise<void> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { assertTriplets } = await import('../train/fit-triplets.js');
   const { readValidation } = await import('../train/measure.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
-  const config = await configOf(options, folder);
+  const { changeableOnResume, tripletConfigSchema } = await import('../train/triplet-config.js');
+  const config = await settingsOf(options, folder, { schema: tripletConfigSchema, changeable: changeableOnResume });
   const records = await readManifest(options.manifest);
   assertTriplets(records);
   const { summarizeSet } = await import('../train/dry-run.js');
@@ -116,28 +67,6 @@ async function run(options: TrainTripletOptions): Promise<void> {
   else await train(options, { folder, records, validation, config });
 }
 
-/** The settings of the run: those it was started with when it is resumed, else defaults, recipe, --set and --seed. */
-async function configOf(options: TrainTripletOptions, folder: RunFolder): Promise<TripletConfig> {
-  const { resolveConfig } = await import('../config.js');
-  const { changeableOnResume, tripletConfigSchema } = await import('../train/triplet-config.js');
-  const set = options.seed === undefined ? options.set : [...options.set, `seed=${options.seed}`];
-  const before = options.resume === true && options.dryRun !== true ? await folder.readConfig() : undefined;
-  const config = await resolveConfig(tripletConfigSchema, { recipe: options.config, set, base: before });
-  if (before === undefined) return config;
-  const begun = await resolveConfig(tripletConfigSchema, { base: before });
-  const keys = Object.keys(config) as (keyof TripletConfig)[];
-  const changed = keys.find(
-    (key) => !changeableOnResume.includes(key) && JSON.stringify(config[key]) !== JSON.stringify(begun[key]),
-  );
-  if (changed !== undefined) {
-    throw new UsageError(
-      `${changed} was ${JSON.stringify(begun[changed])} when ${options.run} began and cannot change with --resume; start a new run ` +
-        `from its model instead (--init ${join(options.run, 'model.safetensors')}). What can change: ${changeableOnResume.join(', ')}.`,
-    );
-  }
-  return config;
-}
-
 /** Blocks are many small graphs for every image shape; what they may take together stays bounded by the engine. */
 function graphsOf({ recomputeActivations }: TripletConfig): number | undefined {
   return recomputeActivations ? 1024 : undefined;
@@ -149,38 +78,22 @@ interface Work {
   config: TripletConfig;
 }
 
-function initialWeights({ init }: TrainTripletOptions): string {
-  if (init !== undefined) return init;
-  if (existsSync(startingWeights)) return startingWeights;
-  throw new InputError(`${startingWeights} is missing; name the model to start from with --init FILE.`);
-}
-
-async function train(
-  options: TrainTripletOptions,
-  { folder, records, validation, config }: Work & { folder: RunFolder },
-) {
+async function train(options: TrainOptions, { folder, records, validation, config }: Work & { folder: RunFolder }) {
   const { measureMap } = await import('../train/measure.js');
   const { runTriplets } = await import('../train/triplet-run.js');
   const startedAt = performance.now();
-  const signal = interruptSignal();
-  // A timer beyond 2^31 ms would fire at once.
-  const timeout =
-    options.maxHours === undefined
-      ? undefined
-      : AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.round(options.maxHours * 3.6e6)));
-  const either = timeout === undefined ? signal : AbortSignal.any([signal, timeout]);
-
+  const { signal, timeout, either } = runSignals(options);
   await openEngine(options, graphsOf(config));
   const { logScalars, tensorflowScalars } = await import('../train/scalar-log.js');
   const { loadTensorflow } = await import('../backend/tensorflow.js');
   const scalars = options.device === 'tensorflow' ? tensorflowScalars(await loadTensorflow(), folder.path) : undefined;
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
-  const report = new TrainReport(config.steps, startedAt, resume?.state);
+  const report = new TrainReport(words, config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
     const map = await measureMap(model, groundTruth, { imageSize: config.imageSize, signal: either });
     return map === undefined ? undefined : { map };
   };
-  let summary: RunSummary;
+  let summary: RunSummary<'map'>;
   try {
     const log = runTriplets(folder, {
       model,
@@ -189,11 +102,15 @@ async function train(
       resume,
       signal,
       timeout,
-      onMining: report.mining,
+      onMining: (done, total) => report.working('describe pool', done, total),
       measure: validation === undefined ? undefined : () => measure(validation),
     });
     for await (const record of log) {
-      report.add(record);
+      if (record.event !== 'mine') report.add(record);
+      else {
+        report.close();
+        say(miningText(record));
+      }
       if (scalars !== undefined) logScalars(scalars, record);
     }
     summary = report.summary();
@@ -202,12 +119,24 @@ async function train(
     report.close();
     model.dispose();
   }
-  printResult({ run: folder.path, model: folder.model, ...summary }, summaryText(summary, folder), options);
+  const { first: firstMap, last: map, ...rest } = summary;
+  const result = { run: folder.path, model: folder.model, ...rest, firstMap, map };
+  printResult(result, summaryText(summary, words, folder), options);
+}
+
+function miningText(record: MiningRecord): string {
+  const share = record.possible === 0 ? 0 : (100 * record.withLoss) / record.possible;
+  return (
+    `mined ${record.images} images: ${record.withLoss.toLocaleString('en')} triplets with a loss (${share.toPrecision(3)} %), ` +
+    `hardest negative at similarity ${record.hardestSimilarity.toFixed(3)}` +
+    (record.unreadable === 0 ? '' : `, ${record.unreadable} unreadable`) +
+    (record.single === 0 ? '' : `, ${record.single} without a positive`)
+  );
 }
 
 /** The model to train, and the state to continue from. */
 async function openStart(
-  options: TrainTripletOptions,
+  options: TrainOptions,
   {
     folder,
     records,
@@ -244,7 +173,7 @@ async function openStart(
   }
 }
 
-async function estimate(options: TrainTripletOptions, { records, validation, config }: Work): Promise<void> {
+async function estimate(options: TrainOptions, { records, validation, config }: Work): Promise<void> {
   const { dryRun } = await import('../train/dry-run.js');
   const { loadForTraining } = await import('../train/starting-model.js');
   const { imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');

@@ -1,6 +1,6 @@
 /**
- * @file Complete states of a run: `checkpoints/step-NNNNNN/` holds the model, the momentum (safetensors) and `state.json`. The
- * folder is written under another name and renamed, so one that has its name is whole.
+ * @file Complete states of a run: `checkpoints/step-NNNNNN/` holds the model, the momentum (safetensors), `state.json` and what
+ * else the trainer needs. The folder is written under another name and renamed, so one that has its name is whole.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
@@ -11,7 +11,6 @@ import { encodeModel, readBytes } from '../data/model-file.js';
 import { InputError, messageOf } from '../errors.js';
 import type { ModelMeta } from '../models/meta.js';
 import { encodeSafetensors, type NamedArrays, parseSafetensors } from '../models/safetensors.js';
-import type { TripletState } from './fit-triplets.js';
 
 export const checkpointFiles = {
   model: 'model.safetensors',
@@ -23,15 +22,17 @@ export interface CheckpointContents {
   meta: ModelMeta;
   weights: NamedArrays;
   momentum: NamedArrays;
-  state: TripletState;
+  state: { step: number };
   /** The resolved configuration. */
   config: Readonly<Record<string, unknown>>;
+  /** Other files, by name. */
+  files?: ReadonlyMap<string, Uint8Array>;
 }
 
 /** Writes one checkpoint under `folder`, then removes all but the newest `keep`. Returns the model file's bytes. */
 export async function writeCheckpoint(
   folder: string,
-  { meta, weights, momentum, state, config }: CheckpointContents,
+  { meta, weights, momentum, state, config, files = new Map() }: CheckpointContents,
   { keep }: { keep: number },
 ): Promise<Uint8Array> {
   const model = encodeModel(meta, weights);
@@ -50,6 +51,7 @@ export async function writeCheckpoint(
     await writeFileAtomic(join(temporary, checkpointFiles.model), model);
     await writeFileAtomic(join(temporary, checkpointFiles.momentum), encodeSafetensors(momentum, {}));
     await writeFileAtomic(join(temporary, checkpointFiles.state), json);
+    for (const [file, bytes] of files) await writeFileAtomic(join(temporary, file), bytes);
     await rename(temporary, target);
     await flushFolder(folder);
   } catch (error) {
@@ -67,12 +69,15 @@ export async function latestCheckpoint(folder: string): Promise<string | undefin
   return newest === undefined ? undefined : join(folder, newest);
 }
 
-/** Reads what `writeCheckpoint` wrote besides the model. */
-export async function readCheckpoint(checkpoint: string): Promise<{ state: TripletState; momentum: NamedArrays }> {
+/** Reads what `writeCheckpoint` wrote besides the model and the other files. */
+export async function readCheckpoint<State>(
+  checkpoint: string,
+  schema: z.ZodType<State>,
+): Promise<{ state: State; momentum: NamedArrays }> {
   const momentumFile = join(checkpoint, checkpointFiles.momentum);
   const momentum = parseSafetensors(await readBytes(momentumFile), momentumFile).tensors;
   const stateFile = join(checkpoint, checkpointFiles.state);
-  return { momentum, state: parseState(new TextDecoder().decode(await readBytes(stateFile)), stateFile) };
+  return { momentum, state: parseState(new TextDecoder().decode(await readBytes(stateFile)), stateFile, schema) };
 }
 
 /** Whole checkpoints, oldest first. */
@@ -93,62 +98,38 @@ async function flushFolder(folder: string): Promise<void> {
   }
 }
 
-const count = z.int().min(0);
-const ids = z.array(z.string());
+const byte = z.int().min(0).max(255);
 
-const minedSchema = z.strictObject({
-  triplets: z.array(count).transform((values) => Int32Array.from(values)),
-  losses: z.array(z.number()).transform((values) => Float64Array.from(values)),
-  offsets: z.array(count).transform((values) => Int32Array.from(values)),
-  withLoss: count,
-  possible: count,
-  single: count,
-  hardestSimilarity: z.number(),
-});
-
-const miningSchema = z
-  .strictObject({ pool: ids, triplets: minedSchema, drawn: count })
-  .refine(({ pool, triplets: { triplets, losses, offsets } }) => {
-    const rising = offsets.every((offset, i) => offset <= losses.length && (i === 0 || offset > offsets[i - 1]));
-    const whole = triplets.length === 3 * losses.length && offsets[0] === 0 && offsets.at(-1) === losses.length;
-    return rising && whole && triplets.every((position) => position < pool.length);
-  }, 'its triplets do not fit together');
-
-const stateSchema = z.strictObject({
-  step: count,
-  random: z.strictObject({
-    i: z.int().min(0).max(255),
-    j: z.int().min(0).max(255),
-    S: z.array(z.int().min(0).max(255)).length(256),
-  }),
-  mining: miningSchema.optional(),
-  unreadable: ids,
+/** What every trainer's state has besides its best measurement (loop.ts). */
+export const loopStateShape = {
+  step: z.int().min(0),
+  random: z.strictObject({ i: byte, j: byte, S: z.array(byte).length(256) }),
+  unreadable: z.array(z.string()),
   measuredStep: z.int().min(-1),
-  best: z.strictObject({ step: count, map: z.number() }).optional(),
-});
+};
 
 const fileSchema = z.strictObject({
   format: z.literal(1, 'format 1'),
-  state: stateSchema,
+  state: z.unknown(),
   config: z.record(z.string(), z.unknown()),
 });
 
 /** JSON of a state. Numbers survive exactly: a double has one shortest decimal form. */
-export function encodeState(state: TripletState, config: Readonly<Record<string, unknown>>): string {
+export function encodeState(state: object, config: Readonly<Record<string, unknown>>): string {
   const replacer = (_: string, value: unknown) =>
     value instanceof Int32Array || value instanceof Float64Array ? Array.from(value) : value;
   return `${JSON.stringify({ format: 1, state, config }, replacer)}\n`;
 }
 
-/** Parses what `encodeState` wrote. Throws `InputError` for anything else. */
-export function parseState(text: string, source: string): TripletState {
+/** Parses what `encodeState` wrote. Throws `InputError` for anything that is not a state of this schema. */
+export function parseState<State>(text: string, source: string, schema: z.ZodType<State>): State {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch {
     throw new InputError(`${source} is not JSON; remove its folder to continue from the checkpoint before.`);
   }
-  const result = fileSchema.safeParse(value);
+  const result = fileSchema.extend({ state: schema }).safeParse(value);
   if (!result.success) {
     const { path, message } = result.error.issues[0];
     throw new InputError(

@@ -5,9 +5,9 @@ import { engineFromMultiplyAdds, engineSimilarity } from '../retrieval/engine-si
 import { type DescriptorTable, plainSimilarity, type Similarity } from '../retrieval/ranking.js';
 import { type ImageInputs, plain } from './image-inputs.js';
 import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
+import { NotFiniteError } from './not-finite.js';
 import { drawPool } from './pool.js';
 import type { RandomStream } from './random.js';
-import { NotFiniteError } from './not-finite-error.js';
 
 export interface MiningSummary {
   /** Images of the pool that were described, and those that could not be read. */

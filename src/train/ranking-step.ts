@@ -12,7 +12,7 @@ import * as tf from '@tensorflow/tfjs';
 import type { InputError } from '../errors.js';
 import type { GradientAccumulator } from './gradients.js';
 import type { LoadedInput, TrunkInput } from './image-inputs.js';
-import { NotFiniteError } from './not-finite-error.js';
+import { NotFiniteError } from './not-finite.js';
 import type { RankingBatch } from './ranking-batches.js';
 import { replay, replayInBlocks, type ReplaySource } from './replay.js';
 

@@ -155,6 +155,15 @@ describe('rmac train triplet', () => {
     expect(steps(await logOf(killed))).toEqual(steps(await logOf(whole)));
   });
 
+  test('killed between the last checkpoint and model.safetensors, --resume writes that model', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    await train(run);
+    const last = join(run, 'checkpoints', 'step-000003', 'model.safetensors');
+    await cp(join(run, 'checkpoints', 'step-000002', 'model.safetensors'), join(run, 'model.safetensors'));
+    expect(await train(run, '--resume')).toMatchObject({ step: 3, stopped: 'finished' });
+    expect(await sameBytes(join(run, 'model.safetensors'), last)).toBe(true);
+  });
+
   test('Ctrl-C saves a checkpoint, ends well, and --resume goes on from it', async () => {
     const run = join(await temporaryFolder(), 'run');
     vi.spyOn(process.stderr, 'write').mockImplementation((text) => {

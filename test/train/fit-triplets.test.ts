@@ -5,7 +5,7 @@ import type { ImageRecord } from '../../src/data/manifest.js';
 import { InputError } from '../../src/errors.js';
 import type { DescriptorModel } from '../../src/models/descriptor.js';
 import type { NamedArrays } from '../../src/models/safetensors.js';
-import { encodeState, parseState } from '../../src/train/checkpoint.js';
+import { encodeState } from '../../src/train/checkpoint.js';
 import {
   type FitRecord,
   fitTriplets,
@@ -13,6 +13,7 @@ import {
   type TripletState,
 } from '../../src/train/fit-triplets.js';
 import { type TripletConfig, tripletConfigSchema } from '../../src/train/triplet-config.js';
+import { parseTripletState as parseState } from '../../src/train/triplet-state.js';
 import { relativeDistance } from '../support/close.js';
 import '../support/engine.js';
 import { smallModel } from '../support/small-model.js';

@@ -6,7 +6,7 @@ import { contrastiveLoss } from '../../src/losses/contrastive.js';
 import { tripletLoss } from '../../src/losses/triplet.js';
 import { GradientAccumulator } from '../../src/train/gradients.js';
 import type { LoadedInput, TrunkInput } from '../../src/train/image-inputs.js';
-import { NotFiniteError } from '../../src/train/not-finite-error.js';
+import { NotFiniteError } from '../../src/train/not-finite.js';
 import { contrastiveBatch, listwiseBatch, type Triplet, tripletBatch } from '../../src/train/ranking-batches.js';
 import { rankingStep } from '../../src/train/ranking-step.js';
 import { relativeDistance } from '../support/close.js';

@@ -1,4 +1,4 @@
-/** @file The error that ends a run whose numbers have gone. */
+/** @file The error that ends a run whose numbers are lost. */
 import { InputError } from '../errors.js';
 
 /** A descriptor, loss or gradient is NaN or infinite. */
