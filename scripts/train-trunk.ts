@@ -24,7 +24,7 @@ import { preprocess } from '../src/models/preprocess.js';
 import { rmacSmall } from '../src/models/small.js';
 import { GradientAccumulator } from '../src/train/gradients.js';
 import { learningRateAt } from '../src/train/schedule.js';
-import { MomentumSgd } from '../src/train/sgd.js';
+import { Optimizer } from '../src/train/optimizer.js';
 import { batchMoments, runWithBatchNorm } from './trunk-batch-norm.js';
 import { heldOutBatches, type PictureBatch, PicturePool } from './trunk-pictures.js';
 
@@ -76,7 +76,7 @@ await train();
 
 async function train(): Promise<void> {
   const names = new Map([...variables].map(([name, variable]) => [variable.name, name]));
-  const optimizer = new MomentumSgd(variables, {
+  const optimizer = new Optimizer(variables, {
     momentum: 0.9,
     weightDecay: 1e-4,
     weightDecayOn: 'kernels',
@@ -99,7 +99,7 @@ async function train(): Promise<void> {
       accumulator.add(Object.fromEntries(Object.entries(grads).map(([name, g]) => [names.get(name) as string, g])));
       return value;
     });
-    const norm = await optimizer.update(accumulator, learningRateAt(step, schedule));
+    const norm = await optimizer.update(accumulator, learningRateAt(step, schedule), step);
     const [value] = await loss.data(); // computed with the update
     loss.dispose();
     if (!Number.isFinite(value + norm)) throw new Error(`step ${step}: loss ${value}, gradient norm ${norm}`);

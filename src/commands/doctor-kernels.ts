@@ -93,7 +93,7 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   const { DescriptorModel } = await import('../models/descriptor.js');
   const { GradientAccumulator } = await import('../train/gradients.js');
   const { ImageInputs } = await import('../train/image-inputs.js');
-  const { MomentumSgd } = await import('../train/sgd.js');
+  const { Optimizer } = await import('../train/optimizer.js');
   const { tripletBatch } = await import('../train/ranking-batches.js');
   const { rankingStep } = await import('../train/ranking-step.js');
   const model = DescriptorModel.create(
@@ -103,7 +103,7 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   const variables = model.trainable('none');
   const accumulator = new GradientAccumulator();
   const decay = { momentum: 0.9, weightDecay: 1e-4, weightDecayOn: 'all', clipGradientNorm: 1 } as const;
-  const optimizer = new MomentumSgd(variables, decay);
+  const optimizer = new Optimizer(variables, decay);
   const inputs = new ImageInputs(model, { freeze: 'none', imageSize: 96, cacheBytes: 0 });
   const source = {
     async *load(seeds: readonly number[]): AsyncGenerator<LoadedInput<number>> {
@@ -115,7 +115,7 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   // The query is its own positive: unit vectors then always violate a margin of 2 unless they are opposite.
   const options = { variables, accumulator, nameOf: (seed: number) => `image ${seed}` };
   await rankingStep(tripletBatch([[1, 1, 2]], { margin: 2 }), source, options);
-  await optimizer.update(accumulator, 1e-3);
+  await optimizer.update(accumulator, 1e-3, 0);
   return engineStats()?.forwarded ?? 0;
 }
 

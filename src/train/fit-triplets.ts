@@ -2,7 +2,7 @@
 import type { ImageRecord } from '../data/manifest.js';
 import { InputError } from '../errors.js';
 import type { NamedArrays } from '../models/safetensors.js';
-import { drawView } from './augmentation.js';
+import { drawList, drawMined } from './draw-batch.js';
 import { GradientAccumulator } from './gradients.js';
 import { ImageInputs, type ViewedImage } from './image-inputs.js';
 import {
@@ -18,9 +18,7 @@ import {
 import { minePool, type MiningSummary } from './mine-pool.js';
 import { countTriplets, type MinedTriplets, numberLabels } from './mining.js';
 import { RandomStream } from './random.js';
-import { sampleTriplets } from './sampler.js';
-import { MomentumSgd } from './sgd.js';
-import { tripletBatch } from './ranking-batches.js';
+import { Optimizer } from './optimizer.js';
 import { rankingStep } from './ranking-step.js';
 import type { TrainableModel } from './trainable-model.js';
 import type { TripletConfig } from './triplet-config.js';
@@ -34,9 +32,10 @@ export interface TripletState extends LoopState<'map'> {
 /** Of one update. */
 export interface TripletFigures {
   loss: number;
-  /** Share of the sampled triplets that still had a loss. */
+  /** Share of the sampled triplets, or of the tuples by a negative, that still had a loss; 1 for lists. */
   active: number;
-  hardestSimilarity: number;
+  /** Of the mining in use. */
+  hardestSimilarity?: number;
 }
 
 /** `step`: the update that the mining is for. */
@@ -93,7 +92,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
     inBlocks: inputs.inBlocks.bind(inputs),
   };
   const accumulator = new GradientAccumulator();
-  const optimizer = new MomentumSgd(variables, config);
+  const optimizer = new Optimizer(variables, config);
   const stopped = () => isStopped(options);
   const { measure } = options;
   let mining: Mining | undefined;
@@ -126,6 +125,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
 
   /** A new mining where one is due; `exhausted` when pool after pool has no triplet with a loss. */
   async function* mineIfDue(): AsyncGenerator<MiningRecord, 'ready' | 'exhausted'> {
+    if (config.loss === 'average-precision') return 'ready'; // on random lists
     mining = state.mining;
     if (mining !== undefined && state.step % config.remineEvery !== 0) return 'ready';
     mining = undefined;
@@ -148,47 +148,36 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   }
 
   async function gradient() {
-    const used = mining as Mining;
-    const update = await drawAndStep(used);
+    const update = await drawAndStep();
     if (update === undefined) return undefined;
     return {
       figures: {
         loss: update.loss,
         active: update.active / update.terms,
-        hardestSimilarity: used.triplets.hardestSimilarity,
+        ...(mining && { hardestSimilarity: mining.triplets.hardestSimilarity }),
       },
       ids: update.ids,
       images: update.described + update.replayed,
       commit: () => {
-        state.mining = { ...used, drawn: used.drawn + update.drawn };
+        if (mining !== undefined) state.mining = { ...mining, drawn: mining.drawn + update.drawn };
       },
     };
   }
 
-  /** Samples triplets and leaves their gradient in the accumulator; draws again if an image went missing. */
-  async function drawAndStep({ pool, triplets: mined, drawn: before }: Mining) {
+  /** Leaves the gradient of a drawn batch in the accumulator; draws again if an image went missing. */
+  async function drawAndStep() {
+    const known = mining && { ...mining, pool: mining.pool.map((id) => byId.get(id) as ImageRecord) };
     for (let drawn = 0; ; ) {
-      const samples = sampleTriplets(mined, config.sampling, {
-        count: config.tripletsPerStep,
-        drawn: before + drawn,
-        random,
-      });
-      drawn += samples.length;
-      const views = new Map<number, ViewedImage>();
-      const viewOf = (position: number): ViewedImage => {
-        let viewed = views.get(position);
-        if (viewed === undefined) {
-          viewed = { record: byId.get(pool[position]) as ImageRecord, view: drawView(random, config.augmentation) };
-          views.set(position, viewed);
-        }
-        return viewed;
-      };
-      const triplets = samples.map((i) => {
-        const [q, p, n] = mined.triplets.subarray(3 * i, 3 * i + 3);
-        return [viewOf(q), viewOf(p), viewOf(n)] as const;
-      });
-      const ids = [...views.values()].map(({ record }) => record.id);
-      const batch = tripletBatch(triplets, config);
+      const candidates = known?.pool ?? records.filter((record) => !unreadable.has(record.id));
+      const labels = numberLabels(candidates);
+      const { batch, drawn: taken } =
+        known === undefined
+          ? drawList(candidates, labels, config, random)
+          : drawMined({ ...known, labels, drawn: known.drawn + drawn }, config, random);
+      if (batch.images.length === 0) throw new InputError('No landmark is left with two photographs that can be read.');
+      drawn += taken;
+      const images = new Set(batch.images);
+      const ids = [...images].map(nameOf);
       const result = await rankingStep(batch, source, {
         variables,
         accumulator,
@@ -197,14 +186,14 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
       }).catch((error: unknown) => {
         throw namingUpdate(error, { step: state.step, ids });
       });
-      inputs.forgetOnce(views.values());
+      inputs.forgetOnce(images);
       for (const { item } of result.unreadable) unreadable.add(item.record.id);
       if (stopped()) {
         accumulator.reset();
         return undefined;
       }
       if (result.loss !== undefined) return { ...result, loss: result.loss, ids, drawn };
-      if (ids.every((id) => unreadable.has(id)) && pool.every((id) => unreadable.has(id))) {
+      if (ids.every((id) => unreadable.has(id)) && candidates.every(({ id }) => unreadable.has(id))) {
         throw new InputError(`No image of the pool can be read any more: ${result.unreadable[0]?.error.message}`);
       }
     }

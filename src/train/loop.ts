@@ -10,8 +10,8 @@ import { firstFew } from '../retrieval/ground-truth.js';
 import type { GradientAccumulator } from './gradients.js';
 import { NotFiniteError } from './not-finite.js';
 import type { RandomState, RandomStream } from './random.js';
-import { learningRateAt } from './schedule.js';
-import type { MomentumSgd } from './sgd.js';
+import { learningRateAt, type ScheduleOptions } from './schedule.js';
+import type { Optimizer } from './optimizer.js';
 
 /**
  * Everything besides the weights and the momentum that the next update depends on, JSON-ready. `Criterion` names the figure that
@@ -34,7 +34,7 @@ export type Best<Criterion extends string> = { step: number } & Record<Criterion
 export interface LoopConfig {
   steps: number;
   learningRate: number;
-  learningRateDecay: 'constant' | 'step' | 'cosine';
+  learningRateDecay: ScheduleOptions['kind'];
   decayEvery: number;
   decayFactor: number;
   warmup: number;
@@ -109,7 +109,7 @@ export interface LoopParts<State, Criterion extends string> extends LoopHooks<St
   random: RandomStream;
   unreadable: ReadonlySet<string>;
   accumulator: GradientAccumulator;
-  optimizer: MomentumSgd;
+  optimizer: Optimizer;
 }
 
 const wayOut =
@@ -181,7 +181,7 @@ export async function* runLoop<
       warmup: config.warmup,
       steps: config.steps,
     });
-    const gradientNorm = await optimizer.update(accumulator, learningRate);
+    const gradientNorm = await optimizer.update(accumulator, learningRate, state.step);
     if (!Number.isFinite(gradientNorm)) {
       throw new InputError(
         `Update ${state.step + 1}: the gradient is not finite (images ${firstFew(update.ids)}). ${wayOut}`,

@@ -4,13 +4,19 @@
  */
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../config.js';
+import { decays } from './schedule.js';
 
 const trueOrFalse = z.boolean('true or false');
 
 export const tripletConfigSchema = z.strictObject({
   /** Updates of the weights. S2: about 2000. */
   steps: wholeNumber(1).default(64),
-  /** Triplets whose mean gradient makes one update. S2: 64. */
+  /**
+   * `triplet` (S2, eq. 1), `contrastive` (Radenovic et al. 2018) on tuples of a mined query, or `average-precision` (Revaud
+   * et al. 2019) on random lists, without mining.
+   */
+  loss: oneOf(['triplet', 'contrastive', 'average-precision']).default('triplet'),
+  /** Triplets, or tuples, whose mean gradient makes one update. S2: 64. */
   tripletsPerStep: wholeNumber(1).default(16),
   /** Longest side of an image, px; both sides are then snapped to multiples of the network's stride. S2: 724, S2b: 800. */
   imageSize: wholeNumber(16).default(320),
@@ -22,17 +28,30 @@ export const tripletConfigSchema = z.strictObject({
   sampling: oneOf(['ijcv', 'eccv', 'hardest']).default('ijcv'),
   /** Triplets with the largest loss kept per query. S2b: 25. */
   hardestPerQuery: wholeNumber(1).default(25),
-  /** m of the ranking loss, in squared distance between unit rows (0 to 4). S2: 0.1. */
+  /** Negatives of a tuple of `contrastive`, one per landmark and group. Radenovic et al.: 5. */
+  negativesPerTuple: wholeNumber(1).default(5),
+  /** Images of a list of `average-precision`, and photographs of each of its landmarks. Revaud et al.: 4096, -. */
+  listSize: wholeNumber(4).default(128),
+  photographsPerLandmark: wholeNumber(2).default(4),
+  /** Bins of similarity of `average-precision`. Revaud et al.: 20. */
+  bins: wholeNumber(2).default(20),
+  /**
+   * m: of `triplet` in squared distance between unit rows (0 to 4; S2: 0.1), of `contrastive` in distance (0 to 2;
+   * Radenovic et al.: 0.7 to 0.85).
+   */
   margin: numberFrom(0, { max: 4 }).default(0.1),
   /** S2: 1e-3. */
   learningRate: numberFrom(0, { open: true }).default(1e-3),
-  /** `constant` (S2 states no schedule), `step` or `cosine`. */
-  learningRateDecay: oneOf(['constant', 'step', 'cosine']).default('constant'),
-  /** Updates between two decays of `step`, and what it multiplies with. */
+  /** `constant` (S2 states no schedule), `step`, `exponential`, `linear` or `cosine`: see src/train/schedule.ts. */
+  learningRateDecay: oneOf(decays).default('constant'),
+  /** Updates between two decays of `step` or in which `exponential` decays once, and what they multiply with. */
   decayEvery: wholeNumber(1).default(64),
   decayFactor: numberFrom(0, { open: true, max: 1 }).default(0.1),
   /** First updates over which the rate rises linearly. 0 = none. */
   warmup: wholeNumber(0).default(0),
+  /** `sgd` with momentum, or `adam`: see src/train/optimizer.ts. */
+  optimizer: oneOf(['sgd', 'adam']).default('sgd'),
+  /** Of `sgd`. */
   momentum: numberFrom(0, { max: 0.9999 }).default(0.9),
   /** S2: 5e-5. */
   weightDecay: numberFrom(0).default(5e-5),

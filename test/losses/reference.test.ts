@@ -1,4 +1,4 @@
-/** Contrastive and average-precision loss against PyTorch's values and gradients (scripts/reference-losses.py). */
+/** Contrastive and average-precision loss against PyTorch's values and gradients (scripts/reference-training.py). */
 import { readFileSync } from 'node:fs';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
@@ -9,7 +9,7 @@ import '../support/engine.js';
 import { expectNoLeak } from '../support/leak.js';
 
 type Rows = number[][];
-const golden = JSON.parse(readFileSync(new URL('../golden/losses.json', import.meta.url), 'utf8')) as {
+const golden = JSON.parse(readFileSync(new URL('../golden/training.json', import.meta.url), 'utf8')) as {
   contrastive: { margin: number; a: Rows; b: Rows; matching: number[]; loss: number; gradientA: Rows; gradientB: Rows };
   averagePrecision: { bins: number; similarities: Rows; relevant: Rows; loss: number; gradient: Rows };
 };

@@ -13,7 +13,7 @@ import { GradientAccumulator } from '../../src/train/gradients.js';
 import type { LoadedInput, TrunkInput } from '../../src/train/image-inputs.js';
 import { tripletBatch } from '../../src/train/ranking-batches.js';
 import { rankingStep } from '../../src/train/ranking-step.js';
-import { MomentumSgd } from '../../src/train/sgd.js';
+import { Optimizer } from '../../src/train/optimizer.js';
 import { expectClose, relativeDistance } from '../support/close.js';
 import '../support/engine.js';
 import { smallModel } from '../support/small-model.js';
@@ -98,7 +98,7 @@ test('a training step changes every weight as in JavaScript', () =>
     const model = smallModel({ cut: 'stage1', whiteningDimension: 4 });
     const variables = model.trainable('none');
     const accumulator = new GradientAccumulator();
-    const optimizer = new MomentumSgd(variables, {
+    const optimizer = new Optimizer(variables, {
       momentum: 0.9,
       weightDecay: 1e-3,
       weightDecayOn: 'kernels',
@@ -124,7 +124,7 @@ test('a training step changes every weight as in JavaScript', () =>
     const options = { variables, accumulator, nameOf: String };
     const { active } = await rankingStep(tripletBatch([[1, 2, 3]], { margin: 2 }), source, options);
     expect(active).toBe(1);
-    const norm = await optimizer.update(accumulator, 0.1);
+    const norm = await optimizer.update(accumulator, 0.1, 0);
     const changes: Named = new Map([['norm', Float32Array.of(norm)]]);
     for (const [name, variable] of variables) {
       const after = variable.dataSync<'float32'>();

@@ -76,6 +76,8 @@ function differing(a: NamedArrays, b: NamedArrays): string[] {
 const settings: [string, Partial<TripletConfig>][] = [
   ['no frozen stage', {}],
   ['frozen stages, augmentation', { freeze: 'stage1', augmentation: { flip: true, colour: 0.1, crop: 0.2 } }],
+  ['contrastive tuples, adam', { loss: 'contrastive', margin: 0.9, optimizer: 'adam', learningRate: 1e-3 }],
+  ['lists by average precision', { loss: 'average-precision', listSize: 6, photographsPerLandmark: 3 }],
   ['sampling eccv', { sampling: 'eccv' }],
   ['sampling hardest, a new mining at the stop', { sampling: 'hardest', remineEvery: 2 }],
   ['recomputed activations', { recomputeActivations: true, freeze: 'stem' }],
@@ -154,6 +156,17 @@ describe('fitTriplets', () => {
     const losses = updates.map(({ loss }) => loss);
     expect(losses.at(-1)).toBeLessThan(0.5 * losses[0]);
     expect(new Set(updates.map(({ numTensors }) => numTensors)).size).toBe(1);
+  });
+
+  test.each([
+    ['contrastive', { loss: 'contrastive', sampling: 'hardest', hardestPerQuery: 1, tripletsPerStep: 9, margin: 0.9 }],
+    ['average-precision', { loss: 'average-precision', listSize: 9, photographsPerLandmark: 3, optimizer: 'adam' }],
+  ] as const)('learns by %s', async (_, changes) => {
+    const { updates } = await fit(smallModel({ whiteningDimension: 16 }), {
+      config: config({ steps: 10, remineEvery: 100, learningRate: 1e-3, ...changes }),
+    });
+    const losses = updates.map(({ loss }) => loss);
+    expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]);
   });
 
   test('frozen stages keep their weights, the others change', async () => {

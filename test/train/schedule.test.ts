@@ -19,3 +19,10 @@ test('cosine goes from the rate over its half to zero', () => {
 test('warm-up rises linearly to the rate', () => {
   expect([0, 1, 3, 4].map((done) => learningRateAt(done, { ...base, warmup: 4 }))).toEqual([0.2, 0.4, 0.8, 0.8]);
 });
+
+test('exponential passes through the steps, linear goes to zero', () => {
+  const at = (kind: ScheduleOptions['kind'], done: number) => learningRateAt(done, { ...base, kind });
+  expect([0, 10, 20].map((done) => at('exponential', done))).toEqual([0.8, 0.4, 0.2]);
+  expect(at('exponential', 5)).toBeCloseTo(0.8 * Math.SQRT1_2, 12);
+  expect([0, 50, 100].map((done) => at('linear', done))).toEqual([0.8, 0.4, 0]);
+});

@@ -1,6 +1,6 @@
-"""Writes test/golden/losses.json: losses and their gradients by PyTorch's automatic differentiation, from the definitions.
+"""Writes test/golden/training.json: losses and gradients by PyTorch's automatic differentiation, and updates by its Adam.
 
-    python3 scripts/reference-losses.py
+    python3 scripts/reference-training.py
 """
 import json
 import pathlib
@@ -54,8 +54,17 @@ similarities = similarities.float().double().requires_grad_()
 ap_loss = average_precision(similarities, relevant, 20)
 ap_loss.backward()
 
+# Adam with weight decay: three updates of two weights by given gradients.
+weights = torch.tensor([1.0, -2.0], requires_grad=True)
+adam = torch.optim.Adam([weights], lr=0.1, weight_decay=0.1)
+adam_gradients, adam_weights = [[3.0, 0.5], [-1.0, 0.25], [0.0, 2.0]], []
+for gradient in adam_gradients:
+    weights.grad = torch.tensor(gradient)
+    adam.step()
+    adam_weights.append(weights.tolist())
+
 golden = {
-    "provenance": f"PyTorch {torch.__version__} autograd in float64, scripts/reference-losses.py",
+    "provenance": f"PyTorch {torch.__version__} autograd in float64, scripts/reference-training.py",
     "contrastive": {
         "margin": 1.3,
         "a": a.tolist(),
@@ -72,6 +81,7 @@ golden = {
         "loss": ap_loss.item(),
         "gradient": similarities.grad.tolist(),
     },
+    "adam": {"start": [1.0, -2.0], "gradients": adam_gradients, "weights": adam_weights},
 }
-target = pathlib.Path(__file__).parent.parent / "test" / "golden" / "losses.json"
+target = pathlib.Path(__file__).parent.parent / "test" / "golden" / "training.json"
 target.write_text(json.dumps(golden) + "\n")
