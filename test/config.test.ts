@@ -1,3 +1,4 @@
+import { readdirSync } from 'node:fs';
 import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -10,6 +11,7 @@ import {
   oneOf,
   parseAssignment,
   parseRecipe,
+  recipesFolder,
   resolveConfig,
   wholeNumber,
 } from '../src/config.js';
@@ -121,3 +123,12 @@ test('nearestKey changes the fewest letters, and knows initials and other spelli
   expect(nearestKey('learning_rate', known)).toBe('learningRate');
   expect(nearestKey('lr', known)).toBe('learningRate');
 });
+
+const recipes = readdirSync(recipesFolder).flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -5)] : []));
+
+test.each(recipes.filter((name) => !name.endsWith('-classify')))(
+  'the recipe %s has only known keys',
+  async (recipe) => {
+    await resolveConfig(tripletConfigSchema, { recipe });
+  },
+);
