@@ -110,7 +110,7 @@ function startWorker(workerData: PairWorkerData): PairWorker {
   const worker = openWorker(new URL('./pair-worker.js', import.meta.url), workerData);
   const open = new Map<
     number,
-    { pairs: readonly Pair[]; resolve(results: PairAnswer['results']): void; reject(error: Error): void }
+    { pairs: readonly Pair[]; resolve: (results: PairAnswer['results']) => void; reject: (error: Error) => void }
   >();
   let batches = 0;
   let failure: string | undefined;
