@@ -14,6 +14,7 @@ const commandFiles: string[] = [
   'weights',
   'train',
   'whiten',
+  'match',
   'extract',
   'evaluate',
   'export',
