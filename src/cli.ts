@@ -18,6 +18,7 @@ const commandFiles: string[] = [
   'weights',
   'train',
   'whiten',
+  'match',
   'extract',
   'evaluate',
   'export',
