@@ -1,0 +1,125 @@
+/**
+ * @file Affine verification of two images' matches: how many lie on one affine map of the plane.
+ *
+ * Method 'single': every match alone proposes a map, from its two local frames (Philbin et al. 2007, section 3.4): nothing is drawn
+ * at random, and the best matches come first. Method 'ransac': three matches propose a map, drawn with a seed. Either way a better map is
+ * refined by least squares on its inliers as long as they grow in number (locally optimised RANSAC, Chum et al. 2003).
+ *
+ * Maps that no camera makes are passed over: reflections, extreme scales and shears, and maps whose inliers lie on a line or in a heap.
+ */
+import seedrandom from 'seedrandom';
+import { type AffineMap, determinant, fitAffine, stretches } from './affine-map.js';
+import { type Correspondences, correspondencesOf, inlierSearch, leastSpread } from './correspondences.js';
+import { type Features, frameLength } from './features.js';
+import type { Matches } from './matching.js';
+
+export interface VerifyOptions {
+  /** Where hypotheses come from. Default 'single'. */
+  method?: 'single' | 'ransac';
+  /** Largest transfer error of an inlier in either image, in pixels of an image whose longest side is 640. Default 8. */
+  tolerancePx?: number;
+  /** Fewer inliers verify nothing. Default 8. */
+  minInliers?: number;
+  /** Hypotheses that are tried at most. Default 1000. */
+  maxHypotheses?: number;
+  /** Largest factor by which lengths may grow or shrink. Default 10. */
+  maxStretch?: number;
+  /** Largest ratio of the factors along two directions. Default 5. */
+  maxAnisotropy?: number;
+  /** Least standard deviation of the inliers' positions in any direction, px as the tolerance. Default 4. */
+  minSpreadPx?: number;
+  /** Of 'ransac'. Default 1. */
+  seed?: number;
+}
+
+export interface Verification {
+  /** K; 0 where the pair is not verified. */
+  count: number;
+  /** Index of a feature of a and of one of b, [K, 2], the most distinct match first; no position of either image twice. */
+  inliers: Uint32Array;
+  /** From a's pixels to b's; null where the pair is not verified. */
+  affine: AffineMap | null;
+}
+
+/** Chance that 'ransac' stops before it has drawn three inliers once. */
+const missed = 0.001;
+/** Rounds of least squares at most. */
+const maxRefits = 10;
+
+/** The affine map from a to b that explains most matches, and those. Equal input, equal output. */
+export function verify(a: Features, b: Features, matches: Matches, options: VerifyOptions = {}): Verification {
+  const {
+    method = 'single',
+    tolerancePx = 8,
+    minInliers = 8,
+    maxHypotheses = 1000,
+    maxStretch = 10,
+    maxAnisotropy = 5,
+    minSpreadPx = 4,
+    seed = 1,
+  } = options;
+  if (!(tolerancePx > 0)) throw new RangeError(`verify: tolerancePx above 0 expected, got ${tolerancePx}.`);
+  const points = correspondencesOf(a, b, matches);
+  const search = inlierSearch(points);
+  let inliers = new Uint32Array(points.count);
+  let candidates = new Uint32Array(points.count);
+  let count = 0;
+  let affine: AffineMap | null = null;
+
+  const plausible = (map: AffineMap) => {
+    const [large, small] = stretches(map);
+    return determinant(map) > 0 && large <= maxStretch && small * maxStretch >= 1 && large <= maxAnisotropy * small;
+  };
+  const spread = (found: number) =>
+    leastSpread(points.from, candidates, found) >= minSpreadPx * points.fromUnit &&
+    leastSpread(points.to, candidates, found) >= minSpreadPx * points.toUnit;
+  /** Takes the map if it has at least so many inliers. */
+  const accept = (map: AffineMap, least: number): boolean => {
+    if (!plausible(map)) return false;
+    const found = search.find(map, tolerancePx, candidates);
+    if (found < least || !spread(found)) return false;
+    [inliers, candidates] = [candidates, inliers];
+    [count, affine] = [found, map];
+    return true;
+  };
+  const propose = (map: AffineMap) => {
+    if (!accept(map, Math.max(count + 1, 3))) return;
+    for (let refit = 0, before = 0; refit < maxRefits && count > before; refit++) {
+      before = count;
+      const fitted = fitAffine(points.from, points.to, inliers.subarray(0, count));
+      if (fitted === null || !accept(fitted, count)) break;
+    }
+  };
+
+  if (points.count >= Math.max(3, minInliers)) {
+    if (method === 'single') {
+      for (let k = 0; k < Math.min(points.count, maxHypotheses); k++) propose(mapOfFrames(a, b, points, k));
+    } else {
+      const random = seedrandom.alea(`verify ${seed}`);
+      const draw = () => Math.floor(random() * points.count);
+      const enough = () => (count < 3 ? Infinity : Math.log(missed) / Math.log1p(-((count / points.count) ** 3)));
+      for (let trial = 0; trial < Math.min(maxHypotheses, enough()); trial++) {
+        const map = fitAffine(points.from, points.to, [draw(), draw(), draw()]);
+        if (map !== null) propose(map);
+      }
+    }
+  }
+  if (affine === null || count < minInliers) return { count: 0, inliers: new Uint32Array(0), affine: null };
+  const pairs = new Uint32Array(2 * count);
+  for (let k = 0; k < count; k++) pairs.set(points.pairs.subarray(2 * inliers[k], 2 * inliers[k] + 2), 2 * k);
+  return { count, inliers: pairs, affine };
+}
+
+/** The map that takes the frame of a's feature of match k to the frame of b's: A2 A1^-1 about their centres. */
+function mapOfFrames(a: Features, b: Features, { pairs }: Correspondences, k: number): AffineMap {
+  const i = pairs[2 * k] * frameLength;
+  const j = pairs[2 * k + 1] * frameLength;
+  const [x1, y1, p, q, r, s] = a.frames.subarray(i, i + frameLength);
+  const [x2, y2, e, f, g, h] = b.frames.subarray(j, j + frameLength);
+  const det = p * s - q * r;
+  const m11 = (e * s - f * r) / det;
+  const m12 = (f * p - e * q) / det;
+  const m21 = (g * s - h * r) / det;
+  const m22 = (h * p - g * q) / det;
+  return [m11, m12, x2 - m11 * x1 - m12 * y1, m21, m22, y2 - m21 * x1 - m22 * y1];
+}
