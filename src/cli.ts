@@ -11,6 +11,7 @@ const commandFiles: string[] = [
   'doctor',
   'demo',
   'data',
+  'clean',
   'weights',
   'train',
   'whiten',
