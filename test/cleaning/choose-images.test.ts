@@ -11,7 +11,7 @@ function facts(
   more: Partly = {},
 ) {
   return {
-    photographs: [...labels].map((landmark, i) => ({ id: `${landmark}${i}`, landmark })),
+    photographs: labels.split('').map((landmark, i) => ({ id: `${landmark}${i}`, landmark })),
     edges: edges.map(([a, b, inliers = 20]) => ({ a, b, inliers })),
     broken: new Map(),
     featureless: new Set<number>(),
