@@ -11,21 +11,24 @@ export interface Photograph {
   group?: string;
 }
 
-export type Reason =
+/** Why a photograph is left out; where several apply, the first. */
+export const reasons = [
   /** The file cannot be decoded, or is no photograph. */
-  | 'broken'
-  /** A copy of one that is kept, or of one decided on in its place. */
-  | 'near-duplicate'
+  'broken',
+  /** A copy of one that is kept, or of one that is decided on in its place. */
+  'near-duplicate',
   /** In the component of a photograph that matches, or copies, an excluded one. */
-  | 'excluded'
+  'excluded',
   /** Hardly any local features: a blank wall, a blurred or tiny image. */
-  | 'no-features'
+  'no-features',
   /** Not connected to any other photograph of its landmark. */
-  | 'no-match'
+  'no-match',
   /** Connected, but not to the largest component. */
-  | 'other-component'
+  'other-component',
   /** The landmark's component is smaller than asked for. */
-  | 'too-few';
+  'too-few',
+] as const;
+export type Reason = (typeof reasons)[number];
 
 export interface Decision {
   /** The label under which it is kept. */

@@ -20,7 +20,7 @@ export function cleanFiles(folder: string) {
 }
 
 /**
- * Writes everything but the report:
+ * Writes the results; an older report goes where there is no new one:
  *   graph.jsonl      every verified pair {"a","b","inliers","matches","overlay"?,"affine","kept"}; affine maps a's px to b's
  *   boxes.jsonl      {"id","initial","box","edges"} of every kept photograph, [yMin, xMin, yMax, xMax) px
  *   removed.jsonl    {"id","landmark","reason","detail"?} of every other one
@@ -28,10 +28,17 @@ export function cleanFiles(folder: string) {
  *   clean.jsonl      the manifest, with boxes
  * `imageRoot`: the folder that holds all photographs, linked into `folder` where they lie elsewhere.
  */
-export async function writeCleaned(folder: string, imageRoot: string, cleaned: Cleaned): Promise<void> {
+export async function writeCleaned(
+  folder: string,
+  imageRoot: string,
+  cleaned: Cleaned,
+  report?: string,
+): Promise<void> {
   const files = cleanFiles(folder);
   const replace = { overwrite: true };
   await rm(files.clean, { force: true });
+  if (report === undefined) await rm(files.report, { force: true });
+  else await writeFileAtomic(files.report, report, replace);
   await writeFileAtomic(files.graph, lines(graphLines(cleaned)), replace);
   await writeFileAtomic(files.boxes, lines(boxLines(cleaned)), replace);
   await writeFileAtomic(files.removed, lines(removedLines(cleaned)), replace);

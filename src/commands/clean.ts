@@ -103,6 +103,8 @@ async function clean(flags: CleanFlags): Promise<void> {
   const { cleanFiles, writeCleaned } = await import('../cleaning/clean-outputs.js');
   const { cleanCollection, cleanShard } = await import('../cleaning/clean.js');
   const { CleanStages } = await import('../cleaning/clean-stages.js');
+  const { reasons } = await import('../cleaning/choose-images.js');
+  const { cleanReport, reasonTexts } = await import('../cleaning/clean-report.js');
 
   const startedAt = performance.now();
   const files = cleanFiles(out);
@@ -147,12 +149,18 @@ async function clean(flags: CleanFlags): Promise<void> {
       descriptors,
       seed: flags.seed,
     });
-    await writeCleaned(out, dirname(manifest), cleaned);
+    let report: string | undefined;
+    if (flags.report) {
+      say('Writing the report.');
+      const featuresOf = (key: string) => stages.featuresOf(key);
+      report = await cleanReport(cleaned, { featuresOf, minInliers: flags.minInliers });
+    }
+    await writeCleaned(out, dirname(manifest), cleaned, report);
   } finally {
     await stages.close();
   }
-  const summary = summarize(cleaned, (performance.now() - startedAt) / 1000);
-  printResult({ out, files, ...summary }, summaryText(files.clean, summary), flags);
+  const summary = summarize(cleaned, reasons, (performance.now() - startedAt) / 1000);
+  printResult({ out, files, ...summary }, summaryText(files.clean, summary, reasonTexts), flags);
 }
 
 /** A folder without subfolders gives every photograph a label of its own: such labels mean nothing. */
@@ -206,21 +214,16 @@ function consoleView(): CleaningView {
   };
 }
 
-function summarize({ records, decisions, conflicts, graph, keptEdges, boxes, diffusion }: Cleaned, seconds: number) {
+function summarize(
+  { records, decisions, conflicts, graph, keptEdges, boxes, diffusion }: Cleaned,
+  reasons: readonly Reason[],
+  seconds: number,
+) {
   const removed = countBy(
     decisions.flatMap(({ reason }) => reason ?? []),
     (reason) => reason,
   );
   const kept = decisions.filter(({ landmark }) => landmark !== undefined);
-  const reasons: Reason[] = [
-    'broken',
-    'near-duplicate',
-    'excluded',
-    'no-features',
-    'no-match',
-    'other-component',
-    'too-few',
-  ];
   return {
     images: records.length,
     kept: kept.length,
@@ -235,17 +238,7 @@ function summarize({ records, decisions, conflicts, graph, keptEdges, boxes, dif
   };
 }
 
-const reasonTexts: Record<Reason, string> = {
-  broken: 'broken',
-  'near-duplicate': 'copies of one that is kept',
-  excluded: 'overlapping the excluded set',
-  'no-features': 'without enough local features',
-  'no-match': 'matching no other photograph of their landmark',
-  'other-component': 'in smaller components',
-  'too-few': 'in landmarks with too few left',
-};
-
-function summaryText(file: string, summary: ReturnType<typeof summarize>): string {
+function summaryText(file: string, summary: ReturnType<typeof summarize>, reasonTexts: Record<Reason, string>): string {
   const { images, kept, landmarks, landmarksBefore, removed, pairs, conflicts, boxes } = summary;
   const out = Object.entries(removed)
     .filter(([, count]) => count > 0)
