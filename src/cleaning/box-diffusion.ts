@@ -26,7 +26,7 @@ export interface DiffusionOptions {
   alpha?: number;
   /** Converged when no coordinate moved further in a step. Default 0.5 px. */
   tolerancePx?: number;
-  /** Default 200. */
+  /** Default 1000. */
   maxSteps?: number;
 }
 
@@ -55,7 +55,7 @@ export function diffuseBoxes(
   sizes: readonly Size[],
   edges: readonly BoxEdge[],
   initial: readonly (BoxPx | undefined)[],
-  { alpha = 0.1, tolerancePx = 0.5, maxSteps = 200 }: DiffusionOptions = {},
+  { alpha = 0.1, tolerancePx = 0.5, maxSteps = 1000 }: DiffusionOptions = {},
 ): DiffusedBoxes {
   let boxes = [...initial];
   for (let step = 1; step <= maxSteps; step++) {

@@ -2,7 +2,7 @@
  * @file From a match graph to a decision about every photograph: kept under which label, or left out and why. Pure; nodes are positions
  * in the list of photographs.
  */
-import { groupBy } from '../data/group-by.js';
+import { countBy, groupBy } from '../data/group-by.js';
 import { connectedComponents, type Edge, pruneEdges } from './match-graph.js';
 
 export interface Photograph {
@@ -95,7 +95,7 @@ export function chooseImages(facts: GraphFacts, options: ChooseOptions = {}): Ch
   const labelOf = (node: number) => (unlabelled ? '' : photographs[node].landmark);
 
   for (const [node, detail] of facts.broken) decisions[node] = { reason: 'broken', detail };
-  if (dropDuplicates) leaveOutCopies(facts, labelOf, decisions);
+  if (dropDuplicates) leaveOutCopies(facts, edges, labelOf, decisions);
 
   // Components within every label, of what is left.
   const usable = (node: number) => decisions[node].reason === undefined;
@@ -130,14 +130,20 @@ export function chooseImages(facts: GraphFacts, options: ChooseOptions = {}): Ch
   return { decisions, conflicts: mergeOverlapping ? [] : conflicts };
 }
 
-/** Of every set of copies within a label the first that can be decoded stays. */
+/** Of every set of copies within a label the best connected one stays (an enlarged copy has lost its details), of equal ones the first. */
 function leaveOutCopies(
   { photographs, duplicates, excluded }: GraphFacts,
+  edges: readonly Edge[],
   labelOf: (node: number) => string,
   decisions: Decision[],
 ): void {
+  const degree = countBy(
+    edges.filter(({ a, b }) => labelOf(a) === labelOf(b)).flatMap(({ a, b }) => [a, b]),
+    (node) => node,
+  );
   for (const set of duplicates) {
-    for (const copies of groupBy(set, labelOf).values()) {
+    for (const unsorted of groupBy(set, labelOf).values()) {
+      const copies = unsorted.toSorted((x, y) => (degree.get(y) ?? 0) - (degree.get(x) ?? 0)); // stable
       // A copy that is known to overlap the excluded set must not hide behind one that is not.
       const kept = copies.find((node) => excluded.has(node)) ?? copies[0];
       for (const node of copies) {

@@ -165,7 +165,7 @@ async function conflictSection(cleaned: Cleaned, options: CleanReportOptions): P
   const { records, decisions, conflicts, graph } = cleaned;
   const edgeOf = new Map(graph.edges.map((edge) => [`${edge.a} ${edge.b}`, edge]));
   const pairs = groupBy(conflicts, ({ a, b }) =>
-    [decisions[a].landmark, decisions[b].landmark].toSorted().join(' and '),
+    [decisions[a].landmark ?? '', decisions[b].landmark ?? ''].toSorted((x, y) => (x < y ? -1 : 1)).join(' and '),
   );
   const drawings = [];
   for (const list of [...pairs.values()].slice(0, 12)) {

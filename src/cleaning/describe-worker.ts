@@ -1,5 +1,5 @@
 /** @file A worker thread of `describe-workers.ts`: decodes and describes the images it is sent. */
-import { parentPort } from 'node:worker_threads';
+import { parentPort, workerData } from 'node:worker_threads';
 import { InputError, messageOf } from '../errors.js';
 import { describeImage, type DescribeImageOptions, type ImageDescription } from './describe-image.js';
 
@@ -7,7 +7,6 @@ export interface DescribeRequest {
   /** Number, sent back with the answer: a small image overtakes a large one. */
   request: number;
   path: string;
-  options: DescribeImageOptions;
 }
 
 export type DescribeAnswer = { request: number } & (
@@ -15,10 +14,11 @@ export type DescribeAnswer = { request: number } & (
   | { error: string; ofInput: boolean }
 );
 
+const options = workerData as DescribeImageOptions;
 const port = parentPort;
 if (port === null) throw new Error('describe-worker.ts runs in a worker thread only.');
 
-port.on('message', ({ request, path, options }: DescribeRequest) => {
+port.on('message', ({ request, path }: DescribeRequest) => {
   describeImage(path, options).then(
     (description) => {
       const { frames, responses, descriptors } = description.features;

@@ -1,8 +1,9 @@
 /** @file Decoding and describing images on all cores. */
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
+import type { Worker } from 'node:worker_threads';
 import { InputError } from '../errors.js';
 import type { DescribeImageOptions, ImageDescription } from './describe-image.js';
+import { openWorker } from './open-worker.js';
 import type { DescribeAnswer, DescribeRequest } from './describe-worker.js';
 
 interface Waiting {
@@ -38,7 +39,7 @@ export class DescribeWorkers {
     const answer = await new Promise<DescribeAnswer>((resolve, reject) => {
       const request = this.#requests++;
       thread.waiting.set(request, { resolve, reject });
-      thread.worker.postMessage({ request, path, options: this.#options } satisfies DescribeRequest);
+      thread.worker.postMessage({ request, path } satisfies DescribeRequest);
     });
     if ('description' in answer) return answer.description;
     throw answer.ofInput ? new InputError(answer.error) : new Error(answer.error);
@@ -55,11 +56,7 @@ export class DescribeWorkers {
   }
 
   #start(): Thread {
-    // TypeScript sources need the loader of the tests and scripts; a worker does not inherit vitest's
-    const source = import.meta.url.endsWith('.ts');
-    const worker = new Worker(new URL(source ? './describe-worker.ts' : './describe-worker.js', import.meta.url), {
-      ...(source && { execArgv: ['--import', 'tsx'] }),
-    });
+    const worker = openWorker(import.meta.url, './describe-worker.js', this.#options);
     const thread: Thread = { worker, waiting: new Map() };
     const fail = (error: Error) => {
       this.#failure ??= error;

@@ -85,6 +85,19 @@ test('of copies the first of a set stays, unless all are wanted', () => {
   expect(short(chooseImages(graph, { dropDuplicates: false })).slice(0, 4)).toEqual(['a', 'a', 'a', 'a']);
 });
 
+test('of copies the best connected one stays, whatever its size', () => {
+  const graph = facts(
+    'aaaa',
+    [
+      [0, 1],
+      [1, 2],
+      [0, 2],
+    ].map(([a, b]): [number, number] => [a, b]),
+    { duplicates: [[3, 0]] },
+  );
+  expect(short(chooseImages(graph))).toEqual(['a', 'a', 'a', 'near-duplicate']);
+});
+
 test('copies alone make no component: three copies of a banner are one photograph', () => {
   const graph = facts(
     'aaa',
