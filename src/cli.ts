@@ -15,6 +15,7 @@ const commandFiles: string[] = [
   'doctor',
   'demo',
   'data',
+  'clean',
   'weights',
   'train',
   'whiten',

@@ -5,10 +5,11 @@
  *   line 2…  {"id", "source", "descriptor": base64 of D little-endian float32}
  * `source` tells whether the image is still the same one; a later line for an id replaces an earlier one.
  */
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
+import { wholeLines } from '../data/whole-lines.js';
 import { InputError } from '../errors.js';
 
 const format = 'rmac partial descriptors, version 1';
@@ -131,21 +132,6 @@ async function scan(
     end += line.length + 1;
   }
   return { end, header };
-}
-
-/** Lines that end in a line break, without it. */
-async function* wholeLines(file: string): AsyncGenerator<Buffer> {
-  let rest: Buffer = Buffer.alloc(0);
-  for await (const chunk of createReadStream(file, { highWaterMark: 1 << 20 })) {
-    const bytes: Buffer = chunk;
-    rest = Buffer.concat([rest, bytes]);
-    let start = 0;
-    for (let stop = rest.indexOf(0x0a); stop !== -1; stop = rest.indexOf(0x0a, start)) {
-      yield rest.subarray(start, stop);
-      start = stop + 1;
-    }
-    rest = rest.subarray(start);
-  }
 }
 
 function parseJson(text: string): unknown {

@@ -22,6 +22,8 @@ export type ReportBlock =
   /** Numbers are shown as they are: round them first. The first column is left-aligned. */
   | { kind: 'table'; columns: readonly string[]; rows: readonly (readonly (string | number)[])[] }
   | ({ kind: 'chart' } & LineChart)
+  /** SVG elements as they are (their texts escaped by who made them), beside each other. */
+  | { kind: 'drawings'; drawings: readonly { svg: string; caption: string }[] }
   | { kind: 'results'; rows: readonly RankedPictures[] };
 
 export interface ReportSection {
@@ -40,6 +42,7 @@ th:first-child, td:first-child { text-align: left; }
 .ranking { display: flex; gap: .4rem; margin: .6rem 0; } figure { margin: 0; flex: none; }
 figure img { height: 7rem; display: block; border: 4px solid var(--grey); }
 .query img { border-color: transparent; } .positive img { border-color: var(--good); } .negative img { border-color: var(--bad); }
+.drawings { display: flex; flex-wrap: wrap; gap: .6rem; margin: .6rem 0; } .drawings svg { display: block; max-width: 100%; }
 figcaption { font-size: .75rem; max-width: 12rem; overflow-wrap: anywhere; }
 .positive figcaption::before { content: "✓ "; color: var(--good); } .negative figcaption::before { content: "✗ "; color: var(--bad); }
 `;
@@ -70,6 +73,7 @@ function renderBlock(block: ReportBlock): string {
   if (block.kind === 'text') return `<p>${escapeHtml(block.text)}</p>`;
   if (block.kind === 'table') return renderTable(block.columns, block.rows);
   if (block.kind === 'chart') return lineChartSvg(block);
+  if (block.kind === 'drawings') return renderDrawings(block.drawings);
   return block.rows.map(renderRanking).join('\n');
 }
 
@@ -79,6 +83,13 @@ function renderTable(columns: readonly string[], rows: readonly (readonly (strin
   return `<div class="scroll"><table><thead>${line(columns, 'th')}</thead><tbody>${rows
     .map((row) => line(row, 'td'))
     .join('')}</tbody></table></div>`;
+}
+
+function renderDrawings(drawings: readonly { svg: string; caption: string }[]): string {
+  const figures = drawings.map(
+    ({ svg, caption }) => `<figure>${svg}<figcaption>${escapeHtml(caption)}</figcaption></figure>`,
+  );
+  return `<div class="drawings">${figures.join('')}</div>`;
 }
 
 function renderRanking({ query, results }: RankedPictures): string {
