@@ -22,7 +22,7 @@ import {
   type UpdateRecord,
 } from './loop.js';
 import { type RandomState, RandomStream } from './random.js';
-import { MomentumSgd } from './sgd.js';
+import { Optimizer } from './optimizer.js';
 
 /** The loop's state, and where the epoch stands. Plain data, JSON-ready. */
 export interface ClassifyState extends LoopState<'top1'> {
@@ -85,7 +85,7 @@ export async function* fitClassifier(options: FitClassifierOptions): AsyncGenera
   const sampler = new ClassSampler(labels, config.sampling, state.epoch);
   const variables = trainedVariables({ model, head, freeze: config.freeze });
   const accumulator = new GradientAccumulator();
-  const optimizer = new MomentumSgd(variables, config);
+  const optimizer = new Optimizer(variables, config);
   try {
     if (resume !== undefined) optimizer.restore(resume.momentum, 'checkpoint');
     yield* runLoop<'top1', ClassifyState, ClassifyFigures>(
