@@ -27,6 +27,12 @@ export class Worker {
     return answer;
   }
 
+  /** Lets a worker end that has nothing more to answer. */
+  close(): void {
+    this.child.kill('SIGCONT');
+    this.child.stdin?.end();
+  }
+
   /** Asks for the last answer and lets the worker end. */
   async end(): Promise<unknown> {
     const answer = await this.ask('end');
@@ -37,8 +43,13 @@ export class Worker {
 
 /** A Python that has PyTorch and torchvision, or undefined. */
 export function pythonWithTorch(): string | undefined {
+  return pythonWith('torch, torchvision');
+}
+
+/** A Python that can import these modules, or undefined. */
+export function pythonWith(modules: string): string | undefined {
   return ['python3', '/usr/bin/python3'].find(
-    (python) => spawnSync(python, ['-c', 'import torch, torchvision'], { stdio: 'ignore' }).status === 0,
+    (python) => spawnSync(python, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0,
   );
 }
 
