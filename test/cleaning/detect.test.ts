@@ -7,7 +7,7 @@ import { descriptorLength, type Features, frameLength } from '../../src/cleaning
 import type { GreyImage } from '../../src/cleaning/grey-image.js';
 import { cellRandom } from '../../src/data/synthetic/random.js';
 
-const detectors = ['sift'] as const;
+const detectors = ['sift', 'hessian-affine'] as const;
 
 /** Squares of random grey, `cell` px a side. */
 function mosaic(width: number, height: number, cell = 6): GreyImage {

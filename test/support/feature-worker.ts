@@ -4,4 +4,4 @@ import { type DetectOptions, detectFeatures } from '../../src/cleaning/detect.js
 import type { GreyImage } from '../../src/cleaning/grey-image.js';
 
 const { image, options } = workerData as { image: GreyImage; options: DetectOptions };
-parentPort?.postMessage(detectFeatures(image, options));
+parentPort?.postMessage(detectFeatures(image, options), []);
