@@ -15,6 +15,7 @@ const commandFiles: string[] = [
   'weights',
   'train',
   'whiten',
+  'match',
   'extract',
   'evaluate',
   'export',

@@ -26,7 +26,7 @@ export interface VerifyOptions {
   maxStretch?: number;
   /** Largest ratio of the factors along two directions. Default 5. */
   maxAnisotropy?: number;
-  /** Least standard deviation of the inliers' positions in any direction, px as the tolerance. Default 4. */
+  /** Least standard deviation of the inliers' positions in any direction, px as the tolerance. Default 2. */
   minSpreadPx?: number;
   /** Of 'ransac'. Default 1. */
   seed?: number;
@@ -41,8 +41,15 @@ export interface Verification {
   affine: AffineMap | null;
 }
 
-/** Chance that 'ransac' stops before it has drawn three inliers once. */
+/** Chance that the search stops before a good hypothesis for the map with most inliers has come. */
 const missed = 0.001;
+/** Share of the inliers whose frames alone give a map near enough to be refined; rather too low than too high. */
+const goodFrames = 0.25;
+/**
+ * A hypothesis is first refined on matches within this many tolerances: a frame that is a few degrees off misses far points
+ * by more than one.
+ */
+const hypothesisSlack = 3;
 /** Rounds of least squares at most. */
 const maxRefits = 10;
 
@@ -55,7 +62,7 @@ export function verify(a: Features, b: Features, matches: Matches, options: Veri
     maxHypotheses = 1000,
     maxStretch = 10,
     maxAnisotropy = 5,
-    minSpreadPx = 4,
+    minSpreadPx = 2,
     seed = 1,
   } = options;
   if (!(tolerancePx > 0)) throw new RangeError(`verify: tolerancePx above 0 expected, got ${tolerancePx}.`);
@@ -82,8 +89,15 @@ export function verify(a: Features, b: Features, matches: Matches, options: Veri
     [count, affine] = [found, map];
     return true;
   };
+  /** Trials after which `drawn` of `good` matches have surely come together once. */
+  const trialsFor = (good: number, drawn = 1) => Math.log(missed) / Math.log1p(-((good / points.count) ** drawn));
   const propose = (map: AffineMap) => {
-    if (!accept(map, Math.max(count + 1, 3))) return;
+    if (!plausible(map)) return;
+    const near = search.find(map, hypothesisSlack * tolerancePx, candidates);
+    if (near <= Math.max(count, 2)) return;
+    const fromNear = fitAffine(points.from, points.to, candidates.subarray(0, near));
+    const better = accept(map, Math.max(count + 1, 3));
+    if (!(fromNear !== null && accept(fromNear, Math.max(count + 1, 3))) && !better) return;
     for (let refit = 0, before = 0; refit < maxRefits && count > before; refit++) {
       before = count;
       const fitted = fitAffine(points.from, points.to, inliers.subarray(0, count));
@@ -93,12 +107,12 @@ export function verify(a: Features, b: Features, matches: Matches, options: Veri
 
   if (points.count >= Math.max(3, minInliers)) {
     if (method === 'single') {
-      for (let k = 0; k < Math.min(points.count, maxHypotheses); k++) propose(mapOfFrames(a, b, points, k));
+      const limit = Math.min(points.count, maxHypotheses);
+      for (let k = 0; k < Math.min(limit, trialsFor(goodFrames * count)); k++) propose(mapOfFrames(a, b, points, k));
     } else {
       const random = seedrandom.alea(`verify ${seed}`);
       const draw = () => Math.floor(random() * points.count);
-      const enough = () => (count < 3 ? Infinity : Math.log(missed) / Math.log1p(-((count / points.count) ** 3)));
-      for (let trial = 0; trial < Math.min(maxHypotheses, enough()); trial++) {
+      for (let trial = 0; trial < Math.min(maxHypotheses, trialsFor(count, 3)); trial++) {
         const map = fitAffine(points.from, points.to, [draw(), draw(), draw()]);
         if (map !== null) propose(map);
       }

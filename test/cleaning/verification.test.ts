@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { type AffineMap, applyMap, determinant, invertMap, stretches } from '../../src/cleaning/affine-map.js';
@@ -140,6 +142,27 @@ describe.each(['single', 'ransac'] as const)('verify, %s', (method) => {
     expect(count).toBeLessThanOrEqual(64);
     // three of 4096 matches rarely agree; one alone proposes a whole lattice
     if (method === 'single') expect(count).toBeGreaterThanOrEqual(32);
+  });
+
+  test("as many inliers as OpenCV's estimateAffine2D, on the same map", () => {
+    const { width, height, scenes } = JSON.parse(
+      readFileSync(join(import.meta.dirname, '../golden/opencv-affine.json'), 'utf8'),
+    ) as {
+      width: number;
+      height: number;
+      scenes: { a: number[][]; b: number[][]; inliers: number; affine: number[] }[];
+    };
+    for (const scene of scenes) {
+      const [a, b] = [featuresOf(scene.a, width, height), featuresOf(scene.b, width, height)];
+      const { count, affine } = verify(a, b, matchesInOrder(a.count), { method });
+      // OpenCV measures the error in b only, here it counts in both images
+      expect(count).toBeGreaterThanOrEqual(0.93 * scene.inliers);
+      expect(count).toBeLessThanOrEqual(1.07 * scene.inliers);
+      for (const [x, y] of [[0, 0] as const, [width, 0] as const, [0, height] as const, [width, height] as const]) {
+        const expected = applyMap(scene.affine as unknown as AffineMap, x, y);
+        expect(Math.hypot(...minus(applyMap(affine!, x, y), ...expected))).toBeLessThan(8);
+      }
+    }
   });
 
   test('equal input, equal output; too few matches verify nothing', () => {
