@@ -1,11 +1,14 @@
 /** @file Local features of one image by any of the detectors. Synchronous and self-contained: safe in worker threads. */
 import { type Features, frameLength } from './features.js';
 import type { GreyImage } from './grey-image.js';
+import { type HessianAffineOptions, hessianAffineFeatures } from './hessian-affine.js';
 import { siftFeatures, type SiftOptions } from './sift.js';
 
-export interface DetectOptions extends SiftOptions {
+const detectors = { sift: siftFeatures, 'hessian-affine': hessianAffineFeatures };
+
+export interface DetectOptions extends SiftOptions, HessianAffineOptions {
   /** Default 'sift'. */
-  detector?: 'sift';
+  detector?: keyof typeof detectors;
 }
 
 /**
@@ -13,8 +16,11 @@ export interface DetectOptions extends SiftOptions {
  * @throws RangeError for an image of more pixels than fit into memory (19 megapixels).
  */
 export function detectFeatures(image: GreyImage, { detector = 'sift', ...options }: DetectOptions = {}): Features {
-  if (detector !== 'sift') throw new RangeError(`detectFeatures: unknown detector "${String(detector)}"; known: sift.`);
-  const features = siftFeatures(image, options);
+  if (!Object.hasOwn(detectors, detector)) {
+    const known = Object.keys(detectors).join(', ');
+    throw new RangeError(`detectFeatures: unknown detector "${detector as string}"; known: ${known}.`);
+  }
+  const features = detectors[detector](image, options);
   return image.original === undefined ? features : enlarge(features, image.original);
 }
 

@@ -30,6 +30,7 @@ export interface FeatureKernels {
   ): void;
   halve(from: number, to: number, stride: number, width: number, height: number, strideTo: number): void;
   extrema(
+    kind: number,
     levels: number,
     layers: number,
     width: number,
@@ -53,6 +54,7 @@ export interface FeatureKernels {
     radius: number,
     sigma: number,
     ratio: number,
+    passes: number,
     out: number,
   ): number;
   describe(
@@ -66,6 +68,23 @@ export interface FeatureKernels {
     cell: number,
     out: number,
   ): void;
+  warp(
+    plane: number,
+    width: number,
+    height: number,
+    stride: number,
+    x: number,
+    y: number,
+    a11: number,
+    a12: number,
+    a21: number,
+    a22: number,
+    step: number,
+    size: number,
+    strideTo: number,
+    to: number,
+  ): void;
+  secondMoment(patch: number, size: number, stride: number, weights: number, out: number): void;
 }
 
 export interface Octave {

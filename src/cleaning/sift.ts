@@ -7,14 +7,8 @@
  */
 import { descriptorLength, type Features, frameLength } from './features.js';
 import type { GreyImage } from './grey-image.js';
-import {
-  buildScaleSpace,
-  extremaBorder,
-  type Octave,
-  type ScaleSpaceOptions,
-  withFeatureKernels,
-} from './scale-space.js';
-import { StrongestFirst } from './strongest-first.js';
+import { type ScaleSpaceOptions, withFeatureKernels } from './scale-space.js';
+import { type Extremum, imagePosition, scaleSpaceExtrema } from './scale-space-extrema.js';
 
 export interface SiftOptions extends ScaleSpaceOptions {
   /** The strongest are kept. Default 1500. */
@@ -25,64 +19,36 @@ export interface SiftOptions extends ScaleSpaceOptions {
   edgeThreshold?: number;
 }
 
+/** Directions of at least this share of the strongest make a keypoint of their own. */
 const peakRatio = 0.8;
-const recordFloats = 8;
+const directionBins = 36;
 
 /** Keypoints of a grey image, strongest first, in its pixels. None on an image without texture. */
 export function siftFeatures(image: GreyImage, options: SiftOptions = {}): Features {
   const { maxKeypoints = 1500, contrastThreshold = 0.04, edgeThreshold = 10, sigma = 1.6, layers = 3 } = options;
   return withFeatureKernels((kernels) => {
     const { exports } = kernels;
-    const candidates = new StrongestFirst(recordFloats, 3);
-    const table = kernels.alloc(4 * (layers + 3));
-    const angles = kernels.alloc(4 * 36);
-    let capacity = 1 << 14;
-    let records = kernels.alloc(4 * recordFloats * capacity);
-    let ring: number | undefined;
-    const threshold = Math.floor(((0.5 * contrastThreshold) / layers) * 255);
+    const anglesAt = kernels.alloc(4 * directionBins);
+    const descriptorAt = kernels.alloc(descriptorLength);
+    const { extrema } = scaleSpaceExtrema(kernels, image, {
+      ...options,
+      response: 'differenceOfGaussians',
+      threshold: Math.floor(((0.5 * contrastThreshold) / layers) * 255),
+      contrast: (contrastThreshold * 255) / layers,
+      edgeThreshold,
+    });
+    const angles = new Float32Array(kernels.buffer(), anglesAt, directionBins);
+    const descriptor = new Uint8Array(kernels.buffer(), descriptorAt, descriptorLength);
 
-    function visit({ width, height, stride, levels }: Octave, index: number) {
-      ring ??= kernels.alloc(4 * (3 * (layers + 2) * stride + 16));
-      new Uint32Array(kernels.buffer(), table, layers + 3).set(levels);
-      const find = () =>
-        exports.extrema(
-          table,
-          layers,
-          width,
-          height,
-          stride,
-          extremaBorder,
-          threshold,
-          contrastThreshold * 255,
-          edgeThreshold,
-          ring as number,
-          records,
-          capacity,
-        );
-      let count = find();
-      if (count > capacity) {
-        capacity = count;
-        records = kernels.alloc(4 * recordFloats * capacity);
-        count = find();
-      }
-      const found = new Float32Array(kernels.buffer(), records, recordFloats * count);
-      for (let i = 0; i < count; i++) found[recordFloats * i + 7] = index;
-      candidates.add(found);
-    }
-
-    const octaves = buildScaleSpace(kernels, image, visit, options);
-    const descriptor = kernels.alloc(descriptorLength);
-    const written = new Uint8Array(kernels.buffer(), descriptor, descriptorLength);
-    const peaks = new Float32Array(kernels.buffer(), angles, 36);
-    const keypoints: { record: Float32Array; angle: number }[] = [];
-    for (const record of candidates.distinct()) {
+    const keypoints: { extremum: Extremum; scale: number; angle: number }[] = [];
+    for (const extremum of extrema()) {
       if (keypoints.length >= maxKeypoints) break;
-      const [, , layer, , column, row, level, index] = record;
-      const { width, height, stride, levels } = octaves[index];
+      const { octave, layer, column, row, level } = extremum;
+      const { width, height, stride, levels } = octave;
       const scale = sigma * 2 ** (layer / layers); // px of the octave
       const radius = Math.round(4.5 * scale);
       const plane = levels[level];
-      const count = exports.orientations(
+      const peaks = exports.orientations(
         plane,
         width,
         height,
@@ -92,28 +58,26 @@ export function siftFeatures(image: GreyImage, options: SiftOptions = {}): Featu
         radius,
         1.5 * scale,
         peakRatio,
-        angles,
+        1,
+        anglesAt,
       );
-      for (const angle of peaks.subarray(0, Math.min(count, maxKeypoints - keypoints.length))) {
-        keypoints.push({ record, angle });
-      }
+      const count = Math.min(peaks, maxKeypoints - keypoints.length);
+      for (const angle of angles.subarray(0, count)) keypoints.push({ extremum, scale, angle });
     }
 
     const count = keypoints.length;
     const frames = new Float32Array(frameLength * count);
     const responses = new Float32Array(count);
     const descriptors = new Uint8Array(descriptorLength * count);
-    // the doubled image lies a quarter pixel to the left of where halving would put it
-    const shift = options.firstOctave === 0 ? 0 : -0.25;
-    for (const [i, { record, angle }] of keypoints.entries()) {
-      const [x, y, layer, response, column, row, level, index] = record;
-      const { width, height, stride, levels, step } = octaves[index];
-      const scale = sigma * 2 ** (layer / layers);
+    for (const [i, { extremum, scale, angle }] of keypoints.entries()) {
+      const { octave, x, y, column, row, level } = extremum;
+      const { width, height, stride, levels, step } = octave;
       const [cos, sin] = [scale * step * Math.cos(angle), scale * step * Math.sin(angle)];
-      frames.set([x * step + shift, y * step + shift, cos, -sin, sin, cos], frameLength * i);
-      responses[i] = response / 255;
-      exports.describe(levels[level], width, height, stride, column, row, angle, 3 * scale, descriptor);
-      descriptors.set(written, descriptorLength * i);
+      const position = [imagePosition(x, octave, options), imagePosition(y, octave, options)];
+      frames.set([...position, cos, -sin, sin, cos], frameLength * i);
+      responses[i] = extremum.response / 255;
+      exports.describe(levels[level], width, height, stride, column, row, angle, 3 * scale, descriptorAt);
+      descriptors.set(descriptor, descriptorLength * i);
     }
     return { count, frames, responses, descriptors, width: image.width, height: image.height };
   });

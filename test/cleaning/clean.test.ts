@@ -101,7 +101,7 @@ test('trouble of every kind is counted and nothing is lost', async () => {
   expect(boxOverlap(boxOf('added/turned.jpg'), boxOf(photo.id))).toBeGreaterThan(0.85);
   const huge = boxOf('added/huge.jpg');
   const { width } = all.facts[list.findIndex(({ id }) => id === photo.id)] as { width: number };
-  const scaled = huge.map((value) => (value * width) / 2400) as unknown as BoxPx;
+  const scaled = huge.map((value) => (value * width) / 1200) as unknown as BoxPx;
   expect(boxOverlap(scaled, boxOf(photo.id))).toBeGreaterThan(0.7);
 }, 240_000);
 

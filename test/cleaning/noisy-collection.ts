@@ -73,7 +73,7 @@ export async function makeTrouble(folder: string, photo: string): Promise<Record
   await flat(320, 240).linear(1.2).jpeg().toFile(file('blank-2.jpg'));
   await flat(4, 4).png().toFile(file('tiny.png'));
   await sharp(photo).resize(20, 15, { fit: 'fill' }).png().toFile(file('small.png'));
-  await sharp(photo).resize(2400).jpeg({ quality: 70 }).toFile(file('huge.jpg'));
+  await sharp(photo).resize(1200).jpeg({ quality: 70 }).toFile(file('huge.jpg'));
   await sharp(photo).greyscale().png().toFile(file('grey.png'));
   // stored on its side, upright by its tag
   await sharp(photo).rotate(270).jpeg({ quality: 92 }).withMetadata({ orientation: 6 }).toFile(file('turned.jpg'));

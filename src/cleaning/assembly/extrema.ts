@@ -1,14 +1,9 @@
-// Extrema of the differences of Gaussians of one octave (AssemblyScript).
+// Extrema in space and scale of one octave (AssemblyScript).
 import { refine } from './refine';
+import { responseRow } from './response';
 
 /** Floats of a record that `extrema` writes. */
 const recordFloats = 8;
-
-function difference(lower: usize, upper: usize, to: usize, rowBytes: usize): void {
-  for (let x: usize = 0; x < rowBytes; x += 16) {
-    v128.store(to + x, f32x4.sub(v128.load(upper + x), v128.load(lower + x)));
-  }
-}
 
 function atLeastRow(mask: v128, value: v128, row: usize): v128 {
   mask = v128.and(mask, f32x4.ge(value, v128.load(row - 4)));
@@ -28,11 +23,12 @@ function ringRow(ring: usize, d: i32, y: i32, rowBytes: usize): usize {
 }
 
 /**
- * Maxima above and minima below `threshold` in space and scale, refined. `levels`: addresses of the layers + 3 Gaussian
- * levels. `ring`: 3 (layers + 2) rows of differences and 16 floats. Records at `out`: column, row, layer (refined), |value|, then column, row,
+ * Maxima above and minima below `threshold` in space and scale, refined. `kind` and `levels`: see response.ts;
+ * layers + 3 levels. `ring`: 3 (layers + 2) rows and 16 floats. Records at `out`: column, row, layer (refined), |value|, then column, row,
  * layer (whole). Returns how many there are; those beyond `capacity` are not written.
  */
 export function extrema(
+  kind: i32,
   levels: usize,
   layers: i32,
   width: i32,
@@ -53,9 +49,7 @@ export function extrema(
   for (let y = border - 1; y <= height - border; y++) {
     for (let d = 0; d < layers + 2; d++) {
       const offset = <usize>y * rowBytes;
-      const lower = <usize>load<u32>(levels + 4 * d) + offset;
-      const upper = <usize>load<u32>(levels + 4 * d + 4) + offset;
-      difference(lower, upper, ringRow(ring, d, y, rowBytes), rowBytes);
+      responseRow(kind, levels, layers + 3, d, offset, rowBytes, ringRow(ring, d, y, rowBytes));
     }
     const row = y - 1;
     if (row < border) continue;
@@ -86,7 +80,7 @@ export function extrema(
         for (let lane = 0; lane < 4; lane++) {
           if ((found & (1 << lane)) == 0 || x + lane >= width - border) continue;
           const record = count < capacity ? out + <usize>(4 * recordFloats * count) : 0;
-          if (refine(levels, layers, width, height, stride, border, contrast, edge, x + lane, row, layer, record))
+          if (refine(kind, levels, layers, width, height, stride, border, contrast, edge, x + lane, row, layer, record))
             count++;
         }
       }

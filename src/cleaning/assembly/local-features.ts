@@ -4,6 +4,7 @@ export { blur, double, halve } from './blur';
 export { extrema } from './extrema';
 export { orientations } from './orientation';
 export { describe } from './describe';
+export { secondMoment, warp } from './warp';
 
 /** Where free memory starts. */
 export function heapBase(): usize {

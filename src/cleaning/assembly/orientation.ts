@@ -13,7 +13,7 @@ const magnitudes = memory.data(16, 16);
 
 /**
  * Peaks of the histogram of gradient directions around pixel (x, y), weighted by a Gaussian of `sigma` px, of at least
- * `ratio` of the highest one. Writes angles at `out` (36 floats at most): radians from +x towards +y (down). Returns how many.
+ * `ratio` of the highest one, after `passes` smoothings by 1 4 6 4 1. Writes angles at `out` (36 floats at most): radians from +x towards +y (down). Returns how many.
  */
 export function orientations(
   plane: usize,
@@ -25,6 +25,7 @@ export function orientations(
   radius: i32,
   sigma: f64,
   ratio: f32,
+  passes: i32,
   out: usize,
 ): i32 {
   radius = min(radius, maxRadius);
@@ -54,18 +55,22 @@ export function orientations(
   }
   // a full turn is none
   store<f32>(bin0, load<f32>(bin0) + load<f32>(bin0 + 4 * bins));
-  store<f32>(bin0 - 4, load<f32>(bin0 + 4 * (bins - 1)));
-  store<f32>(bin0 - 8, load<f32>(bin0 + 4 * (bins - 2)));
-  store<f32>(bin0 + 4 * bins, load<f32>(bin0));
-  store<f32>(bin0 + 4 * bins, load<f32>(bin0 + 4), 4);
   let highest: f32 = 0;
-  for (let k = 0; k < bins; k++) {
-    const bin = bin0 + 4 * k;
-    const sides = load<f32>(bin - 4) + load<f32>(bin + 4);
-    const far = load<f32>(bin - 8) + load<f32>(bin + 8);
-    const sum: f32 = <f32>0.375 * load<f32>(bin) + <f32>0.25 * sides + <f32>0.0625 * far;
-    store<f32>(smooth + 4 * k, sum);
-    highest = max(highest, sum);
+  for (let pass = 0; pass < passes; pass++) {
+    store<f32>(bin0 - 4, load<f32>(bin0 + 4 * (bins - 1)));
+    store<f32>(bin0 - 8, load<f32>(bin0 + 4 * (bins - 2)));
+    store<f32>(bin0 + 4 * bins, load<f32>(bin0));
+    store<f32>(bin0 + 4 * bins, load<f32>(bin0 + 4), 4);
+    highest = 0;
+    for (let k = 0; k < bins; k++) {
+      const bin = bin0 + 4 * k;
+      const sides = load<f32>(bin - 4) + load<f32>(bin + 4);
+      const far = load<f32>(bin - 8) + load<f32>(bin + 8);
+      const sum: f32 = <f32>0.375 * load<f32>(bin) + <f32>0.25 * sides + <f32>0.0625 * far;
+      store<f32>(smooth + 4 * k, sum);
+      highest = max(highest, sum);
+    }
+    memory.copy(bin0, smooth, 4 * bins);
   }
   let count = 0;
   for (let k = 0; k < bins; k++) {

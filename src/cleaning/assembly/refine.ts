@@ -1,19 +1,16 @@
 // Sub-pixel position of an extremum and its tests (AssemblyScript). Lowe 2004, section 4.
+import { hessianDeterminant, responseAt } from './response';
 
 const maxMoves = 5;
 
-function dog(levels: usize, layer: i32, offset: usize): f64 {
-  const lower: usize = load<u32>(levels + 4 * layer);
-  const upper: usize = load<u32>(levels + 4 * layer + 4);
-  return <f64>(load<f32>(upper + offset) - load<f32>(lower + offset));
-}
-
 /**
  * Fits a quadratic around (x, y, layer), moving to the neighbour it points to at most five times; writes the record
- * unless `record` is 0. False where it does not settle, has |value| * layers below `contrast` or lies on an edge: ratio of
- * principal curvatures of `edge` or more. Values count in grey levels of 0 to 255.
+ * unless `record` is 0. A determinant of the Hessian, which is coarser in scale, may lie up to 0.6 samples off, in the end 1.5, and
+ * still be settled, as in VLFeat. False where it does not settle, has |value| * layers below `contrast` or lies on an edge: ratio of
+ * principal curvatures of `edge` or more.
  */
 export function refine(
+  kind: i32,
   levels: usize,
   layers: i32,
   width: i32,
@@ -30,13 +27,13 @@ export function refine(
   const up: usize = 4 * stride;
   for (let move = 0; move < maxMoves; move++) {
     const at: usize = 4 * <usize>(y * stride + x);
-    const value = dog(levels, layer, at);
-    const right = dog(levels, layer, at + 4);
-    const left = dog(levels, layer, at - 4);
-    const below = dog(levels, layer, at + up);
-    const above = dog(levels, layer, at - up);
-    const coarser = dog(levels, layer + 1, at);
-    const finer = dog(levels, layer - 1, at);
+    const value = responseAt(kind, levels, layers + 3, layer, at, up);
+    const right = responseAt(kind, levels, layers + 3, layer, at + 4, up);
+    const left = responseAt(kind, levels, layers + 3, layer, at - 4, up);
+    const below = responseAt(kind, levels, layers + 3, layer, at + up, up);
+    const above = responseAt(kind, levels, layers + 3, layer, at - up, up);
+    const coarser = responseAt(kind, levels, layers + 3, layer + 1, at, up);
+    const finer = responseAt(kind, levels, layers + 3, layer - 1, at, up);
     const gx = 0.5 * (right - left);
     const gy = 0.5 * (below - above);
     const gs = 0.5 * (coarser - finer);
@@ -45,22 +42,22 @@ export function refine(
     const ss = coarser + finer - 2 * value;
     const xy =
       0.25 *
-      (dog(levels, layer, at + up + 4) -
-        dog(levels, layer, at + up - 4) -
-        dog(levels, layer, at - up + 4) +
-        dog(levels, layer, at - up - 4));
+      (responseAt(kind, levels, layers + 3, layer, at + up + 4, up) -
+        responseAt(kind, levels, layers + 3, layer, at + up - 4, up) -
+        responseAt(kind, levels, layers + 3, layer, at - up + 4, up) +
+        responseAt(kind, levels, layers + 3, layer, at - up - 4, up));
     const xs =
       0.25 *
-      (dog(levels, layer + 1, at + 4) -
-        dog(levels, layer + 1, at - 4) -
-        dog(levels, layer - 1, at + 4) +
-        dog(levels, layer - 1, at - 4));
+      (responseAt(kind, levels, layers + 3, layer + 1, at + 4, up) -
+        responseAt(kind, levels, layers + 3, layer + 1, at - 4, up) -
+        responseAt(kind, levels, layers + 3, layer - 1, at + 4, up) +
+        responseAt(kind, levels, layers + 3, layer - 1, at - 4, up));
     const ys =
       0.25 *
-      (dog(levels, layer + 1, at + up) -
-        dog(levels, layer + 1, at - up) -
-        dog(levels, layer - 1, at + up) +
-        dog(levels, layer - 1, at - up));
+      (responseAt(kind, levels, layers + 3, layer + 1, at + up, up) -
+        responseAt(kind, levels, layers + 3, layer + 1, at - up, up) -
+        responseAt(kind, levels, layers + 3, layer - 1, at + up, up) +
+        responseAt(kind, levels, layers + 3, layer - 1, at - up, up));
     // -H^-1 g by cofactors
     const c00 = yy * ss - ys * ys;
     const c01 = xs * ys - xy * ss;
@@ -72,11 +69,13 @@ export function refine(
     const dx = scale * (c00 * gx + c01 * gy + c02 * gs);
     const dy = scale * (c01 * gx + c11 * gy + c12 * gs);
     const ds = scale * (c02 * gx + c12 * gy + c22 * gs);
-    if (abs(dx) < 0.5 && abs(dy) < 0.5 && abs(ds) < 0.5) {
+    const within = kind == hessianDeterminant ? (move == maxMoves - 1 ? 1.5 : 0.6) : 0.5;
+    if (abs(dx) < within && abs(dy) < within && abs(ds) < within) {
       const peak = abs(value + 0.5 * (gx * dx + gy * dy + gs * ds));
-      if (peak * layers < contrast) return false;
+      // negated, so that NaN is caught
+      if (!(peak * layers >= contrast && peak < <f64>f32.MAX_VALUE)) return false;
       const trace = xx + yy;
-      if (c22 <= 0 || trace * trace * edge >= (edge + 1) * (edge + 1) * c22) return false;
+      if (!(c22 > 0 && trace * trace * edge < (edge + 1) * (edge + 1) * c22)) return false;
       if (record != 0) {
         store<f32>(record, <f32>(x + dx));
         store<f32>(record, <f32>(y + dy), 4);
