@@ -6,6 +6,8 @@ import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../config.js';
 import { UsageError } from '../errors.js';
 
+const autoOrShare = 'auto or a number of at least 0 and at most 0.95';
+const share = z.number(autoOrShare).min(0, autoOrShare).max(0.95, autoOrShare);
 const trueOrFalse = z.boolean('true or false');
 
 export const classifyConfigSchema = z.strictObject({
@@ -34,9 +36,7 @@ export const classifyConfigSchema = z.strictObject({
    */
   head: oneOf(['auto', 'fc', 'pooled']).default('auto'),
   /** Share of fc6's and fc7's outputs that is dropped; of the pooled feature with `head: pooled`. `auto` = 0.5 and 0. */
-  dropout: z
-    .union([z.literal('auto'), z.number().min(0).max(0.95)], 'auto or a number of at least 0 and at most 0.95')
-    .default('auto'),
+  dropout: z.union([z.literal('auto'), share], autoOrShare).default('auto'),
   /** Share of the target spread evenly over all classes. */
   labelSmoothing: numberFrom(0, { max: 0.9 }).default(0),
   /** S2 states 1e-3 for the ranking, nothing for the classification. */
