@@ -12,7 +12,7 @@ import { readFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { detectFeatures } from '../src/cleaning/detect.js';
-import type { Features } from '../src/cleaning/features.js';
+import type { Detector, Features } from '../src/cleaning/features.js';
 import { readGreyImage } from '../src/cleaning/grey-image.js';
 import { matchPairs, shareFeatures } from '../src/cleaning/pair-workers.js';
 import { runAhead } from '../src/data/run-ahead.js';
@@ -47,7 +47,7 @@ const features: Features[] = [];
 const decode = ({ path }: ImageRecord) => readGreyImage(path, { longest: Number(values.longest) });
 for await (const outcome of runAhead(records, decode, 3)) {
   if ('error' in outcome) throw outcome.error;
-  const detector = values.detector as 'sift';
+  const detector = values.detector as Detector;
   features.push(shareFeatures(detectFeatures(outcome.value, { maxKeypoints: Number(values.keypoints), detector })));
 }
 const detectedAt = performance.now();

@@ -1,10 +1,18 @@
 /** @file The public API. The compute engine alone is `rmac/backend`. */
 export { type Device, type EngineOptions, startEngine } from './backend/index.js';
+export { detectFeatures, type DetectOptions } from './cleaning/detect.js';
+export { type Features } from './cleaning/features.js';
+export { type GreyImage, readGreyImage } from './cleaning/grey-image.js';
+export { matchFeatures } from './cleaning/matching.js';
+export { verify } from './cleaning/verification.js';
 export { decodeImage, decodeImages, type ImageSizing, type RgbImage, toTensor } from './data/images.js';
 export { type Box, type ImageRecord, readManifest, writeManifest } from './data/manifest.js';
 export { loadModel, saveModel } from './data/model-file.js';
 export { InputError, UsageError } from './errors.js';
 export { exportOnnx, verifyOnnx } from './export/onnx.js';
+export { averagePrecisionLoss } from './losses/average-precision.js';
+export { contrastiveLoss } from './losses/contrastive.js';
+export { crossEntropy } from './losses/cross-entropy.js';
 export { tripletLoss } from './losses/triplet.js';
 export { architectures, defaultMeta, initialWeights } from './models/architectures.js';
 export { DescriptorModel } from './models/descriptor.js';

@@ -1,14 +1,14 @@
 /** @file Local features of one image by any of the detectors. Synchronous and self-contained: safe in worker threads. */
-import { type Features, frameLength } from './features.js';
+import { type Detector, detectorNames, type Features, frameLength } from './features.js';
 import type { GreyImage } from './grey-image.js';
 import { type HessianAffineOptions, hessianAffineFeatures } from './hessian-affine.js';
 import { siftFeatures, type SiftOptions } from './sift.js';
 
-const detectors = { sift: siftFeatures, 'hessian-affine': hessianAffineFeatures };
+const detectors = { sift: siftFeatures, 'hessian-affine': hessianAffineFeatures } satisfies Record<Detector, unknown>;
 
 export interface DetectOptions extends SiftOptions, HessianAffineOptions {
   /** Default 'sift'. */
-  detector?: keyof typeof detectors;
+  detector?: Detector;
 }
 
 /**
@@ -17,8 +17,9 @@ export interface DetectOptions extends SiftOptions, HessianAffineOptions {
  */
 export function detectFeatures(image: GreyImage, { detector = 'sift', ...options }: DetectOptions = {}): Features {
   if (!Object.hasOwn(detectors, detector)) {
-    const known = Object.keys(detectors).join(', ');
-    throw new RangeError(`detectFeatures: unknown detector "${detector as string}"; known: ${known}.`);
+    throw new RangeError(
+      `detectFeatures: unknown detector "${detector as string}"; known: ${detectorNames.join(', ')}.`,
+    );
   }
   const features = detectors[detector](image, options);
   return image.original === undefined ? features : enlarge(features, image.original);

@@ -18,6 +18,9 @@ export interface Features {
   height: number;
 }
 
+export const detectorNames = ['sift', 'hessian-affine'] as const;
+export type Detector = (typeof detectorNames)[number];
+
 /** Numbers of a frame. */
 export const frameLength = 6;
 /** Numbers of a descriptor. */

@@ -1,15 +1,16 @@
 /** @file `rmac match`: keypoint matches of two photographs, the affine map that most agree on, and a picture of them. */
 import { type Command, Option } from 'commander';
 import { type AffineMap } from '../cleaning/affine-map.js';
-import { type Features, frameLength } from '../cleaning/features.js';
+import { type Detector, detectorNames, type Features, frameLength } from '../cleaning/features.js';
 import { UsageError } from '../errors.js';
 import { positiveInteger, printResult } from './console.js';
+import { sizeOption } from './open-model.js';
 
 interface MatchFlags {
   draw?: string;
   overwrite?: boolean;
   maxKeypoints: number;
-  detector: 'sift';
+  detector: Detector;
   size: number | 'none';
   minInliers: number;
   json?: boolean;
@@ -24,7 +25,7 @@ export function register(program: Command): void {
     .option('--draw <file.png>', 'draw both photographs side by side with a line for every verified match')
     .option('--overwrite', 'replace an existing drawing')
     .option('--max-keypoints <n>', 'keypoints of each photograph, the strongest', positiveInteger, 1500)
-    .addOption(new Option('--detector <name>', 'kind of keypoints').choices(['sift']).default('sift'))
+    .addOption(new Option('--detector <name>', 'kind of keypoints').choices(detectorNames).default('sift'))
     .option('--size <px>', 'longest side that keypoints are looked for at; none: full size', sizeOption, 640)
     .option('--min-inliers <n>', 'fewer matches on one affine map verify nothing', positiveInteger, 8)
     .option('--json', 'print one JSON object on stdout and nothing else')
@@ -37,11 +38,6 @@ Example:
 photographs counted from the centre of the first; affine takes a to b and is null where the two are not verified.`,
     )
     .action(match);
-}
-
-/** commander parser: pixels or "none". */
-function sizeOption(text: string): number | 'none' {
-  return text === 'none' ? 'none' : positiveInteger(text);
 }
 
 async function match(a: string, b: string, flags: MatchFlags): Promise<void> {
