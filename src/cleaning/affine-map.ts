@@ -1,5 +1,4 @@
 /** @file Affine maps of the plane: x' = a x + b y + tx, y' = c x + d y + ty. */
-import type { Box } from '../data/manifest.js';
 
 /** [a, b, tx, c, d, ty], the rows of a 2x3 matrix. */
 export type AffineMap = readonly [number, number, number, number, number, number];
@@ -79,17 +78,4 @@ export function fitAffine(
   const c = (xv * yy - yv * xy) / det;
   const d = (yv * xx - xv * xy) / det;
   return [a, b, nx - a * mx - b * my, c, d, ny - c * mx - d * my];
-}
-
-/** The upright rectangle around the image of a box: its four corners' extent, larger than the box under a rotation. */
-export function mapBox(map: AffineMap, { x, y, width, height }: Box): Box {
-  const corners = [
-    applyMap(map, x, y),
-    applyMap(map, x + width, y),
-    applyMap(map, x, y + height),
-    applyMap(map, x + width, y + height),
-  ];
-  const [xs, ys] = [corners.map(([u]) => u), corners.map(([, v]) => v)];
-  const [left, top] = [Math.min(...xs), Math.min(...ys)];
-  return { x: left, y: top, width: Math.max(...xs) - left, height: Math.max(...ys) - top };
 }

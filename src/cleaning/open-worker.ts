@@ -1,3 +1,4 @@
+/** @file Worker threads that run from the compiled and from the source tree. */
 import { Worker } from 'node:worker_threads';
 
 /**

@@ -5,11 +5,11 @@
  * a worker are on their way, and answers come in the order of the pairs whatever worker is faster.
  */
 import { availableParallelism } from 'node:os';
-import { Worker } from 'node:worker_threads';
 import { runAhead } from '../data/run-ahead.js';
 import { messageOf } from '../errors.js';
 import type { Features } from './features.js';
 import type { MatchOptions } from './matching.js';
+import { openWorker } from './open-worker.js';
 import type { PairAnswer, PairRequest, PairWorkerData } from './pair-worker.js';
 import type { Verification, VerifyOptions } from './verification.js';
 
@@ -97,17 +97,8 @@ interface PairWorker {
   stop(): Promise<unknown>;
 }
 
-/** From dist/ the compiled file; from src/, where tests and scripts run, the source through tsx, whose hooks a worker does not inherit. */
-function openWorker(file: URL, workerData: PairWorkerData): Worker {
-  if (!import.meta.url.endsWith('.ts')) return new Worker(file, { workerData });
-  const tsx = import.meta.resolve('tsx/esm/api');
-  const source = file.href.replace(/js$/, 'ts');
-  const code = `import('${tsx}').then(({ register }) => { register(); return import('${source}'); })`;
-  return new Worker(code, { workerData, eval: true });
-}
-
 function startWorker(workerData: PairWorkerData): PairWorker {
-  const worker = openWorker(new URL('./pair-worker.js', import.meta.url), workerData);
+  const worker = openWorker(import.meta.url, './pair-worker.js', workerData);
   const open = new Map<
     number,
     { pairs: readonly Pair[]; resolve: (results: PairAnswer['results']) => void; reject: (error: Error) => void }

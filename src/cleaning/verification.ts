@@ -22,7 +22,7 @@ export interface VerifyOptions {
   minInliers?: number;
   /** Hypotheses that are tried at most. Default 1000. */
   maxHypotheses?: number;
-  /** Largest factor by which lengths may grow or shrink. Default 10. */
+  /** Largest factor by which lengths may grow or shrink, both images scaled to one longest side. Default 10. */
   maxStretch?: number;
   /** Largest ratio of the factors along two directions. Default 5. */
   maxAnisotropy?: number;
@@ -74,7 +74,8 @@ export function verify(a: Features, b: Features, matches: Matches, options: Veri
   let affine: AffineMap | null = null;
 
   const plausible = (map: AffineMap) => {
-    const [large, small] = stretches(map);
+    // Relative to the images' sizes: a thumbnail may match its original.
+    const [large, small] = stretches(map).map((factor) => (factor * points.fromUnit) / points.toUnit);
     return determinant(map) > 0 && large <= maxStretch && small * maxStretch >= 1 && large <= maxAnisotropy * small;
   };
   const spread = (found: number) =>

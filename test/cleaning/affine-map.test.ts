@@ -8,7 +8,6 @@ import {
   fitAffine,
   identityMap,
   invertMap,
-  mapBox,
   stretches,
 } from '../../src/cleaning/affine-map.js';
 import { expectClose } from '../support/close.js';
@@ -92,11 +91,4 @@ test('fitAffine: points on a line, or too few, have no map; indices choose point
   const from = [0, 0, 9, 9, 1, 0, 0, 1];
   const to = [2, 3, -70, 50, 3, 3, 2, 5];
   expectClose(fitAffine(from, to, [0, 2, 3])!, [1, 0, 2, 0, 2, 3]);
-});
-
-test('mapBox: the extent of the four corners', () => {
-  const box = { x: 10, y: 20, width: 4, height: 2 };
-  expect(mapBox([2, 0, 1, 0, 3, -1], box)).toEqual({ x: 21, y: 59, width: 8, height: 6 });
-  // a quarter turn: (x, y) -> (-y, x)
-  expect(mapBox([0, -1, 0, 1, 0, 0], box)).toEqual({ x: -22, y: 10, width: 2, height: 4 });
 });

@@ -114,6 +114,12 @@ describe.each(['single', 'ransac'] as const)('verify, %s', (method) => {
     expect(at([2, 0, 0, 0, 0.2, 100])).toBeNull();
   });
 
+  test('a thumbnail of a twentieth is no extreme scale', () => {
+    const { a, b, matches } = planarScene({ map: [0.05, 0, 0, 0, 0.05, 0], inliers: 40 });
+    const thumbnail = { ...b, width: a.width / 20, height: a.height / 20 };
+    expect(verify(a, thumbnail, matches, { method }).affine).not.toBeNull();
+  });
+
   test('points on a line, in a heap, or all on one place verify nothing', () => {
     const frame = [5, 0, 0, 5];
     const cases = {
