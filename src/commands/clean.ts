@@ -8,6 +8,7 @@ import type { GlobalDescriptors } from '../cleaning/similar-pairs.js';
 import { countBy } from '../data/group-by.js';
 import type { ImageRecord } from '../data/manifest.js';
 import { InputError } from '../errors.js';
+import { type Detector, detectorNames } from '../cleaning/features.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import {
   interruptSignal,
@@ -35,6 +36,7 @@ interface CleanFlags {
   descriptors?: string;
   size: number | 'none';
   maxKeypoints: number;
+  detector: Detector;
   cache?: string;
   cacheLimit: number;
   shard?: Shard;
@@ -76,6 +78,7 @@ export function register(program: Command): void {
     .option('--descriptors <dir>', 'choose candidates by these (`rmac extract`) in place of aggregated local features')
     .option('--size <px>', 'longest side local features are found at, or "none"', sizeOption, 640)
     .option('--max-keypoints <n>', 'local features per photograph', positiveInteger, 1500)
+    .addOption(new Option('--detector <name>', 'kind of local features').choices(detectorNames).default('sift'))
     .option('--cache <dir>', 'folder for local features (default: features/ in --out)')
     .option('--cache-limit <GiB>', 'its largest size', positiveInteger, 8)
     .option('--shard <i/n>', 'only part i of n of the comparisons; afterwards run once without', shardOption)
@@ -117,7 +120,7 @@ async function clean(flags: CleanFlags): Promise<void> {
     folder: out,
     cacheFolder: flags.cache,
     cacheBytes: flags.cacheLimit * 2 ** 30,
-    describe: { longest: flags.size, detect: { maxKeypoints: flags.maxKeypoints } },
+    describe: { longest: flags.size, detect: { detector: flags.detector, maxKeypoints: flags.maxKeypoints } },
     workers: flags.threads,
     shard,
     overwrite,
