@@ -86,17 +86,16 @@ export function headShapes({ kind, widths }: Pick<HeadLayout, 'kind' | 'widths'>
 }
 
 /**
- * First weights: normal with deviation 0.01 for the classes (Caffe's fine-tuning), sqrt(2 / inputs) for the layers with ReLU
- * (He et al. 2015), biases 0.
+ * First weights, as bvlc_alexnet's training definition has them: fc6 and fc7 normal with deviation 0.005 and bias 0.1, the
+ * classes normal with 0.01 and bias 0. Small on purpose: Caffe's networks feed fc6 with values in the tens.
  */
 export function initialHead(layout: HeadLayout, random: RandomStream): NamedArrays {
   const arrays: NamedArrays = new Map();
   for (const [name, shape] of headShapes(layout)) {
     const data = new Float32Array(shape.reduce((a, b) => a * b));
-    if (name.endsWith('/kernel')) {
-      const deviation = name.includes('/classes/') ? 0.01 : Math.sqrt(2 / shape[0]);
-      fillNormal(data, deviation, random);
-    }
+    const hidden = !name.includes('/classes/');
+    if (name.endsWith('/kernel')) fillNormal(data, hidden ? 0.005 : 0.01, random);
+    else if (hidden) data.fill(0.1);
     arrays.set(name, { shape, data });
   }
   return arrays;

@@ -6,8 +6,10 @@ import {
   dropoutMask,
   headLayout,
   type HeadLayout,
+  headShapes,
   initialHead,
 } from '../../src/train/classifier-head.js';
+import type { NamedArrays } from '../../src/models/safetensors.js';
 import { RandomStream } from '../../src/train/random.js';
 import '../support/engine.js';
 import { checkGradient } from '../support/gradient.js';
@@ -60,8 +62,37 @@ const small: HeadLayout = {
   widths: [8, 5, 6, 3],
 };
 
+/** Weights large enough to be seen: no bias is neutral. */
+function visible(layout: HeadLayout): NamedArrays {
+  const weights: NamedArrays = new Map();
+  for (const [name, shape] of headShapes(layout)) {
+    const length = shape.reduce((a, b) => a * b);
+    weights.set(name, { shape, data: Float32Array.from({ length }, (_, i) => 0.1 + 0.6 * Math.sin(2 + 1.9 * i)) });
+  }
+  return weights;
+}
+
+test('initialHead: the deviations of the published definition', () => {
+  const layout: HeadLayout = { ...small, widths: [400, 100, 100, 50] };
+  const weights = initialHead(layout, new RandomStream(1));
+  expect(initialHead(layout, new RandomStream(1))).toEqual(weights);
+  for (const [name, deviation] of [
+    ['fc6', 0.005],
+    ['fc7', 0.005],
+    ['classes', 0.01],
+  ] as const) {
+    const { data } = weights.get(`classifier/${name}/kernel`)!;
+    const mean = data.reduce((a, b) => a + b) / data.length;
+    const found = Math.sqrt(data.reduce((sum, v) => sum + (v - mean) ** 2, 0) / data.length);
+    expect(Math.abs(found / deviation - 1)).toBeLessThan(0.06);
+    expect(Math.abs(mean)).toBeLessThan((5 * deviation) / Math.sqrt(data.length));
+    const { data: bias } = weights.get(`classifier/${name}/bias`)!;
+    expect(new Set(bias)).toEqual(new Set([Math.fround(name === 'classes' ? 0 : 0.1)]));
+  }
+});
+
 describe('ClassifierHead', () => {
-  const head = () => new ClassifierHead(small, initialHead(small, new RandomStream(1)));
+  const head = () => new ClassifierHead(small, visible(small));
   const map = (n: number) =>
     tf.tensor4d(
       Array.from({ length: n * 32 }, (_, i) => Math.sin(1 + 1.3 * i)),
@@ -69,7 +100,7 @@ describe('ClassifierHead', () => {
     );
 
   test('the layers are those of a plain loop, with and without dropout', async () => {
-    const weights = initialHead(small, new RandomStream(1));
+    const weights = visible(small);
     const x = Array.from(await map(1).data());
     for (const seed of [undefined, 11]) {
       const stream = new RandomStream(11);
@@ -114,7 +145,7 @@ describe('ClassifierHead', () => {
     const fc = head();
     checkGradient((x) => fc.scores(x as tf.Tensor4D, [5]), map(1), { step: 1e-3 });
     const layout: HeadLayout = { kind: 'pooled', classes, dropout: 0.3, widths: [2, 3] };
-    const pooled = new ClassifierHead(layout, initialHead(layout, new RandomStream(1)));
+    const pooled = new ClassifierHead(layout, visible(layout));
     checkGradient((x) => pooled.scores(x as tf.Tensor4D, [5]), map(1));
   });
 
