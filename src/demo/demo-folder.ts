@@ -2,7 +2,9 @@
  * @file The demo's folder: what lies where, and whether the demo may start, continue or replace what is there.
  *
  *   demo.json         the settings: with it the folder is a demo's; without report.html the demo is unfinished
- *   photographs/      manifest-train.jsonl, groundtruth-seen.json (validation), groundtruth.json (test), images
+ *   photographs/      manifest-train.jsonl (your photographs) or manifest-train-noisy.jsonl (generated ones),
+ *                     groundtruth-seen.json (validation), groundtruth.json (test), images
+ *   cleaned/          clean.jsonl and report.html of `rmac clean`, where photographs are generated
  *   whitened.safetensors   the starting network with whitening: what training starts from
  *   run/              the training run (`rmac train triplet --resume --run` continues it)
  *   exported/         ONNX files and their description
@@ -18,6 +20,9 @@ import { InputError, UsageError } from '../errors.js';
 export class DemoFolder {
   readonly settings: string;
   readonly photographs: string;
+  /** What there is to train on before cleaning, where that is a stage. */
+  readonly noisyManifest: string;
+  readonly cleaned: string;
   readonly trainManifest: string;
   readonly validation: string;
   readonly test: string;
@@ -26,10 +31,16 @@ export class DemoFolder {
   readonly exported: string;
   readonly report: string;
 
-  constructor(readonly path: string) {
+  /** `generated`: wrong photographs are among them, so they are cleaned. */
+  constructor(
+    readonly path: string,
+    { generated }: { generated: boolean },
+  ) {
     this.settings = join(path, 'demo.json');
     this.photographs = join(path, 'photographs');
-    this.trainManifest = join(this.photographs, 'manifest-train.jsonl');
+    this.noisyManifest = join(this.photographs, 'manifest-train-noisy.jsonl');
+    this.cleaned = join(path, 'cleaned');
+    this.trainManifest = generated ? join(this.cleaned, 'clean.jsonl') : join(this.photographs, 'manifest-train.jsonl');
     this.validation = join(this.photographs, 'groundtruth-seen.json');
     this.test = join(this.photographs, 'groundtruth.json');
     this.whitened = join(path, 'whitened.safetensors');
@@ -58,7 +69,7 @@ export class DemoFolder {
           `${this.path} holds an unfinished demo with other settings; pass --overwrite to replace it, or choose another --out.`,
         );
       }
-      for (const old of [this.report, this.run, this.whitened, this.exported, this.photographs]) {
+      for (const old of [this.report, this.run, this.whitened, this.exported, this.cleaned, this.photographs]) {
         await rm(old, { recursive: true, force: true }); // a link among the photographs is removed, not followed
       }
     }

@@ -212,6 +212,7 @@ function settingsTable(
 async function fileTable(folder: DemoFolder): Promise<ReportBlock> {
   const named = [
     [folder.trainManifest, 'training photographs'],
+    [join(folder.cleaned, 'report.html'), 'what cleaning kept and left out, and why'],
     [folder.validation, 'validation queries: held-back photographs of the trained landmarks'],
     [folder.test, 'test queries'],
     [folder.whitened, 'the network with whitening, before training'],
@@ -233,7 +234,7 @@ function commandsOf(
   { config, recipe }: DemoResult,
   { folder, run, init, images, generate }: DemoReportContext,
 ): string[] {
-  const { photographs, trainManifest, validation, test, exported } = folder;
+  const { photographs, noisyManifest, cleaned, trainManifest, validation, test, exported } = folder;
   const { landmarks, photos, noise, variation, size, seed } = generate;
   const evaluate = (model: string) =>
     `rmac evaluate --protocol groundtruth --groundtruth ${test} --model ${model} --size ${config.imageSize}`;
@@ -241,6 +242,7 @@ function commandsOf(
     ...(images === undefined
       ? [
           `rmac data synthesize --landmarks ${landmarks} --photos ${photos} --noise ${noise} --variation ${variation} --size ${size} --seed ${seed} --out ${photographs}`,
+          `rmac clean --manifest ${noisyManifest} --neighbours 0 --out ${cleaned}`,
         ]
       : []),
     evaluate(init),

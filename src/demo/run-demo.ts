@@ -1,5 +1,5 @@
 /**
- * @file The whole pipeline on one set of photographs: measure the network as it is, fine-tune it by triplets, measure it
+ * @file The whole pipeline on one set of photographs: clean them (generated ones), measure the network as it is, fine-tune it by triplets, measure it
  * again on the same queries, export it, and write a report. Every stage calls what the command of its name calls.
  */
 import { existsSync } from 'node:fs';
@@ -20,6 +20,7 @@ import { type TripletConfig, tripletConfigSchema } from '../train/triplet-config
 import { DemoFolder } from './demo-folder.js';
 import { readCurve, writeDemoReport } from './demo-report.js';
 import {
+  cleanPhotographs,
   type DemoView,
   describeTest,
   evaluate,
@@ -73,12 +74,10 @@ export const generatedPhotographs: Required<Omit<SynthesizeOptions, 'seed'>> = {
   size: 288,
 };
 
-const stages = 6;
-
 /** Runs the demo on the engine that is running. Throws `InputError` when interrupted; the same call then continues. */
 export async function runDemo(options: DemoOptions, view: DemoView): Promise<DemoResult> {
   const { init, images, seed, signal } = options;
-  const folder = new DemoFolder(options.out);
+  const folder = new DemoFolder(options.out, { generated: images === undefined });
   if (images !== undefined) await folder.assertApartFrom(images);
   const { meta } = await readModelFile(init);
   const { recipe, config } = await configOf(meta, options);
@@ -88,6 +87,7 @@ export async function runDemo(options: DemoOptions, view: DemoView): Promise<Dem
 
   const seconds: Record<string, number> = {};
   let number = 0;
+  const stages = images === undefined ? 7 : 6;
   const stage = async <T>(name: string, title: string, work: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     view.stage(`[${++number}/${stages}] ${title}`);
@@ -106,6 +106,11 @@ export async function runDemo(options: DemoOptions, view: DemoView): Promise<Dem
         ? generatePhotographs(folder, generate, { signal, view })
         : scanPhotographs(folder, images, { seed, signal, view }),
   );
+  if (images === undefined) {
+    await stage('cleaning', 'Cleaning: what matches by its local features', () =>
+      existsSync(folder.trainManifest) ? Promise.resolve() : cleanPhotographs(folder, { signal, view }),
+    );
+  }
   const train = await readManifest(folder.trainManifest);
   assertTriplets(train);
   const validation = await readGroundTruth(folder.validation);

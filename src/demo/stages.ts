@@ -1,8 +1,12 @@
 /** @file The stages of the demo, each a few calls of what the command of its name calls. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { cleanCollection, defaultMinInliers } from '../cleaning/clean.js';
+import { writeCleaned } from '../cleaning/clean-outputs.js';
+import { cleanReport } from '../cleaning/clean-report.js';
+import { CleanStages } from '../cleaning/clean-stages.js';
 import type { ImageSizing } from '../data/images.js';
-import type { ImageRecord } from '../data/manifest.js';
+import { type ImageRecord, readManifest } from '../data/manifest.js';
 import { loadModel, saveModel } from '../data/model-file.js';
 import { synthesizeLandmarks } from '../data/synthetic/dataset.js';
 import type { SynthesizeOptions } from '../data/synthetic/dataset-plan.js';
@@ -43,6 +47,41 @@ export async function generatePhotographs(
     onProgress: (done) => progress.update(done),
   }).finally(() => progress.stop());
   view.note(`${images} photographs of ${landmarks} landmarks, ${wrong} of them wrong images`);
+}
+
+/** As `rmac clean` does, within each landmark. */
+export async function cleanPhotographs(
+  folder: DemoFolder,
+  { signal, view }: { signal: AbortSignal; view: DemoView },
+): Promise<void> {
+  const records = await readManifest(folder.noisyManifest);
+  let progress: ReturnType<DemoView['progress']> | undefined;
+  const stages = await CleanStages.open({
+    folder: folder.cleaned,
+    signal,
+    view: {
+      start(stage, total) {
+        if (total > 0) progress = view.progress(stage === 'describe' ? 'local features' : 'pairs', total);
+      },
+      update: (done) => progress?.update(done),
+      stop() {
+        progress?.stop();
+        progress = undefined;
+      },
+    },
+  });
+  try {
+    const cleaned = await cleanCollection(records, stages, { neighbours: 0 });
+    const report = await cleanReport(cleaned, {
+      featuresOf: (key) => stages.featuresOf(key),
+      minInliers: defaultMinInliers,
+    });
+    await writeCleaned(folder.cleaned, folder.photographs, cleaned, report);
+    const kept = cleaned.decisions.filter(({ landmark }) => landmark !== undefined).length;
+    view.note(`${kept} of ${records.length} photographs kept, ${cleaned.graph.compared} pairs compared`);
+  } finally {
+    await stages.close();
+  }
 }
 
 export async function scanPhotographs(

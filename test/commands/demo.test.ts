@@ -25,7 +25,7 @@ const newFolder = () => join(mkdtempSync(join(tmpdir(), 'rmac-demo-')), 'demo');
 /** Everything of the pipeline, as little of it as there can be. */
 const tiny = {
   seed: 1,
-  generate: { landmarks: 4, photos: 6, noise: 0.2, size: 96 },
+  generate: { landmarks: 4, photos: 6, noise: 0.2, size: 224 },
   set: [
     'steps=3',
     'imageSize=64',
@@ -60,8 +60,8 @@ describe('runDemo', () => {
     result = await demo(out, {}, view);
   });
 
-  test('six numbered stages', () => {
-    expect(view.stages.map((title) => title.slice(0, 6))).toEqual([1, 2, 3, 4, 5, 6].map((n) => `[${n}/6] `));
+  test('seven numbered stages', () => {
+    expect(view.stages.map((title) => title.slice(0, 6))).toEqual([1, 2, 3, 4, 5, 6, 7].map((n) => `[${n}/7] `));
   });
 
   test('its figures are those of rmac evaluate on the files it leaves', async () => {
@@ -85,7 +85,7 @@ describe('runDemo', () => {
   });
 
   test('training sees none of the test landmarks', async () => {
-    const train = await readManifest(join(out, 'photographs/manifest-train.jsonl'));
+    const train = await readManifest(join(out, 'cleaned/clean.jsonl'));
     const { queries } = await readGroundTruth(join(out, 'photographs/groundtruth.json'));
     const trained = new Set(train.map(({ landmark }) => landmark));
     expect(queries.length).toBeGreaterThan(0);
