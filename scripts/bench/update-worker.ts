@@ -1,0 +1,68 @@
+/**
+ * @file Our side of `bench:update`: one update of triplets with ResNet-50 and R-MAC, as `train triplet` does it, decoding left out.
+ * Arguments: triplets, height, width, threads. `run N` -> milliseconds of N updates, and of them those in native runs.
+ */
+import { createInterface } from 'node:readline';
+import { engineStats, startEngine } from '../../src/backend/index.js';
+import type { RgbImage } from '../../src/data/images.js';
+import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
+import { DescriptorModel } from '../../src/models/descriptor.js';
+import { GradientAccumulator } from '../../src/train/gradients.js';
+import { ImageInputs, type LoadedInput } from '../../src/train/image-inputs.js';
+import { Optimizer } from '../../src/train/optimizer.js';
+import { type Triplet, tripletBatch } from '../../src/train/ranking-batches.js';
+import { rankingStep } from '../../src/train/ranking-step.js';
+
+const [triplets = 0, height = 0, width = 0, threads = 0] = process.argv.slice(2).map(Number);
+await startEngine({ device: 'cpu', threads });
+const model = DescriptorModel.create(defaultMeta('resnet50-tv'), initialWeights('resnet50-tv', 1));
+const variables = model.trainable('none');
+const accumulator = new GradientAccumulator();
+const optimizer = new Optimizer(variables, {
+  momentum: 0.9,
+  weightDecay: 5e-5,
+  weightDecayOn: 'all',
+  clipGradientNorm: 0,
+});
+const inputs = new ImageInputs(model, { freeze: 'none', imageSize: Math.max(height, width), cacheBytes: 0 });
+
+/** Noise, a few pictures that take turns. */
+const pictures = Array.from({ length: 8 }, (_, i): RgbImage => {
+  const data = new Uint8Array(height * width * 3);
+  for (let k = 0, state = i + 1; k < data.length; k++) {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
+    data[k] = state >>> 24;
+  }
+  return { data, width, height };
+});
+const source = {
+  async *load(items: readonly number[]): AsyncGenerator<LoadedInput<number>> {
+    for (const item of items) yield { item, input: { kind: 'pixels', image: pictures[item % pictures.length] } };
+  },
+  describe: inputs.describe.bind(inputs),
+  inBlocks: inputs.inBlocks.bind(inputs),
+};
+
+let done = 0;
+async function update(): Promise<{ ms: number; nativeMs: number }> {
+  const before = engineStats()?.runMs ?? 0;
+  const startedAt = performance.now();
+  const batch = Array.from({ length: triplets }, (_, i): Triplet<number> => [3 * i, 3 * i + 1, 3 * i + 2]);
+  // Every triplet violates so wide a margin: every image is replayed.
+  await rankingStep(tripletBatch(batch, { margin: 4 }), source, { variables, accumulator, nameOf: String });
+  await optimizer.update(accumulator, 1e-6, done++);
+  return { ms: performance.now() - startedAt, nativeMs: (engineStats()?.runMs ?? 0) - before };
+}
+
+process.stdout.write('"ready"\n');
+for await (const line of createInterface({ input: process.stdin })) {
+  const [command, count] = line.split(' ');
+  if (command === 'run') {
+    const times = [];
+    for (let i = 0; i < Number(count); i++) times.push(await update());
+    process.stdout.write(`${JSON.stringify(times)}\n`);
+  } else {
+    process.stdout.write(`${JSON.stringify({ peakMB: process.resourceUsage().maxRSS / 1024 })}\n`);
+    process.exit(0);
+  }
+}
