@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
+import type { RunNotes } from '../train/record-run.js';
 import type { RunFolder } from '../train/run-folder.js';
 import { addCommonOptions, type CommonOptions, interruptSignal, nonNegativeInteger } from './console.js';
 
@@ -105,4 +106,12 @@ export function runSignals({ maxHours }: TrainOptions): RunSignals {
   const timeout =
     maxHours === undefined ? undefined : AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.round(maxHours * 3.6e6)));
   return { signal, timeout, either: timeout === undefined ? signal : AbortSignal.any([signal, timeout]) };
+}
+
+/** What every trainer tells `recordRun` of the command. */
+export async function runNotes({ manifest, device, run }: TrainOptions): Promise<RunNotes> {
+  if (device !== 'tensorflow') return { manifest };
+  const { loadTensorflow } = await import('../backend/tensorflow.js');
+  const { tensorflowScalars } = await import('../train/scalar-log.js');
+  return { manifest, scalars: tensorflowScalars(await loadTensorflow(), run) };
 }

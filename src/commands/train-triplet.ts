@@ -10,7 +10,14 @@ import type { RunFolder } from '../train/run-folder.js';
 import type { TripletConfig } from '../train/triplet-config.js';
 import { formatSeconds, printResult, type Progress, say, startProgress } from './console.js';
 import { openEngine } from './open-model.js';
-import { addTrainOptions, initialWeights, runSignals, settingsOf, type TrainOptions } from './train-options.js';
+import {
+  addTrainOptions,
+  initialWeights,
+  runNotes,
+  runSignals,
+  settingsOf,
+  type TrainOptions,
+} from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
 
 const words: ReportWords<'map'> = {
@@ -24,7 +31,7 @@ export function registerTriplet(group: Command): void {
     .command('triplet')
     .description('Fine-tune by the triplet ranking loss (Gordo et al.) with hard triplets mined from random pools.');
   addTrainOptions(command, {
-    contents: 'model.safetensors, best.safetensors, checkpoints/, config.yaml, log.jsonl',
+    contents: 'model.safetensors, best.safetensors, checkpoints/, config.yaml, log.jsonl, events.out.tfevents.*',
     val: 'ground truth (.json) or labelled manifest (.jsonl) for the mAP that picks best.safetensors',
     seeds: 'pools, samples and augmentation',
   })
@@ -84,9 +91,6 @@ async function train(options: TrainOptions, { folder, records, validation, confi
   const startedAt = performance.now();
   const { signal, timeout, either } = runSignals(options);
   await openEngine(options, graphsOf(config));
-  const { logScalars, tensorflowScalars } = await import('../train/scalar-log.js');
-  const { loadTensorflow } = await import('../backend/tensorflow.js');
-  const scalars = options.device === 'tensorflow' ? tensorflowScalars(await loadTensorflow(), folder.path) : undefined;
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
@@ -102,6 +106,7 @@ async function train(options: TrainOptions, { folder, records, validation, confi
       resume,
       signal,
       timeout,
+      ...(await runNotes(options)),
       onMining: (done, total) => report.working('describe pool', done, total),
       measure: validation === undefined ? undefined : () => measure(validation),
     });
@@ -111,11 +116,9 @@ async function train(options: TrainOptions, { folder, records, validation, confi
         report.close();
         say(miningText(record));
       }
-      if (scalars !== undefined) logScalars(scalars, record);
     }
     summary = report.summary();
   } finally {
-    scalars?.flush();
     report.close();
     model.dispose();
   }
