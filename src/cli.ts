@@ -17,6 +17,7 @@ const commandFiles: string[] = [
   'data',
   'weights',
   'train',
+  'report',
   'whiten',
   'extract',
   'evaluate',
