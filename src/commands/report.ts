@@ -65,8 +65,8 @@ async function run(path: string, options: ReportOptions): Promise<void> {
     neurons,
   });
   await writeFileAtomic(out, html, options);
-  const { step, stopped, criterion, first, best, unreadable, problems } = contents;
-  const measured = criterion === undefined ? {} : { criterion, first, best };
+  const { step, stopped, criterion, first, last, best, unreadable, problems } = contents;
+  const measured = criterion === undefined ? {} : { criterion, first, last, best };
   const result = { run: path, report: out, step, stopped, ...measured, unreadable: unreadable.length, problems };
   for (const problem of problems) say(problem);
   printResult(result, out, options);

@@ -7,7 +7,13 @@ import type { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
 import type { RunNotes } from '../train/record-run.js';
 import type { RunFolder } from '../train/run-folder.js';
-import { addCommonOptions, type CommonOptions, interruptSignal, nonNegativeInteger } from './console.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  interruptSignal,
+  nonNegativeInteger,
+  positiveInteger,
+} from './console.js';
 
 export interface TrainOptions extends CommonOptions {
   manifest: string;
@@ -20,6 +26,7 @@ export interface TrainOptions extends CommonOptions {
   dryRun?: boolean;
   maxHours?: number;
   seed?: number;
+  seeds?: number;
 }
 
 /** The trunk that ships with the package: where training starts without `--init`. */
@@ -42,7 +49,12 @@ export function addTrainOptions(
     .option('--resume', 'continue the run from its last checkpoint; begins it if there is none')
     .option('--dry-run', 'say what the run would do and cost, measured on a few images; write nothing')
     .option('--max-hours <h>', 'stop after this time, with a checkpoint', hours)
-    .option('--seed <n>', `seed of ${seeds} (the setting "seed")`, nonNegativeInteger);
+    .option('--seed <n>', `seed of ${seeds} (the setting "seed")`, nonNegativeInteger)
+    .option(
+      '--seeds <n>',
+      'n runs with seeds from that one on, in RUN/seed-N each; mean and deviation',
+      positiveInteger,
+    );
   return addCommonOptions(command);
 }
 

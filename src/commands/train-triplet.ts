@@ -15,10 +15,12 @@ import {
   initialWeights,
   runNotes,
   runSignals,
+  type RunSignals,
   settingsOf,
   type TrainOptions,
 } from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
+import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
 
 const words: ReportWords<'map'> = {
   criterion: 'map',
@@ -46,20 +48,27 @@ Examples:
   rmac train triplet --manifest train.jsonl --run runs/first --init densenet121.safetensors --config small-triplet --dry-run
   rmac train triplet --manifest train.jsonl --run runs/first --init densenet121.safetensors --config small-triplet \\
     --val val.json --set steps=128
-  rmac train triplet --manifest train.jsonl --run runs/first --val val.json --resume`,
+  rmac train triplet --manifest train.jsonl --run runs/first --val val.json --resume
+  rmac train triplet --manifest train.jsonl --run runs/three --val val.json --seeds 3`,
     )
-    .action(run);
+    .action((options: TrainOptions) => trainSeeds(options, { words, run, settings }));
 }
 
-async function run(options: TrainOptions): Promise<void> {
+async function settings(options: TrainOptions, folder?: RunFolder): Promise<TripletConfig> {
+  const { RunFolder } = await import('../train/run-folder.js');
+  const { changeableOnResume, tripletConfigSchema } = await import('../train/triplet-config.js');
+  const rules = { schema: tripletConfigSchema, changeable: changeableOnResume };
+  return settingsOf(options, folder ?? new RunFolder(options.run), rules);
+}
+
+async function run(options: TrainOptions, signals?: RunSignals): Promise<TrainerOutcome> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { assertTriplets } = await import('../train/fit-triplets.js');
   const { readValidation } = await import('../train/measure.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
-  const { changeableOnResume, tripletConfigSchema } = await import('../train/triplet-config.js');
-  const config = await settingsOf(options, folder, { schema: tripletConfigSchema, changeable: changeableOnResume });
+  const config = await settings(options, folder);
   const records = await readManifest(options.manifest);
   assertTriplets(records);
   const { summarizeSet } = await import('../train/dry-run.js');
@@ -70,8 +79,9 @@ async function run(options: TrainOptions): Promise<void> {
     );
   }
   const validation = options.val === undefined ? undefined : await readValidation(options.val);
-  if (options.dryRun === true) await estimate(options, { records, validation, config });
-  else await train(options, { folder, records, validation, config });
+  if (options.dryRun !== true) return train(options, { folder, records, validation, config }, signals);
+  await estimate(options, { records, validation, config });
+  return undefined;
 }
 
 /** Blocks are many small graphs for every image shape; what they may take together stays bounded by the engine. */
@@ -85,11 +95,15 @@ interface Work {
   config: TripletConfig;
 }
 
-async function train(options: TrainOptions, { folder, records, validation, config }: Work & { folder: RunFolder }) {
+async function train(
+  options: TrainOptions,
+  { folder, records, validation, config }: Work & { folder: RunFolder },
+  signals = runSignals(options),
+): Promise<TrainerOutcome> {
   const { measureMap } = await import('../train/measure.js');
   const { runTriplets } = await import('../train/triplet-run.js');
   const startedAt = performance.now();
-  const { signal, timeout, either } = runSignals(options);
+  const { signal, timeout, either } = signals;
   await openEngine(options, graphsOf(config));
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
@@ -124,7 +138,7 @@ async function train(options: TrainOptions, { folder, records, validation, confi
   }
   const { first: firstMap, last: map, ...rest } = summary;
   const result = { run: folder.path, model: folder.model, ...rest, firstMap, map };
-  printResult(result, summaryText(summary, words, folder), options);
+  return { result, text: summaryText(summary, words, folder) };
 }
 
 function miningText(record: MiningRecord): string {

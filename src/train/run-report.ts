@@ -24,6 +24,7 @@ export interface RunContents {
   /** Name of the figure that chooses the best model, and the measurements by it. */
   criterion?: string;
   first?: number;
+  last?: number;
   best?: { step: number; value: number };
   /** Ids of images that could not be read, by the newest checkpoint. */
   unreadable: string[];
@@ -78,15 +79,17 @@ export async function readRun(folder: RunFolder): Promise<RunContents> {
   };
 }
 
-function measurementsOf(records: readonly LogRecord[]): Pick<RunContents, 'criterion' | 'first' | 'best'> {
+function measurementsOf(records: readonly LogRecord[]): Pick<RunContents, 'criterion' | 'first' | 'last' | 'best'> {
   const measured = records.filter(({ event }) => event === 'measure');
   const criterion = ['map', 'top1'].find((name) => measured.some((record) => typeof record[name] === 'number'));
   if (criterion === undefined) return {};
   const best = measured.findLast((record) => record.best === true);
   const first = measured.find(({ step }) => step === 0)?.[criterion];
+  const last = measured.at(-1)?.[criterion];
   return {
     criterion,
     ...(typeof first === 'number' && { first }),
+    ...(typeof last === 'number' && { last }),
     ...(best && { best: { step: best.step, value: Number(best[criterion]) } }),
   };
 }
@@ -135,6 +138,7 @@ function summaryTable({
   stopped,
   criterion,
   first,
+  last: end,
   best,
   unreadable,
 }: RunContents): ReportBlock {
@@ -146,6 +150,7 @@ function summaryTable({
     ['updates', typeof config.steps === 'number' ? `${step} of ${config.steps}` : step],
     ['state', stopped ?? 'running, or ended without saying so'],
     ...(best === undefined ? [] : [[`best ${name}`, `${best.value.toFixed(4)} after update ${best.step}`] as const]),
+    ...(end === undefined ? [] : [[`last ${name}`, end.toFixed(4)] as const]),
     ...(first === undefined ? [] : [[`${name} before training`, first.toFixed(4)] as const]),
     ...(typeof last?.loss === 'number' ? [['last loss', last.loss.toPrecision(4)] as const] : []),
     ['unreadable images', Math.max(unreadable.length, Number(last?.unreadable ?? 0))],

@@ -77,6 +77,7 @@ describe('rmac report', () => {
       stopped: 'interrupted',
       criterion: 'map',
       first: 0.25,
+      last: 0.75,
       best: { step: 500, value: 0.75 },
       unreadable: 1,
       problems: [],

@@ -5,6 +5,7 @@ import { Command } from 'commander';
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { register } from '../../src/commands/train.js';
+import { spreadOf } from '../../src/commands/train-seeds.js';
 import { writeManifest } from '../../src/data/manifest.js';
 import { readModelFile } from '../../src/data/model-file.js';
 import { InputError, UsageError } from '../../src/errors.js';
@@ -269,4 +270,50 @@ describe('rmac train triplet', () => {
       /image "l\d\/p\d", which the manifest lacks/,
     );
   });
+
+  test('--seeds: a run per seed as if alone, mean and deviation; Ctrl-C stops all, and --resume needs no setting again', async () => {
+    const base = await temporaryFolder();
+    const [alone, several] = [join(base, 'alone'), join(base, 'several')];
+    const settings = ['--val', manifest, '--set', 'steps=2', '--set', 'augmentation.flip=true'];
+    await train(alone, ...settings, '--seed', '6');
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      if (String(text).startsWith('update 1/')) process.emit('SIGINT');
+      return true;
+    });
+    const stopped = await train(several, ...settings, '--seed', '5', '--seeds', '2');
+    expect(stopped).toMatchObject({ finished: 0, map: { mean: null, std: null } });
+    expect(stopped.seeds).toMatchObject([
+      { seed: 5, step: 1, stopped: 'interrupted' },
+      { seed: 6, step: 0 },
+    ]);
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    await expect(train(several, '--seeds', '2')).rejects.toThrow(/holds a run per seed \(seed-5\)/);
+    await expect(train(several)).rejects.toThrow(/holds a run per seed/);
+    const result = await train(several, '--val', manifest, '--resume');
+    expect(await sameBytes(join(several, 'seed-6', 'model.safetensors'), join(alone, 'model.safetensors'))).toBe(true);
+    expect(await sameBytes(join(several, 'seed-5', 'model.safetensors'), join(alone, 'model.safetensors'))).toBe(false);
+    const [a, b] = result.seeds as { seed: number; map: number; best: { map: number } }[];
+    expect([a.seed, b.seed]).toEqual([5, 6]);
+    const logged = (await logOf(alone)).filter(({ event }) => event === 'measure').at(-1);
+    expect(b.map).toBe(logged?.map);
+    expect(result).toMatchObject({ run: several, finished: 2 });
+    // Of two values the sample deviation is |a - b| / sqrt(2).
+    const { mean, std } = (result as unknown as { map: { mean: number; std: number } }).map;
+    expect(mean).toBeCloseTo((a.map + b.map) / 2, 12);
+    expect(std).toBeCloseTo(Math.abs(a.map - b.map) / Math.SQRT2, 12);
+    expect((result.best as unknown as { map: { mean: number } }).map.mean).toBeCloseTo(
+      (a.best.map + b.best.map) / 2,
+      12,
+    );
+    await expect(train(several, '--resume', '--seed', '9')).rejects.toThrow(/begin with the seed 5/);
+    const more = await train(several, '--val', manifest, '--resume', '--seeds', '3');
+    expect(more.seeds).toMatchObject([{ seed: 5 }, { seed: 6 }, { seed: 7, step: 2, stopped: 'finished' }]);
+  });
+});
+
+test('spreadOf: mean and sample deviation', () => {
+  // 2, 4, 9: mean 5, squares 9 + 1 + 16 = 26, 26 / 2 = 13
+  expect(spreadOf([2, 4, 9])).toEqual({ mean: 5, std: Math.sqrt(13) });
+  expect(spreadOf([3])).toEqual({ mean: 3, std: null });
+  expect(spreadOf([])).toEqual({ mean: null, std: null });
 });
