@@ -68,11 +68,15 @@ test('what was logged is in the file at once, and files of one second keep their
   expect(readdirSync(folder)).toEqual(['events.out.tfevents.1700000000.rmac', 'events.out.tfevents.1700000001.rmac']);
 });
 
-test('a folder that cannot be written is one clear error', () => {
+test('a folder or file that cannot be written is one clear error', () => {
   const folder = newFolder();
   writeFileSync(join(folder, 'file'), '');
   expect(() => new EventFile(join(folder, 'file'))).toThrow(InputError);
   expect(() => new EventFile(join(folder, 'file'))).toThrow(/Cannot write .*events\.out\.tfevents/);
+  const closed = new EventFile(folder); // as a write that the system refuses
+  closed.close();
+  expect(() => closed.scalar('a', 1, 1)).toThrow(InputError);
+  expect(() => closed.scalar('a', 1, 1)).toThrow(`Cannot write ${closed.path}: EBADF`);
   const readOnly = join(folder, 'read-only');
   mkdirSync(readOnly);
   chmodSync(readOnly, 0o555);
