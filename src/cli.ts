@@ -18,6 +18,7 @@ const commandFiles: string[] = [
   'clean',
   'weights',
   'train',
+  'report',
   'whiten',
   'match',
   'extract',

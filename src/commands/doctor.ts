@@ -42,25 +42,19 @@ async function run(options: DoctorOptions): Promise<void> {
   if (options.arch !== undefined) throw new UsageError('--arch belongs to --kernels.');
   const tf = await import('@tensorflow/tfjs');
   const { default: sharp } = await import('sharp');
-  const { createRequire } = await import('node:module');
-  const require = createRequire(import.meta.url);
-  const versionOf = (path: string) => (require(path) as { version: string }).version;
+  const { versions } = await import('../versions.js');
+  const { node, ...packages } = versions();
   const devices = [await tryDevice('cpu', options.threads)];
   for (const device of ['webgpu', 'cuda', 'tensorflow']) devices.push(probe(device));
   const gflops = convolutionSpeed(tf);
   const threads = options.threads ?? availableParallelism();
   const report = {
-    node: process.version,
+    node,
     platform: `${process.platform}-${process.arch}`,
     cpu: cpus()[0]?.model.trim() ?? 'unknown',
     cores: availableParallelism(),
     memoryGB: Math.round(totalmem() / 1e9),
-    versions: {
-      rmac: versionOf('../../package.json'),
-      tfjs: tf.version_core,
-      onnxruntime: versionOf('onnxruntime-node/package.json'),
-      sharp: sharp.versions.sharp,
-    },
+    versions: { ...packages, sharp: sharp.versions.sharp },
     devices,
     convolution: { shape: '3x3, 512 to 512 channels, 45x34 cells', threads, gflops: Math.round(gflops) },
   };

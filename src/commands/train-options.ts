@@ -5,8 +5,15 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
+import type { RunNotes } from '../train/record-run.js';
 import type { RunFolder } from '../train/run-folder.js';
-import { addCommonOptions, type CommonOptions, interruptSignal, nonNegativeInteger } from './console.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  interruptSignal,
+  nonNegativeInteger,
+  positiveInteger,
+} from './console.js';
 
 export interface TrainOptions extends CommonOptions {
   manifest: string;
@@ -19,6 +26,7 @@ export interface TrainOptions extends CommonOptions {
   dryRun?: boolean;
   maxHours?: number;
   seed?: number;
+  seeds?: number;
 }
 
 /** The trunk that ships with the package: where training starts without `--init`. */
@@ -41,7 +49,12 @@ export function addTrainOptions(
     .option('--resume', 'continue the run from its last checkpoint; begins it if there is none')
     .option('--dry-run', 'say what the run would do and cost, measured on a few images; write nothing')
     .option('--max-hours <h>', 'stop after this time, with a checkpoint', hours)
-    .option('--seed <n>', `seed of ${seeds} (the setting "seed")`, nonNegativeInteger);
+    .option('--seed <n>', `seed of ${seeds} (the setting "seed")`, nonNegativeInteger)
+    .option(
+      '--seeds <n>',
+      'n runs with seeds from that one on, in RUN/seed-N each; mean and deviation',
+      positiveInteger,
+    );
   return addCommonOptions(command);
 }
 
@@ -105,4 +118,12 @@ export function runSignals({ maxHours }: TrainOptions): RunSignals {
   const timeout =
     maxHours === undefined ? undefined : AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.round(maxHours * 3.6e6)));
   return { signal, timeout, either: timeout === undefined ? signal : AbortSignal.any([signal, timeout]) };
+}
+
+/** What every trainer tells `recordRun` of the command. */
+export async function runNotes({ manifest, device, run }: TrainOptions): Promise<RunNotes> {
+  if (device !== 'tensorflow') return { manifest };
+  const { loadTensorflow } = await import('../backend/tensorflow.js');
+  const { tensorflowScalars } = await import('../train/scalar-log.js');
+  return { manifest, scalars: tensorflowScalars(await loadTensorflow(), run) };
 }

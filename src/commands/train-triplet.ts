@@ -10,8 +10,17 @@ import type { RunFolder } from '../train/run-folder.js';
 import type { TripletConfig } from '../train/triplet-config.js';
 import { formatSeconds, printResult, type Progress, say, startProgress } from './console.js';
 import { openEngine } from './open-model.js';
-import { addTrainOptions, initialWeights, runSignals, settingsOf, type TrainOptions } from './train-options.js';
+import {
+  addTrainOptions,
+  initialWeights,
+  runNotes,
+  runSignals,
+  type RunSignals,
+  settingsOf,
+  type TrainOptions,
+} from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
+import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
 
 const words: ReportWords<'map'> = {
   criterion: 'map',
@@ -24,7 +33,7 @@ export function registerTriplet(group: Command): void {
     .command('triplet')
     .description('Fine-tune by the triplet ranking loss (Gordo et al.) with hard triplets mined from random pools.');
   addTrainOptions(command, {
-    contents: 'model.safetensors, best.safetensors, checkpoints/, config.yaml, log.jsonl',
+    contents: 'model.safetensors, best.safetensors, checkpoints/, config.yaml, log.jsonl, events.out.tfevents.*',
     val: 'ground truth (.json) or labelled manifest (.jsonl) for the mAP that picks best.safetensors',
     seeds: 'pools, samples and augmentation',
   })
@@ -39,20 +48,27 @@ Examples:
   rmac train triplet --manifest train.jsonl --run runs/first --init densenet121.safetensors --config small-triplet --dry-run
   rmac train triplet --manifest train.jsonl --run runs/first --init densenet121.safetensors --config small-triplet \\
     --val val.json --set steps=128
-  rmac train triplet --manifest train.jsonl --run runs/first --val val.json --resume`,
+  rmac train triplet --manifest train.jsonl --run runs/first --val val.json --resume
+  rmac train triplet --manifest train.jsonl --run runs/three --val val.json --seeds 3`,
     )
-    .action(run);
+    .action((options: TrainOptions) => trainSeeds(options, { words, run, settings }));
 }
 
-async function run(options: TrainOptions): Promise<void> {
+async function settings(options: TrainOptions, folder?: RunFolder): Promise<TripletConfig> {
+  const { RunFolder } = await import('../train/run-folder.js');
+  const { changeableOnResume, tripletConfigSchema } = await import('../train/triplet-config.js');
+  const rules = { schema: tripletConfigSchema, changeable: changeableOnResume };
+  return settingsOf(options, folder ?? new RunFolder(options.run), rules);
+}
+
+async function run(options: TrainOptions, signals?: RunSignals): Promise<TrainerOutcome> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { assertTriplets } = await import('../train/fit-triplets.js');
   const { readValidation } = await import('../train/measure.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
-  const { changeableOnResume, tripletConfigSchema } = await import('../train/triplet-config.js');
-  const config = await settingsOf(options, folder, { schema: tripletConfigSchema, changeable: changeableOnResume });
+  const config = await settings(options, folder);
   const records = await readManifest(options.manifest);
   assertTriplets(records);
   const { summarizeSet } = await import('../train/dry-run.js');
@@ -63,8 +79,9 @@ async function run(options: TrainOptions): Promise<void> {
     );
   }
   const validation = options.val === undefined ? undefined : await readValidation(options.val);
-  if (options.dryRun === true) await estimate(options, { records, validation, config });
-  else await train(options, { folder, records, validation, config });
+  if (options.dryRun !== true) return train(options, { folder, records, validation, config }, signals);
+  await estimate(options, { records, validation, config });
+  return undefined;
 }
 
 /** Blocks are many small graphs for every image shape; what they may take together stays bounded by the engine. */
@@ -78,15 +95,16 @@ interface Work {
   config: TripletConfig;
 }
 
-async function train(options: TrainOptions, { folder, records, validation, config }: Work & { folder: RunFolder }) {
+async function train(
+  options: TrainOptions,
+  { folder, records, validation, config }: Work & { folder: RunFolder },
+  signals = runSignals(options),
+): Promise<TrainerOutcome> {
   const { measureMap } = await import('../train/measure.js');
   const { runTriplets } = await import('../train/triplet-run.js');
   const startedAt = performance.now();
-  const { signal, timeout, either } = runSignals(options);
+  const { signal, timeout, either } = signals;
   await openEngine(options, graphsOf(config));
-  const { logScalars, tensorflowScalars } = await import('../train/scalar-log.js');
-  const { loadTensorflow } = await import('../backend/tensorflow.js');
-  const scalars = options.device === 'tensorflow' ? tensorflowScalars(await loadTensorflow(), folder.path) : undefined;
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
@@ -102,6 +120,7 @@ async function train(options: TrainOptions, { folder, records, validation, confi
       resume,
       signal,
       timeout,
+      ...(await runNotes(options)),
       onMining: (done, total) => report.working('describe pool', done, total),
       measure: validation === undefined ? undefined : () => measure(validation),
     });
@@ -111,17 +130,15 @@ async function train(options: TrainOptions, { folder, records, validation, confi
         report.close();
         say(miningText(record));
       }
-      if (scalars !== undefined) logScalars(scalars, record);
     }
     summary = report.summary();
   } finally {
-    scalars?.flush();
     report.close();
     model.dispose();
   }
   const { first: firstMap, last: map, ...rest } = summary;
   const result = { run: folder.path, model: folder.model, ...rest, firstMap, map };
-  printResult(result, summaryText(summary, words, folder), options);
+  return { result, text: summaryText(summary, words, folder) };
 }
 
 function miningText(record: MiningRecord): string {

@@ -21,8 +21,13 @@ export interface MiningSummary {
   kept: number;
   /** Mean similarity of a query to its hardest negative. */
   hardestSimilarity: number;
+  /** The triplets with the largest loss, one per query, by image id. */
+  hardest: { query: string; positive: string; negative: string; loss: number }[];
   ms: number;
 }
+
+/** Triplets named in the summary. */
+const named = 4;
 
 /**
  * Mines a random pool of the readable records. Ids found unreadable are added to `unreadable`. Undefined when `stopped` says so
@@ -89,6 +94,7 @@ export async function minePool(
       withLoss: triplets.withLoss,
       kept: triplets.losses.length,
       hardestSimilarity: triplets.hardestSimilarity,
+      hardest: hardestOf(triplets, pool),
       ms: performance.now() - startedAt,
     },
   };
@@ -104,4 +110,21 @@ async function mineWith<T>(table: DescriptorTable, mine: (similarity: Similarity
   } finally {
     engine.dispose();
   }
+}
+
+/** A query's hardest triplet is its first. */
+function hardestOf(
+  { triplets, losses, offsets }: MinedTriplets,
+  pool: readonly ImageRecord[],
+): MiningSummary['hardest'] {
+  return Array.from(offsets.subarray(0, -1))
+    .sort((a, b) => losses[b] - losses[a] || a - b)
+    .slice(0, named)
+    .map((i) => {
+      const [query, positive, negative] = Array.from(
+        triplets.subarray(3 * i, 3 * i + 3),
+        (position) => pool[position].id,
+      );
+      return { query, positive, negative, loss: losses[i] };
+    });
 }

@@ -4,13 +4,17 @@ import type { ImageRecord } from '../data/manifest.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { checkpointFiles } from './checkpoint.js';
 import { type FitRecord, fitTriplets, type FitTripletsOptions, type TripletState } from './fit-triplets.js';
-import { recordRun } from './record-run.js';
+import { contactSheet } from './contact-sheet.js';
+import type { TaggedPicture } from './observe-run.js';
+import { recordRun, type RunNotes } from './record-run.js';
 import type { RunFolder } from './run-folder.js';
 import { loadForTraining } from './starting-model.js';
 import type { TripletConfig } from './triplet-config.js';
 import { readTripletCheckpoint } from './triplet-state.js';
 
-export interface TripletRunOptions extends Pick<FitTripletsOptions, 'resume' | 'onMining' | 'signal' | 'timeout'> {
+export interface TripletRunOptions
+  extends RunNotes,
+    Pick<FitTripletsOptions, 'resume' | 'onMining' | 'signal' | 'timeout'> {
   model: DescriptorModel;
   records: readonly ImageRecord[];
   config: TripletConfig;
@@ -32,12 +36,15 @@ export async function openCheckpoint(
 
 /** `fitTriplets` with its results in `folder`. Yields what it appends to the log; the caller disposes of the model. */
 export function runTriplets(folder: RunFolder, { measure, ...options }: TripletRunOptions): AsyncGenerator<FitRecord> {
-  const { model, config, resume } = options;
+  const { model, records, config, resume, manifest, scalars } = options;
   return recordRun<TripletState, 'map', FitRecord>(folder, {
     model,
     config,
     resumed: resume?.state,
     measure,
+    manifest,
+    scalars,
+    pictures: (record) => minedTriplets(record, records),
     fit: ({ measure: measureAll, ...hooks }) =>
       fitTriplets({
         ...options,
@@ -45,4 +52,15 @@ export function runTriplets(folder: RunFolder, { measure, ...options }: TripletR
         ...(measureAll && { measure: async () => (await measureAll())?.map }),
       }),
   });
+}
+
+/** The hardest triplets of a mining as a picture. */
+async function minedTriplets(log: FitRecord, records: readonly ImageRecord[]): Promise<TaggedPicture[]> {
+  if (log.event !== 'mine' || log.hardest.length === 0) return [];
+  const pathOf = new Map(records.map(({ id, path }) => [id, path]));
+  const rows = log.hardest.map(({ query, positive, negative }): [string, string, string] => {
+    const [q, p, n] = [query, positive, negative].map((id) => pathOf.get(id) as string);
+    return [q, p, n];
+  });
+  return [{ tag: 'mining/hardest', picture: await contactSheet(rows) }];
 }

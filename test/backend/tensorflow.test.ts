@@ -47,10 +47,10 @@ test('updates and measurements become scalars of the summary writer', () => {
   logScalars(log, { event: 'stop', step: 3, reason: 'finished' } as unknown as FitRecord);
   expect(calls).toEqual([
     ['open', 'runs/first'],
-    ['scalar', 'loss', 0.5, 3],
-    ['scalar', 'active', 0.25, 3],
-    ['scalar', 'gradientNorm', 2, 3],
-    ['scalar', 'map', 0.75, 3],
+    ['scalar', 'train/loss', 0.5, 3],
+    ['scalar', 'train/active', 0.25, 3],
+    ['scalar', 'train/gradientNorm', 2, 3],
+    ['scalar', 'validation/map', 0.75, 3],
     ['flush'],
   ]);
 });

@@ -1,13 +1,15 @@
 import { existsSync } from 'node:fs';
 import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { Command } from 'commander';
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { register } from '../../src/commands/train.js';
+import { spreadOf } from '../../src/commands/train-seeds.js';
 import { writeManifest } from '../../src/data/manifest.js';
 import { readModelFile } from '../../src/data/model-file.js';
 import { InputError, UsageError } from '../../src/errors.js';
+import { hasTensorboard, readTensorboard } from '../support/tensorboard.js';
 import { stripedPhotographs, temporaryFolder, tinyModelFile } from '../train/tiny-run.js';
 
 let folder: string;
@@ -49,6 +51,8 @@ interface LogLine {
   msPerStep: number;
   rssBytes: number;
   numTensors: number;
+  manifest?: string;
+  hardest: { query: string; positive: string; negative: string; loss: number }[];
 }
 
 /** Runs `rmac train triplet ... --json`; returns its one object. */
@@ -107,10 +111,12 @@ describe('rmac train triplet', () => {
       '5',
     );
     expect(result).toMatchObject({ run, step: 3, steps: 3, stopped: 'finished', unreadable: 0 });
+    const eventFile = expect.stringMatching(/^events\.out\.tfevents\.\d+\.rmac$/) as string;
     expect((await readdir(run)).sort()).toEqual([
       'best.safetensors',
       'checkpoints',
       'config.yaml',
+      eventFile,
       'log.jsonl',
       'model.safetensors',
     ]);
@@ -124,10 +130,23 @@ describe('rmac train triplet', () => {
     const { meta } = await readModelFile(join(run, 'model.safetensors'));
     expect(meta).toMatchObject({ imageSize: 48, whitening: { dimension: 8 } });
     const log = await logOf(run);
+    expect(log[0]).toMatchObject({ event: 'start', step: 0, seed: 5, versions: { node: process.version } });
+    expect(resolve(run, log[0].manifest as string)).toBe(manifest);
     const measured = log.filter(({ event }) => event === 'measure');
     expect(measured.map(({ step }) => step)).toEqual([0, 3]);
     expect(result).toMatchObject({ firstMap: measured[0].map, map: measured[1].map });
     expect(result.best.map).toBe(Math.max(measured[0].map, measured[1].map));
+    for (const { hardest } of log.filter(({ event }) => event === 'mine')) {
+      expect(hardest.length).toBeGreaterThan(0);
+      const losses = hardest.map(({ loss }) => loss);
+      expect(losses).toEqual(losses.toSorted((a, b) => b - a));
+      expect(new Set(hardest.map(({ query }) => query)).size).toBe(hardest.length);
+      for (const { query, positive, negative } of hardest) {
+        expect(positive).not.toBe(query);
+        expect(positive.slice(0, 2)).toBe(query.slice(0, 2)); // ids are landmark/photograph
+        expect(negative.slice(0, 2)).not.toBe(query.slice(0, 2));
+      }
+    }
     for (const { loss, msPerStep, rssBytes, numTensors } of log.filter(({ event }) => event === 'update')) {
       for (const value of [loss, msPerStep, rssBytes, numTensors]) expect(value).toBeGreaterThan(0);
     }
@@ -153,6 +172,27 @@ describe('rmac train triplet', () => {
     expect(await sameBytes(join(killed, 'model.safetensors'), join(whole, 'model.safetensors'))).toBe(true);
     const steps = (log: LogLine[]) => log.map(({ event, step, loss }) => [event, step, loss]);
     expect(steps(await logOf(killed))).toEqual(steps(await logOf(whole)));
+  });
+
+  test.skipIf(!hasTensorboard)('TensorBoard shows numbers, weights and mined triplets, across a resume', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    await train(run, '--val', manifest);
+    await train(run, '--val', manifest, '--resume', '--set', 'steps=4');
+    const log = await logOf(run);
+    const { scalars, histograms, images } = readTensorboard(run);
+    const steps = (tag: string) => scalars[tag].map(([step]) => step);
+    for (const name of ['loss', 'active', 'hardestSimilarity', 'learningRate', 'gradientNorm', 'imagesPerSecond']) {
+      expect(steps(`train/${name}`), name).toEqual([1, 2, 3, 4]);
+    }
+    const measured = log.filter(({ event }) => event === 'measure');
+    expect(scalars['validation/map']).toEqual(measured.map(({ step, map }) => [step, Math.fround(map)]));
+    expect(steps('train/weightNorm')).toEqual([0, 1, 2, 3, 4]);
+    const kernels = Object.keys(histograms);
+    expect(kernels.length).toBeGreaterThan(0);
+    for (const tag of kernels) expect(tag).toMatch(/^weights\/.*kernel$/);
+    expect(histograms[kernels[0]].map(([step]) => step)).toEqual([0, 1, 2, 3, 4]);
+    const mined = log.filter(({ event }) => event === 'mine').map(({ step }) => step);
+    expect(images['mining/hardest'].map(([step]) => step)).toEqual(mined);
   });
 
   test('killed between the last checkpoint and model.safetensors, --resume writes that model', async () => {
@@ -230,4 +270,50 @@ describe('rmac train triplet', () => {
       /image "l\d\/p\d", which the manifest lacks/,
     );
   });
+
+  test('--seeds: a run per seed as if alone, mean and deviation; Ctrl-C stops all, and --resume needs no setting again', async () => {
+    const base = await temporaryFolder();
+    const [alone, several] = [join(base, 'alone'), join(base, 'several')];
+    const settings = ['--val', manifest, '--set', 'steps=2', '--set', 'augmentation.flip=true'];
+    await train(alone, ...settings, '--seed', '6');
+    vi.spyOn(process.stderr, 'write').mockImplementation((text) => {
+      if (String(text).startsWith('update 1/')) process.emit('SIGINT');
+      return true;
+    });
+    const stopped = await train(several, ...settings, '--seed', '5', '--seeds', '2');
+    expect(stopped).toMatchObject({ finished: 0, map: { mean: null, std: null } });
+    expect(stopped.seeds).toMatchObject([
+      { seed: 5, step: 1, stopped: 'interrupted' },
+      { seed: 6, step: 0 },
+    ]);
+    vi.spyOn(process.stderr, 'write').mockReturnValue(true);
+    await expect(train(several, '--seeds', '2')).rejects.toThrow(/holds a run per seed \(seed-5\)/);
+    await expect(train(several)).rejects.toThrow(/holds a run per seed/);
+    const result = await train(several, '--val', manifest, '--resume');
+    expect(await sameBytes(join(several, 'seed-6', 'model.safetensors'), join(alone, 'model.safetensors'))).toBe(true);
+    expect(await sameBytes(join(several, 'seed-5', 'model.safetensors'), join(alone, 'model.safetensors'))).toBe(false);
+    const [a, b] = result.seeds as { seed: number; map: number; best: { map: number } }[];
+    expect([a.seed, b.seed]).toEqual([5, 6]);
+    const logged = (await logOf(alone)).filter(({ event }) => event === 'measure').at(-1);
+    expect(b.map).toBe(logged?.map);
+    expect(result).toMatchObject({ run: several, finished: 2 });
+    // Of two values the sample deviation is |a - b| / sqrt(2).
+    const { mean, std } = (result as unknown as { map: { mean: number; std: number } }).map;
+    expect(mean).toBeCloseTo((a.map + b.map) / 2, 12);
+    expect(std).toBeCloseTo(Math.abs(a.map - b.map) / Math.SQRT2, 12);
+    expect((result.best as unknown as { map: { mean: number } }).map.mean).toBeCloseTo(
+      (a.best.map + b.best.map) / 2,
+      12,
+    );
+    await expect(train(several, '--resume', '--seed', '9')).rejects.toThrow(/begin with the seed 5/);
+    const more = await train(several, '--val', manifest, '--resume', '--seeds', '3');
+    expect(more.seeds).toMatchObject([{ seed: 5 }, { seed: 6 }, { seed: 7, step: 2, stopped: 'finished' }]);
+  });
+});
+
+test('spreadOf: mean and sample deviation', () => {
+  // 2, 4, 9: mean 5, squares 9 + 1 + 16 = 26, 26 / 2 = 13
+  expect(spreadOf([2, 4, 9])).toEqual({ mean: 5, std: Math.sqrt(13) });
+  expect(spreadOf([3])).toEqual({ mean: 3, std: null });
+  expect(spreadOf([])).toEqual({ mean: null, std: null });
 });

@@ -73,10 +73,10 @@ describe('lineChartSvg', () => {
         .exec(svg)?.[1]
         .split(' ')
         .map((point) => point.split(',').map(Number)) ?? [];
-    // x ticks 0 to 30 over [56, 624]; y ticks 0.5 to 0.8 over [268, 16]
+    // x ticks 0 to 30 over [72, 624]; y ticks 0.5 to 0.8 over [268, 16]
     expect(points).toEqual([
-      [56, 268],
-      [245.3, 184],
+      [72, 268],
+      [256, 184],
       [624, 16],
     ]);
     expect(svg).toContain('>0.6</text>');

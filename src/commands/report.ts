@@ -1,0 +1,129 @@
+/** @file `rmac report`: one HTML page of a training run. */
+import { existsSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import type { Command } from 'commander';
+import { InputError } from '../errors.js';
+import type { ImageRecord } from '../data/manifest.js';
+import type { ReportBlock } from '../retrieval/report.js';
+import type { RunFolder } from '../train/run-folder.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  interruptSignal,
+  positiveInteger,
+  printResult,
+  say,
+  startProgress,
+} from './console.js';
+import { openEngine } from './open-model.js';
+
+interface ReportOptions extends CommonOptions {
+  out?: string;
+  overwrite?: boolean;
+  manifest?: string;
+  init?: string;
+  neurons: number;
+  images: number;
+}
+
+export function register(program: Command): void {
+  const command = program
+    .command('report')
+    .description('Write one HTML page of a training run: curves, best model, hardest triplets, settings.')
+    .argument('<run>', 'run folder of "rmac train"; it may be unfinished')
+    .option('--out <file>', 'the page (default: report.html in the run folder)')
+    .option('--overwrite', 'replace an existing page')
+    .option('--manifest <file>', 'manifest of the training images, for pictures (default: the one the run names)')
+    .option('--init <file>', 'the model that training started from: shows what excites single neurons before and after')
+    .option('--neurons <n>', 'neurons to show with --init', positiveInteger, 4)
+    .option('--images <n>', 'images that are searched for them, evenly from the manifest', positiveInteger, 200);
+  addCommonOptions(command)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  rmac report runs/first
+  rmac report runs/first --init densenet121.safetensors --out first.html --overwrite`,
+    )
+    .action(run);
+}
+
+async function run(path: string, options: ReportOptions): Promise<void> {
+  const { RunFolder } = await import('../train/run-folder.js');
+  const { readRun, runReport } = await import('../train/run-report.js');
+  const { assertWritable, writeFileAtomic } = await import('../data/files.js');
+  const folder = new RunFolder(path);
+  const contents = await readRun(folder);
+  const out = options.out ?? join(path, 'report.html');
+  assertWritable(out, options);
+  const records = await recordsOf(options, path, contents.manifest);
+  const neurons =
+    options.init === undefined ? undefined : await describeNeurons(options, folder, { records, contents });
+  const html = await runReport(contents, {
+    title: `Training run ${basename(resolve(path))}`,
+    records: records && new Map(records.map((record) => [record.id, record])),
+    neurons,
+  });
+  await writeFileAtomic(out, html, options);
+  const { step, stopped, criterion, first, last, best, unreadable, problems } = contents;
+  const measured = criterion === undefined ? {} : { criterion, first, last, best };
+  const result = { run: path, report: out, step, stopped, ...measured, unreadable: unreadable.length, problems };
+  for (const problem of problems) say(problem);
+  printResult(result, out, options);
+}
+
+/** The training images; undefined where the manifest that the run names is not there any more. */
+async function recordsOf(
+  { manifest }: ReportOptions,
+  folder: string,
+  named: string | undefined,
+): Promise<ImageRecord[] | undefined> {
+  const { readManifest } = await import('../data/manifest.js');
+  if (manifest !== undefined) return readManifest(manifest);
+  if (named === undefined) return undefined;
+  const file = join(folder, named);
+  if (existsSync(file)) return readManifest(file);
+  say(`${file}, the manifest of the run, is missing; --manifest FILE shows pictures.`);
+  return undefined;
+}
+
+async function describeNeurons(
+  { init, neurons, images, ...options }: ReportOptions,
+  folder: RunFolder,
+  { records, contents }: { records: ImageRecord[] | undefined; contents: { config: Record<string, unknown> } },
+): Promise<ReportBlock[]> {
+  if (records === undefined) throw new InputError('--init needs the training images too: --manifest FILE.');
+  const trained = [folder.best, folder.model].find((file) => existsSync(file));
+  if (trained === undefined) throw new InputError(`${folder.path} has no model yet; leave --init out.`);
+  const { loadModel } = await import('../data/model-file.js');
+  const { changedNeurons, neuronBlocks } = await import('../train/neuron-patches.js');
+  await openEngine(options);
+  const before = await loadModel(init as string);
+  try {
+    const after = await loadModel(trained);
+    try {
+      const { stride } = after;
+      const { cropSize, imageSize = cropSize } = contents.config;
+      const size = typeof imageSize === 'number' ? imageSize : (after.meta.imageSize ?? 320);
+      const searched = evenly(records, images);
+      const progress = startProgress('search images', searched.length);
+      const changes = await changedNeurons({ before, after }, searched, {
+        imageSize: size,
+        neurons,
+        signal: interruptSignal(),
+        onProgress: (done) => progress.update(done),
+      }).finally(() => progress.stop());
+      return await neuronBlocks(changes, searched, { imageSize: size, stride });
+    } finally {
+      after.dispose();
+    }
+  } finally {
+    before.dispose();
+  }
+}
+
+/** At most `count` of the items, spread over all. */
+function evenly<T>(items: readonly T[], count: number): T[] {
+  if (items.length <= count) return [...items];
+  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]);
+}
