@@ -5,6 +5,7 @@ export { type Box, type ImageRecord, readManifest, writeManifest } from './data/
 export { loadModel, saveModel } from './data/model-file.js';
 export { InputError, UsageError } from './errors.js';
 export { exportOnnx, verifyOnnx } from './export/onnx.js';
+export { crossEntropy } from './losses/cross-entropy.js';
 export { tripletLoss } from './losses/triplet.js';
 export { architectures, defaultMeta, initialWeights } from './models/architectures.js';
 export { DescriptorModel } from './models/descriptor.js';
@@ -21,6 +22,9 @@ export { evaluateDescriptors } from './retrieval/evaluate.js';
 export { type GroundTruth, labelsGroundTruth, readGroundTruth } from './retrieval/ground-truth.js';
 export { learnWhitening } from './retrieval/learn-whitening.js';
 export { encodeNpy, parseNpy } from './retrieval/npy.js';
+export { type ClassifyConfig, classifyConfigSchema } from './train/classify-config.js';
+export { ClassifierHead, headLayout, initialHead } from './train/classifier-head.js';
+export { fitClassifier } from './train/fit-classifier.js';
 export { fitTriplets } from './train/fit-triplets.js';
 export { mineTriplets } from './train/mining.js';
 export { type TripletConfig, tripletConfigSchema } from './train/triplet-config.js';

@@ -33,6 +33,8 @@ export interface RgbImage {
 export interface ImageSizing {
   /** The longer side becomes this many pixels, the shorter one follows, rounded; 'none' keeps the size. */
   longest: number | 'none';
+  /** With `longest: 'none'`: the shorter side becomes this many pixels, the longer one follows. */
+  shortest?: number;
   /** Enlarge images smaller than `longest`. Default true. */
   upscale?: boolean;
   /** Both sides become the nearest multiple of this, at least one; may bend the aspect by half of it. Default 1. */
@@ -108,9 +110,10 @@ export function toTensor({ data, width, height }: RgbImage): tf.Tensor4D {
 export function resizedSides(
   width: number,
   height: number,
-  { longest, upscale = true, multipleOf = 1 }: ImageSizing,
+  { longest, shortest, upscale = true, multipleOf = 1 }: ImageSizing,
 ): { width: number; height: number } {
-  const wanted = longest === 'none' ? 1 : longest / Math.max(width, height);
+  const unsized = shortest === undefined ? 1 : shortest / Math.min(width, height);
+  const wanted = longest === 'none' ? unsized : longest / Math.max(width, height);
   const scale = upscale ? wanted : Math.min(1, wanted);
   const snap = (side: number) => Math.max(1, Math.round((side * scale) / multipleOf)) * multipleOf;
   return { width: snap(width), height: snap(height) };
@@ -136,6 +139,11 @@ async function decode(
     ({ width, height } = part);
   }
   const target = resizedSides(width, height, sizing);
+  if (sizing.shortest !== undefined && target.width * target.height > maxPixels) {
+    throw new InputError(
+      `${name}: ${width}x${height} px is too long for a shorter side of ${sizing.shortest} px: that gives ${target.width}x${target.height}.`,
+    );
+  }
   if (target.width !== width || target.height !== height) {
     const kernel = sizing.kernel ?? 'lanczos3';
     input.resize(target.width, target.height, { fit: 'fill', kernel, fastShrinkOnLoad: false });

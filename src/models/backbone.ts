@@ -183,7 +183,8 @@ function convolve(x: tf.Tensor4D, kernel: tf.Tensor4D, layer: ConvLayer): tf.Ten
   return tf.concat(maps, 3);
 }
 
-function explicitPadding(
+/** A window's padding on this map as tfjs takes it. */
+export function explicitPadding(
   layer: WindowLayer,
   x: tf.Tensor4D,
 ): 'valid' | [[0, 0], [number, number], [number, number], [0, 0]] {

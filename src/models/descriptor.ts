@@ -139,6 +139,11 @@ export class DescriptorModel {
     return tf.tidy(() => this.pool(this.backbone.run(x, { from: this.frozenStages(freeze) }), imageSize));
   }
 
+  /** The rest of `featureMap` on what `prefix` gave. */
+  mapFromPrefix(x: tf.Tensor4D, freeze: string): tf.Tensor4D {
+    return tf.tidy(() => this.backbone.run(x, { from: this.frozenStages(freeze) }));
+  }
+
   /**
    * `describeFromPrefix` as functions to be applied one after the other, each with its variables: blocks of the trunk that take little
    * memory to backpropagate one at a time, then pooling and whitening.
@@ -155,6 +160,11 @@ export class DescriptorModel {
   /** Variables that train when `freeze` is frozen: those of the later stages and of the tail. */
   trainable(freeze: string): Map<string, tf.Variable> {
     return new Map([...this.backbone.variablesFrom(this.frozenStages(freeze)), ...this.tail]);
+  }
+
+  /** Of these, those of the trunk. */
+  trainableTrunk(freeze: string): Map<string, tf.Variable> {
+    return this.backbone.variablesFrom(this.frozenStages(freeze));
   }
 
   /** All weights by name, read from the device. Trained values as they are now. */

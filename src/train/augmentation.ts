@@ -58,9 +58,14 @@ export function applyView(image: RgbImage, view: View, stride: number): RgbImage
     view.zoom === 1 ? side : Math.min(side, Math.max(stride, Math.round(side / view.zoom / stride) * stride));
   const width = windowSide(image.width);
   const height = windowSide(image.height);
+  if (!view.flip && isReusable(view)) return image;
+  return cutWindow(image, view, { width, height });
+}
+
+/** The view's window of `width` x `height` px, which must fit into the image, with its mirror and colours. */
+export function cutWindow(image: RgbImage, view: View, { width, height }: { width: number; height: number }): RgbImage {
   const left = Math.floor(view.left * (image.width - width));
   const top = Math.floor(view.top * (image.height - height));
-  if (!view.flip && isReusable(view)) return image;
   const data = new Uint8Array(width * height * 3);
   const tables = view.gains.map((gain) =>
     Uint8ClampedArray.from({ length: 256 }, (_, value) => Math.round(value * gain)),
