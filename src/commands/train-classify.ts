@@ -7,8 +7,17 @@ import type { ClassifierStart } from '../train/classify-run.js';
 import type { RunFolder } from '../train/run-folder.js';
 import { formatSeconds, printResult, say } from './console.js';
 import { openEngine } from './open-model.js';
-import { addTrainOptions, initialWeights, runSignals, settingsOf, type TrainOptions } from './train-options.js';
+import {
+  addTrainOptions,
+  initialWeights,
+  runNotes,
+  type RunSignals,
+  runSignals,
+  settingsOf,
+  type TrainOptions,
+} from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
+import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
 
 interface ClassifyOptions extends TrainOptions {
   classifier?: string;
@@ -29,7 +38,7 @@ export function registerClassify(group: Command): void {
     .description('Fine-tune by classification of the landmarks (Gordo et al.), on crops of random scale and place.');
   addTrainOptions(command, {
     contents:
-      'model.safetensors, best.safetensors (descriptor models), classifier.safetensors, best-classifier.safetensors, checkpoints/, config.yaml, log.jsonl',
+      'model.safetensors, best.safetensors (descriptor models), classifier.safetensors, best-classifier.safetensors, checkpoints/, config.yaml, log.jsonl, events.out.tfevents.*',
     val: 'labelled manifest (.jsonl) for top-1 and top-5; top-1 picks best.safetensors',
     seeds: 'head, order, crops and dropout',
   })
@@ -49,7 +58,7 @@ Examples:
   rmac train classify --manifest train.jsonl --run runs/classes --val val.jsonl --resume
   rmac train triplet --manifest train.jsonl --run runs/triplets --init runs/classes/best.safetensors`,
     )
-    .action(run);
+    .action((options: ClassifyOptions) => trainSeeds(options, { words, run, settings }));
 }
 
 interface Work {
@@ -59,14 +68,21 @@ interface Work {
   config: ClassifyConfig;
 }
 
-async function run(options: ClassifyOptions): Promise<void> {
+async function settings(options: ClassifyOptions, folder?: RunFolder): Promise<ClassifyConfig> {
+  const { RunFolder } = await import('../train/run-folder.js');
+  const { changeableOnResume, classifyConfigSchema } = await import('../train/classify-config.js');
+  const rules = { schema: classifyConfigSchema, changeable: changeableOnResume };
+  return settingsOf(options, folder ?? new RunFolder(options.run), rules);
+}
+
+async function run(options: ClassifyOptions, signals?: RunSignals): Promise<TrainerOutcome> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { classesOf, labelsOf } = await import('../train/classes.js');
-  const { assertSides, changeableOnResume, classifyConfigSchema } = await import('../train/classify-config.js');
+  const { assertSides } = await import('../train/classify-config.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
-  const config = await settingsOf(options, folder, { schema: classifyConfigSchema, changeable: changeableOnResume });
+  const config = await settings(options, folder);
   assertSides(config);
   const records = await readManifest(options.manifest);
   const classes = classesOf(records);
@@ -76,16 +92,21 @@ async function run(options: ClassifyOptions): Promise<void> {
     validation = { records: measured, labels: labelsOf(measured, classes, options.val) };
   }
   const work = { records, classes, validation, config };
-  if (options.dryRun === true) await estimate(options, work);
-  else await train(options, folder, work);
+  if (options.dryRun !== true) return train(options, { folder, work }, signals);
+  await estimate(options, work);
+  return undefined;
 }
 
-async function train(options: ClassifyOptions, folder: RunFolder, work: Work) {
+async function train(
+  options: ClassifyOptions,
+  { folder, work }: { folder: RunFolder; work: Work },
+  signals = runSignals(options),
+): Promise<TrainerOutcome> {
   const { measureClasses } = await import('../train/measure-classes.js');
   const { runClassifier } = await import('../train/classify-run.js');
   const { records, validation, config } = work;
   const startedAt = performance.now();
-  const { signal, timeout, either } = runSignals(options);
+  const { signal, timeout, either } = signals;
   await openEngine(options);
   const { model, head, random, resume } = await openStart(options, folder, work);
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
@@ -101,6 +122,7 @@ async function train(options: ClassifyOptions, folder: RunFolder, work: Work) {
       resume,
       signal,
       timeout,
+      ...(await runNotes(options)),
       ...(validation && {
         measure: async () => {
           const measured = await measureClasses({ model, head }, validation, {
@@ -123,7 +145,7 @@ async function train(options: ClassifyOptions, folder: RunFolder, work: Work) {
   const { first: firstTop1, last: top1, ...rest } = summary;
   const { classes } = head.layout;
   const result = { run: folder.path, model: folder.model, classes: classes.length, ...rest, firstTop1, top1, top5 };
-  printResult(result, summaryText(summary, words, folder), options);
+  return { result, text: summaryText(summary, words, folder) };
 }
 
 /** Trunk and head to train, and the state to continue from. */

@@ -14,7 +14,7 @@ import type { ClassifyConfig } from './classify-config.js';
 import { type ClassifyRecord, type ClassifyState, fitClassifier, type FitClassifierOptions } from './fit-classifier.js';
 import type { ClassAccuracy } from './measure-classes.js';
 import { type RandomState, RandomStream } from './random.js';
-import { recordRun } from './record-run.js';
+import { recordRun, type RunNotes } from './record-run.js';
 import type { RunFolder } from './run-folder.js';
 
 const count = z.int().min(0);
@@ -73,20 +73,25 @@ export function runClassifier(
     model,
     head,
     measure,
+    manifest,
+    scalars,
     ...options
-  }: Pick<FitClassifierOptions, 'resume' | 'random' | 'signal' | 'timeout'> & {
-    model: DescriptorModel;
-    head: ClassifierHead;
-    records: readonly ImageRecord[];
-    config: ClassifyConfig;
-    measure?: () => Promise<ClassAccuracy | undefined>;
-  },
+  }: RunNotes &
+    Pick<FitClassifierOptions, 'resume' | 'random' | 'signal' | 'timeout'> & {
+      model: DescriptorModel;
+      head: ClassifierHead;
+      records: readonly ImageRecord[];
+      config: ClassifyConfig;
+      measure?: () => Promise<ClassAccuracy | undefined>;
+    },
 ): AsyncGenerator<ClassifyRecord> {
   return recordRun<ClassifyState, 'top1', ClassifyRecord>(folder, {
     model,
     config: options.config,
     resumed: options.resume?.state,
     measure,
+    manifest,
+    scalars,
     files: async () => new Map([[classifierFile, encodeClassifier(head.layout, await head.toArrays())]]),
     fit: (hooks) => fitClassifier({ ...options, ...hooks, model, head }),
   });

@@ -76,7 +76,9 @@ describe('rmac train classify', () => {
     const result = await train(run, '--val', manifest);
     expect(result).toMatchObject({ classes: 3, step: 3, stopped: 'finished', unreadable: 0, top5: 1 });
     expect(result.stderr).toMatch(/whitening was learned .* left out/);
-    expect((await readdir(run)).sort()).toEqual([...files, 'checkpoints', 'config.yaml', 'log.jsonl'].sort());
+    const left = (await readdir(run)).filter((name) => !name.startsWith('events.out.tfevents.'));
+    expect(left.sort()).toEqual([...files, 'checkpoints', 'config.yaml', 'log.jsonl'].sort());
+    expect(await readdir(run)).toHaveLength(left.length + 1);
     const { meta, weights } = await readModelFile(join(run, 'best.safetensors'));
     expect(meta.whitening).toBeUndefined();
     expect([...weights.keys()].filter((name) => name.startsWith('classifier'))).toEqual([]);
@@ -103,6 +105,17 @@ describe('rmac train classify', () => {
     const settings = ['steps=1', 'tripletsPerStep=1', 'imageSize=48'].flatMap((setting) => ['--set', setting]);
     const best = join(run, 'best.safetensors');
     await runCommand(register, ...triplets, '--init', best, '--threads', '2', '--json', ...settings);
+  });
+
+  test('--seeds trains a classifier per seed as if alone and gives mean and deviation of top-1', async () => {
+    const base = await temporaryFolder();
+    const [alone, several] = [join(base, 'alone'), join(base, 'several')];
+    await train(alone, '--val', manifest, '--seed', '3');
+    const result = await train(several, '--val', manifest, '--seed', '2', '--seeds', '2');
+    expect(result).toMatchObject({ finished: 2, seeds: [{ seed: 2 }, { seed: 3 }] });
+    for (const file of files) expect(await sameBytes(join(several, 'seed-3', file), join(alone, file))).toBe(true);
+    const [a, b] = result.seeds as { top1: number }[];
+    expect((result.top1 as { mean: number }).mean).toBeCloseTo((a.top1 + b.top1) / 2, 12);
   });
 
   test('killed with SIGKILL wherever it is, and resumed each time, it ends with the same bytes', async () => {
