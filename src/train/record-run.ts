@@ -1,14 +1,14 @@
 /** @file A trainer's loop with everything that it leaves in a run folder: configuration, log, checkpoints, last and best model. */
 import { join } from 'node:path';
 import { writeFileAtomic } from '../data/files.js';
-import { encodeModel, saveModel } from '../data/model-file.js';
-import type { DescriptorModel } from '../models/descriptor.js';
+import { encodeModel, saveModel, type StorableModel } from '../data/model-file.js';
 import { writeCheckpoint } from './checkpoint.js';
 import type { LoopHooks } from './loop.js';
 import type { RunFolder } from './run-folder.js';
 
 export interface RecordedRun<State extends { step: number }, Criterion extends string, Log> {
-  model: DescriptorModel;
+  /** What the run's model files hold, as it is now. */
+  model: StorableModel;
   config: Readonly<Record<string, unknown>> & { keepCheckpoints: number };
   /** The state of the checkpoint that the run continues from. */
   resumed: State | undefined;
