@@ -39,7 +39,8 @@ stops with a checkpoint; --resume continues exactly.
 
 Examples:
   rmac train rpn --manifest cleaned/clean.jsonl --run runs/rpn --init runs/first/best.safetensors --config small-rpn --dry-run
-  rmac train rpn --manifest cleaned/clean.jsonl --run runs/rpn --init runs/first/best.safetensors --config small-rpn`,
+  rmac train rpn --manifest cleaned/clean.jsonl --run runs/rpn --init runs/first/best.safetensors --config small-rpn
+  rmac evaluate --protocol labels --manifest val.jsonl --model runs/rpn/model.safetensors --regions rpn:64`,
     )
     .action(run);
 }
