@@ -37,7 +37,7 @@ export type PoolingKind = (typeof poolingKinds)[number];
 
 /** A region proposal network over the map: its anchors (src/rpn/anchors.ts) and the channels of its 3x3 convolution. */
 export interface RpnMeta {
-  anchors: { base: number; scales: number[]; ratios: number[] };
+  anchors: { base: number; scales: number[]; ratios: number[]; clip: boolean };
   channels: number;
 }
 
@@ -91,7 +91,7 @@ const poolingSchema = z.strictObject({
 const positives = z.array(z.number().positive()).min(1).max(32);
 
 const rpnSchema = z.strictObject({
-  anchors: z.strictObject({ base: z.number().positive(), scales: positives, ratios: positives }),
+  anchors: z.strictObject({ base: z.number().positive(), scales: positives, ratios: positives, clip: z.boolean() }),
   channels: z.int().min(1),
 });
 

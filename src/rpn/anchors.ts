@@ -2,10 +2,11 @@
  * @file Anchors of a region proposal network (Ren et al. 2015, section 3.1.1): the same boxes around every cell of the map.
  *
  * Landmark boxes are nearly as large as the image, unlike the objects of PASCAL VOC: of anchors of that size hardly one lies
- * inside the image, and the rule of Faster R-CNN (anchors that cross the border do not train) would leave nothing to learn
- * from. So they are kept, and cut to the image before they are compared with a box; `insideImage` is the other rule.
+ * inside the image, and by the rule of Faster R-CNN (anchors that cross the border do not train) only the small ones would learn.
+ * So they are kept and cut to the image (`clip`): a box that fills the image is then an anchor as it is. `insideImage` is the
+ * other rule.
  */
-import type { BoxRows, ImageSides } from './box-rows.js';
+import { type BoxRows, clipRows, type ImageSides } from './box-rows.js';
 
 export interface AnchorOptions {
   /** Side of the square that ratios are rounded on, px. py-faster-rcnn: 16 whatever the stride. */
@@ -14,10 +15,20 @@ export interface AnchorOptions {
   scales: readonly number[];
   /** Height / width. */
   ratios: readonly number[];
+  /**
+   * Anchors are cut to the image, both where they are compared with a box and as what a box is relative to. Deltas of whole anchors
+   * that stick out would depend on where the image ends, too.
+   */
+  clip: boolean;
 }
 
 /** Ren et al.: squares of 128, 256 and 512 px, and as large boxes twice as wide and twice as high. */
-export const fasterRcnnAnchors: Readonly<AnchorOptions> = { base: 16, scales: [8, 16, 32], ratios: [0.5, 1, 2] };
+export const fasterRcnnAnchors: Readonly<AnchorOptions> = {
+  base: 16,
+  scales: [8, 16, 32],
+  ratios: [0.5, 1, 2],
+  clip: false,
+};
 
 /**
  * Anchors for landmarks in images whose longer side is `imageSize` px: squares of 0.25 to 1 times that side in steps of 1.6,
@@ -25,7 +36,11 @@ export const fasterRcnnAnchors: Readonly<AnchorOptions> = { base: 16, scales: [8
  * say "various sizes and aspect ratios" without numbers.
  */
 export function landmarkAnchors(imageSize: number, shares: readonly number[] = [0.25, 0.4, 0.63, 1]): AnchorOptions {
-  return { ...fasterRcnnAnchors, scales: shares.map((share) => (share * imageSize) / fasterRcnnAnchors.base) };
+  return {
+    ...fasterRcnnAnchors,
+    clip: true,
+    scales: shares.map((share) => (share * imageSize) / fasterRcnnAnchors.base),
+  };
 }
 
 /** Anchors per cell. */
@@ -62,6 +77,12 @@ export function anchorGrid(map: ImageSides, stride: number, options: AnchorOptio
     }
   }
   return rows;
+}
+
+/** The anchors of an image's map: `anchorGrid`, cut to the image where the options say so. */
+export function imageAnchors(map: ImageSides, stride: number, options: AnchorOptions, image: ImageSides): Float32Array {
+  const rows = anchorGrid(map, stride, options);
+  return options.clip ? clipRows(rows, image) : rows;
 }
 
 /** 1 for each row that lies inside the image with at most `allowedBorder` px outside. */

@@ -1,6 +1,6 @@
 /** @file Proposals of an image from its map. */
 import * as tf from '@tensorflow/tfjs';
-import { anchorGrid } from './anchors.js';
+import { imageAnchors } from './anchors.js';
 import type { ImageSides } from './box-rows.js';
 import type { RpnHead } from './head.js';
 import { type ProposalOptions, type Proposals, selectProposals } from './proposals.js';
@@ -12,7 +12,7 @@ export function propose(
   { image, stride, ...options }: ProposalOptions & { image: ImageSides; stride: number },
 ): Proposals {
   const [, height, width] = map.shape;
-  const anchors = anchorGrid({ height, width }, stride, head.meta.anchors);
+  const anchors = imageAnchors({ height, width }, stride, head.meta.anchors, image);
   const count = anchors.length / 4;
   // Concatenated, so that scores and deltas are one run of the engine.
   const values = tf.tidy(() => {

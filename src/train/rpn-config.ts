@@ -24,7 +24,7 @@ export const rpnConfigSchema = z.strictObject({
   anchorShares: severalPositive.default([0.25, 0.4, 0.63, 1]),
   /** Height / width of the anchors. */
   anchorRatios: severalPositive.default([0.5, 1, 2]),
-  /** Anchors that cross the image's border: `clip` = compared as cut to the image, `drop` = not trained on (FR). */
+  /** Anchors that cross the image's border: `clip` = cut to the image, `drop` = left whole and not trained on (FR). */
   border: oneOf(['clip', 'drop']).default('clip'),
   /** Channels of the 3x3 convolution. FR: 512 over VGG-16, 256 over ZF. */
   channels: wholeNumber(1).default(512),

@@ -42,7 +42,7 @@ export async function newRpn(init: string, config: RpnConfig): Promise<RpnStart>
   const model = createModel(init, { ...meta, imageSize: config.imageSize }, weights);
   const { base, scales } = landmarkAnchors(config.imageSize, config.anchorShares);
   const rpn: RpnMeta = {
-    anchors: { base, scales: [...scales], ratios: config.anchorRatios },
+    anchors: { base, scales: [...scales], ratios: config.anchorRatios, clip: config.border === 'clip' },
     channels: config.channels,
   };
   const random = new RandomStream(config.seed);

@@ -1,9 +1,8 @@
 /** @file The gradient of a region proposal network's loss on one image. */
 import * as tf from '@tensorflow/tfjs';
 import { rpnLoss } from '../losses/rpn.js';
-import { anchorGrid, insideImage } from '../rpn/anchors.js';
+import { imageAnchors, insideImage } from '../rpn/anchors.js';
 import { encodeBoxes } from '../rpn/box-coder.js';
-import { clipRows } from '../rpn/box-rows.js';
 import type { RpnHead } from '../rpn/head.js';
 import { matchAnchors } from '../rpn/matcher.js';
 import { type Draws, sampleAnchors } from '../rpn/sampler.js';
@@ -14,7 +13,7 @@ import type { RpnConfig } from './rpn-config.js';
 
 export type RpnTargetSettings = Pick<
   RpnConfig,
-  'border' | 'anchorsPerImage' | 'positivesPerImage' | 'negativeOverlap' | 'positiveOverlap'
+  'anchorsPerImage' | 'positivesPerImage' | 'negativeOverlap' | 'positiveOverlap'
 >;
 
 export interface SampledTargets {
@@ -24,14 +23,14 @@ export interface SampledTargets {
   labels: Float32Array;
   /** 0 for padding. */
   weights: Float32Array;
-  /** [anchorsPerImage, 4] */
+  /** [anchorsPerImage, 4] from positives to the box, 0 elsewhere. */
   deltas: Float32Array;
   positives: number;
 }
 
 /**
- * What an image's anchors are to learn, in arrays of the same length for every image. Overlaps are those of anchors cut to the
- * image, but deltas are relative to whole anchors: the network cannot see from a cell where the image ends.
+ * What an image's anchors are to learn, in arrays of the same length for every image. Anchors that are not cut to the image and cross
+ * its border do not train.
  */
 export function sampleTargets(
   { shape, image, box }: Pick<BoxedMap, 'shape' | 'image' | 'box'>,
@@ -39,12 +38,11 @@ export function sampleTargets(
   settings: RpnTargetSettings,
   random: Draws,
 ): SampledTargets {
-  const anchors = anchorGrid({ height: shape[1], width: shape[2] }, stride, options);
-  const dropped = settings.border === 'drop';
-  const { labels: all } = matchAnchors(dropped ? anchors : clipRows(anchors, image), box, {
+  const anchors = imageAnchors({ height: shape[1], width: shape[2] }, stride, options, image);
+  const { labels: all } = matchAnchors(anchors, box, {
     low: settings.negativeOverlap,
     high: settings.positiveOverlap,
-    ...(dropped && { usable: insideImage(anchors, image) }),
+    ...(!options.clip && { usable: insideImage(anchors, image) }),
   });
   const count = settings.anchorsPerImage;
   const drawn = sampleAnchors(all, random, { count, positives: settings.positivesPerImage });
@@ -58,13 +56,10 @@ export function sampleTargets(
     rows.set(anchors.subarray(4 * at, 4 * at + 4), 4 * i);
     boxes.set(box, 4 * i);
   }
-  return {
-    positions,
-    labels,
-    weights,
-    deltas: encodeBoxes(rows, boxes),
-    positives: labels.filter((l) => l === 1).length,
-  };
+  const deltas = encodeBoxes(rows, boxes);
+  // Those of negatives count nowhere, and of an anchor cut down to nothing they are not even finite.
+  for (let i = 0; i < count; i++) if (labels[i] === 0) deltas.fill(0, 4 * i, 4 * i + 4);
+  return { positions, labels, weights, deltas, positives: labels.filter((label) => label === 1).length };
 }
 
 export interface RpnImageLoss {

@@ -20,7 +20,7 @@ let withProposals: string;
 
 beforeAll(async () => {
   set = await makeSmallSet();
-  const rpn: RpnMeta = { anchors: { base: 16, scales: [1.5, 3], ratios: [0.5, 1, 2] }, channels: 8 };
+  const rpn: RpnMeta = { anchors: { base: 16, scales: [1.5, 3], ratios: [0.5, 1, 2], clip: false }, channels: 8 };
   withProposals = join(set.folder, 'proposals.safetensors');
   await writeModelFile(withProposals, {
     meta: { ...defaultMeta('rmac-small'), rpn },

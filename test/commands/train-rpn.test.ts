@@ -59,7 +59,7 @@ test('leaves the model it began with, whole, with proposals; resuming continues 
   const [before, after] = [await readModelFile(init), await readModelFile(join(run, 'model.safetensors'))];
   const { rpn, ...rest } = after.meta;
   expect(rest).toEqual({ ...before.meta, imageSize: 48 });
-  expect(rpn).toMatchObject({ channels: 8, anchors: { base: 16, ratios: [0.5, 1, 2] } });
+  expect(rpn).toMatchObject({ channels: 8, anchors: { base: 16, ratios: [0.5, 1, 2], clip: true } });
   for (const [name, { data }] of before.weights) {
     expect(Buffer.from(after.weights.get(name)!.data.buffer).equals(Buffer.from(data.buffer)), name).toBe(true);
   }

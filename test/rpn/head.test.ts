@@ -16,7 +16,7 @@ import { checkGradient } from '../support/gradient.js';
 import { expectNoLeak } from '../support/leak.js';
 import { smallModelParts } from '../support/small-model.js';
 
-const meta: RpnMeta = { anchors: { base: 16, scales: [2, 4], ratios: [1] }, channels: 5 };
+const meta: RpnMeta = { anchors: { base: 16, scales: [2, 4], ratios: [1], clip: true }, channels: 5 };
 const channels = 3;
 
 /** Weights large enough to see every one of them. */

@@ -15,7 +15,7 @@ import '../support/engine.js';
 import { expectNoLeak } from '../support/leak.js';
 import { smallModelParts } from '../support/small-model.js';
 
-const rpn: RpnMeta = { anchors: { base: 16, scales: [1.5, 3], ratios: [0.5, 1, 2] }, channels: 8 };
+const rpn: RpnMeta = { anchors: { base: 16, scales: [1.5, 3], ratios: [0.5, 1, 2], clip: false }, channels: 8 };
 
 function model(pooling?: Partial<PoolingOptions>, change?: (weights: Map<string, { data: Float32Array }>) => void) {
   const { meta, weights } = smallModelParts({ whiteningDimension: 8, pooling });

@@ -4,7 +4,7 @@ import { InputError } from '../../src/errors.js';
 import type { DescriptorModel } from '../../src/models/descriptor.js';
 import type { RpnMeta } from '../../src/models/meta.js';
 import type { NamedArrays } from '../../src/models/safetensors.js';
-import { anchorGrid, landmarkAnchors } from '../../src/rpn/anchors.js';
+import { imageAnchors, landmarkAnchors } from '../../src/rpn/anchors.js';
 import { decodeBoxes } from '../../src/rpn/box-coder.js';
 import { clipRows } from '../../src/rpn/box-rows.js';
 import { initialRpn, RpnHead } from '../../src/rpn/head.js';
@@ -49,8 +49,9 @@ interface Saved {
 }
 
 async function fit(settings: RpnConfig, options: Partial<FitRpnOptions> = {}, from?: Saved) {
+  const anchors = { ...meta.anchors, clip: settings.border === 'clip' };
   const weights = from?.weights ?? initialRpn(meta, model.channels, new RandomStream(1));
-  const head = new RpnHead(meta, model.channels, weights);
+  const head = new RpnHead({ ...meta, anchors }, model.channels, weights);
   const images = new BoxedImages(model, { imageSize: 48, cacheBytes: settings.cacheMegabytes * 1e6 });
   const saved: Saved[] = [];
   const log: RpnRecord[] = [];
@@ -180,16 +181,32 @@ describe('sampleTargets', () => {
   const settings = config({ anchorsPerImage: 64, positivesPerImage: 32 });
   const head = { anchors: meta.anchors, stride: 16 };
 
-  test('the deltas of every drawn anchor lead from the whole anchor to the box; padding weighs nothing', () => {
+  test('the deltas of positives lead from the anchor, cut to the image, to the box; others are 0; padding weighs nothing', () => {
     const targets = sampleTargets({ shape, image, box }, head, settings, new RandomStream(1));
     const drawn = targets.weights.filter((weight) => weight === 1).length;
     expect(targets.positions).toHaveLength(64);
     expect(drawn).toBeLessThan(64); // of 48 anchors
     expect(targets.positives).toBeGreaterThan(0);
-    const anchors = anchorGrid({ height: 3, width: 4 }, 16, meta.anchors);
+    const anchors = imageAnchors({ height: 3, width: 4 }, 16, meta.anchors, image);
     const rows = Array.from(targets.positions).flatMap((at) => [...anchors.subarray(4 * at, 4 * at + 4)]);
-    decodeBoxes(rows, targets.deltas).forEach((value, i) => expect(value).toBeCloseTo(box[i % 4], 3));
+    decodeBoxes(rows, targets.deltas).forEach((value, i) => {
+      const positive = targets.labels[i >> 2] === 1;
+      expect(value).toBeCloseTo(positive ? box[i % 4] : rows[i], 3);
+    });
     targets.labels.subarray(drawn).forEach((label) => expect(label).toBe(0));
+  });
+
+  test('an anchor that is cut down to nothing is a negative with finite deltas', () => {
+    // a map with a row of cells behind the image, as padding can leave it
+    const tiny = { anchors: { base: 16, scales: [0.5], ratios: [1], clip: true }, stride: 16 };
+    const { deltas, labels } = sampleTargets(
+      { shape: [1, 4, 4, 256], image, box },
+      tiny,
+      settings,
+      new RandomStream(1),
+    );
+    expect(labels.some((label) => label === 0)).toBe(true);
+    expect(deltas.every(Number.isFinite)).toBe(true);
   });
 
   test('anchors larger than the image: clipped ones can be positives, dropped ones are not drawn at all', () => {
@@ -197,7 +214,9 @@ describe('sampleTargets', () => {
     const whole = { shape, image, box: clipRows([0, 0, 48, 64], image) };
     const clipped = sampleTargets(whole, large, settings, new RandomStream(1));
     expect(clipped.positives).toBe(24); // all of them are the whole image
-    const dropped = sampleTargets(whole, large, { ...settings, border: 'drop' }, new RandomStream(1));
+    expect([...clipped.deltas].slice(0, 4 * 24).every((delta) => delta === 0)).toBe(true); // and the box itself
+    const kept = { ...large, anchors: { ...large.anchors, clip: false } };
+    const dropped = sampleTargets(whole, kept, settings, new RandomStream(1));
     expect([...dropped.weights].every((weight) => weight === 0)).toBe(true);
     expect([...dropped.deltas].every(Number.isFinite)).toBe(true);
   });
