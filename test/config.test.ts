@@ -16,6 +16,7 @@ import {
   wholeNumber,
 } from '../src/config.js';
 import { InputError, UsageError } from '../src/errors.js';
+import { rpnConfigSchema } from '../src/train/rpn-config.js';
 import { tripletConfigSchema } from '../src/train/triplet-config.js';
 
 const schema = z.strictObject({
@@ -126,7 +127,11 @@ test('nearestKey changes the fewest letters, and knows initials and other spelli
 
 const recipes = readdirSync(recipesFolder).flatMap((file) => (file.endsWith('.yaml') ? [file.slice(0, -5)] : []));
 
-test.each(recipes.filter((name) => !name.endsWith('-classify')))(
+test.each(recipes.filter((name) => name.endsWith('-rpn')))('the recipe %s has only known keys', async (recipe) => {
+  await resolveConfig(rpnConfigSchema, { recipe });
+});
+
+test.each(recipes.filter((name) => !/-(classify|rpn)$/.test(name)))(
   'the recipe %s has only known keys',
   async (recipe) => {
     await resolveConfig(tripletConfigSchema, { recipe });

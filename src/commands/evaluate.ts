@@ -7,6 +7,7 @@ import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { firstFew, type GroundTruth } from '../retrieval/ground-truth.js';
 import { addCommonOptions, type CommonOptions, interruptSignal, printResult, say, startProgress } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
+import { addRegionsOption, describerFor, type Regions } from './regions-option.js';
 
 const protocols = ['labels', 'groundtruth'] as const;
 type Protocol = (typeof protocols)[number];
@@ -18,6 +19,7 @@ interface EvaluateCommandOptions extends CommonOptions, ModelOptions {
   model?: string;
   descriptors?: string;
   queries?: string;
+  regions?: Regions;
   ap: AveragePrecisionRule;
   recall: number[];
   perQuery?: boolean;
@@ -37,7 +39,7 @@ export function register(program: Command): void {
     .option('--model <file>', 'describe the images with this model')
     .option('--descriptors <dir>', 'or take them from what rmac extract wrote')
     .option('--queries <dir>', 'descriptors of the queries, where they are not in --descriptors');
-  addModelOptions(command)
+  addRegionsOption(addModelOptions(command))
     .addOption(
       new Option('--ap <rule>', 'rule behind map and ap: trapezoid (Oxford/Paris) or finite-sum')
         .choices(averagePrecisionRules)
@@ -90,7 +92,7 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
 }
 
 function checkUsage(options: EvaluateCommandOptions): void {
-  const { protocol, manifest, groundtruth, model, descriptors, queries, pooling, size, snap } = options;
+  const { protocol, manifest, groundtruth, model, descriptors, queries, pooling, size, snap, regions } = options;
   const [needed, file, other] =
     protocol === 'labels'
       ? (['manifest', manifest, groundtruth] as const)
@@ -101,8 +103,10 @@ function checkUsage(options: EvaluateCommandOptions): void {
     throw new UsageError('Give either --model FILE or --descriptors DIR.');
   }
   if (queries !== undefined && descriptors === undefined) throw new UsageError('--queries goes with --descriptors.');
-  if (model === undefined && [pooling, size, snap].some((value) => value !== undefined)) {
-    throw new UsageError('--pooling, --size and --snap go with --model; descriptors are evaluated as they are.');
+  if (model === undefined && [pooling, size, snap, regions].some((value) => value !== undefined)) {
+    throw new UsageError(
+      '--pooling, --size, --snap and --regions go with --model; descriptors are evaluated as they are.',
+    );
   }
 }
 
@@ -126,10 +130,11 @@ async function describe(
   const { describeGroundTruth, imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
   await openEngine(options);
   const model = await openModel(modelFile, options);
+  const describer = await describerFor(model, modelFile, options.regions);
   const progress = startProgress('describe', imagesToDescribe(groundTruth));
   const signal = interruptSignal();
   try {
-    const described = await describeGroundTruth(model, groundTruth, {
+    const described = await describeGroundTruth(describer, groundTruth, {
       sizing: sizingFor(model.meta, options),
       signal,
       onProgress: (done) => progress.update(done),
@@ -142,6 +147,7 @@ async function describe(
     return described;
   } finally {
     progress.stop();
+    describer.dispose();
     model.dispose();
   }
 }

@@ -13,11 +13,13 @@ import {
   startProgress,
 } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
+import { addRegionsOption, describerFor, type Regions, regionsText } from './regions-option.js';
 
 interface ExtractCommandOptions extends CommonOptions, ModelOptions {
   model: string;
   images: string;
   out: string;
+  regions?: Regions;
   shard?: Shard;
   crop?: boolean;
   overwrite?: boolean;
@@ -30,7 +32,7 @@ export function register(program: Command): void {
     .requiredOption('--model <file>', 'model weights (.safetensors)')
     .requiredOption('--images <source>', 'folder, .jsonl manifest, or text file with one path per line')
     .requiredOption('--out <dir>', 'folder for descriptors.npy, ids.txt and meta.json');
-  addModelOptions(command)
+  addRegionsOption(addModelOptions(command))
     .option('--crop', "describe each record's box instead of its whole image")
     .option(
       '--shard <i/n>',
@@ -78,6 +80,7 @@ async function run(options: ExtractCommandOptions): Promise<void> {
   await openEngine(options);
   const model = await openModel(modelFile, options);
   const { meta } = model;
+  const describer = await describerFor(model, modelFile, options.regions);
   const sizing = sizingFor(meta, options);
   const settings = {
     model: modelChecksum,
@@ -85,13 +88,14 @@ async function run(options: ExtractCommandOptions): Promise<void> {
     size: `${sizing.upscale === false ? 'at most ' : ''}${sizing.longest}`,
     snap: `${options.snap ?? 1}`,
     crop: crop ? 'box' : 'none',
+    regions: regionsText(options.regions),
   };
   let progress: Progress | undefined;
   const startedAt = performance.now();
   let failed = 0;
   let extraction: Extraction;
   try {
-    extraction = await extractDescriptors(model, items, {
+    extraction = await extractDescriptors(describer, items, {
       folder: out,
       sizing,
       settings,
@@ -111,6 +115,7 @@ async function run(options: ExtractCommandOptions): Promise<void> {
     });
   } finally {
     progress?.stop();
+    describer.dispose();
     model.dispose();
   }
   const { images, dimension, resumed, failures } = extraction;

@@ -14,6 +14,9 @@ export interface LoadOverrides {
   dropWhitening?: boolean;
 }
 
+/** What a model file is written from. */
+export type StorableModel = Pick<DescriptorModel, 'meta' | 'toArrays'>;
+
 /** Reads a model file onto the engine; the caller disposes of the model. Throws `InputError` for anything else. */
 export async function loadModel(file: string, overrides: LoadOverrides = {}): Promise<DescriptorModel> {
   const stored = await readModelFile(file);
@@ -55,7 +58,7 @@ export async function readBytes(file: string): Promise<Uint8Array> {
 }
 
 /** Writes the model as it is now. Equal models give equal bytes. */
-export async function saveModel(file: string, model: DescriptorModel, options: WriteOptions = {}): Promise<void> {
+export async function saveModel(file: string, model: StorableModel, options: WriteOptions = {}): Promise<void> {
   assertWritable(file, options);
   await writeModelFile(file, { meta: model.meta, weights: await model.toArrays() }, options);
 }

@@ -12,6 +12,7 @@ import { listed, problemOf } from './weight-checks.js';
 import { l2Normalize } from './normalize.js';
 import { gem, mac, regionMaxPool, regionsOf, spoc } from './pooling.js';
 import { preprocess } from './preprocess.js';
+import { rpnShapes } from './rpn-weights.js';
 import type { NamedArrays } from './safetensors.js';
 import { kernelName, shiftName, whiten } from './whitening.js';
 
@@ -37,6 +38,8 @@ export class DescriptorModel {
   private readonly trunk: Trunk;
   private readonly backbone: Backbone;
   private readonly tail = new Map<string, tf.Variable>();
+  /** Weights of the region proposal network, which is not run here but belongs to the model. Empty without one. */
+  readonly rpnWeights: NamedArrays = new Map();
 
   /**
    * A model from its meta and weights (float32, our names). Tensors that are missing, misshapen, unknown or not finite
@@ -68,6 +71,8 @@ export class DescriptorModel {
       );
     }
     this.variables = new Map([...this.backbone.variables, ...this.tail]);
+    if (meta.rpn === undefined) return;
+    for (const name of rpnShapes(meta.rpn, trunk.channels).keys()) this.rpnWeights.set(name, weights.get(name)!);
   }
 
   /** Length of the descriptor. */
@@ -107,9 +112,14 @@ export class DescriptorModel {
 
   /** Map -> [N, D] unit rows. `imageSize` [height, width] px is needed when `pooling.plane` is 'image'. */
   pool(map: tf.Tensor4D, imageSize?: [number, number]): tf.Tensor2D {
+    return tf.tidy(() => this.aggregate(this.pooledVectors(map, imageSize)));
+  }
+
+  /** What is behind pooling: vectors of any regions as `regionMaxPool` gives them, [N, R, C] -> [N, D] unit rows. */
+  aggregate(vectors: tf.Tensor3D): tf.Tensor2D {
     return tf.tidy(() => {
       const { epsilon } = this.meta.pooling;
-      let rows = l2Normalize(this.regionVectors(map, imageSize), epsilon); // [N, R, C]
+      let rows = l2Normalize(this.project(vectors), epsilon); // [N, R, C]
       if (this.meta.whitening !== undefined) {
         const shift = this.tail.get(shiftName) as tf.Variable<tf.Rank.R1>;
         const kernel = this.tail.get(kernelName) as tf.Variable<tf.Rank.R2>;
@@ -122,8 +132,8 @@ export class DescriptorModel {
   /** [N, H, W, 3] -> [N, R, C] unit rows before whitening: what whitening is learned on. R = 1 except for R-MAC. */
   regionDescriptors(images: tf.Tensor4D): tf.Tensor3D {
     return tf.tidy(() => {
-      const vectors = this.regionVectors(this.featureMap(images), imageSizeOf(images));
-      return l2Normalize(vectors, this.meta.pooling.epsilon);
+      const vectors = this.pooledVectors(this.featureMap(images), imageSizeOf(images));
+      return l2Normalize(this.project(vectors), this.meta.pooling.epsilon);
     });
   }
 
@@ -173,6 +183,7 @@ export class DescriptorModel {
     for (const [name, variable] of this.variables) {
       arrays.set(name, { shape: [...variable.shape], data: Float32Array.from(await variable.data()) });
     }
+    for (const [name, array] of this.rpnWeights) arrays.set(name, array);
     return arrays;
   }
 
@@ -195,9 +206,8 @@ export class DescriptorModel {
     return preprocess(images, this.meta.preprocessing);
   }
 
-  /** [N, h, w, C] -> [N, R, C], not normalised; C is the projection's dimension where there is one. */
-  private regionVectors(map: tf.Tensor4D, imageSize: [number, number] | undefined): tf.Tensor3D {
-    const vectors = this.pooledVectors(map, imageSize);
+  /** [N, R, C] through the projection, where there is one; not normalised. */
+  private project(vectors: tf.Tensor3D): tf.Tensor3D {
     if (this.meta.projection === undefined) return vectors;
     const kernel = this.tail.get(projectionKernelName) as tf.Variable<tf.Rank.R2>;
     const bias = this.tail.get(projectionBiasName) as tf.Variable<tf.Rank.R1>;
@@ -260,6 +270,9 @@ function expectedShapes(meta: ModelMeta, trunk: Trunk): Map<string, number[]> {
   if (whitening !== undefined) {
     const channels = projection?.dimension ?? trunk.channels;
     shapes.set(shiftName, [channels]).set(kernelName, [channels, whitening.dimension]);
+  }
+  if (meta.rpn !== undefined) {
+    for (const [name, shape] of rpnShapes(meta.rpn, trunk.channels)) shapes.set(name, shape);
   }
   return shapes;
 }

@@ -35,6 +35,12 @@ export interface PoolingOptions {
 export const poolingKinds = ['mac', 'spoc', 'gem', 'rmac'] as const;
 export type PoolingKind = (typeof poolingKinds)[number];
 
+/** A region proposal network over the map: its anchors (src/rpn/anchors.ts) and the channels of its 3x3 convolution. */
+export interface RpnMeta {
+  anchors: { base: number; scales: number[]; ratios: number[]; clip: boolean };
+  channels: number;
+}
+
 export interface ModelMeta {
   /** Name of the trunk: a key of `architectures`. */
   architecture: string;
@@ -46,6 +52,8 @@ export interface ModelMeta {
   projection?: { dimension: number };
   /** Present when the model has `whitening/shift` and `whitening/kernel`. */
   whitening?: { dimension: number };
+  /** Present when the model has a region proposal network (`rpn/...`). */
+  rpn?: RpnMeta;
   /** Epsilon of the batch norms where it is not the architecture's own (Keras and torchvision differ). */
   normEpsilon?: number;
   /** Longest image side the model was made for, px. */
@@ -80,6 +88,13 @@ const poolingSchema = z.strictObject({
   epsilon: z.number().positive().default(defaultPooling.epsilon),
 });
 
+const positives = z.array(z.number().positive()).min(1).max(32);
+
+const rpnSchema = z.strictObject({
+  anchors: z.strictObject({ base: z.number().positive(), scales: positives, ratios: positives, clip: z.boolean() }),
+  channels: z.int().min(1),
+});
+
 const metaSchema = z.strictObject({
   architecture: z.string(),
   cut: z.string(),
@@ -92,6 +107,7 @@ const metaSchema = z.strictObject({
   pooling: poolingSchema,
   projection: z.strictObject({ dimension: z.int().min(1) }).optional(),
   whitening: z.strictObject({ dimension: z.int().min(1) }).optional(),
+  rpn: rpnSchema.optional(),
   normEpsilon: z.number().positive().optional(),
   imageSize: z.int().min(1).optional(),
   provenance: z.string().optional(),

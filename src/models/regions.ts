@@ -95,11 +95,18 @@ export function pixelGrid(
   stride: number,
   options: RigidGridOptions = {},
 ): Region[] {
-  return rigidGrid(image.height, image.width, options).map(({ yMin, xMin, yMax, xMax }) => {
-    const [y0, y1] = roundToCells(yMin, yMax - 1, 1 / stride, map.height);
-    const [x0, x1] = roundToCells(xMin, xMax - 1, 1 / stride, map.width);
-    return { yMin: y0, xMin: x0, yMax: y1, xMax: x1 };
-  });
+  return rigidGrid(image.height, image.width, options).map((region) => cellsOf(region, map, stride));
+}
+
+/** A half-open box in pixels as cells of the map, by Caffe's ROI pooling. Empty where it begins behind the last cell. */
+export function cellsOf(
+  { yMin, xMin, yMax, xMax }: Region,
+  map: { height: number; width: number },
+  stride: number,
+): Region {
+  const [y0, y1] = roundToCells(yMin, yMax - 1, 1 / stride, map.height);
+  const [x0, x1] = roundToCells(xMin, xMax - 1, 1 / stride, map.width);
+  return { yMin: y0, xMin: x0, yMax: y1, xMax: x1 };
 }
 
 /** Caffe ROI pooling with one bin: inclusive pixels -> half-open cells. `Math.round` is half away from 0 for x >= 0. */

@@ -87,6 +87,7 @@ export function runClassifier(
 ): AsyncGenerator<ClassifyRecord> {
   return recordRun<ClassifyState, 'top1', ClassifyRecord>(folder, {
     model,
+    trained: model.trainable(options.config.freeze).keys(),
     config: options.config,
     resumed: options.resume?.state,
     measure,

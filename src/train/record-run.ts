@@ -2,8 +2,7 @@
 import { join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { writeFileAtomic } from '../data/files.js';
-import { encodeModel, saveModel } from '../data/model-file.js';
-import type { DescriptorModel } from '../models/descriptor.js';
+import { encodeModel, saveModel, type StorableModel } from '../data/model-file.js';
 import { versions } from '../versions.js';
 import { writeCheckpoint } from './checkpoint.js';
 import type { LoopHooks } from './loop.js';
@@ -21,8 +20,11 @@ export interface RunNotes {
 }
 
 export interface RecordedRun<State extends { step: number }, Criterion extends string, Log> extends RunNotes {
-  model: DescriptorModel;
-  config: Readonly<Record<string, unknown>> & { keepCheckpoints: number; freeze: string; seed: number };
+  /** What the run's model files hold, as it is now. */
+  model: StorableModel;
+  /** Names of its weights that the run changes: what TensorBoard shows. */
+  trained: Iterable<string>;
+  config: Readonly<Record<string, unknown>> & { keepCheckpoints: number; seed: number };
   /** The state of the checkpoint that the run continues from. */
   resumed: State | undefined;
   /** Figures of the model as it is (undefined when interrupted): the criterion and others, all of which go into the log. */
@@ -46,6 +48,7 @@ export async function* recordRun<
   folder: RunFolder,
   {
     model,
+    trained,
     config,
     resumed,
     measure,
@@ -64,7 +67,7 @@ export async function* recordRun<
   };
   // A run that was killed between its checkpoint and these files would otherwise keep the ones before.
   if (resumed !== undefined) await publish(encodeModel(model.meta, await model.toArrays()), await files());
-  const trained = new Set(model.trainable(config.freeze).keys());
+  const trainedNames = new Set(trained);
   const observer = new RunObserver(folder.path, { resumedAfter: resumed?.step, scalars: notes.scalars });
   let figures: Record<string, number> = {};
   const log = fit({
@@ -86,7 +89,7 @@ export async function* recordRun<
       const contents = { meta: model.meta, weights, momentum: await momentum(), state, config, files: others };
       const bytes = await writeCheckpoint(folder.checkpoints, contents, { keep: config.keepCheckpoints });
       await publish(bytes, others);
-      observer.weights(weights, trained, state.step);
+      observer.weights(weights, trainedNames, state.step);
     },
   });
   try {

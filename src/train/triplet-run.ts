@@ -39,6 +39,7 @@ export function runTriplets(folder: RunFolder, { measure, ...options }: TripletR
   const { model, records, config, resume, manifest, scalars } = options;
   return recordRun<TripletState, 'map', FitRecord>(folder, {
     model,
+    trained: model.trainable(config.freeze).keys(),
     config,
     resumed: resume?.state,
     measure,
