@@ -6,8 +6,17 @@ import type { RpnStart } from '../train/rpn-run.js';
 import type { RunFolder } from '../train/run-folder.js';
 import { formatSeconds, printResult, say } from './console.js';
 import { openEngine } from './open-model.js';
-import { addTrainOptions, initialWeights, runSignals, settingsOf, type TrainOptions } from './train-options.js';
+import {
+  addTrainOptions,
+  initialWeights,
+  runNotes,
+  type RunSignals,
+  runSignals,
+  settingsOf,
+  type TrainOptions,
+} from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
+import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
 
 const words: ReportWords<'recall'> = {
   criterion: 'recall',
@@ -25,7 +34,7 @@ export function registerRpn(group: Command): void {
     .description('Train a region proposal network on the frozen trunk (Gordo et al.), from the boxes of a manifest.');
   addTrainOptions(command, {
     contents:
-      'model.safetensors, best.safetensors (the descriptor model with proposals), checkpoints/, config.yaml, log.jsonl',
+      'model.safetensors, best.safetensors (the descriptor model with proposals), checkpoints/, config.yaml, log.jsonl, events.out.tfevents.*',
     val: 'manifest (.jsonl) with boxes for recall; its mean over overlaps of 0.5 to 0.95 picks best.safetensors',
     seeds: 'new weights, order, mirroring and anchors',
   })
@@ -42,7 +51,7 @@ Examples:
   rmac train rpn --manifest cleaned/clean.jsonl --run runs/rpn --init runs/first/best.safetensors --config small-rpn
   rmac evaluate --protocol labels --manifest val.jsonl --model runs/rpn/model.safetensors --regions rpn:64`,
     )
-    .action(run);
+    .action((options: TrainOptions) => trainSeeds(options, { words, run, settings }));
 }
 
 interface Work {
@@ -52,14 +61,21 @@ interface Work {
   config: RpnConfig;
 }
 
-async function run(options: TrainOptions): Promise<void> {
+async function settings(options: TrainOptions, folder?: RunFolder): Promise<RpnConfig> {
+  const { RunFolder } = await import('../train/run-folder.js');
+  const { changeableOnResume, rpnConfigSchema } = await import('../train/rpn-config.js');
+  const rules = { schema: rpnConfigSchema, changeable: changeableOnResume };
+  return settingsOf(options, folder ?? new RunFolder(options.run), rules);
+}
+
+async function run(options: TrainOptions, signals?: RunSignals): Promise<TrainerOutcome> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { boxedRecords } = await import('../train/boxed-images.js');
-  const { assertOverlaps, changeableOnResume, rpnConfigSchema } = await import('../train/rpn-config.js');
+  const { assertOverlaps } = await import('../train/rpn-config.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
-  const config = await settingsOf(options, folder, { schema: rpnConfigSchema, changeable: changeableOnResume });
+  const config = await settings(options, folder);
   assertOverlaps(config);
   const all = await readManifest(options.manifest);
   const records = boxedRecords(all, options.manifest);
@@ -67,16 +83,22 @@ async function run(options: TrainOptions): Promise<void> {
   if (withoutBox > 0) say(`${options.manifest}: ${withoutBox} of ${all.length} records have no box and are left out.`);
   const validation = options.val === undefined ? undefined : boxedRecords(await readManifest(options.val), options.val);
   const work = { records, withoutBox, validation, config };
-  if (options.dryRun === true) await estimate(options, work);
-  else await train(options, folder, work);
+  if (options.dryRun !== true) return train(options, { folder, work }, signals);
+  await estimate(options, work);
+  return undefined;
 }
 
-async function train(options: TrainOptions, folder: RunFolder, { records, withoutBox, validation, config }: Work) {
+async function train(
+  options: TrainOptions,
+  { folder, work }: { folder: RunFolder; work: Work },
+  signals = runSignals(options),
+): Promise<TrainerOutcome> {
   const { BoxedImages } = await import('../train/boxed-images.js');
   const { measureRpn } = await import('../train/measure-rpn.js');
   const { runRpn } = await import('../train/rpn-run.js');
+  const { records, withoutBox, validation, config } = work;
   const startedAt = performance.now();
-  const { signal, timeout, either } = runSignals(options);
+  const { signal, timeout, either } = signals;
   await openEngine(options);
   const { model, head, random, resume } = await openStart(options, folder, config);
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
@@ -95,6 +117,7 @@ async function train(options: TrainOptions, folder: RunFolder, { records, withou
       resume,
       signal,
       timeout,
+      ...(await runNotes(options)),
       ...(validation && {
         measure: () =>
           measureRpn(head, images, validation, {
@@ -114,7 +137,7 @@ async function train(options: TrainOptions, folder: RunFolder, { records, withou
   }
   const { first: firstRecall, last: recall, ...rest } = summary;
   const result = { run: folder.path, model: folder.model, ...rest, firstRecall, recall, withoutBox };
-  printResult(result, summaryText(summary, words, folder), options);
+  return { result, text: summaryText(summary, words, folder) };
 }
 
 /** Trunk and head, and the state to continue from. */

@@ -13,7 +13,7 @@ import { checkpointFiles, loopStateShape, readCheckpoint } from './checkpoint.js
 import { fitRpn, type FitRpnOptions, type RpnRecord, type RpnState } from './fit-rpn.js';
 import type { ProposalRecall } from './measure-rpn.js';
 import { type RandomState, RandomStream } from './random.js';
-import { recordRun } from './record-run.js';
+import { recordRun, type RunNotes } from './record-run.js';
 import type { RpnConfig } from './rpn-config.js';
 import type { RunFolder } from './run-folder.js';
 
@@ -84,11 +84,13 @@ export function runRpn(
   {
     model,
     measure,
+    manifest,
+    scalars,
     ...options
   }: Omit<FitRpnOptions, 'stride' | 'measure' | 'onBest' | 'save'> & {
     model: DescriptorModel;
     measure?: () => Promise<ProposalRecall | undefined>;
-  },
+  } & RunNotes,
 ): AsyncGenerator<RpnRecord> {
   return recordRun<RpnState, 'recall', RpnRecord>(folder, {
     model: withProposals(model, options.head),
@@ -96,6 +98,8 @@ export function runRpn(
     config: options.config,
     resumed: options.resume?.state,
     measure,
+    manifest,
+    scalars,
     fit: (hooks) => fitRpn({ ...options, ...hooks, stride: model.stride }),
   });
 }

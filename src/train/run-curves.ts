@@ -11,6 +11,9 @@ const known: Readonly<Record<string, Record<string, { name: string; factor?: num
     testMap: { name: 'test mAP' },
     top1: { name: 'top-1' },
     top5: { name: 'top-5' },
+    recall: { name: 'average recall' },
+    recall50: { name: 'recall at 0.5' },
+    recall70: { name: 'recall at 0.7' },
     valLoss: { name: 'validation loss' },
   },
   update: {
@@ -41,7 +44,7 @@ export function figureName(event: string, key: string): string {
   return known[event]?.[key]?.name ?? key;
 }
 
-/** A chart per figure of the records of one kind; measured shares (0 to 1: mAP, top-1) together in the first. */
+/** A chart per figure of the records of one kind; measured shares (0 to 1: mAP, top-1, recall) together in the first. */
 export function curveBlocks(records: readonly LogRecord[], event: 'measure' | 'update' | 'mine'): ReportBlock[] {
   const curves = [...figuresOf(records, event)].map(([key, points]) => {
     const factor = known[event][key]?.factor ?? 1;

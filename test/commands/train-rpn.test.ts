@@ -95,6 +95,18 @@ test('--init with the same proposals continues them, with others replaces them',
   expect((await readModelFile(join(parent, 'other', 'model.safetensors'))).meta.rpn!.channels).toBe(6);
 });
 
+test('--seeds trains a head per seed as if alone and gives mean and deviation of average recall', async () => {
+  const base = await temporaryFolder();
+  const [alone, several] = [join(base, 'alone'), join(base, 'several')];
+  await train(alone, '--val', manifest, '--seed', '3');
+  const { result } = await train(several, '--val', manifest, '--seed', '2', '--seeds', '2');
+  expect(result).toMatchObject({ finished: 2, seeds: [{ seed: 2 }, { seed: 3 }] });
+  const bytes = (path: string) => readFile(join(path, 'model.safetensors'));
+  expect((await bytes(join(several, 'seed-3'))).equals(await bytes(alone))).toBe(true);
+  const [a, b] = result.seeds as { recall: number }[];
+  expect((result.recall as { mean: number }).mean).toBeCloseTo((a.recall + b.recall) / 2, 12);
+});
+
 test('--dry-run measures and writes nothing', async () => {
   const run = join(await temporaryFolder(), 'run');
   const { result } = await train(run, '--dry-run');
