@@ -22,7 +22,6 @@ import {
   type UpdateRecord,
 } from './loop.js';
 import { type RandomState, RandomStream } from './random.js';
-import { Optimizer } from './optimizer.js';
 
 /** The loop's state, and where the epoch stands. Plain data, JSON-ready. */
 export interface ClassifyState extends LoopState<'top1'> {
@@ -85,26 +84,18 @@ export async function* fitClassifier(options: FitClassifierOptions): AsyncGenera
   const sampler = new ClassSampler(labels, config.sampling, state.epoch);
   const variables = trainedVariables({ model, head, freeze: config.freeze });
   const accumulator = new GradientAccumulator();
-  const optimizer = new Optimizer(variables, config);
-  try {
-    if (resume !== undefined) optimizer.restore(resume.momentum, 'checkpoint');
-    yield* runLoop<'top1', ClassifyState, ClassifyFigures>(
-      { gradient },
-      {
-        ...options,
-        criterion: 'top1',
-        state,
-        resumed: resume !== undefined,
-        random,
-        unreadable,
-        accumulator,
-        optimizer,
-      },
-    );
-  } finally {
-    accumulator.dispose();
-    optimizer.dispose();
-  }
+  yield* runLoop<'top1', ClassifyState, ClassifyFigures>(
+    { gradient },
+    {
+      ...options,
+      criterion: 'top1',
+      state,
+      random,
+      unreadable,
+      variables,
+      accumulator,
+    },
+  );
 
   /** Everything random about `count` images, drawn before any of them is read. */
   function draw(count: number): Draw[] {

@@ -19,7 +19,6 @@ import {
   type StopRecord,
   type UpdateRecord,
 } from './loop.js';
-import { Optimizer } from './optimizer.js';
 import { type RandomState, RandomStream } from './random.js';
 import type { RpnConfig } from './rpn-config.js';
 import { rpnStep, sampleTargets } from './rpn-step.js';
@@ -75,26 +74,18 @@ export async function* fitRpn(options: FitRpnOptions): AsyncGenerator<RpnRecord>
   const unreadable = new Set(state.unreadable);
   const sampler = new ClassSampler(new Int32Array(records.length), 'natural', state.epoch);
   const accumulator = new GradientAccumulator();
-  const optimizer = new Optimizer(head.variables, config);
-  try {
-    if (resume !== undefined) optimizer.restore(resume.momentum, 'checkpoint');
-    yield* runLoop<'recall', RpnState, RpnFigures>(
-      { gradient },
-      {
-        ...options,
-        criterion: 'recall',
-        state,
-        resumed: resume !== undefined,
-        random,
-        unreadable,
-        accumulator,
-        optimizer,
-      },
-    );
-  } finally {
-    accumulator.dispose();
-    optimizer.dispose();
-  }
+  yield* runLoop<'recall', RpnState, RpnFigures>(
+    { gradient },
+    {
+      ...options,
+      criterion: 'recall',
+      state,
+      random,
+      unreadable,
+      variables: head.variables,
+      accumulator,
+    },
+  );
 
   /** The next photographs, drawn before any of them is read. */
   function draw(count: number): BoxedView[] {

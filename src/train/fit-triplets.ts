@@ -18,7 +18,6 @@ import {
 import { minePool, type MiningSummary } from './mine-pool.js';
 import { countTriplets, type MinedTriplets, numberLabels } from './mining.js';
 import { RandomStream } from './random.js';
-import { Optimizer } from './optimizer.js';
 import { rankingStep } from './ranking-step.js';
 import type { TrainableModel } from './trainable-model.js';
 import type { TripletConfig } from './triplet-config.js';
@@ -92,36 +91,28 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
     inBlocks: inputs.inBlocks.bind(inputs),
   };
   const accumulator = new GradientAccumulator();
-  const optimizer = new Optimizer(variables, config);
   const stopped = () => isStopped(options);
   const { measure } = options;
   let mining: Mining | undefined;
 
-  try {
-    if (resume !== undefined) optimizer.restore(resume.momentum, 'checkpoint');
-    yield* runLoop<'map', TripletState, TripletFigures, MiningRecord>(
-      { prepare: mineIfDue, gradient },
-      {
-        ...options,
-        measure:
-          measure &&
-          (async () => {
-            const map = await measure();
-            return map === undefined ? undefined : { map };
-          }),
-        criterion: 'map',
-        state,
-        resumed: resume !== undefined,
-        random,
-        unreadable,
-        accumulator,
-        optimizer,
-      },
-    );
-  } finally {
-    accumulator.dispose();
-    optimizer.dispose();
-  }
+  yield* runLoop<'map', TripletState, TripletFigures, MiningRecord>(
+    { prepare: mineIfDue, gradient },
+    {
+      ...options,
+      measure:
+        measure &&
+        (async () => {
+          const map = await measure();
+          return map === undefined ? undefined : { map };
+        }),
+      criterion: 'map',
+      state,
+      random,
+      unreadable,
+      variables,
+      accumulator,
+    },
+  );
 
   /** A new mining where one is due; `exhausted` when pool after pool has no triplet with a loss. */
   async function* mineIfDue(): AsyncGenerator<MiningRecord, 'ready' | 'exhausted'> {

@@ -11,7 +11,7 @@ import type { GradientAccumulator } from './gradients.js';
 import { NotFiniteError } from './not-finite.js';
 import type { RandomState, RandomStream } from './random.js';
 import { learningRateAt, type ScheduleOptions } from './schedule.js';
-import type { Optimizer } from './optimizer.js';
+import { Optimizer, type OptimizerOptions } from './optimizer.js';
 
 /**
  * Everything besides the weights and the momentum that the next update depends on, JSON-ready. `Criterion` names the figure that
@@ -100,16 +100,18 @@ export interface LoopHooks<State, Criterion extends string> {
 }
 
 export interface LoopParts<State, Criterion extends string> extends LoopHooks<State, Criterion> {
-  config: LoopConfig;
+  config: LoopConfig & OptimizerOptions;
   criterion: Criterion;
   /** Changed in place. */
   state: State;
-  /** Whether the state comes from a checkpoint, which then need not be written again. */
-  resumed: boolean;
+  /** The checkpoint that the state comes from, which then need not be written again. */
+  resume?: { momentum: NamedArrays };
   random: RandomStream;
   unreadable: ReadonlySet<string>;
+  /** What is trained, by our names. */
+  variables: ReadonlyMap<string, tf.Variable>;
+  /** Disposed of at the end. */
   accumulator: GradientAccumulator;
-  optimizer: Optimizer;
 }
 
 const wayOut =
@@ -130,11 +132,38 @@ export async function* runLoop<
   Figures extends object,
   Extra = never,
 >(
+  trainer: Trainer<Extra, Figures>,
+  parts: LoopParts<State, Criterion>,
+): AsyncGenerator<LoopRecord<Criterion, Figures, Extra>> {
+  const { resume, variables, accumulator } = parts;
+  const optimizer = new Optimizer(variables, parts.config);
+  try {
+    if (resume !== undefined) optimizer.restore(resume.momentum, 'checkpoint');
+    yield* updates(trainer, parts, optimizer);
+  } finally {
+    accumulator.dispose();
+    optimizer.dispose();
+  }
+}
+
+type LoopRecord<Criterion extends string, Figures extends object, Extra> =
+  | Extra
+  | UpdateRecord<Figures>
+  | MeasureRecord<Criterion>
+  | StopRecord;
+
+async function* updates<
+  Criterion extends string,
+  State extends LoopState<Criterion>,
+  Figures extends object,
+  Extra = never,
+>(
   { prepare, gradient }: Trainer<Extra, Figures>,
   parts: LoopParts<State, Criterion>,
-): AsyncGenerator<Extra | UpdateRecord<Figures> | MeasureRecord<Criterion> | StopRecord> {
-  const { config, criterion, state, random, unreadable, accumulator, optimizer } = parts;
-  let savedStep = parts.resumed ? state.step : -1;
+  optimizer: Optimizer,
+): AsyncGenerator<LoopRecord<Criterion, Figures, Extra>> {
+  const { config, criterion, state, random, unreadable, accumulator } = parts;
+  let savedStep = parts.resume === undefined ? -1 : state.step;
   const save = async () => {
     if (savedStep === state.step) return;
     await parts.save(structuredClone(state), () => optimizer.state());

@@ -81,7 +81,9 @@ export async function readRun(folder: RunFolder): Promise<RunContents> {
 
 function measurementsOf(records: readonly LogRecord[]): Pick<RunContents, 'criterion' | 'first' | 'last' | 'best'> {
   const measured = records.filter(({ event }) => event === 'measure');
-  const criterion = ['map', 'top1', 'recall'].find((name) => measured.some((record) => typeof record[name] === 'number'));
+  const criterion = ['map', 'top1', 'recall'].find((name) =>
+    measured.some((record) => typeof record[name] === 'number'),
+  );
   if (criterion === undefined) return {};
   const best = measured.findLast((record) => record.best === true);
   const first = measured.find(({ step }) => step === 0)?.[criterion];
