@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, rm, truncate } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { wholeLines } from '../data/whole-lines.js';
+import { parseJson, wholeLines } from '../data/whole-lines.js';
 import { InputError } from '../errors.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import { writeFailure } from './write-failure.js';
@@ -173,12 +173,4 @@ async function scan(file: string) {
     end += bytes.length + 1;
   }
   return { end, header, lines };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

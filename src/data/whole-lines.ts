@@ -14,3 +14,12 @@ export async function* wholeLines(file: string): AsyncGenerator<Buffer> {
     rest = rest.subarray(start);
   }
 }
+
+/** What the text says as JSON; undefined where it is none. */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}

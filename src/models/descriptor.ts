@@ -13,6 +13,7 @@ import { l2Normalize } from './normalize.js';
 import { gem, mac, regionMaxPool, regionsOf, spoc } from './pooling.js';
 import { preprocess } from './preprocess.js';
 import { rpnShapes } from './rpn-weights.js';
+import { readTensors } from './read-tensors.js';
 import type { NamedArrays } from './safetensors.js';
 import { kernelName, shiftName, whiten } from './whitening.js';
 
@@ -179,12 +180,7 @@ export class DescriptorModel {
 
   /** All weights by name, read from the device. Trained values as they are now. */
   async toArrays(): Promise<NamedArrays> {
-    const arrays = this.backbone.statistics();
-    for (const [name, variable] of this.variables) {
-      arrays.set(name, { shape: [...variable.shape], data: Float32Array.from(await variable.data()) });
-    }
-    for (const [name, array] of this.rpnWeights) arrays.set(name, array);
-    return arrays;
+    return new Map([...this.backbone.statistics(), ...(await readTensors(this.variables)), ...this.rpnWeights]);
   }
 
   dispose(): void {

@@ -9,7 +9,7 @@ import { existsSync } from 'node:fs';
 import { type FileHandle, mkdir, open, truncate } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { wholeLines } from '../data/whole-lines.js';
+import { parseJson, wholeLines } from '../data/whole-lines.js';
 import { InputError } from '../errors.js';
 
 const format = 'rmac partial descriptors, version 1';
@@ -132,12 +132,4 @@ async function scan(
     end += line.length + 1;
   }
   return { end, header };
-}
-
-function parseJson(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

@@ -5,6 +5,7 @@
  */
 import * as tf from '@tensorflow/tfjs';
 import type { RpnMeta } from '../models/meta.js';
+import { readTensors } from '../models/read-tensors.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import { rpnShapes } from '../models/rpn-weights.js';
 import { anchorsPerCell } from './anchors.js';
@@ -73,12 +74,8 @@ export class RpnHead {
   }
 
   /** The weights as they are now. */
-  async toArrays(): Promise<NamedArrays> {
-    const arrays: NamedArrays = new Map();
-    for (const [name, variable] of this.variables) {
-      arrays.set(name, { shape: [...variable.shape], data: Float32Array.from(await variable.data()) });
-    }
-    return arrays;
+  toArrays(): Promise<NamedArrays> {
+    return readTensors(this.variables);
   }
 
   dispose(): void {

@@ -10,6 +10,7 @@ import { cutTrunk, mapLength, type PoolLayer } from '../models/architecture.js';
 import { architectureNamed } from '../models/architectures.js';
 import { explicitPadding } from '../models/backbone.js';
 import type { ModelMeta } from '../models/meta.js';
+import { readTensors } from '../models/read-tensors.js';
 import type { NamedArray, NamedArrays } from '../models/safetensors.js';
 import { RandomStream } from './random.js';
 
@@ -170,12 +171,8 @@ export class ClassifierHead {
   }
 
   /** All weights, read from the device. */
-  async toArrays(): Promise<NamedArrays> {
-    const arrays: NamedArrays = new Map();
-    for (const [name, variable] of this.variables) {
-      arrays.set(name, { shape: [...variable.shape], data: Float32Array.from(await variable.data()) });
-    }
-    return arrays;
+  toArrays(): Promise<NamedArrays> {
+    return readTensors(this.variables);
   }
 
   dispose(): void {
