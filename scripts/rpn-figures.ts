@@ -25,7 +25,7 @@ import { suppressOverlapping } from '../src/rpn/non-maximum-suppression.js';
 import { ProposalDescriber } from '../src/rpn/proposal-describer.js';
 import { selectProposals } from '../src/rpn/proposals.js';
 import { averageRecall, bestOverlap, recallAt } from '../src/rpn/recall.js';
-import { boxedRecords } from '../src/train/boxed-images.js';
+import { boxedRecords } from '../src/train/rpn/boxed-images.js';
 import { RandomStream } from '../src/train/random.js';
 
 const [modelFile, boxFile, groundTruthFile] = process.argv.slice(2);

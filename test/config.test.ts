@@ -16,8 +16,8 @@ import {
   wholeNumber,
 } from '../src/config.js';
 import { InputError, UsageError } from '../src/errors.js';
-import { rpnConfigSchema } from '../src/train/rpn-config.js';
-import { tripletConfigSchema } from '../src/train/triplet-config.js';
+import { rpnConfigSchema } from '../src/train/rpn/rpn-config.js';
+import { tripletConfigSchema } from '../src/train/ranking/triplet-config.js';
 
 const schema = z.strictObject({
   steps: wholeNumber(1).default(64),

@@ -4,7 +4,7 @@
  */
 import { startEngine } from '../../src/backend/index.js';
 import { engineSimilarity } from '../../src/retrieval/engine-similarity.js';
-import { mineTriplets } from '../../src/train/mining.js';
+import { mineTriplets } from '../../src/train/ranking/mining.js';
 
 await startEngine({ device: 'cpu' });
 const [images, dimension] = [10_000, 2048];

@@ -10,8 +10,8 @@ import { DescriptorModel } from '../../src/models/descriptor.js';
 import { GradientAccumulator } from '../../src/train/gradients.js';
 import { ImageInputs, type LoadedInput } from '../../src/train/image-inputs.js';
 import { Optimizer } from '../../src/train/optimizer.js';
-import { type Triplet, tripletBatch } from '../../src/train/ranking-batches.js';
-import { rankingStep } from '../../src/train/ranking-step.js';
+import { type Triplet, tripletBatch } from '../../src/train/ranking/ranking-batches.js';
+import { rankingStep } from '../../src/train/ranking/ranking-step.js';
 
 const [triplets = 0, height = 0, width = 0, threads = 0] = process.argv.slice(2).map(Number);
 await startEngine({ device: 'cpu', threads });

@@ -94,8 +94,8 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   const { GradientAccumulator } = await import('../train/gradients.js');
   const { ImageInputs } = await import('../train/image-inputs.js');
   const { Optimizer } = await import('../train/optimizer.js');
-  const { tripletBatch } = await import('../train/ranking-batches.js');
-  const { rankingStep } = await import('../train/ranking-step.js');
+  const { tripletBatch } = await import('../train/ranking/ranking-batches.js');
+  const { rankingStep } = await import('../train/ranking/ranking-step.js');
   const model = DescriptorModel.create(
     defaultMeta(network, { pooling: { kind: pooling } }),
     initialWeights(network, 1),

@@ -50,7 +50,7 @@ Examples:
 
 async function run(path: string, options: ReportOptions): Promise<void> {
   const { RunFolder } = await import('../train/run-folder.js');
-  const { readRun, runReport } = await import('../train/run-report.js');
+  const { readRun, runReport } = await import('../train/observe/run-report.js');
   const { assertWritable, writeFileAtomic } = await import('../data/files.js');
   const folder = new RunFolder(path);
   const contents = await readRun(folder);
@@ -96,7 +96,7 @@ async function describeNeurons(
   const trained = [folder.best, folder.model].find((file) => existsSync(file));
   if (trained === undefined) throw new InputError(`${folder.path} has no model yet; leave --init out.`);
   const { loadModel } = await import('../data/model-file.js');
-  const { changedNeurons, neuronBlocks } = await import('../train/neuron-patches.js');
+  const { changedNeurons, neuronBlocks } = await import('../train/observe/neuron-patches.js');
   await openEngine(options);
   const before = await loadModel(init as string);
   try {

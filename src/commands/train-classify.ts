@@ -1,9 +1,9 @@
 /** @file `rmac train classify`: trains the trunk of a descriptor model by classification of landmarks, in a run folder that can be resumed. */
 import type { Command } from 'commander';
 import type { ImageRecord } from '../data/manifest.js';
-import type { ClassifyConfig } from '../train/classify-config.js';
-import type { ClassifyDryRun } from '../train/classify-dry-run.js';
-import type { ClassifierStart } from '../train/classify-run.js';
+import type { ClassifyConfig } from '../train/classify/classify-config.js';
+import type { ClassifyDryRun } from '../train/classify/classify-dry-run.js';
+import type { ClassifierStart } from '../train/classify/classify-run.js';
 import type { RunFolder } from '../train/run-folder.js';
 import { formatSeconds, printResult, say } from './console.js';
 import { openEngine } from './open-model.js';
@@ -48,7 +48,7 @@ export function registerClassify(group: Command): void {
       `
 Settings: steps, batchSize, imagesPerPass, cropSize, shortestSideMin, shortestSideMax, sampling, head, dropout,
 labelSmoothing, learningRate, warmup, freeze and others, with their defaults in config.yaml of any run and in
-src/train/classify-config.ts. Ctrl-C stops with a checkpoint; --resume continues exactly. The models of the run folder
+src/train/classify/classify-config.ts. Ctrl-C stops with a checkpoint; --resume continues exactly. The models of the run folder
 are descriptor models: rmac train triplet --init, extract, evaluate and whiten take them.
 
 Examples:
@@ -70,7 +70,7 @@ interface Work {
 
 async function settings(options: ClassifyOptions, folder?: RunFolder): Promise<ClassifyConfig> {
   const { RunFolder } = await import('../train/run-folder.js');
-  const { changeableOnResume, classifyConfigSchema } = await import('../train/classify-config.js');
+  const { changeableOnResume, classifyConfigSchema } = await import('../train/classify/classify-config.js');
   const rules = { schema: classifyConfigSchema, changeable: changeableOnResume };
   return settingsOf(options, folder ?? new RunFolder(options.run), rules);
 }
@@ -79,7 +79,7 @@ async function run(options: ClassifyOptions, signals?: RunSignals): Promise<Trai
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { classesOf, labelsOf } = await import('../train/classes.js');
-  const { assertSides } = await import('../train/classify-config.js');
+  const { assertSides } = await import('../train/classify/classify-config.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
   const config = await settings(options, folder);
@@ -102,8 +102,8 @@ async function train(
   { folder, work }: { folder: RunFolder; work: Work },
   signals = runSignals(options),
 ): Promise<TrainerOutcome> {
-  const { measureClasses } = await import('../train/measure-classes.js');
-  const { runClassifier } = await import('../train/classify-run.js');
+  const { measureClasses } = await import('../train/classify/measure-classes.js');
+  const { runClassifier } = await import('../train/classify/classify-run.js');
   const { records, validation, config } = work;
   const startedAt = performance.now();
   const { signal, timeout, either } = signals;
@@ -150,7 +150,7 @@ async function train(
 
 /** Trunk and head to train, and the state to continue from. */
 async function openStart(options: ClassifyOptions, folder: RunFolder, work: Work): Promise<ClassifierStart> {
-  const { newClassifier, openClassifierCheckpoint } = await import('../train/classify-run.js');
+  const { newClassifier, openClassifierCheckpoint } = await import('../train/classify/classify-run.js');
   const begun = options.resume === true ? await openClassifierCheckpoint(folder, work) : undefined;
   if (begun !== undefined) {
     say(`Continuing ${folder.path} after update ${begun.resume?.state.step} of ${work.config.steps}.`);
@@ -165,8 +165,8 @@ async function openStart(options: ClassifyOptions, folder: RunFolder, work: Work
 }
 
 async function estimate(options: ClassifyOptions, { records, classes, validation, config }: Work): Promise<void> {
-  const { newClassifier } = await import('../train/classify-run.js');
-  const { classifyDryRun } = await import('../train/classify-dry-run.js');
+  const { newClassifier } = await import('../train/classify/classify-run.js');
+  const { classifyDryRun } = await import('../train/classify/classify-dry-run.js');
   await openEngine(options);
   const start = await newClassifier(initialWeights(options), { classes, config, classifier: options.classifier });
   try {

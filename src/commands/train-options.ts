@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
-import type { RunNotes } from '../train/record-run.js';
+import type { RunNotes } from '../train/observe/record-run.js';
 import type { RunFolder } from '../train/run-folder.js';
 import {
   addCommonOptions,
@@ -124,6 +124,6 @@ export function runSignals({ maxHours }: TrainOptions): RunSignals {
 export async function runNotes({ manifest, device, run }: TrainOptions): Promise<RunNotes> {
   if (device !== 'tensorflow') return { manifest };
   const { loadTensorflow } = await import('../backend/tensorflow.js');
-  const { tensorflowScalars } = await import('../train/scalar-log.js');
+  const { tensorflowScalars } = await import('../train/observe/scalar-log.js');
   return { manifest, scalars: tensorflowScalars(await loadTensorflow(), run) };
 }

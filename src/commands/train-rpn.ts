@@ -1,8 +1,8 @@
 /** @file `rmac train rpn`: trains a region proposal network on the frozen trunk of a descriptor model. */
 import type { Command } from 'commander';
-import type { BoxedRecord } from '../train/boxed-images.js';
-import type { RpnConfig } from '../train/rpn-config.js';
-import type { RpnStart } from '../train/rpn-run.js';
+import type { BoxedRecord } from '../train/rpn/boxed-images.js';
+import type { RpnConfig } from '../train/rpn/rpn-config.js';
+import type { RpnStart } from '../train/rpn/rpn-run.js';
 import type { RunFolder } from '../train/run-folder.js';
 import { formatSeconds, printResult, say } from './console.js';
 import { openEngine } from './open-model.js';
@@ -43,7 +43,7 @@ export function registerRpn(group: Command): void {
       `
 Records need a "box" (rmac clean writes them); those without are left out and counted. Trunk, pooling and whitening stay as
 they are: train the descriptor first. Settings: steps, imagesPerStep, imageSize, anchorShares, anchorRatios, border,
-channels, learningRate and others, with their defaults in config.yaml of any run and in src/train/rpn-config.ts. Ctrl-C
+channels, learningRate and others, with their defaults in config.yaml of any run and in src/train/rpn/rpn-config.ts. Ctrl-C
 stops with a checkpoint; --resume continues exactly.
 
 Examples:
@@ -63,7 +63,7 @@ interface Work {
 
 async function settings(options: TrainOptions, folder?: RunFolder): Promise<RpnConfig> {
   const { RunFolder } = await import('../train/run-folder.js');
-  const { changeableOnResume, rpnConfigSchema } = await import('../train/rpn-config.js');
+  const { changeableOnResume, rpnConfigSchema } = await import('../train/rpn/rpn-config.js');
   const rules = { schema: rpnConfigSchema, changeable: changeableOnResume };
   return settingsOf(options, folder ?? new RunFolder(options.run), rules);
 }
@@ -71,8 +71,8 @@ async function settings(options: TrainOptions, folder?: RunFolder): Promise<RpnC
 async function run(options: TrainOptions, signals?: RunSignals): Promise<TrainerOutcome> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
-  const { boxedRecords } = await import('../train/boxed-images.js');
-  const { assertOverlaps } = await import('../train/rpn-config.js');
+  const { boxedRecords } = await import('../train/rpn/boxed-images.js');
+  const { assertOverlaps } = await import('../train/rpn/rpn-config.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
   const config = await settings(options, folder);
@@ -93,9 +93,9 @@ async function train(
   { folder, work }: { folder: RunFolder; work: Work },
   signals = runSignals(options),
 ): Promise<TrainerOutcome> {
-  const { BoxedImages } = await import('../train/boxed-images.js');
-  const { measureRpn } = await import('../train/measure-rpn.js');
-  const { runRpn } = await import('../train/rpn-run.js');
+  const { BoxedImages } = await import('../train/rpn/boxed-images.js');
+  const { measureRpn } = await import('../train/rpn/measure-rpn.js');
+  const { runRpn } = await import('../train/rpn/rpn-run.js');
   const { records, withoutBox, validation, config } = work;
   const startedAt = performance.now();
   const { signal, timeout, either } = signals;
@@ -142,7 +142,7 @@ async function train(
 
 /** Trunk and head, and the state to continue from. */
 async function openStart(options: TrainOptions, folder: RunFolder, config: RpnConfig): Promise<RpnStart> {
-  const { newRpn, openRpnCheckpoint } = await import('../train/rpn-run.js');
+  const { newRpn, openRpnCheckpoint } = await import('../train/rpn/rpn-run.js');
   const begun = options.resume === true ? await openRpnCheckpoint(folder) : undefined;
   if (begun !== undefined) {
     say(`Continuing ${folder.path} after update ${begun.resume?.state.step} of ${config.steps}.`);
@@ -156,9 +156,9 @@ async function openStart(options: TrainOptions, folder: RunFolder, config: RpnCo
 }
 
 async function estimate(options: TrainOptions, { records, withoutBox, config }: Work): Promise<void> {
-  const { BoxedImages } = await import('../train/boxed-images.js');
-  const { newRpn } = await import('../train/rpn-run.js');
-  const { rpnDryRun } = await import('../train/rpn-dry-run.js');
+  const { BoxedImages } = await import('../train/rpn/boxed-images.js');
+  const { newRpn } = await import('../train/rpn/rpn-run.js');
+  const { rpnDryRun } = await import('../train/rpn/rpn-dry-run.js');
   await openEngine(options);
   const { model, head } = await newRpn(initialWeights(options), config);
   try {

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
-import type { RunContents } from '../train/run-report.js';
+import type { RunContents } from '../train/observe/run-report.js';
 import { printResult, say } from './console.js';
 import { type RunSignals, runSignals, type TrainOptions } from './train-options.js';
 
@@ -125,7 +125,7 @@ async function summaryOf(
   { criterion, name }: { criterion: string; name: string },
 ): Promise<{ result: object; text: string }> {
   const { RunFolder } = await import('../train/run-folder.js');
-  const { readRun } = await import('../train/run-report.js');
+  const { readRun } = await import('../train/observe/run-report.js');
   const runs: ({ seed: number; run: string } & Pick<RunContents, 'step' | 'stopped' | 'first' | 'last' | 'best'>)[] =
     [];
   for (const seed of seeds) {

@@ -5,9 +5,9 @@ import type { DescriptorModel } from '../models/descriptor.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { DryRun } from '../train/dry-run.js';
-import type { MiningRecord, TripletState } from '../train/fit-triplets.js';
+import type { MiningRecord, TripletState } from '../train/ranking/fit-triplets.js';
 import type { RunFolder } from '../train/run-folder.js';
-import type { TripletConfig } from '../train/triplet-config.js';
+import type { TripletConfig } from '../train/ranking/triplet-config.js';
 import { formatSeconds, printResult, type Progress, say, startProgress } from './console.js';
 import { openEngine } from './open-model.js';
 import {
@@ -42,7 +42,7 @@ export function registerTriplet(group: Command): void {
       `
 Settings: steps, tripletsPerStep, imageSize, poolSize, remineEvery, sampling, margin, learningRate, momentum,
 weightDecay, freeze, whitenDimension and others, with their defaults in config.yaml of any run and in
-src/train/triplet-config.ts. Ctrl-C stops with a checkpoint; --resume continues exactly.
+src/train/ranking/triplet-config.ts. Ctrl-C stops with a checkpoint; --resume continues exactly.
 
 Examples:
   rmac train triplet --manifest train.jsonl --run runs/first --init densenet121.safetensors --config small-triplet --dry-run
@@ -56,7 +56,7 @@ Examples:
 
 async function settings(options: TrainOptions, folder?: RunFolder): Promise<TripletConfig> {
   const { RunFolder } = await import('../train/run-folder.js');
-  const { changeableOnResume, tripletConfigSchema } = await import('../train/triplet-config.js');
+  const { changeableOnResume, tripletConfigSchema } = await import('../train/ranking/triplet-config.js');
   const rules = { schema: tripletConfigSchema, changeable: changeableOnResume };
   return settingsOf(options, folder ?? new RunFolder(options.run), rules);
 }
@@ -64,8 +64,8 @@ async function settings(options: TrainOptions, folder?: RunFolder): Promise<Trip
 async function run(options: TrainOptions, signals?: RunSignals): Promise<TrainerOutcome> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
-  const { assertTriplets } = await import('../train/fit-triplets.js');
-  const { readValidation } = await import('../train/measure.js');
+  const { assertTriplets } = await import('../train/ranking/fit-triplets.js');
+  const { readValidation } = await import('../train/ranking/measure.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
   const config = await settings(options, folder);
@@ -100,8 +100,8 @@ async function train(
   { folder, records, validation, config }: Work & { folder: RunFolder },
   signals = runSignals(options),
 ): Promise<TrainerOutcome> {
-  const { measureMap } = await import('../train/measure.js');
-  const { runTriplets } = await import('../train/triplet-run.js');
+  const { measureMap } = await import('../train/ranking/measure.js');
+  const { runTriplets } = await import('../train/ranking/triplet-run.js');
   const startedAt = performance.now();
   const { signal, timeout, either } = signals;
   await openEngine(options, graphsOf(config));
@@ -162,7 +162,7 @@ async function openStart(
   }: { folder: RunFolder; records: readonly ImageRecord[]; config: TripletConfig; signal: AbortSignal },
 ): Promise<{ model: DescriptorModel; resume?: { state: TripletState; momentum: NamedArrays } }> {
   const { loadForTraining, whitened } = await import('../train/starting-model.js');
-  const { openCheckpoint } = await import('../train/triplet-run.js');
+  const { openCheckpoint } = await import('../train/ranking/triplet-run.js');
   const begun = options.resume === true ? await openCheckpoint(folder, config) : undefined;
   if (begun !== undefined) {
     say(`Continuing ${folder.path} after update ${begun.resume.state.step} of ${config.steps}.`);

@@ -14,9 +14,9 @@ import { architectureNamed } from '../models/architectures.js';
 import type { ModelMeta } from '../models/meta.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { readGroundTruth } from '../retrieval/ground-truth.js';
-import { assertTriplets } from '../train/fit-triplets.js';
+import { assertTriplets } from '../train/ranking/fit-triplets.js';
 import { RunFolder } from '../train/run-folder.js';
-import { type TripletConfig, tripletConfigSchema } from '../train/triplet-config.js';
+import { type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
 import { DemoFolder } from './demo-folder.js';
 import { readCurve, writeDemoReport } from './demo-report.js';
 import {

@@ -16,12 +16,12 @@ import type { DescriptorModel } from '../models/descriptor.js';
 import { describeGroundTruth, imagesToDescribe } from '../retrieval/describe-ground-truth.js';
 import { evaluateDescriptors, type EvaluationResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
-import type { FitRecord } from '../train/fit-triplets.js';
-import { measureMap } from '../train/measure.js';
+import type { FitRecord } from '../train/ranking/fit-triplets.js';
+import { measureMap } from '../train/ranking/measure.js';
 import type { RunFolder } from '../train/run-folder.js';
 import { loadForTraining, whitened } from '../train/starting-model.js';
-import type { TripletConfig } from '../train/triplet-config.js';
-import { openCheckpoint, runTriplets } from '../train/triplet-run.js';
+import type { TripletConfig } from '../train/ranking/triplet-config.js';
+import { openCheckpoint, runTriplets } from '../train/ranking/triplet-run.js';
 import type { DemoFolder } from './demo-folder.js';
 import { preparePhotographs } from './own-photographs.js';
 

@@ -4,11 +4,11 @@ import type { ImageRecord } from '../data/manifest.js';
 import type { InputError } from '../errors.js';
 import { GradientAccumulator } from './gradients.js';
 import { bytesOf, ImageInputs, plain, type TrunkInput } from './image-inputs.js';
-import { countTriplets, numberLabels } from './mining.js';
+import { countTriplets, numberLabels } from './ranking/mining.js';
 import { replay, replayInBlocks } from './replay.js';
 import { RandomStream } from './random.js';
 import type { TrainableModel } from './trainable-model.js';
-import type { TripletConfig } from './triplet-config.js';
+import type { TripletConfig } from './ranking/triplet-config.js';
 
 export interface DryRun {
   images: number;

@@ -5,7 +5,7 @@ import { InputError, messageOf, UsageError } from '../errors.js';
 import { DescriptorModel } from '../models/descriptor.js';
 import { withWhitening } from '../models/whitening.js';
 import { learnWhitening, sampleOf } from '../retrieval/learn-whitening.js';
-import type { TripletConfig } from './triplet-config.js';
+import type { TripletConfig } from './ranking/triplet-config.js';
 
 /** Loads a model file for training at `imageSize`, which becomes the size stored in it. */
 export async function loadForTraining(

@@ -1,8 +1,8 @@
 /** The device `tensorflow` with a module that records what it is asked: the packages themselves cannot be test dependencies. */
 import { expect, test } from 'vitest';
 import { loadTensorflow, type TensorflowModule } from '../../src/backend/tensorflow.js';
-import type { FitRecord } from '../../src/train/fit-triplets.js';
-import { logScalars, tensorflowScalars } from '../../src/train/scalar-log.js';
+import type { FitRecord } from '../../src/train/ranking/fit-triplets.js';
+import { logScalars, tensorflowScalars } from '../../src/train/observe/scalar-log.js';
 
 function fakeModule() {
   const calls: unknown[][] = [];

@@ -5,12 +5,12 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.js';
 import { encodeState, latestCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.js';
-import type { TripletState } from '../../src/train/fit-triplets.js';
+import type { TripletState } from '../../src/train/ranking/fit-triplets.js';
 import { RandomStream } from '../../src/train/random.js';
 import {
   parseTripletState as parseState,
   readTripletCheckpoint as readCheckpoint,
-} from '../../src/train/triplet-state.js';
+} from '../../src/train/ranking/triplet-state.js';
 import { smallModelParts } from '../support/small-model.js';
 import { temporaryFolder } from './tiny-run.js';
 

@@ -1,0 +1,114 @@
+/** @file What a classification run would do and cost, measured on one pass of its own images. Writes nothing. */
+import * as tf from '@tensorflow/tfjs';
+import type { ImageRecord } from '../../data/manifest.js';
+import { InputError } from '../../errors.js';
+import type { ClassifierHead } from './classifier-head.js';
+import type { ClassifyConfig } from './classify-config.js';
+import { type ClassifiableModel, classifyPass, type LabelledCrop, trainedVariables } from './classify-step.js';
+import { decodeCrop, drawCrop, stackImages } from './crops.js';
+import { GradientAccumulator } from '../gradients.js';
+import { RandomStream } from '../random.js';
+
+export interface ClassifyDryRun {
+  images: number;
+  classes: number;
+  /** Images of the smallest and of the largest class. */
+  smallestClass: number;
+  largestClass: number;
+  /** Numbers in all trained weights, and those of them in the head. */
+  trainedParameters: number;
+  headParameters: number;
+  /** Estimated peak of the process. */
+  memoryBytes: number;
+  /** Measured per image: decode; scores alone; scores and gradient. */
+  loadMs: number;
+  scoreMs: number;
+  trainMs: number;
+  msPerUpdate: number;
+  epochs: number;
+  etaSeconds: number;
+}
+
+/** Images tried until a pass is full. */
+const candidates = 12;
+
+/** Throws the image's error if none of a dozen can be read. */
+export async function classifyDryRun(
+  { model, head }: { model: ClassifiableModel; head: ClassifierHead },
+  records: readonly ImageRecord[],
+  { config, validationImages }: { config: ClassifyConfig; validationImages: number },
+): Promise<ClassifyDryRun> {
+  const random = new RandomStream(config.seed);
+  const crops: LabelledCrop[] = [];
+  let loadMs = 0;
+  let error: InputError | undefined;
+  for (const record of random.shuffle(records).slice(0, candidates)) {
+    const startedAt = performance.now();
+    try {
+      const image = await decodeCrop(drawCrop(record, random, config), config.cropSize);
+      crops.push({ id: record.id, image, label: 0, seed: crops.length });
+      loadMs += performance.now() - startedAt;
+    } catch (caught) {
+      if (!(caught instanceof InputError)) throw caught;
+      error ??= caught;
+    }
+  }
+  if (crops.length === 0) throw error as InputError;
+  loadMs /= crops.length;
+  const pass = Array.from(
+    { length: Math.min(config.imagesPerPass, config.batchSize) },
+    (_, i) => crops[i % crops.length],
+  );
+  const variables = trainedVariables({ model, head, freeze: config.freeze });
+  const accumulator = new GradientAccumulator();
+  const train = () =>
+    classifyPass(pass, { model, head, freeze: config.freeze }, { ...config, variables, accumulator }).then(() => {});
+  let trainMs: number;
+  try {
+    await train(); // the first pass adds to nothing: another graph
+    trainMs = (await secondTime(train)) / pass.length;
+  } finally {
+    accumulator.dispose();
+  }
+  const scoreMs =
+    (await secondTime(async () => {
+      const scores = tf.tidy(() =>
+        head.scores(model.mapFromPrefix(model.prefix(stackImages(pass.map(({ image }) => image)), 'none'), 'none')),
+      );
+      await scores.data();
+      scores.dispose();
+    })) / pass.length;
+
+  const { steps, batchSize, validateEvery } = config;
+  const measurements =
+    validationImages === 0 ? 0 : 2 + (validateEvery > 0 ? Math.floor((steps - 1) / validateEvery) : 0);
+  const msPerUpdate = batchSize * (trainMs + loadMs);
+  const sizes = new Map<string, number>();
+  for (const { landmark } of records) sizes.set(landmark, (sizes.get(landmark) ?? 0) + 1);
+  const size = (all: Iterable<tf.Variable>) => [...all].reduce((sum, variable) => sum + variable.size, 0);
+  const trainedParameters = size(variables.values());
+  return {
+    images: records.length,
+    classes: sizes.size,
+    smallestClass: Math.min(...sizes.values()),
+    largestClass: Math.max(...sizes.values()),
+    trainedParameters,
+    headParameters: size(head.variables.values()),
+    // Besides what the probe took: momentum, gradient sums, and the new values of weights and momentum during an update.
+    memoryBytes: process.memoryUsage.rss() + 4 * 4 * trainedParameters,
+    loadMs,
+    scoreMs,
+    trainMs,
+    msPerUpdate,
+    epochs: (steps * batchSize) / records.length,
+    etaSeconds: (steps * msPerUpdate + measurements * validationImages * (scoreMs + loadMs)) / 1000,
+  };
+}
+
+/** Milliseconds of the second call: the first compiles a graph. */
+async function secondTime(work: () => Promise<void>): Promise<number> {
+  await work();
+  const startedAt = performance.now();
+  await work();
+  return performance.now() - startedAt;
+}

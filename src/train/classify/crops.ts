@@ -1,0 +1,48 @@
+/** @file Square crops of one size for classification: of random scale and place to train on, of the centre to measure. */
+import * as tf from '@tensorflow/tfjs';
+import { decodeImage, type RgbImage } from '../../data/images.js';
+import type { ImageRecord } from '../../data/manifest.js';
+import { cutWindow, drawView, plainView, type View } from '../augmentation.js';
+import type { ClassifyConfig } from './classify-config.js';
+import type { RandomStream } from '../random.js';
+
+/** An image whose shorter side becomes `shortest` px, and the window that is cut from it. */
+export interface Crop {
+  record: ImageRecord;
+  shortest: number;
+  view: View;
+}
+
+/** Scale jittering of Simonyan and Zisserman 2015 (section 3.1): the shorter side is uniform among the whole numbers of the range. */
+export function drawCrop(
+  record: ImageRecord,
+  random: RandomStream,
+  {
+    flip,
+    colour,
+    shortestSideMin,
+    shortestSideMax,
+  }: Pick<ClassifyConfig, 'flip' | 'colour' | 'shortestSideMin' | 'shortestSideMax'>,
+): Crop {
+  const shortest = shortestSideMin + random.below(shortestSideMax - shortestSideMin + 1);
+  const view = drawView(random, { flip, colour, crop: 0 });
+  return { record, shortest, view: { ...view, left: random.next(), top: random.next() } };
+}
+
+export function centreCrop(record: ImageRecord, { validationSide }: Pick<ClassifyConfig, 'validationSide'>): Crop {
+  return { record, shortest: validationSide, view: { ...plainView, left: 0.5, top: 0.5 } };
+}
+
+/** Decodes one crop of `cropSize` x `cropSize` px. Throws the image's `InputError`. */
+export async function decodeCrop({ record, shortest, view }: Crop, cropSize: number): Promise<RgbImage> {
+  const image = await decodeImage(record.path, { sizing: { longest: 'none', shortest } });
+  return cutWindow(image, view, { width: cropSize, height: cropSize });
+}
+
+/** [N, H, W, 3] float32, 0-255, of images of one size. The caller owns it. */
+export function stackImages(images: readonly RgbImage[]): tf.Tensor4D {
+  const { width, height } = images[0];
+  const data = new Float32Array(images.length * width * height * 3);
+  images.forEach((image, i) => data.set(image.data, i * width * height * 3));
+  return tf.tensor4d(data, [images.length, height, width, 3]);
+}

@@ -1,0 +1,113 @@
+/** @file What an update trains on: mined triplets, tuples of a mined query, or a random list, with a view of every image. */
+import type { ImageRecord } from '../../data/manifest.js';
+import { type AugmentationOptions, drawView } from '../augmentation.js';
+import type { ViewedImage } from '../image-inputs.js';
+import { isNegative, type MinedTriplets, type PoolLabels } from './mining.js';
+import type { RandomStream } from '../random.js';
+import { contrastiveBatch, listwiseBatch, type RankingBatch, tripletBatch } from './ranking-batches.js';
+import { sampleTriplets, type Sampling } from './sampler.js';
+
+export interface BatchConfig {
+  loss: 'triplet' | 'contrastive' | 'average-precision';
+  tripletsPerStep: number;
+  sampling: Sampling;
+  margin: number;
+  negativesPerTuple: number;
+  listSize: number;
+  photographsPerLandmark: number;
+  bins: number;
+  augmentation: AugmentationOptions;
+}
+
+export interface DrawnBatch {
+  batch: RankingBatch<ViewedImage>;
+  /** Samples taken of the mining. */
+  drawn: number;
+}
+
+/** The same view for one image in all terms of a batch. */
+function viewer(records: readonly ImageRecord[], random: RandomStream, augmentation: AugmentationOptions) {
+  const views = new Map<number, ViewedImage>();
+  return (position: number): ViewedImage => {
+    let viewed = views.get(position);
+    if (viewed === undefined) {
+      viewed = { record: records[position], view: drawView(random, augmentation) };
+      views.set(position, viewed);
+    }
+    return viewed;
+  };
+}
+
+/** Triplets or tuples of a mined pool. `drawn`: samples taken since the mining. */
+export function drawMined(
+  {
+    pool,
+    labels,
+    triplets: mined,
+    drawn,
+  }: { pool: readonly ImageRecord[]; labels: PoolLabels; triplets: MinedTriplets; drawn: number },
+  config: BatchConfig,
+  random: RandomStream,
+): DrawnBatch {
+  const samples = sampleTriplets(mined, config.sampling, { count: config.tripletsPerStep, drawn, random });
+  const view = viewer(pool, random, config.augmentation);
+  const positions = (triplet: number) => mined.triplets.subarray(3 * triplet, 3 * triplet + 3);
+  if (config.loss === 'contrastive') {
+    const tuples = samples.map((sample) => {
+      const [query, positive] = positions(sample);
+      const negatives = tupleNegatives(mined, sample, labels, config.negativesPerTuple);
+      return [view(query), view(positive), ...negatives.map(view)] as const;
+    });
+    return { batch: contrastiveBatch(tuples, config), drawn: samples.length };
+  }
+  const triplets = samples.map((sample) => {
+    const [query, positive, negative] = positions(sample);
+    return [view(query), view(positive), view(negative)] as const;
+  });
+  return { batch: tripletBatch(triplets, config), drawn: samples.length };
+}
+
+/**
+ * The sampled triplet's negative and the other negatives of its query's triplets, hardest first, no two of one landmark or group
+ * (Radenovic et al. 2018, section 3.2), at most `count`.
+ */
+export function tupleNegatives(mined: MinedTriplets, sample: number, labels: PoolLabels, count: number): number[] {
+  let query = 0;
+  while (mined.offsets[query + 1] <= sample) query++;
+  const negatives = [mined.triplets[3 * sample + 2]];
+  for (let i = mined.offsets[query]; i < mined.offsets[query + 1] && negatives.length < count; i++) {
+    const candidate = mined.triplets[3 * i + 2];
+    if (negatives.every((other) => isNegative(labels, other, candidate))) negatives.push(candidate);
+  }
+  return negatives;
+}
+
+/** A list of `listSize` images: photographs of landmarks in random order, `photographsPerLandmark` of each that has two. */
+export function drawList(
+  records: readonly ImageRecord[],
+  labels: PoolLabels,
+  config: BatchConfig,
+  random: RandomStream,
+): DrawnBatch {
+  const byLandmark = new Map<number, number[]>();
+  for (const [i, landmark] of labels.landmarks.entries()) {
+    const members = byLandmark.get(landmark);
+    if (members === undefined) byLandmark.set(landmark, [i]);
+    else members.push(i);
+  }
+  const several = [...byLandmark.values()].filter((members) => members.length > 1);
+  const list: number[] = [];
+  for (const members of random.shuffle(several)) {
+    const room = Math.min(config.photographsPerLandmark, config.listSize - list.length);
+    if (room < 2) break;
+    list.push(...random.shuffle(members).slice(0, room));
+  }
+  const view = viewer(records, random, config.augmentation);
+  const positions = new Map(list.map((position) => [view(position), position]));
+  const relation = (a: ViewedImage, b: ViewedImage) => {
+    const [i, j] = [positions.get(a) as number, positions.get(b) as number];
+    if (labels.landmarks[i] === labels.landmarks[j]) return 1;
+    return isNegative(labels, i, j) ? 0 : undefined;
+  };
+  return { batch: listwiseBatch([...positions.keys()], relation, config), drawn: 0 };
+}

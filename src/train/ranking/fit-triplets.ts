@@ -1,0 +1,207 @@
+/** @file Fine-tuning by the triplet ranking loss: what the loop of all trainers (loop.ts) does before and for an update. */
+import type { ImageRecord } from '../../data/manifest.js';
+import { InputError } from '../../errors.js';
+import type { NamedArrays } from '../../models/safetensors.js';
+import { drawList, drawMined } from './draw-batch.js';
+import { GradientAccumulator } from '../gradients.js';
+import { ImageInputs, type ViewedImage } from '../image-inputs.js';
+import {
+  isStopped,
+  type LoopHooks,
+  type LoopState,
+  type MeasureRecord,
+  namingUpdate,
+  runLoop,
+  type StopRecord,
+  type UpdateRecord,
+} from '../loop.js';
+import { minePool, type MiningSummary } from './mine-pool.js';
+import { countTriplets, type MinedTriplets, numberLabels } from './mining.js';
+import { RandomStream } from '../random.js';
+import { rankingStep } from './ranking-step.js';
+import type { TrainableModel } from '../trainable-model.js';
+import type { TripletConfig } from './triplet-config.js';
+
+/** The loop's state, and the mining in use. Plain data, JSON-ready. */
+export interface TripletState extends LoopState<'map'> {
+  /** Image ids of the pool, triplets as positions in it, and how many were drawn from it. */
+  mining?: { pool: string[]; triplets: MinedTriplets; drawn: number };
+}
+
+/** Of one update. */
+export interface TripletFigures {
+  loss: number;
+  /** Share of the sampled triplets, or of the tuples by a negative, that still had a loss; 1 for lists. */
+  active: number;
+  /** Of the mining in use. */
+  hardestSimilarity?: number;
+}
+
+/** `step`: the update that the mining is for. */
+export type MiningRecord = { event: 'mine'; step: number } & MiningSummary;
+
+export type FitRecord = MiningRecord | UpdateRecord<TripletFigures> | MeasureRecord<'map'> | StopRecord;
+
+export interface FitTripletsOptions extends Omit<LoopHooks<TripletState, 'map'>, 'measure'> {
+  model: TrainableModel;
+  records: readonly ImageRecord[];
+  config: TripletConfig;
+  /** Where an earlier run stopped; the model has its weights already. */
+  resume?: { state: TripletState; momentum: NamedArrays };
+  /** mAP of the model as it is; undefined when it was interrupted. */
+  measure?: () => Promise<number | undefined>;
+  /** Called while a pool is described. */
+  onMining?: (done: number, total: number) => void;
+}
+
+/** Minings in a row without a single triplet with a loss after which training ends. */
+const emptyMinings = 3;
+
+/**
+ * Trains `model` in place. Throws `InputError` when the set holds no triplet, no image can be read, or a loss or gradient is not
+ * finite (naming update and images): the last checkpoint is then the last good state.
+ */
+export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<FitRecord> {
+  const { model, records, config, resume } = options;
+  assertTriplets(records);
+  const byId = new Map(records.map((record) => [record.id, record]));
+  const lost = resume?.state.mining?.pool.find((id) => !byId.has(id));
+  if (lost !== undefined) {
+    throw new InputError(
+      `The run trains on the image "${lost}", which the manifest lacks; resume it with its own manifest.`,
+    );
+  }
+  const state: TripletState = structuredClone(resume?.state) ?? {
+    step: 0,
+    random: new RandomStream(config.seed).state(),
+    unreadable: [],
+    measuredStep: -1,
+  };
+  const random = new RandomStream(state.random);
+  const unreadable = new Set(state.unreadable);
+  const variables = model.trainable(config.freeze);
+  const inputs = new ImageInputs(model, {
+    freeze: config.freeze,
+    imageSize: config.imageSize,
+    cacheBytes: config.cacheMegabytes * 1e6,
+  });
+  const source = {
+    load: (items: readonly ViewedImage[]) => inputs.load(items),
+    describe: inputs.describe.bind(inputs),
+    inBlocks: inputs.inBlocks.bind(inputs),
+  };
+  const accumulator = new GradientAccumulator();
+  const stopped = () => isStopped(options);
+  const { measure } = options;
+  let mining: Mining | undefined;
+
+  yield* runLoop<'map', TripletState, TripletFigures, MiningRecord>(
+    { prepare: mineIfDue, gradient },
+    {
+      ...options,
+      measure:
+        measure &&
+        (async () => {
+          const map = await measure();
+          return map === undefined ? undefined : { map };
+        }),
+      criterion: 'map',
+      state,
+      random,
+      unreadable,
+      variables,
+      accumulator,
+    },
+  );
+
+  /** A new mining where one is due; `exhausted` when pool after pool has no triplet with a loss. */
+  async function* mineIfDue(): AsyncGenerator<MiningRecord, 'ready' | 'exhausted'> {
+    if (config.loss === 'average-precision') return 'ready'; // on random lists
+    mining = state.mining;
+    if (mining !== undefined && state.step % config.remineEvery !== 0) return 'ready';
+    mining = undefined;
+    for (let tries = 0; tries < emptyMinings && !stopped(); tries++) {
+      const mined = await minePool(records, {
+        inputs,
+        random,
+        unreadable,
+        config,
+        stopped,
+        onProgress: options.onMining,
+      });
+      if (mined === undefined) break; // interrupted
+      yield { event: 'mine', step: state.step + 1, ...mined.summary };
+      if (mined.triplets.losses.length === 0) continue;
+      mining = { pool: mined.pool, triplets: mined.triplets, drawn: 0 };
+      break;
+    }
+    return mining === undefined && !stopped() ? 'exhausted' : 'ready';
+  }
+
+  async function gradient() {
+    const update = await drawAndStep();
+    if (update === undefined) return undefined;
+    return {
+      figures: {
+        loss: update.loss,
+        active: update.active / update.terms,
+        ...(mining && { hardestSimilarity: mining.triplets.hardestSimilarity }),
+      },
+      ids: update.ids,
+      images: update.described + update.replayed,
+      commit: () => {
+        if (mining !== undefined) state.mining = { ...mining, drawn: mining.drawn + update.drawn };
+      },
+    };
+  }
+
+  /** Leaves the gradient of a drawn batch in the accumulator; draws again if an image went missing. */
+  async function drawAndStep() {
+    const known = mining && { ...mining, pool: mining.pool.map((id) => byId.get(id) as ImageRecord) };
+    for (let drawn = 0; ; ) {
+      const candidates = known?.pool ?? records.filter((record) => !unreadable.has(record.id));
+      const labels = numberLabels(candidates);
+      const { batch, drawn: taken } =
+        known === undefined
+          ? drawList(candidates, labels, config, random)
+          : drawMined({ ...known, labels, drawn: known.drawn + drawn }, config, random);
+      if (batch.images.length === 0) throw new InputError('No landmark is left with two photographs that can be read.');
+      drawn += taken;
+      const images = new Set(batch.images);
+      const ids = [...images].map(nameOf);
+      const result = await rankingStep(batch, source, {
+        variables,
+        accumulator,
+        nameOf,
+        recomputeActivations: config.recomputeActivations,
+      }).catch((error: unknown) => {
+        throw namingUpdate(error, { step: state.step, ids });
+      });
+      inputs.forgetOnce(images);
+      for (const { item } of result.unreadable) unreadable.add(item.record.id);
+      if (stopped()) {
+        accumulator.reset();
+        return undefined;
+      }
+      if (result.loss !== undefined) return { ...result, loss: result.loss, ids, drawn };
+      if (ids.every((id) => unreadable.has(id)) && candidates.every(({ id }) => unreadable.has(id))) {
+        throw new InputError(`No image of the pool can be read any more: ${result.unreadable[0]?.error.message}`);
+      }
+    }
+  }
+}
+
+type Mining = NonNullable<TripletState['mining']>;
+
+const nameOf = ({ record }: ViewedImage) => record.id;
+
+/** Throws `InputError` if no triplet can be made of the records. */
+export function assertTriplets(records: readonly ImageRecord[]): void {
+  const { possible, single } = countTriplets(numberLabels(records));
+  if (possible > 0) return;
+  throw new InputError(
+    single === records.length
+      ? `No landmark has two photographs (${records.length} images): triplets need a query and a positive of one landmark.`
+      : 'No triplet can be made: negatives need a second landmark that is not in the same group.',
+  );
+}

@@ -1,0 +1,130 @@
+/** @file One mining: draw a pool, describe it with the weights as they are, find its hard triplets. */
+import type { ImageRecord } from '../../data/manifest.js';
+import { InputError } from '../../errors.js';
+import { engineFromMultiplyAdds, engineSimilarity } from '../../retrieval/engine-similarity.js';
+import { type DescriptorTable, plainSimilarity, type Similarity } from '../../retrieval/ranking.js';
+import { type ImageInputs, plain } from '../image-inputs.js';
+import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
+import { NotFiniteError } from '../not-finite.js';
+import { drawPool } from './pool.js';
+import type { RandomStream } from '../random.js';
+
+export interface MiningSummary {
+  /** Images of the pool that were described, and those that could not be read. */
+  images: number;
+  unreadable: number;
+  /** Images whose landmark has no other one in the pool: negatives only. */
+  single: number;
+  /** Triplets of the pool, those with a loss, and those kept. */
+  possible: number;
+  withLoss: number;
+  kept: number;
+  /** Mean similarity of a query to its hardest negative. */
+  hardestSimilarity: number;
+  /** The triplets with the largest loss, one per query, by image id. */
+  hardest: { query: string; positive: string; negative: string; loss: number }[];
+  ms: number;
+}
+
+/** Triplets named in the summary. */
+const named = 4;
+
+/**
+ * Mines a random pool of the readable records. Ids found unreadable are added to `unreadable`. Undefined when `stopped` says so
+ * half-way. Throws `InputError` if not one image can be read.
+ */
+export async function minePool(
+  records: readonly ImageRecord[],
+  options: {
+    inputs: ImageInputs;
+    random: RandomStream;
+    unreadable: Set<string>;
+    config: { poolSize: number; margin: number; hardestPerQuery: number };
+    stopped: () => boolean;
+    onProgress?: (done: number, total: number) => void;
+  },
+): Promise<{ pool: string[]; triplets: MinedTriplets; summary: MiningSummary } | undefined> {
+  const { inputs, random, unreadable, config, stopped, onProgress } = options;
+  const startedAt = performance.now();
+  const candidates = records.filter((record) => !unreadable.has(record.id));
+  const drawn = drawPool(numberLabels(candidates).landmarks, config.poolSize, random).map((i) => candidates[i]);
+
+  const pool: ImageRecord[] = [];
+  const rows: Float32Array[] = [];
+  let firstError: InputError | undefined;
+  let done = 0;
+  for await (const loaded of inputs.load(drawn.map(plain))) {
+    if (stopped()) return undefined;
+    if ('error' in loaded) {
+      unreadable.add(loaded.item.record.id);
+      firstError ??= loaded.error;
+    } else {
+      const descriptor = inputs.describe(loaded.input);
+      const row = Float32Array.from(await descriptor.data<'float32'>());
+      descriptor.dispose();
+      if (!row.every(Number.isFinite)) {
+        throw new NotFiniteError(
+          `Mining: the descriptor of ${loaded.item.record.id} has NaN or infinite values; go back to an earlier checkpoint.`,
+        );
+      }
+      pool.push(loaded.item.record);
+      rows.push(row);
+    }
+    onProgress?.(++done, drawn.length);
+  }
+  if (pool.length === 0) {
+    throw new InputError(
+      `None of the ${drawn.length} images of the pool can be read; the first: ${firstError?.message ?? 'no image'}`,
+    );
+  }
+  const dimension = rows[0].length;
+  const descriptors = new Float32Array(rows.length * dimension);
+  rows.forEach((row, i) => descriptors.set(row, i * dimension));
+  const triplets = await mineWith({ data: descriptors, dimension, ids: pool.map(({ id }) => id) }, (similarity) =>
+    mineTriplets({ data: descriptors, dimension }, numberLabels(pool), { ...config, similarity }),
+  );
+  return {
+    pool: pool.map((record) => record.id),
+    triplets,
+    summary: {
+      images: pool.length,
+      unreadable: drawn.length - pool.length,
+      single: triplets.single,
+      possible: triplets.possible,
+      withLoss: triplets.withLoss,
+      kept: triplets.losses.length,
+      hardestSimilarity: triplets.hardestSimilarity,
+      hardest: hardestOf(triplets, pool),
+      ms: performance.now() - startedAt,
+    },
+  };
+}
+
+/** Calls `mine` with the similarities to all of `table`, on the engine where that pays. */
+async function mineWith<T>(table: DescriptorTable, mine: (similarity: Similarity) => Promise<T>): Promise<T> {
+  const { length } = table.ids;
+  if (length * length * table.dimension < engineFromMultiplyAdds) return mine(plainSimilarity(table));
+  const engine = engineSimilarity(table);
+  try {
+    return await mine(engine.similarity);
+  } finally {
+    engine.dispose();
+  }
+}
+
+/** A query's hardest triplet is its first. */
+function hardestOf(
+  { triplets, losses, offsets }: MinedTriplets,
+  pool: readonly ImageRecord[],
+): MiningSummary['hardest'] {
+  return Array.from(offsets.subarray(0, -1))
+    .sort((a, b) => losses[b] - losses[a] || a - b)
+    .slice(0, named)
+    .map((i) => {
+      const [query, positive, negative] = Array.from(
+        triplets.subarray(3 * i, 3 * i + 3),
+        (position) => pool[position].id,
+      );
+      return { query, positive, negative, loss: losses[i] };
+    });
+}

@@ -1,0 +1,107 @@
+/**
+ * @file Settings of triplet training. Defaults suit a network fine-tuned on a desktop's CPU; the published values are in the comments
+ * (S2 = Gordo et al., ECCV 2016; S2b = their IJCV 2017 version). Recipes list only what differs, with the reason.
+ */
+import { z } from 'zod';
+import { numberFrom, oneOf, wholeNumber } from '../../config.js';
+import { decays } from '../schedule.js';
+
+const trueOrFalse = z.boolean('true or false');
+
+export const tripletConfigSchema = z.strictObject({
+  /** Updates of the weights. S2: about 2000. */
+  steps: wholeNumber(1).default(64),
+  /**
+   * `triplet` (S2, eq. 1), `contrastive` (Radenovic et al. 2018) on tuples of a mined query, or `average-precision` (Revaud
+   * et al. 2019) on random lists, without mining.
+   */
+  loss: oneOf(['triplet', 'contrastive', 'average-precision']).default('triplet'),
+  /** Triplets, or tuples, whose mean gradient makes one update. S2: 64. */
+  tripletsPerStep: wholeNumber(1).default(16),
+  /** Longest side of an image, px; both sides are then snapped to multiples of the network's stride. S2: 724, S2b: 800. */
+  imageSize: wholeNumber(16).default(320),
+  /** Images described per mining; all of their triplets are considered. S2: 10 000, S2b: 5000. */
+  poolSize: wholeNumber(3).default(500),
+  /** Updates between two minings. S2: 16, S2b: 64. */
+  remineEvery: wholeNumber(1).default(8),
+  /** Which mined triplets are trained on: see src/train/ranking/sampler.ts. */
+  sampling: oneOf(['ijcv', 'eccv', 'hardest']).default('ijcv'),
+  /** Triplets with the largest loss kept per query. S2b: 25. */
+  hardestPerQuery: wholeNumber(1).default(25),
+  /** Negatives of a tuple of `contrastive`, one per landmark and group. Radenovic et al.: 5. */
+  negativesPerTuple: wholeNumber(1).default(5),
+  /** Images of a list of `average-precision`, and photographs of each of its landmarks. Revaud et al.: 4096, -. */
+  listSize: wholeNumber(4).default(128),
+  photographsPerLandmark: wholeNumber(2).default(4),
+  /** Bins of similarity of `average-precision`. Revaud et al.: 20. */
+  bins: wholeNumber(2).default(20),
+  /**
+   * m: of `triplet` in squared distance between unit rows (0 to 4; S2: 0.1), of `contrastive` in distance (0 to 2;
+   * Radenovic et al.: 0.7 to 0.85).
+   */
+  margin: numberFrom(0, { max: 4 }).default(0.1),
+  /** S2: 1e-3. */
+  learningRate: numberFrom(0, { open: true }).default(1e-3),
+  /** `constant` (S2 states no schedule), `step`, `exponential`, `linear` or `cosine`: see src/train/schedule.ts. */
+  learningRateDecay: oneOf(decays).default('constant'),
+  /** Updates between two decays of `step` or in which `exponential` decays once, and what they multiply with. */
+  decayEvery: wholeNumber(1).default(64),
+  decayFactor: numberFrom(0, { open: true, max: 1 }).default(0.1),
+  /** First updates over which the rate rises linearly. 0 = none. */
+  warmup: wholeNumber(0).default(0),
+  /** `sgd` with momentum, or `adam`: see src/train/optimizer.ts. */
+  optimizer: oneOf(['sgd', 'adam']).default('sgd'),
+  /** Of `sgd`. */
+  momentum: numberFrom(0, { max: 0.9999 }).default(0.9),
+  /** S2: 5e-5. */
+  weightDecay: numberFrom(0).default(5e-5),
+  /** `all` = every trained weight, as in Caffe; `kernels` = convolutions and the whitening FC only, no bias, shift, batch-norm weight or pooling exponent. */
+  weightDecayOn: oneOf(['all', 'kernels']).default('all'),
+  /** Upper bound of the gradient's norm over all trained weights. 0 = no clipping. */
+  clipGradientNorm: numberFrom(0).default(0),
+  /** The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only what follows the trunk learns). */
+  freeze: z.string('the name of a stage, none or all').min(1, 'the name of a stage, none or all').default('none'),
+  /** Seeded changes of the training images; pools are described without any. */
+  augmentation: z
+    .strictObject(
+      {
+        /** Mirror every second image. Wrong where left and right matter (writing on products). */
+        flip: trueOrFalse.default(false),
+        /** Brightness and each channel change by at most this factor, ±. */
+        colour: numberFrom(0, { max: 0.9 }).default(0),
+        /** Zoom in by up to this share of the image and cut a window at a random place. */
+        crop: numberFrom(0, { max: 0.9 }).default(0),
+      },
+      'lines of "key: value"',
+    )
+    .prefault({}),
+  /** Dimension of a PCA whitening learned from the training set's regions at the start, if the model has no whitening. 0 = none. */
+  whitenDimension: wholeNumber(0).default(0),
+  /** Training images the whitening is learned from. */
+  whitenImages: wholeNumber(2).default(1000),
+  /** Updates between two checkpoints. One is also written at the start and at the end. */
+  checkpointEvery: wholeNumber(1).default(16),
+  /** Updates between two measurements on --val, besides one at the start and one at the end. 0 = only those. */
+  validateEvery: wholeNumber(0).default(16),
+  /** Checkpoints that stay on disk, the newest. */
+  keepCheckpoints: wholeNumber(1).default(2),
+  /**
+   * Backpropagate block by block, each run again (Chen et al. 2016): the same gradients to rounding in less memory, for one more
+   * forward pass per image. For large images.
+   */
+  recomputeActivations: trueOrFalse.default(false),
+  /** Megabytes (10^6 bytes) for decoded images or, with frozen stages, their outputs. */
+  cacheMegabytes: wholeNumber(0).default(1000),
+  seed: wholeNumber(0).default(0),
+});
+
+export type TripletConfig = z.output<typeof tripletConfigSchema>;
+
+/** Keys that may change when a run is resumed: they decide how long and how it is kept, not what is computed. */
+export const changeableOnResume: readonly (keyof TripletConfig)[] = [
+  'steps',
+  'checkpointEvery',
+  'validateEvery',
+  'keepCheckpoints',
+  'cacheMegabytes',
+];

@@ -1,0 +1,67 @@
+/** @file Triplet training in a run folder. */
+import { join } from 'node:path';
+import type { ImageRecord } from '../../data/manifest.js';
+import type { DescriptorModel } from '../../models/descriptor.js';
+import { checkpointFiles } from '../checkpoint.js';
+import { type FitRecord, fitTriplets, type FitTripletsOptions, type TripletState } from './fit-triplets.js';
+import { contactSheet } from '../observe/contact-sheet.js';
+import type { TaggedPicture } from '../observe/observe-run.js';
+import { recordRun, type RunNotes } from '../observe/record-run.js';
+import type { RunFolder } from '../run-folder.js';
+import { loadForTraining } from '../starting-model.js';
+import type { TripletConfig } from './triplet-config.js';
+import { readTripletCheckpoint } from './triplet-state.js';
+
+export interface TripletRunOptions
+  extends RunNotes,
+    Pick<FitTripletsOptions, 'resume' | 'onMining' | 'signal' | 'timeout'> {
+  model: DescriptorModel;
+  records: readonly ImageRecord[];
+  config: TripletConfig;
+  /** mAP of the model as it is (undefined when interrupted), and figures that go into the log beside it. */
+  measure?: () => Promise<{ map: number; [figure: string]: number } | undefined>;
+}
+
+/** Model and state of the run's newest checkpoint; undefined where there is none. */
+export async function openCheckpoint(
+  folder: RunFolder,
+  config: TripletConfig,
+): Promise<{ model: DescriptorModel; resume: NonNullable<FitTripletsOptions['resume']> } | undefined> {
+  const checkpoint = await folder.latestCheckpoint();
+  if (checkpoint === undefined) return undefined;
+  const resume = await readTripletCheckpoint(checkpoint);
+  const file = join(checkpoint, checkpointFiles.model);
+  return { model: await loadForTraining(file, { ...config, whitenDimension: 0 }), resume };
+}
+
+/** `fitTriplets` with its results in `folder`. Yields what it appends to the log; the caller disposes of the model. */
+export function runTriplets(folder: RunFolder, { measure, ...options }: TripletRunOptions): AsyncGenerator<FitRecord> {
+  const { model, records, config, resume, manifest, scalars } = options;
+  return recordRun<TripletState, 'map', FitRecord>(folder, {
+    model,
+    trained: model.trainable(config.freeze).keys(),
+    config,
+    resumed: resume?.state,
+    measure,
+    manifest,
+    scalars,
+    pictures: (record) => minedTriplets(record, records),
+    fit: ({ measure: measureAll, ...hooks }) =>
+      fitTriplets({
+        ...options,
+        ...hooks,
+        ...(measureAll && { measure: async () => (await measureAll())?.map }),
+      }),
+  });
+}
+
+/** The hardest triplets of a mining as a picture. */
+async function minedTriplets(log: FitRecord, records: readonly ImageRecord[]): Promise<TaggedPicture[]> {
+  if (log.event !== 'mine' || log.hardest.length === 0) return [];
+  const pathOf = new Map(records.map(({ id, path }) => [id, path]));
+  const rows = log.hardest.map(({ query, positive, negative }): [string, string, string] => {
+    const [q, p, n] = [query, positive, negative].map((id) => pathOf.get(id) as string);
+    return [q, p, n];
+  });
+  return [{ tag: 'mining/hardest', picture: await contactSheet(rows) }];
+}

@@ -1,0 +1,86 @@
+/**
+ * @file Settings of training a region proposal network. Published values: S2 = Gordo et al., ECCV 2016, section 3.3; FR = Ren et al.
+ * 2015 (Faster R-CNN) and py-faster-rcnn. Recipes list only what differs, with the reason.
+ */
+import { z } from 'zod';
+import { numberFrom, oneOf, wholeNumber } from '../../config.js';
+import { UsageError } from '../../errors.js';
+import { decays } from '../schedule.js';
+
+const severalAbove0 = 'a list of 1 to 32 numbers above 0';
+const severalPositive = z
+  .array(z.number(severalAbove0).positive(severalAbove0), severalAbove0)
+  .min(1, severalAbove0)
+  .max(32, severalAbove0);
+
+export const rpnConfigSchema = z.strictObject({
+  /** Updates of the weights. S2: 200,000. */
+  steps: wholeNumber(1).default(2000),
+  /** Images whose mean gradient makes one update. FR: 1. */
+  imagesPerStep: wholeNumber(1).default(1),
+  /** Longest side of an image, px; both sides are snapped to multiples of the network's stride. S2: 724. */
+  imageSize: wholeNumber(16).default(320),
+  /** Sides of the square anchors as shares of imageSize; S2 states no numbers, FR has 128, 256 and 512 px. */
+  anchorShares: severalPositive.default([0.25, 0.4, 0.63, 1]),
+  /** Height / width of the anchors. */
+  anchorRatios: severalPositive.default([0.5, 1, 2]),
+  /** Anchors that cross the image's border: `clip` = cut to the image, `drop` = left whole and not trained on (FR). */
+  border: oneOf(['clip', 'drop']).default('clip'),
+  /** Channels of the 3x3 convolution. FR: 512 over VGG-16, 256 over ZF. */
+  channels: wholeNumber(1).default(512),
+  /** Anchors that an image's loss is made of, and positives among them at most. */
+  anchorsPerImage: wholeNumber(1).default(256),
+  positivesPerImage: wholeNumber(1).default(128),
+  /** Overlap below which an anchor is a negative, and from which on it is a positive. */
+  negativeOverlap: numberFrom(0, { max: 1 }).default(0.3),
+  positiveOverlap: numberFrom(0, { max: 1 }).default(0.7),
+  /** Of the smooth l1. */
+  sigma: numberFrom(0, { open: true }).default(3),
+  /** The smooth l1 is divided by the `sampled` anchors (py-faster-rcnn) or the `cells` of the map (the paper, with boxWeight 10). */
+  boxNormalization: oneOf(['sampled', 'cells']).default('sampled'),
+  /** Weight of the smooth l1. */
+  boxWeight: numberFrom(0).default(1),
+  /** Mirror every second image. */
+  flip: z.boolean('true or false').default(true),
+  /** S2, FR: 1e-3, a tenth of it in the second half. */
+  learningRate: numberFrom(0, { open: true }).default(1e-3),
+  /** `constant`, `step`, `exponential`, `linear` or `cosine`: see src/train/schedule.ts. */
+  learningRateDecay: oneOf(decays).default('cosine'),
+  decayEvery: wholeNumber(1).default(1000),
+  decayFactor: numberFrom(0, { open: true, max: 1 }).default(0.1),
+  warmup: wholeNumber(0).default(0),
+  momentum: numberFrom(0, { max: 0.9999 }).default(0.9),
+  /** S2: 5e-5; FR: 5e-4. */
+  weightDecay: numberFrom(0).default(5e-5),
+  /** `all` = every trained weight, as in Caffe; `kernels` = no bias. */
+  weightDecayOn: oneOf(['all', 'kernels']).default('all'),
+  /** Upper bound of the gradient's norm. 0 = no clipping. */
+  clipGradientNorm: numberFrom(0).default(0),
+  /** Proposals per image that are measured on --val. */
+  proposals: wholeNumber(1).default(64),
+  checkpointEvery: wholeNumber(1).default(200),
+  /** Updates between two measurements on --val, besides one at the start and one at the end. 0 = only those. */
+  validateEvery: wholeNumber(0).default(200),
+  keepCheckpoints: wholeNumber(1).default(2),
+  /** Megabytes (10^6 bytes) for the trunk's maps, which never change. */
+  cacheMegabytes: wholeNumber(0).default(1000),
+  seed: wholeNumber(0).default(0),
+});
+
+export type RpnConfig = z.output<typeof rpnConfigSchema>;
+
+/** Keys that may change when a run is resumed: they decide how long and how it is kept, not what is computed. */
+export const changeableOnResume: readonly (keyof RpnConfig)[] = [
+  'steps',
+  'checkpointEvery',
+  'validateEvery',
+  'keepCheckpoints',
+  'cacheMegabytes',
+];
+
+/** Throws `UsageError` where the overlaps do not fit together. */
+export function assertOverlaps({ negativeOverlap, positiveOverlap }: RpnConfig): void {
+  if (negativeOverlap > positiveOverlap) {
+    throw new UsageError(`negativeOverlap ${negativeOverlap} exceeds positiveOverlap ${positiveOverlap}.`);
+  }
+}

@@ -1,0 +1,264 @@
+import { rm, writeFile } from 'node:fs/promises';
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import type { ImageRecord } from '../../../src/data/manifest.js';
+import { InputError } from '../../../src/errors.js';
+import type { DescriptorModel } from '../../../src/models/descriptor.js';
+import type { NamedArrays } from '../../../src/models/safetensors.js';
+import { encodeState } from '../../../src/train/checkpoint.js';
+import {
+  type FitRecord,
+  fitTriplets,
+  type FitTripletsOptions,
+  type TripletState,
+} from '../../../src/train/ranking/fit-triplets.js';
+import { type TripletConfig, tripletConfigSchema } from '../../../src/train/ranking/triplet-config.js';
+import { parseTripletState as parseState } from '../../../src/train/ranking/triplet-state.js';
+import { relativeDistance } from '../../support/close.js';
+import '../../support/engine.js';
+import { smallModel } from '../../support/small-model.js';
+import { stripedPhotographs, temporaryFolder } from '../tiny-run.js';
+
+let records: ImageRecord[];
+beforeAll(async () => {
+  records = await stripedPhotographs(await temporaryFolder());
+});
+
+const config = (changes: Partial<TripletConfig> = {}): TripletConfig =>
+  tripletConfigSchema.parse({
+    steps: 4,
+    tripletsPerStep: 3,
+    imageSize: 48,
+    poolSize: 9,
+    remineEvery: 3,
+    margin: 1,
+    learningRate: 0.01,
+    checkpointEvery: 2,
+    ...changes,
+  });
+
+interface Saved {
+  state: TripletState;
+  momentum: NamedArrays;
+  weights: NamedArrays;
+}
+
+/** Runs to the end; every saved state is kept as it would be on disk. */
+async function fit(model: DescriptorModel, options: Partial<FitTripletsOptions> = {}) {
+  const log: FitRecord[] = [];
+  const saved: Saved[] = [];
+  const save: FitTripletsOptions['save'] = async (state, momentum) => {
+    const stored = parseState(encodeState(state, {}), 'state.json');
+    saved.push({ state: stored, momentum: await momentum(), weights: await model.toArrays() });
+  };
+  for await (const record of fitTriplets({ model, records, config: config(), save, ...options })) log.push(record);
+  const updates = log.filter((record) => record.event === 'update');
+  return { log, updates, saved, weights: await model.toArrays() };
+}
+
+function restored({ weights }: Saved, like: DescriptorModel): DescriptorModel {
+  for (const [name, variable] of like.variables) {
+    const { data, shape } = weights.get(name)!;
+    variable.assign(tf.tensor(data, shape));
+  }
+  return like;
+}
+
+/** Names of the arrays that are not the same bits. */
+function differing(a: NamedArrays, b: NamedArrays): string[] {
+  const bytes = (arrays: NamedArrays, name: string) => {
+    const { data } = arrays.get(name)!;
+    return Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+  };
+  return [...a.keys()].filter((name) => !bytes(a, name).equals(bytes(b, name)));
+}
+
+const settings: [string, Partial<TripletConfig>][] = [
+  ['no frozen stage', {}],
+  ['frozen stages, augmentation', { freeze: 'stage1', augmentation: { flip: true, colour: 0.1, crop: 0.2 } }],
+  ['contrastive tuples, adam', { loss: 'contrastive', margin: 0.9, optimizer: 'adam', learningRate: 1e-3 }],
+  ['lists by average precision', { loss: 'average-precision', listSize: 6, photographsPerLandmark: 3 }],
+  ['sampling eccv', { sampling: 'eccv' }],
+  ['sampling hardest, a new mining at the stop', { sampling: 'hardest', remineEvery: 2 }],
+  ['recomputed activations', { recomputeActivations: true, freeze: 'stem' }],
+];
+
+describe('fitTriplets', () => {
+  test.each(settings)(
+    'stopped after two updates and resumed, four updates are the same bits (%s)',
+    async (_, changes) => {
+      const whole = await fit(smallModel({ whiteningDimension: 16 }), { config: config(changes) });
+      const abort = new AbortController();
+      const model = smallModel({ whiteningDimension: 16 });
+      const first = { ...config(changes), steps: 4 };
+      const saved: Saved[] = [];
+      for await (const record of fitTriplets({
+        model,
+        records,
+        config: first,
+        signal: abort.signal,
+        save: async (state, momentum) => {
+          const stored = parseState(encodeState(state, {}), 'state.json');
+          saved.push({ state: stored, momentum: await momentum(), weights: await model.toArrays() });
+        },
+      })) {
+        if (record.event === 'update' && record.step === 2) abort.abort();
+      }
+      const stop = saved.at(-1)!;
+      expect(stop.state.step).toBe(2);
+      const resumed = await fit(restored(stop, smallModel({ whiteningDimension: 16 })), {
+        config: config(changes),
+        resume: stop,
+      });
+      expect(resumed.updates.map(({ step, loss }) => [step, loss])).toEqual(
+        whole.updates.slice(2).map(({ step, loss }) => [step, loss]),
+      );
+      expect(differing(whole.weights, resumed.weights)).toEqual([]);
+    },
+  );
+
+  test('recomputed activations: the same losses and weights up to rounding', async () => {
+    const expected = await fit(smallModel({ whiteningDimension: 16 }));
+    const model = smallModel({ whiteningDimension: 16 });
+    const inBlocks = vi.spyOn(model, 'blocksFromPrefix');
+    const actual = await fit(model, { config: config({ recomputeActivations: true }) });
+    expect(inBlocks).toHaveBeenCalled();
+    for (const [i, { loss }] of actual.updates.entries()) expect(loss).toBeCloseTo(expected.updates[i].loss, 5);
+    for (const [name, { data }] of actual.weights) {
+      expect(relativeDistance(data, expected.weights.get(name)!.data), name).toBeLessThan(1e-4);
+    }
+  });
+
+  test('an interruption inside an update drops it: the state is that after the last whole one', async () => {
+    const abort = new AbortController();
+    const model = smallModel();
+    const before = await model.toArrays();
+    const { saved, updates, log } = await fit(model, { signal: abort.signal, onMining: () => abort.abort() });
+    expect(updates).toEqual([]);
+    expect(log.at(-1)).toEqual({ event: 'stop', step: 0, reason: 'interrupted' });
+    expect(saved.map(({ state }) => state.step)).toEqual([0]);
+    expect(differing(before, saved[0].weights)).toEqual([]);
+  });
+
+  test('learns: the loss of the same nine triplets falls, with the number of tensors constant', async () => {
+    // One triplet per query, all of them in every update.
+    const { updates } = await fit(smallModel({ whiteningDimension: 16 }), {
+      config: config({
+        steps: 10,
+        remineEvery: 100,
+        sampling: 'hardest',
+        hardestPerQuery: 1,
+        tripletsPerStep: 9,
+        learningRate: 1e-3,
+        margin: 0.3,
+      }),
+    });
+    const losses = updates.map(({ loss }) => loss);
+    expect(losses.at(-1)).toBeLessThan(0.5 * losses[0]);
+    expect(new Set(updates.map(({ numTensors }) => numTensors)).size).toBe(1);
+  });
+
+  test.each([
+    ['contrastive', { loss: 'contrastive', sampling: 'hardest', hardestPerQuery: 1, tripletsPerStep: 9, margin: 0.9 }],
+    ['average-precision', { loss: 'average-precision', listSize: 9, photographsPerLandmark: 3, optimizer: 'adam' }],
+  ] as const)('learns by %s', async (_, changes) => {
+    const { updates } = await fit(smallModel({ whiteningDimension: 16 }), {
+      config: config({ steps: 10, remineEvery: 100, learningRate: 1e-3, ...changes }),
+    });
+    const losses = updates.map(({ loss }) => loss);
+    expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]);
+  });
+
+  test('frozen stages keep their weights, the others change', async () => {
+    const model = smallModel();
+    const before = await model.toArrays();
+    const { weights } = await fit(model, { config: config({ freeze: 'stage1', steps: 1 }) });
+    const names = differing(before, weights);
+    expect(names.some((name) => name.startsWith('stage3/'))).toBe(true);
+    expect(names.filter((name) => name.startsWith('stem') || name.startsWith('stage1/'))).toEqual([]);
+  });
+
+  test('measures before, during and after; the best is reported once each time it improves', async () => {
+    const maps = [0.5, 0.4, 0.6];
+    const best: number[] = [];
+    const model = smallModel();
+    let measured = 0;
+    const { log, saved } = await fit(model, {
+      config: config({ validateEvery: 2 }),
+      measure: async () => maps[measured++],
+      onBest: async () => void best.push(maps[measured - 1]),
+    });
+    const measures = log.filter((record) => record.event === 'measure');
+    expect(measures.map(({ step, map, best: isBest }) => [step, map, isBest])).toEqual([
+      [0, 0.5, true],
+      [2, 0.4, false],
+      [4, 0.6, true],
+    ]);
+    expect(best).toEqual([0.5, 0.6]);
+    expect(saved.at(-1)!.state).toMatchObject({ step: 4, measuredStep: 4, best: { step: 4, map: 0.6 } });
+  });
+
+  test('a finished run that is resumed does nothing', async () => {
+    const { saved } = await fit(smallModel());
+    const end = saved.at(-1)!;
+    const again = await fit(restored(end, smallModel()), { resume: end });
+    expect(again.log).toEqual([{ event: 'stop', step: 4, reason: 'finished' }]);
+    expect(again.saved).toEqual([]);
+  });
+
+  test('an unreadable image is counted and the run goes on; if all are, the error names one', async () => {
+    const folder = await temporaryFolder();
+    const some = await stripedPhotographs(folder);
+    await writeFile(some[4].path, 'not an image');
+    const { log, updates } = await fit(smallModel(), { records: some });
+    expect(log.find((record) => record.event === 'mine')).toMatchObject({ images: 8, unreadable: 1 });
+    expect(updates).toHaveLength(4);
+    expect(updates.at(-1)!.unreadable).toBe(1);
+    await rm(folder, { recursive: true });
+    await expect(fit(smallModel(), { records: some })).rejects.toThrow(/None of the 9 images.*l0-p0\.png/);
+  });
+
+  test('images that vanish during the run are left out', async () => {
+    const some = await stripedPhotographs(await temporaryFolder());
+    let removed = false;
+    const onMining = async () => {
+      if (removed) return;
+      removed = true;
+      for (const record of some.slice(0, 2)) await rm(record.path);
+    };
+    // No cache: every use reads the file again.
+    const { updates } = await fit(smallModel(), {
+      records: some,
+      config: config({ cacheMegabytes: 0, remineEvery: 4, tripletsPerStep: 6 }),
+      onMining: () => void onMining(),
+    });
+    expect(updates).toHaveLength(4);
+    expect(updates.at(-1)!.unreadable).toBeGreaterThan(0);
+  });
+
+  test('weights that explode stop the run, naming update and image', async () => {
+    const model = smallModel();
+    const run = fit(model, { config: config({ learningRate: 1e30, weightDecay: 0 }) });
+    await expect(run).rejects.toThrow(InputError);
+    await expect(run).rejects.toThrow(/(Update [12]:|Mining:).*l\d\/p\d/s);
+  });
+
+  test('sets without a triplet are refused with the reason', async () => {
+    const lonely = records.filter((_, i) => i % 3 === 0);
+    await expect(fit(smallModel(), { records: lonely })).rejects.toThrow(
+      /No landmark has two photographs \(3 images\)/,
+    );
+    const one = records.slice(0, 3);
+    await expect(fit(smallModel(), { records: one })).rejects.toThrow(/second landmark/);
+  });
+
+  test('ends when pool after pool has no triplet with a loss', async () => {
+    // Margin 0 and nine photographs whose landmarks are told apart: after some updates nothing is left to learn.
+    const same = records.map((record) => ({
+      ...record,
+      path: records.find(({ landmark }) => landmark === record.landmark)!.path,
+    }));
+    const { log } = await fit(smallModel(), { records: same, config: config({ margin: 0 }) });
+    expect(log.at(-1)).toEqual({ event: 'stop', step: 0, reason: 'nothing left to learn' });
+  });
+});
