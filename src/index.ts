@@ -29,6 +29,8 @@ export { evaluateDescriptors } from './retrieval/evaluate.js';
 export { type GroundTruth, labelsGroundTruth, readGroundTruth } from './retrieval/ground-truth.js';
 export { learnWhitening } from './retrieval/learn-whitening.js';
 export { encodeNpy, parseNpy } from './retrieval/npy.js';
+export { bootstrapInterval } from './retrieval/protocols/bootstrap.js';
+export { pairedTest } from './retrieval/protocols/paired-test.js';
 export { type ClassifyConfig, classifyConfigSchema } from './train/classify/classify-config.js';
 export { ClassifierHead, headLayout, initialHead } from './train/classify/classifier-head.js';
 export { fitClassifier } from './train/classify/fit-classifier.js';
