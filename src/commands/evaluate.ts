@@ -1,13 +1,14 @@
 /** @file `rmac evaluate`: mAP and per-query AP of a model or of descriptors under a named protocol. */
 import { type Command, Option } from 'commander';
 import { InputError, UsageError } from '../errors.js';
+import type { RegionSource } from '../models/region-source.js';
 import { type AveragePrecisionRule, averagePrecisionRules } from '../retrieval/average-precision.js';
 import type { GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { firstFew, type GroundTruth } from '../retrieval/ground-truth.js';
 import { addCommonOptions, type CommonOptions, interruptSignal, printResult, say, startProgress } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
-import { addRegionsOption, describerFor, type Regions } from './regions-option.js';
+import { addRegionsOption, describerFor } from './regions-option.js';
 
 const protocols = ['labels', 'groundtruth'] as const;
 type Protocol = (typeof protocols)[number];
@@ -19,7 +20,7 @@ interface EvaluateCommandOptions extends CommonOptions, ModelOptions {
   model?: string;
   descriptors?: string;
   queries?: string;
-  regions?: Regions;
+  regions?: RegionSource;
   ap: AveragePrecisionRule;
   recall: number[];
   perQuery?: boolean;
