@@ -11,7 +11,7 @@ export interface Regions {
 }
 
 /** Largest number of proposals; Ren et al. train detectors on 2000. */
-const most = 2000;
+export const mostProposals = 2000;
 
 /** Adds `--regions`. */
 export function addRegionsOption(command: Command): Command {
@@ -27,9 +27,9 @@ export function regionsOption(text: string): Regions {
   if (text === 'grid') return { grid: true, proposals: 0 };
   const match = /^(grid\+)?rpn:(\d{1,4})$/.exec(text);
   const proposals = Number(match?.[2]);
-  if (match === null || proposals < 1 || proposals > most) {
+  if (match === null || proposals < 1 || proposals > mostProposals) {
     throw new UsageError(
-      `--regions: expected grid, rpn:K or grid+rpn:K with K from 1 to ${most}, such as rpn:64, got "${text}".`,
+      `--regions: expected grid, rpn:K or grid+rpn:K with K from 1 to ${mostProposals}, such as rpn:64, got "${text}".`,
     );
   }
   return { grid: match[1] !== undefined, proposals };
