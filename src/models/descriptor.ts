@@ -118,15 +118,18 @@ export class DescriptorModel {
 
   /** What is behind pooling: vectors of any regions as `regionMaxPool` gives them, [N, R, C] -> [N, D] unit rows. */
   aggregate(vectors: tf.Tensor3D): tf.Tensor2D {
+    return tf.tidy(() => l2Normalize(this.regionRows(vectors).sum<tf.Tensor2D>(1), this.meta.pooling.epsilon));
+  }
+
+  /** The unit rows that `aggregate` sums, [N, R, C] -> [N, R, D]. */
+  regionRows(vectors: tf.Tensor3D): tf.Tensor3D {
     return tf.tidy(() => {
       const { epsilon } = this.meta.pooling;
-      let rows = l2Normalize(this.project(vectors), epsilon); // [N, R, C]
-      if (this.meta.whitening !== undefined) {
-        const shift = this.tail.get(shiftName) as tf.Variable<tf.Rank.R1>;
-        const kernel = this.tail.get(kernelName) as tf.Variable<tf.Rank.R2>;
-        rows = l2Normalize(whiten(rows, shift, kernel) as tf.Tensor3D, epsilon); // [N, R, D]
-      }
-      return l2Normalize(rows.sum<tf.Tensor2D>(1), epsilon);
+      const rows = l2Normalize(this.project(vectors), epsilon); // [N, R, C]
+      if (this.meta.whitening === undefined) return rows;
+      const shift = this.tail.get(shiftName) as tf.Variable<tf.Rank.R1>;
+      const kernel = this.tail.get(kernelName) as tf.Variable<tf.Rank.R2>;
+      return l2Normalize(whiten(rows, shift, kernel) as tf.Tensor3D, epsilon); // [N, R, D]
     });
   }
 
