@@ -6,7 +6,16 @@ import { type AveragePrecisionRule, averagePrecisionRules } from '../retrieval/a
 import type { GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { firstFew, type GroundTruth } from '../retrieval/ground-truth.js';
-import { addCommonOptions, type CommonOptions, interruptSignal, printResult, say, startProgress } from './console.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  interruptSignal,
+  positiveInteger,
+  printResult,
+  say,
+  startProgress,
+} from './console.js';
+import { shownResults, writeEvaluationReport } from './evaluate-report.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
 import { addRegionsOption, describerFor } from './regions-option.js';
 
@@ -24,6 +33,9 @@ interface EvaluateCommandOptions extends CommonOptions, ModelOptions {
   ap: AveragePrecisionRule;
   recall: number[];
   perQuery?: boolean;
+  report?: string;
+  reportQueries: number;
+  overwrite?: boolean;
 }
 
 export function register(program: Command): void {
@@ -47,7 +59,10 @@ export function register(program: Command): void {
         .default('trapezoid'),
     )
     .option('--recall <list>', 'k of recall@k', integerList, [1, 5, 10])
-    .option('--per-query', 'also print the AP of every query');
+    .option('--per-query', 'also print the AP of every query')
+    .option('--report <file>', 'write one HTML page: figures, queries with their first results and the regions pooled')
+    .option('--report-queries <n>', 'queries shown in it, evenly from the best to the worst', positiveInteger, 8)
+    .option('--overwrite', 'replace an existing page');
   addCommonOptions(command)
     .addHelpText(
       'after',
@@ -59,6 +74,7 @@ least one there. A query with a box is cropped and shown at the scale of the who
 
 Examples:
   rmac evaluate --protocol labels --manifest val.jsonl --model model.safetensors --size 512
+  rmac evaluate --protocol labels --manifest val.jsonl --model runs/rpn/best.safetensors --regions rpn:64 --report regions.html
   rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --json`,
     )
     .action(run);
@@ -75,6 +91,10 @@ export function integerList(text: string): number[] {
 
 async function run(options: EvaluateCommandOptions): Promise<void> {
   checkUsage(options);
+  if (options.report !== undefined) {
+    const { assertWritable } = await import('../data/files.js');
+    assertWritable(options.report, options);
+  }
   const groundTruth = await openGroundTruth(options);
   if (!groundTruth.queries.some(({ positives }) => positives.length > 0)) {
     throw new InputError(`${sourceOf(options)}: no query has positives, so there is nothing to measure.`);
@@ -88,6 +108,9 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
     throw new InputError(
       `None of the queries that have positives could be described; ${described.failures[0]?.error ?? ''}`,
     );
+  }
+  if (options.report !== undefined) {
+    await writeEvaluationReport(options.report, { groundTruth, result, described, source: sourceOf(options) }, options);
   }
   printResult(resultJson(result, described, options), resultText(result, described, options), options);
 }
@@ -175,18 +198,21 @@ async function evaluate(
 ): Promise<EvaluationResult> {
   const { evaluateDescriptors } = await import('../retrieval/evaluate.js');
   const { engineFromMultiplyAdds, engineSimilarity } = await import('../retrieval/engine-similarity.js');
-  const rule = options.ap;
+  const common = {
+    rule: options.ap,
+    recallAt: options.recall,
+    top: options.report === undefined ? 0 : shownResults,
+  };
   const multiplyAdds = queries.data.length * database.ids.length;
   if (multiplyAdds < engineFromMultiplyAdds) {
-    return evaluateDescriptors(groundTruth, database, queries, { rule, recallAt: options.recall });
+    return evaluateDescriptors(groundTruth, database, queries, common);
   }
   if (options.model === undefined) await openEngine(options);
   const engine = engineSimilarity(database);
   const progress = startProgress('rank', queries.ids.length);
   try {
     return await evaluateDescriptors(groundTruth, database, queries, {
-      rule,
-      recallAt: options.recall,
+      ...common,
       similarity: engine.similarity,
       onProgress: (done) => progress.update(done),
     });
@@ -220,6 +246,7 @@ function resultJson(result: EvaluationResult, { failures }: GroundTruthDescripto
     withoutDescriptor: result.withoutDescriptor,
     missingFromDatabase: result.missingFromDatabase,
     failures,
+    ...(options.report !== undefined && { report: options.report }),
   };
 }
 
@@ -251,6 +278,7 @@ function resultText(
   if (result.withoutDescriptor.length > 0)
     lines.push(row('not described', `${named(result.withoutDescriptor)}, in no mean`));
   if (failures.length > 0) lines.push(row('failed images', named(failures.map(({ id }) => id))));
+  if (options.report !== undefined) lines.push(row('report', options.report));
   if (options.perQuery) {
     lines.push('', `AP (${result.rule}) of each query:`);
     for (const { id, ap } of result.queries) lines.push(`${figure(ap)}  ${id}`);
