@@ -26,6 +26,8 @@ export { whiten, withoutWhitening, withWhitening } from './models/whitening.js';
 export { averagePrecision } from './retrieval/average-precision.js';
 export { describeImages } from './retrieval/describe.js';
 export { evaluateDescriptors } from './retrieval/evaluate.js';
+export { expandGroundTruth } from './retrieval/expand-ground-truth.js';
+export { augmentDatabase, expandQueries } from './retrieval/expansion.js';
 export { type GroundTruth, labelsGroundTruth, readGroundTruth } from './retrieval/ground-truth.js';
 export { learnWhitening } from './retrieval/learn-whitening.js';
 export { blocksOf, nearestRows } from './retrieval/nearest-rows.js';
