@@ -16,13 +16,14 @@ import {
   startProgress,
 } from './console.js';
 import { shownResults, writeEvaluationReport } from './evaluate-report.js';
+import { addExpansionOptions, type ExpansionOptions, expansionText } from './expansion-options.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
 import { addRegionsOption, describerFor } from './regions-option.js';
 
 const protocols = ['labels', 'groundtruth'] as const;
 type Protocol = (typeof protocols)[number];
 
-interface EvaluateCommandOptions extends CommonOptions, ModelOptions {
+interface EvaluateCommandOptions extends CommonOptions, ModelOptions, ExpansionOptions {
   protocol: Protocol;
   manifest?: string;
   groundtruth?: string;
@@ -52,7 +53,7 @@ export function register(program: Command): void {
     .option('--model <file>', 'describe the images with this model')
     .option('--descriptors <dir>', 'or take them from what rmac extract wrote')
     .option('--queries <dir>', 'descriptors of the queries, where they are not in --descriptors');
-  addRegionsOption(addModelOptions(command))
+  addExpansionOptions(addRegionsOption(addModelOptions(command)))
     .addOption(
       new Option('--ap <rule>', 'rule behind map and ap: trapezoid (Oxford/Paris) or finite-sum')
         .choices(averagePrecisionRules)
@@ -71,11 +72,13 @@ labels: positives are the other images of the landmark; the image itself and ima
 are junk. Junk neither counts nor takes a rank. Queries without positives are counted and stay out of the means.
 recall@k is the mean share of a query's positives among its first k results; hit rate@k the share of queries with at
 least one there. A query with a box is cropped and shown at the scale of the whole image.
+--dba comes before --qe; a query's own image is none of its neighbours where it is junk. Definitions: docs/search.md.
 
 Examples:
   rmac evaluate --protocol labels --manifest val.jsonl --model model.safetensors --size 512
   rmac evaluate --protocol labels --manifest val.jsonl --model runs/rpn/best.safetensors --regions rpn:64 --report regions.html
-  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --json`,
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --json
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --dba gordo:20 --qe aqe:10`,
     )
     .action(run);
 }
@@ -190,24 +193,27 @@ async function lookUp(
   return lookUpGroundTruth(groundTruth, database, descriptors, queryFolder);
 }
 
-/** Ranks on this thread, or on the engine where that would take more than seconds. */
+/** Expands and ranks on this thread, or on the engine where that would take more than seconds. */
 async function evaluate(
   groundTruth: GroundTruth,
-  { database, queries }: GroundTruthDescriptors,
+  described: GroundTruthDescriptors,
   options: EvaluateCommandOptions,
 ): Promise<EvaluationResult> {
   const { evaluateDescriptors } = await import('../retrieval/evaluate.js');
   const { engineFromMultiplyAdds, engineSimilarity } = await import('../retrieval/engine-similarity.js');
+  const { expandGroundTruth, expansionCost } = await import('../retrieval/expand-ground-truth.js');
+  const { qe, dba } = options;
   const common = {
     rule: options.ap,
     recallAt: options.recall,
     top: options.report === undefined ? 0 : shownResults,
   };
-  const multiplyAdds = queries.data.length * database.ids.length;
-  if (multiplyAdds < engineFromMultiplyAdds) {
-    return evaluateDescriptors(groundTruth, database, queries, common);
-  }
-  if (options.model === undefined) await openEngine(options);
+  const multiplyAdds = described.queries.data.length * described.database.ids.length;
+  const onEngine = multiplyAdds + expansionCost(described, { qe, dba }) >= engineFromMultiplyAdds;
+  if (onEngine && options.model === undefined) await openEngine(options);
+  const similarity = onEngine ? engineSimilarity : undefined;
+  const { database, queries } = await expandGroundTruth(groundTruth, described, { qe, dba, similarity });
+  if (!onEngine) return evaluateDescriptors(groundTruth, database, queries, common);
   const engine = engineSimilarity(database);
   const progress = startProgress('rank', queries.ids.length);
   try {
@@ -235,6 +241,8 @@ function resultJson(result: EvaluationResult, { failures }: GroundTruthDescripto
     recallAt: Object.fromEntries(result.recallAt),
     hitRateAt: Object.fromEntries(result.hitRateAt),
     databaseSize: result.databaseSize,
+    qe: expansionText(options.qe),
+    dba: expansionText(options.dba),
     queries: result.queries.map(({ id, ap, apTrapezoid, apFiniteSum, positives }) => ({
       id,
       ap,
@@ -274,6 +282,8 @@ function resultText(
     row(`recall@${ks}`, [...result.recallAt.values()].map(figure).join(' ')),
     row(`hit rate@${ks}`, [...result.hitRateAt.values()].map(figure).join(' ')),
   ];
+  if (options.dba !== undefined) lines.splice(3, 0, row('augmentation', expansionText(options.dba) ?? ''));
+  if (options.qe !== undefined) lines.splice(3, 0, row('query expansion', expansionText(options.qe) ?? ''));
   if (result.missingFromDatabase.length > 0) lines.push(row('not in database', named(result.missingFromDatabase)));
   if (result.withoutDescriptor.length > 0)
     lines.push(row('not described', `${named(result.withoutDescriptor)}, in no mean`));
