@@ -5,7 +5,7 @@ import { architectureNamed, architectures } from '../models/architectures.js';
 import type { Preset, SystemNetwork } from './system.js';
 
 /** `resnet50-tv` -> `resnet50`: networks of one family differ in arithmetic, their layers have the same names. */
-function familyOf(architecture: string): string {
+export function familyOf(architecture: string): string {
   return architecture.replace(/-(tv|keras|caffe)$/, '');
 }
 

@@ -24,6 +24,7 @@ const plain: SystemSettings = {
   fusion: 'late',
   mapResize: 'half-pixel',
   pooling: rigidGrid,
+  unit: true,
   database: 'vector',
   distance: 'dot',
   epsilon: 1e-6,
@@ -171,6 +172,7 @@ const fused: SystemSettings = {
   upscale: true,
   fusion: 'early',
   pooling: slidingWindows,
+  unit: false,
   distance: 'manhattan',
 };
 const osRmac = { networks: { resnet50: ['stage4/block3', 'stage3/block6'] } };
@@ -239,7 +241,7 @@ const osPresets: Preset[] = [
 
 const stages = { networks: { vgg16: ['pool5', 'pool4', 'pool3', 'pool2', 'pool1'] } };
 const msSource = 'Li et al. 2017 (MS-RMAC, IEEE Signal Processing Letters 24)';
-const msSettings: SystemSettings = { ...plain, maps: [0, 1, 2, 3, 4], distance: 'layers' };
+const msSettings: SystemSettings = { ...plain, maps: [0, 1, 2, 3, 4], unit: false, distance: 'layers' };
 
 const msPresets: Preset[] = [
   {

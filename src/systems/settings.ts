@@ -82,6 +82,8 @@ export interface SystemSettings {
   mask?: { threshold: number };
   pooling: SystemPooling;
   fit?: PcaFit | ZcaFit | PfaFit;
+  /** l2 of the vector an image ends as. (OS-RMAC names none behind joining and selecting.) */
+  unit: boolean;
   /** What the database keeps: a vector per image, or all of its whitened regions (R-MAC+'s db regions). */
   database: 'vector' | 'regions';
   /** 'layers': the weighted sum of the maps' Euclidean distances (MS-RMAC). Over several vectors the nearest counts. */
