@@ -215,8 +215,16 @@ function dryRunText(result: DryRun, config: TripletConfig): string {
     `trained weights   ${result.trainedParameters.toLocaleString('en')} (freeze: ${config.freeze})`,
     `memory            about ${gigabytes(result.memoryBytes)}, ${gigabytes(result.cacheBytes)} of it cached images`,
     `per image         load ${result.loadMs.toFixed(0)} ms, describe ${result.describeMs.toFixed(0)} ms, replay ${result.replayMs.toFixed(0)} ms`,
-    `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${config.tripletsPerStep} triplets)`,
-    `per mining        ${formatSeconds(result.msPerMining / 1000)} every ${config.remineEvery} updates`,
+    `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${unit(config)})`,
+    ...(result.msPerMining === 0
+      ? []
+      : [`per mining        ${formatSeconds(result.msPerMining / 1000)} every ${config.remineEvery} updates`]),
     `whole run         ${formatSeconds(result.etaSeconds)} for ${config.steps} updates`,
   ].join('\n');
+}
+
+/** What an update is made of, in words. */
+function unit({ loss, listSize, tripletsPerStep }: TripletConfig): string {
+  if (loss === 'average-precision') return `a list of ${listSize} images`;
+  return `${tripletsPerStep} ${loss === 'contrastive' ? 'tuples' : 'triplets'}`;
 }

@@ -8,7 +8,7 @@ import { countTriplets, numberLabels } from './ranking/mining.js';
 import { replay, replayInBlocks } from './replay.js';
 import { RandomStream } from './random.js';
 import type { TrainableModel } from './trainable-model.js';
-import type { TripletConfig } from './ranking/triplet-config.js';
+import { imagesPerUpdate, minesPools, type TripletConfig } from './ranking/triplet-config.js';
 
 export interface DryRun {
   images: number;
@@ -27,6 +27,7 @@ export interface DryRun {
   describeMs: number;
   replayMs: number;
   msPerUpdate: number;
+  /** 0 where nothing is mined. */
   msPerMining: number;
   etaSeconds: number;
 }
@@ -57,7 +58,7 @@ export async function dryRun(
   records: readonly ImageRecord[],
   { config, validationImages }: { config: TripletConfig; validationImages: number },
 ): Promise<DryRun> {
-  const { tripletsPerStep, poolSize, steps, remineEvery, validateEvery, cacheMegabytes } = config;
+  const { poolSize, steps, remineEvery, validateEvery, cacheMegabytes } = config;
   const inputs = new ImageInputs(model, { ...config, cacheBytes: 0 });
   const variables = model.trainable(config.freeze);
   const accumulator = new GradientAccumulator();
@@ -100,9 +101,9 @@ export async function dryRun(
   const size = probes.reduce((sum, input) => sum + bytesOf(input), 0) / probes.length;
   const cacheBytes = Math.min(cacheMegabytes * 1e6, records.length * size);
   const misses = 1 - cacheBytes / (records.length * size);
-  const perUpdate = Math.min(3 * tripletsPerStep, records.length);
+  const perUpdate = Math.min(imagesPerUpdate(config), records.length);
   const msPerUpdate = perUpdate * (describeMs + replayMs + 2 * misses * loadMs);
-  const msPerMining = Math.min(poolSize, records.length) * (describeMs + misses * loadMs);
+  const msPerMining = minesPools(config) ? Math.min(poolSize, records.length) * (describeMs + misses * loadMs) : 0;
   const minings = Math.ceil(steps / remineEvery);
   const measurements =
     validationImages === 0 ? 0 : 2 + (validateEvery > 0 ? Math.floor((steps - 1) / validateEvery) : 0);

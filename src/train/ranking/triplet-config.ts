@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { decays } from '../schedule.js';
+import { samplings } from './sampler.js';
 
 const trueOrFalse = z.boolean('true or false');
 
@@ -24,8 +25,11 @@ export const tripletConfigSchema = z.strictObject({
   poolSize: wholeNumber(3).default(500),
   /** Updates between two minings. S2: 16, S2b: 64. */
   remineEvery: wholeNumber(1).default(8),
-  /** Which mined triplets are trained on: see src/train/ranking/sampler.ts. */
-  sampling: oneOf(['ijcv', 'eccv', 'hardest']).default('ijcv'),
+  /**
+   * Which mined triplets are trained on: see src/train/ranking/sampler.ts. `random` = triplets of all training images, whatever
+   * their loss, without mining: what mining is compared with.
+   */
+  sampling: oneOf(samplings).default('ijcv'),
   /** Triplets with the largest loss kept per query. S2b: 25. */
   hardestPerQuery: wholeNumber(1).default(25),
   /** Negatives of a tuple of `contrastive`, one per landmark and group. Radenovic et al.: 5. */
@@ -96,6 +100,22 @@ export const tripletConfigSchema = z.strictObject({
 });
 
 export type TripletConfig = z.output<typeof tripletConfigSchema>;
+
+/** Whether updates train on a mined pool. */
+export function minesPools({ loss, sampling }: Pick<TripletConfig, 'loss' | 'sampling'>): boolean {
+  return loss !== 'average-precision' && sampling !== 'random';
+}
+
+/** Images of one update, at most: those of different terms may be the same. */
+export function imagesPerUpdate({
+  loss,
+  tripletsPerStep,
+  negativesPerTuple,
+  listSize,
+}: Pick<TripletConfig, 'loss' | 'tripletsPerStep' | 'negativesPerTuple' | 'listSize'>): number {
+  if (loss === 'average-precision') return listSize;
+  return tripletsPerStep * (loss === 'contrastive' ? 2 + negativesPerTuple : 3);
+}
 
 /** Keys that may change when a run is resumed: they decide how long and how it is kept, not what is computed. */
 export const changeableOnResume: readonly (keyof TripletConfig)[] = [
