@@ -17,7 +17,9 @@ import {
   runSignals,
   type RunSignals,
   settingsOf,
+  startFiles,
   type TrainOptions,
+  writeBeginning,
 } from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
 import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
@@ -168,7 +170,9 @@ async function openStart(
     say(`Continuing ${folder.path} after update ${begun.resume.state.step} of ${config.steps}.`);
     return begun;
   }
-  const model = await loadForTraining(initialWeights(options), config);
+  const files = await startFiles(options, folder);
+  const model = await loadForTraining(files.init, config);
+  await writeBeginning(folder, config, files);
   if (config.whitenDimension === 0) return { model };
   if (model.meta.whitening !== undefined) {
     say(
