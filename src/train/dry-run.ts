@@ -2,6 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { ImageRecord } from '../data/manifest.js';
 import type { InputError } from '../errors.js';
+import { measurementsOf, secondTime, updateBytes } from './estimate.js';
 import { GradientAccumulator } from './gradients.js';
 import { bytesOf, ImageInputs, plain, type TrunkInput } from './image-inputs.js';
 import { countTriplets, numberLabels } from './ranking/mining.js';
@@ -58,7 +59,7 @@ export async function dryRun(
   records: readonly ImageRecord[],
   { config, validationImages }: { config: TripletConfig; validationImages: number },
 ): Promise<DryRun> {
-  const { poolSize, steps, remineEvery, validateEvery, cacheMegabytes } = config;
+  const { poolSize, steps, remineEvery, cacheMegabytes } = config;
   const inputs = new ImageInputs(model, { ...config, cacheBytes: 0 });
   const variables = model.trainable(config.freeze);
   const accumulator = new GradientAccumulator();
@@ -105,16 +106,13 @@ export async function dryRun(
   const msPerUpdate = perUpdate * (describeMs + replayMs + 2 * misses * loadMs);
   const msPerMining = minesPools(config) ? Math.min(poolSize, records.length) * (describeMs + misses * loadMs) : 0;
   const minings = Math.ceil(steps / remineEvery);
-  const measurements =
-    validationImages === 0 ? 0 : 2 + (validateEvery > 0 ? Math.floor((steps - 1) / validateEvery) : 0);
   const firstLoads = records.length * (1 - misses) * loadMs;
   const whitening = config.whitenDimension > 0 && model.meta.whitening === undefined ? config.whitenImages : 0;
   const trainedParameters = [...variables.values()].reduce((sum, variable) => sum + variable.size, 0);
   return {
     ...summarizeSet(records),
     trainedParameters,
-    // Besides what the probe took: momentum, gradient sums, and the new values of weights and momentum during an update.
-    memoryBytes: process.memoryUsage.rss() + cacheBytes + 4 * 4 * trainedParameters,
+    memoryBytes: process.memoryUsage.rss() + cacheBytes + updateBytes(trainedParameters, config),
     cacheBytes,
     loadMs,
     describeMs,
@@ -125,17 +123,9 @@ export async function dryRun(
       (steps * msPerUpdate +
         minings * msPerMining +
         firstLoads +
-        (measurements * validationImages + Math.min(whitening, records.length)) * (describeMs + loadMs)) /
+        (measurementsOf(config) * validationImages + Math.min(whitening, records.length)) * (describeMs + loadMs)) /
       1000,
   };
-}
-
-/** Milliseconds of the second call: the first compiles a graph for the image's shape. */
-async function secondTime(work: () => Promise<void>): Promise<number> {
-  await work();
-  const startedAt = performance.now();
-  await work();
-  return performance.now() - startedAt;
 }
 
 async function finish(tensor: tf.Tensor): Promise<void> {
