@@ -40,8 +40,41 @@ export function encodeNpy(data: Float32Array, shape: readonly number[]): Uint8Ar
  * @throws InputError naming `source` for anything else: other types, Fortran order, wrong lengths.
  */
 export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Array; shape: number[] } {
+  const expected = 'expected a NumPy file of float32 or float64, as np.save writes it';
+  const { type, shape, values } = parseElements(bytes, { '<f4': 4, '<f8': 8 }, { source, expected });
+  return { data: type === '<f4' ? new Float32Array(values) : Float32Array.from(new Float64Array(values)), shape };
+}
+
+const integerReaders: Readonly<Record<string, (view: DataView, at: number) => number>> = {
+  '<i8': (view, at) => Number(view.getBigInt64(at, true)),
+  '<u8': (view, at) => Number(view.getBigUint64(at, true)),
+  '<i4': (view, at) => view.getInt32(at, true),
+  '<u4': (view, at) => view.getUint32(at, true),
+  '<i2': (view, at) => view.getInt16(at, true),
+  '<u2': (view, at) => view.getUint16(at, true),
+};
+
+/** Reads an .npy file of integers, such as np.argsort gives; values beyond 2^53 lose digits. */
+export function parseIntegerNpy(bytes: Uint8Array, source: string): { values: Float64Array; shape: number[] } {
+  const expected = 'expected a NumPy file of integers, as np.save(np.argsort(...)) writes it';
+  const sizes = Object.fromEntries(Object.keys(integerReaders).map((name) => [name, Number(name[2])]));
+  const { type, shape, values } = parseElements(bytes, sizes, { source, expected });
+  const view = new DataView(values);
+  const size = sizes[type];
+  return {
+    values: Float64Array.from({ length: values.byteLength / size }, (_, i) => integerReaders[type](view, i * size)),
+    shape,
+  };
+}
+
+/** Type, shape and raw little-endian values of a file whose type is one of `sizes` (bytes by type). */
+function parseElements(
+  bytes: Uint8Array,
+  sizes: Readonly<Record<string, number>>,
+  { source, expected }: { source: string; expected: string },
+): { type: string; shape: number[]; values: ArrayBuffer } {
   const fail = (problem: string): never => {
-    throw new InputError(`${source}: ${problem}; expected a NumPy file of float32 or float64, as np.save writes it.`);
+    throw new InputError(`${source}: ${problem}; ${expected}.`);
   };
   if (bytes.length < 10 || magic.some((byte, i) => bytes[i] !== byte)) return fail('not an .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -59,8 +92,7 @@ export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Arra
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(header)?.[1];
   const sides = /'shape'\s*:\s*\(([\d\s,L]*)\)/.exec(header)?.[1];
   if (type === undefined || order === undefined || sides === undefined) return fail('unreadable header');
-  const size =
-    type === '<f4' ? 4 : type === '<f8' ? 8 : fail(`values of type '${type}' (convert with astype('float32'))`);
+  const size = Object.hasOwn(sizes, type) ? sizes[type] : fail(`values of type '${type}' (convert with astype)`);
   const shape = sides
     .split(',')
     .map((side) => side.trim())
@@ -79,6 +111,5 @@ export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Arra
   }
   // The copy is needed for alignment: a typed array must start at a multiple of its element size. (Not bytes.slice():
   // a Buffer's slice is a view of the whole file.)
-  const values = new Uint8Array(bytes.subarray(offset)).buffer;
-  return { data: size === 4 ? new Float32Array(values) : Float32Array.from(new Float64Array(values)), shape };
+  return { type, shape, values: new Uint8Array(bytes.subarray(offset)).buffer };
 }
