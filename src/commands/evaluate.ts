@@ -3,16 +3,17 @@ import { type Command, Option } from 'commander';
 import { InputError, UsageError } from '../errors.js';
 import { type AveragePrecisionRule, averagePrecisionRules } from '../retrieval/average-precision.js';
 import type { GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
-import type { EvaluationResult } from '../retrieval/evaluate.js';
+import type { EvaluateOptions, EvaluationResult } from '../retrieval/evaluate.js';
 import { firstFew, type GroundTruth } from '../retrieval/ground-truth.js';
 import { addCommonOptions, type CommonOptions, interruptSignal, printResult, say, startProgress } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
 import { addRegionsOption, describerFor, type Regions } from './regions-option.js';
+import { addRerankOptions, checkRerank, describeForRerank, type RerankFlags, rerankText } from './rerank-option.js';
 
 const protocols = ['labels', 'groundtruth'] as const;
 type Protocol = (typeof protocols)[number];
 
-interface EvaluateCommandOptions extends CommonOptions, ModelOptions {
+interface EvaluateCommandOptions extends CommonOptions, ModelOptions, RerankFlags {
   protocol: Protocol;
   manifest?: string;
   groundtruth?: string;
@@ -39,7 +40,7 @@ export function register(program: Command): void {
     .option('--model <file>', 'describe the images with this model')
     .option('--descriptors <dir>', 'or take them from what rmac extract wrote')
     .option('--queries <dir>', 'descriptors of the queries, where they are not in --descriptors');
-  addRegionsOption(addModelOptions(command))
+  addRerankOptions(addRegionsOption(addModelOptions(command)))
     .addOption(
       new Option('--ap <rule>', 'rule behind map and ap: trapezoid (Oxford/Paris) or finite-sum')
         .choices(averagePrecisionRules)
@@ -58,7 +59,8 @@ least one there. A query with a box is cropped and shown at the scale of the who
 
 Examples:
   rmac evaluate --protocol labels --manifest val.jsonl --model model.safetensors --size 512
-  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --json`,
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --json
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --model model.safetensors --rerank aml-rmac --localized-qe 5`,
     )
     .action(run);
 }
@@ -78,11 +80,11 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
   if (!groundTruth.queries.some(({ positives }) => positives.length > 0)) {
     throw new InputError(`${sourceOf(options)}: no query has positives, so there is nothing to measure.`);
   }
-  const described =
+  const { described, rerank, dispose } =
     options.model === undefined
-      ? await lookUp(groundTruth, options)
+      ? { described: await lookUp(groundTruth, options) }
       : await describe(groundTruth, options.model, options);
-  const result = await evaluate(groundTruth, described, options);
+  const result = await evaluate(groundTruth, described, rerank, options).finally(() => dispose?.());
   if (result.queries.length === 0) {
     throw new InputError(
       `None of the queries that have positives could be described; ${described.failures[0]?.error ?? ''}`,
@@ -102,6 +104,7 @@ function checkUsage(options: EvaluateCommandOptions): void {
   if ((model === undefined) === (descriptors === undefined)) {
     throw new UsageError('Give either --model FILE or --descriptors DIR.');
   }
+  checkRerank(options, model !== undefined, (regions?.proposals ?? 0) > 0);
   if (queries !== undefined && descriptors === undefined) throw new UsageError('--queries goes with --descriptors.');
   if (model === undefined && [pooling, size, snap, regions].some((value) => value !== undefined)) {
     throw new UsageError(
@@ -121,11 +124,18 @@ async function openGroundTruth(options: EvaluateCommandOptions): Promise<GroundT
   return labelsGroundTruth(await readManifest(sourceOf(options)));
 }
 
+interface DescribedByModel {
+  described: GroundTruthDescriptors;
+  rerank?: EvaluateOptions['rerank'];
+  /** Ends what `rerank` needs. */
+  dispose?: () => void;
+}
+
 async function describe(
   groundTruth: GroundTruth,
   modelFile: string,
   options: EvaluateCommandOptions,
-): Promise<GroundTruthDescriptors> {
+): Promise<DescribedByModel> {
   const { sizingFor } = await import('../retrieval/describe.js');
   const { describeGroundTruth, imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
   await openEngine(options);
@@ -133,22 +143,29 @@ async function describe(
   const describer = await describerFor(model, modelFile, options.regions);
   const progress = startProgress('describe', imagesToDescribe(groundTruth));
   const signal = interruptSignal();
+  let kept = false;
   try {
-    const described = await describeGroundTruth(describer, groundTruth, {
+    const settings = {
       sizing: sizingFor(model.meta, options),
       signal,
-      onProgress: (done) => progress.update(done),
-    });
+      onProgress: (done: number) => progress.update(done),
+    };
+    const found: DescribedByModel =
+      options.rerank === undefined
+        ? { described: await describeGroundTruth(describer, groundTruth, settings) }
+        : await describeForRerank(model, groundTruth, settings, options);
+    const { failures, database } = found.described;
     if (signal.aborted) throw new InputError('Interrupted; rmac extract keeps finished work, evaluate does not.');
-    for (const { id, error } of described.failures.slice(0, 10)) say(`skipped ${id}: ${error}`);
-    if (described.database.ids.length === 0) {
-      throw new InputError(`No image of the database could be described; the first: ${described.failures[0].error}`);
+    for (const { id, error } of failures.slice(0, 10)) say(`skipped ${id}: ${error}`);
+    if (database.ids.length === 0) {
+      throw new InputError(`No image of the database could be described; the first: ${failures[0].error}`);
     }
-    return described;
+    kept = found.rerank !== undefined;
+    return { ...found, dispose: kept ? () => model.dispose() : undefined };
   } finally {
     progress.stop();
     describer.dispose();
-    model.dispose();
+    if (!kept) model.dispose();
   }
 }
 
@@ -170,34 +187,35 @@ async function lookUp(
 async function evaluate(
   groundTruth: GroundTruth,
   { database, queries }: GroundTruthDescriptors,
+  rerank: EvaluateOptions['rerank'],
   options: EvaluateCommandOptions,
 ): Promise<EvaluationResult> {
   const { evaluateDescriptors } = await import('../retrieval/evaluate.js');
   const { engineFromMultiplyAdds, engineSimilarity } = await import('../retrieval/engine-similarity.js');
   const rule = options.ap;
   const multiplyAdds = queries.data.length * database.ids.length;
-  if (multiplyAdds < engineFromMultiplyAdds) {
-    return evaluateDescriptors(groundTruth, database, queries, { rule, recallAt: options.recall });
-  }
+  const settings = { rule, recallAt: options.recall, rerank };
+  const small = multiplyAdds < engineFromMultiplyAdds;
+  if (small && rerank === undefined) return evaluateDescriptors(groundTruth, database, queries, settings);
   if (options.model === undefined) await openEngine(options);
-  const engine = engineSimilarity(database);
-  const progress = startProgress('rank', queries.ids.length);
+  const engine = small ? undefined : engineSimilarity(database);
+  const progress = startProgress(rerank === undefined ? 'rank' : 're-rank', queries.ids.length);
   try {
     return await evaluateDescriptors(groundTruth, database, queries, {
-      rule,
-      recallAt: options.recall,
-      similarity: engine.similarity,
+      ...settings,
+      similarity: engine?.similarity,
       onProgress: (done) => progress.update(done),
     });
   } finally {
     progress.stop();
-    engine.dispose();
+    engine?.dispose();
   }
 }
 
 function resultJson(result: EvaluationResult, { failures }: GroundTruthDescriptors, options: EvaluateCommandOptions) {
   return {
     protocol: options.protocol,
+    ...(options.rerank && { rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0 } }),
     map: result.map,
     ap: result.rule,
     mapTrapezoid: result.mapTrapezoid,
@@ -233,6 +251,7 @@ function resultText(
   const ks = [...result.recallAt.keys()].join('/');
   const lines = [
     row('protocol', `${options.protocol} of ${sourceOf(options)}`),
+    ...(options.rerank ? [row('re-ranked', rerankText(options))] : []),
     row('queries', `${result.queries.length} scored, ${result.withoutPositives.length} without positives`),
     row('database', `${result.databaseSize} images`),
     row('mAP', `${figure(result.mapTrapezoid)} trapezoid, ${figure(result.mapFiniteSum)} finite sum`),

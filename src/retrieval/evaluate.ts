@@ -20,6 +20,8 @@ export interface EvaluateOptions {
   top?: number;
   /** Default: dot products on this thread. */
   similarity?: Similarity;
+  /** Replaces a query's similarities [N] by others, whose order is then the ranking; may change what it is given. */
+  rerank?: (query: Query, similarities: Float32Array) => Float32Array | Promise<Float32Array>;
   onProgress?: (queriesDone: number) => void;
 }
 
@@ -79,7 +81,7 @@ export async function evaluateDescriptors(
   groundTruth: GroundTruth,
   database: DescriptorTable,
   queries: DescriptorTable,
-  { rule = 'trapezoid', recallAt: ks = [1, 5, 10], top = 0, similarity, onProgress }: EvaluateOptions = {},
+  { rule = 'trapezoid', recallAt: ks = [1, 5, 10], top = 0, similarity, rerank, onProgress }: EvaluateOptions = {},
 ): Promise<EvaluationResult> {
   const { dimension } = queries;
   if (database.dimension !== dimension) {
@@ -107,11 +109,12 @@ export async function evaluateDescriptors(
       vectors.set(queries.data.subarray(row * dimension, (row + 1) * dimension), i * dimension);
     });
     const similarities = await similarTo(vectors); // [B, N]
-    members.forEach(({ query }, i) => {
-      scores.push(
-        scoreQuery(query, similarities.subarray(i * rows, (i + 1) * rows), { rowOf, unlisted, database, rule, top }),
-      );
-    });
+    for (const [i, { query }] of members.entries()) {
+      const own = similarities.subarray(i * rows, (i + 1) * rows);
+      const final = rerank === undefined ? own : await rerank(query, own);
+      scores.push(scoreQuery(query, final, { rowOf, unlisted, database, rule, top }));
+      if (rerank !== undefined) onProgress?.(scores.length);
+    }
     onProgress?.(scores.length);
   }
 
