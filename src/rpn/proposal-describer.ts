@@ -4,6 +4,7 @@ import { InputError, UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { regionsOf } from '../models/pooling.js';
 import { cellsOf, type Region } from '../models/regions.js';
+import type { ImageSides } from './box-rows.js';
 import { RpnHead } from './head.js';
 import { poolRegions } from './pool-regions.js';
 import { propose } from './propose.js';
@@ -38,18 +39,24 @@ export class ProposalDescriber {
 
   /** [1, H, W, 3] RGB 0-255 -> [1, D] unit rows. Waits for the engine: the regions depend on what it computes. */
   describe(images: tf.Tensor4D): tf.Tensor2D {
+    return tf.tidy(() => this.pool(this.model.featureMap(images), { height: images.shape[1], width: images.shape[2] }));
+  }
+
+  /** What is behind the trunk: map [1, h, w, C] of an image -> [1, D] unit rows. */
+  pool(map: tf.Tensor4D, image: ImageSides): tf.Tensor2D {
     return tf.tidy(() => {
-      const map = this.model.featureMap(images);
       const values = map.dataSync<'float32'>();
-      const [, , width, channels] = map.shape;
-      const regions = this.regions(map, { height: images.shape[1], width: images.shape[2] });
+      const { shape } = map;
+      // From the numbers: of a map that a caller's tidy made the engine would run the trunk again.
+      const regions = this.regions(tf.tensor4d(values, shape), image);
+      const [, , width, channels] = shape;
       const pooled = poolRegions(values, { width, channels }, regions);
       return this.model.aggregate(tf.tensor3d(pooled, [1, regions.length, channels]));
     });
   }
 
   /** The cells that are pooled; the whole map where nothing is proposed and no grid is asked for. */
-  regions(map: tf.Tensor4D, image: { height: number; width: number }): Region[] {
+  regions(map: tf.Tensor4D, image: ImageSides): Region[] {
     const { stride, meta } = this.model;
     const cells = { height: map.shape[1], width: map.shape[2] };
     const { boxes } = propose(this.head, map, { image, stride, count: this.options.proposals });
