@@ -1,8 +1,8 @@
 /** @file `rmac regions`: how well a model's grid and proposals find the boxes of a manifest. */
 import type { Command } from 'commander';
 import { InputError, UsageError } from '../errors.js';
+import { mostProposals } from '../models/region-source.js';
 import type { RegionExample } from '../retrieval/regions-report.js';
-import { mostProposals } from './regions-option.js';
 import {
   addCommonOptions,
   type CommonOptions,

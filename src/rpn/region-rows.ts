@@ -8,7 +8,7 @@ import type { ProposalDescriber } from './proposal-describer.js';
 
 export interface RegionRows {
   /** Cells that are pooled, and the size of their map. */
-  regions: Region[];
+  regions: readonly Region[];
   map: { height: number; width: number };
   /** [R, D]: the descriptor is the unit vector of their sum. */
   rows: Float32Array;
@@ -19,21 +19,21 @@ export interface RegionRows {
 export function regionRows(model: DescriptorModel, images: tf.Tensor4D, proposals?: ProposalDescriber): RegionRows {
   const { stride, meta, dimension } = model;
   const image = { height: images.shape[1], width: images.shape[2] };
-  let found: RegionRows | undefined;
-  tf.tidy(() => {
-    const features = model.featureMap(images);
-    const { shape } = features;
+  const features = model.featureMap(images);
+  const [, height, width, channels] = features.shape;
+  const map = { height, width };
+  try {
     const values = features.dataSync<'float32'>();
-    const [, height, width, channels] = shape;
-    const map = { height, width };
-    // From the numbers: of what a tidy made and still names the engine would run the trunk again.
-    const regions =
-      proposals?.regions(tf.tensor4d(values, shape), image) ?? regionsOf(map, meta.pooling, { image, stride });
-    const vectors = tf.tensor3d(poolRegions(values, { width, channels }, regions), [1, regions.length, channels]);
-    // a copy: the engine may own what it returns
-    found = { regions, map, rows: Float32Array.from(model.regionRows(vectors).dataSync<'float32'>()), dimension };
-  });
-  return found!;
+    const regions = proposals?.regions(features, image) ?? regionsOf(map, meta.pooling, { image, stride });
+    const { pooled } = poolRegions(values, { width, channels }, regions);
+    const rows = tf.tidy(() => {
+      const vectors = tf.tensor3d(pooled, [1, regions.length, channels]);
+      return Float32Array.from(model.regionRows(vectors).dataSync<'float32'>());
+    });
+    return { regions, map, rows, dimension };
+  } finally {
+    features.dispose();
+  }
 }
 
 /** What each region adds to the similarity with the unit row `query` [D]; they sum up to the similarity. */
