@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import type { OnnxBackend } from '../../src/backend/backend.js';
+import { orderOps } from '../../src/backend/plan.js';
 import { InputError, UsageError } from '../../src/errors.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import type { PoolingOptions, RpnMeta } from '../../src/models/meta.js';
@@ -129,6 +131,28 @@ describe('ProposalDescriber', () => {
     ]);
     const mac = whole.aggregate(regionMaxPool(map, [{ yMin: 0, xMin: 0, yMax: map.shape[1], xMax: map.shape[2] }]));
     expectClose(describer.describe(small).dataSync(), mac.dataSync());
+    describer.dispose();
+    whole.dispose();
+  });
+
+  test('the trunk runs once: a description has its convolutions and the three of the head', () => {
+    const whole = model();
+    const describer = new ProposalDescriber(whole, { proposals: 5 });
+    const convolutions = (work: () => unknown) => {
+      const backend = tf.backend() as OnnxBackend;
+      const execute = backend.execute.bind(backend);
+      let count = 0;
+      const spy = vi.spyOn(backend, 'execute').mockImplementation((values, substitute) => {
+        count += orderOps(values).filter(({ type }) => type === 'Conv').length;
+        return execute(values, substitute);
+      });
+      work();
+      spy.mockRestore();
+      return count;
+    };
+    const ofTrunk = convolutions(() => tf.tidy(() => whole.featureMap(image()).dataSync()));
+    expect(ofTrunk).toBeGreaterThan(5);
+    expect(convolutions(() => tf.tidy(() => describer.describe(image()).dataSync()))).toBe(ofTrunk + 3);
     describer.dispose();
     whole.dispose();
   });
