@@ -44,7 +44,10 @@ export function registerClassify(group: Command): void {
     val: 'labelled manifest (.jsonl) for top-1 and top-5; top-1 picks best.safetensors',
     seeds: 'head, order, crops and dropout',
   })
-    .option('--classifier <file>', 'classifier.safetensors of an earlier run of the same classes (default: a new head)')
+    .option(
+      '--classifier <file>',
+      'classifier.safetensors of an earlier run of the same classes, or fc6 and fc7 of weights import --with-classifier (default: a new head)',
+    )
     .addHelpText(
       'after',
       `
