@@ -1,11 +1,12 @@
 /** @file What a run would do and cost, measured on a few of its own images. Writes nothing, and leaves the weights as they are. */
-import * as tf from '@tensorflow/tfjs';
 import type { ImageRecord } from '../data/manifest.js';
 import type { InputError } from '../errors.js';
 import { measurementsOf, secondTime, updateBytes } from './estimate.js';
 import { GradientAccumulator } from './gradients.js';
-import { bytesOf, ImageInputs, plain, type TrunkInput } from './image-inputs.js';
+import type { RpnHead } from '../rpn/head.js';
+import { bytesOf, plain, type TrunkInput } from './image-inputs.js';
 import { countTriplets, numberLabels } from './ranking/mining.js';
+import { imageSource, observe } from './ranking/ranking-source.js';
 import { replay, replayInBlocks } from './replay.js';
 import { RandomStream } from './random.js';
 import type { TrainableModel } from './trainable-model.js';
@@ -57,10 +58,10 @@ export function summarizeSet(
 export async function dryRun(
   model: TrainableModel,
   records: readonly ImageRecord[],
-  { config, validationImages }: { config: TripletConfig; validationImages: number },
+  { config, validationImages, head }: { config: TripletConfig; validationImages: number; head?: RpnHead | undefined },
 ): Promise<DryRun> {
-  const { poolSize, steps, remineEvery, cacheMegabytes } = config;
-  const inputs = new ImageInputs(model, { ...config, cacheBytes: 0 });
+  const { poolSize, steps, remineEvery, cacheMegabytes, freeze, imageSize } = config;
+  const source = imageSource(model, { freeze, imageSize, cacheBytes: 0, head });
   const variables = model.trainable(config.freeze);
   const accumulator = new GradientAccumulator();
   const probes: TrunkInput[] = [];
@@ -69,7 +70,7 @@ export async function dryRun(
   try {
     for (const item of new RandomStream(config.seed).shuffle(records).slice(0, candidates).map(plain)) {
       let input: TrunkInput | undefined;
-      for await (const loaded of inputs.load([item])) {
+      for await (const loaded of source.load([item])) {
         if ('error' in loaded) error ??= loaded.error;
         else input = loaded.input;
       }
@@ -77,12 +78,13 @@ export async function dryRun(
       const readable = input;
       probes.push(readable);
       loadMs += await secondTime(async () => {
-        for await (const _ of inputs.load([item]));
+        for await (const _ of source.load([item]));
       });
-      describeMs += await secondTime(() => finish(inputs.describe(readable)));
+      describeMs += await secondTime(() => observe(source, readable));
+      const observed = await observe(source, readable);
       const upstream = new Float32Array(model.dimension).fill(1);
       const replayOne = () =>
-        (config.recomputeActivations ? replayInBlocks : replay)(inputs, readable, {
+        (config.recomputeActivations ? replayInBlocks : replay)(observed.replay, readable, {
           upstream,
           variables,
           accumulator,
@@ -126,9 +128,4 @@ export async function dryRun(
         (measurementsOf(config) * validationImages + Math.min(whitening, records.length)) * (describeMs + loadMs)) /
       1000,
   };
-}
-
-async function finish(tensor: tf.Tensor): Promise<void> {
-  await tensor.data();
-  tensor.dispose();
 }

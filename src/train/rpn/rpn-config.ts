@@ -50,6 +50,8 @@ export const rpnConfigSchema = z.strictObject({
   boxWeight: numberFrom(0).default(1),
   /** Mirror every second image. */
   flip: z.boolean('true or false').default(true),
+  /** The rate of biases in units of the kernels'. py-faster-rcnn: 2 (`lr_mult`), with the same decay. */
+  biasLearningRateFactor: numberFrom(0).default(2),
   /** Proposals per image that are measured on --val. */
   proposals: wholeNumber(1).default(64),
   /** Megabytes (10^6 bytes) for the trunk's maps, which never change. */
