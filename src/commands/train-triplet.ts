@@ -109,7 +109,7 @@ async function train(
   await openEngine(options, graphsOf(config));
   const { headFor } = await import('../train/starting-model.js');
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
-  const head = headFor(model);
+  const head = headFor(model, config);
   const describer = await describerNow(model, head);
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
@@ -215,7 +215,7 @@ async function estimate(options: TrainOptions, { records, validation, config }: 
   const { imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
   await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initialWeights(options), config);
-  const head = headFor(model);
+  const head = headFor(model, config);
   try {
     const validationImages = validation === undefined ? 0 : imagesToDescribe(validation);
     const result = await dryRun(model, records, { config, validationImages, head });

@@ -13,7 +13,7 @@ import type { ImageRecord } from '../data/manifest.js';
 import { runAhead } from '../data/run-ahead.js';
 import { InputError } from '../errors.js';
 import type { DescriptorBlock } from '../models/descriptor.js';
-import { applyView, isReusable, plainView, type View } from './augmentation.js';
+import { applyView, isReusable, plainView, sizingOf, type View } from './augmentation.js';
 import { ByteCache } from './prefix-cache.js';
 import type { TrainableModel } from './trainable-model.js';
 
@@ -116,8 +116,8 @@ export class ImageInputs {
 
   private async decode({ record, view }: ViewedImage): Promise<RgbImage> {
     const { stride } = this.model;
-    const longest = Math.round(this.options.imageSize * view.zoom);
-    const image = await decodeImage(record.path, { sizing: { longest, multipleOf: stride } });
+    const sizing = sizingOf(view, { imageSize: this.options.imageSize, stride });
+    const image = await decodeImage(record.path, { sizing });
     return applyView(image, view, stride);
   }
 
