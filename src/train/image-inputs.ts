@@ -33,6 +33,8 @@ export interface ImageInputOptions {
   /** Longest side, px. */
   imageSize: number;
   cacheBytes: number;
+  /** What stays in the cache when not all fits (prefix-cache.ts). Default `recent`. */
+  keep?: 'recent' | 'first';
   /** Images decoded ahead of the one in use. */
   ahead?: number;
 }
@@ -53,7 +55,7 @@ export class ImageInputs {
     private readonly model: TrainableModel,
     private readonly options: ImageInputOptions,
   ) {
-    this.cache = new ByteCache(options.cacheBytes);
+    this.cache = new ByteCache(options.cacheBytes, options.keep);
     this.ahead = options.ahead ?? 4;
   }
 
