@@ -122,15 +122,21 @@ export class DescriptorModel {
    */
   aggregate(vectors: tf.Tensor3D, weights?: tf.Tensor1D): tf.Tensor2D {
     return tf.tidy(() => {
+      const rows = this.regionRows(vectors);
+      const weighted = weights === undefined ? rows : rows.mul(weights.expandDims(-1));
+      return l2Normalize(weighted.sum<tf.Tensor2D>(1), this.meta.pooling.epsilon);
+    });
+  }
+
+  /** The unit rows that `aggregate` sums, [N, R, C] -> [N, R, D]. */
+  regionRows(vectors: tf.Tensor3D): tf.Tensor3D {
+    return tf.tidy(() => {
       const { epsilon } = this.meta.pooling;
-      let rows = this.normalizedRegions(vectors); // [N, R, C]
-      if (this.meta.whitening !== undefined) {
-        const shift = this.tail.get(shiftName) as tf.Variable<tf.Rank.R1>;
-        const kernel = this.tail.get(kernelName) as tf.Variable<tf.Rank.R2>;
-        rows = l2Normalize(whiten(rows, shift, kernel) as tf.Tensor3D, epsilon); // [N, R, D]
-      }
-      if (weights !== undefined) rows = rows.mul(weights.expandDims(-1));
-      return l2Normalize(rows.sum<tf.Tensor2D>(1), epsilon);
+      const rows = this.normalizedRegions(vectors); // [N, R, C]
+      if (this.meta.whitening === undefined) return rows;
+      const shift = this.tail.get(shiftName) as tf.Variable<tf.Rank.R1>;
+      const kernel = this.tail.get(kernelName) as tf.Variable<tf.Rank.R2>;
+      return l2Normalize(whiten(rows, shift, kernel) as tf.Tensor3D, epsilon); // [N, R, D]
     });
   }
 
