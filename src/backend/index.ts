@@ -19,6 +19,7 @@ import { executionProviders } from './ort.js';
 import { loadTensorflow, tensorflowBackend } from './tensorflow.js';
 
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
+export { GramProducts } from './gram.js';
 export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';
 
