@@ -7,8 +7,10 @@ import {
   precisionAt,
   recallAt,
 } from './average-precision.js';
+import { assertDistinctIds } from './descriptor-folder.js';
 import type { GroundTruth, Query } from './ground-truth.js';
 import { groupBy } from '../data/group-by.js';
+import { InputError } from '../errors.js';
 import { type DescriptorTable, plainSimilarity, positiveRanks, rankedItems, type Similarity } from './ranking.js';
 
 export interface EvaluateOptions {
@@ -82,9 +84,13 @@ export async function evaluateDescriptors(
   { rule = 'trapezoid', recallAt: ks = [1, 5, 10], top = 0, similarity, onProgress }: EvaluateOptions = {},
 ): Promise<EvaluationResult> {
   const { dimension } = queries;
+  if (database.ids.length === 0) throw new InputError('evaluateDescriptors: the database has no descriptors.');
   if (database.dimension !== dimension) {
-    throw new Error(`evaluateDescriptors: queries of ${dimension} values, database of ${database.dimension}.`);
+    throw new InputError(
+      `evaluateDescriptors: queries of ${dimension} values, database of ${database.dimension}; describe both with one model.`,
+    );
   }
+  for (const { ids } of new Set([database, queries])) assertDistinctIds(ids, 'evaluateDescriptors');
   const rowOf = new Map(database.ids.map((id, row) => [id, row]));
   const queryRowOf = queries === database ? rowOf : new Map(queries.ids.map((id, row) => [id, row]));
   const listed = new Set(groundTruth.database.map((entry) => entry.id));
@@ -107,6 +113,7 @@ export async function evaluateDescriptors(
       vectors.set(queries.data.subarray(row * dimension, (row + 1) * dimension), i * dimension);
     });
     const similarities = await similarTo(vectors); // [B, N]
+    assertFinite(similarities, rows, { database, members });
     members.forEach(({ query }, i) => {
       scores.push(
         scoreQuery(query, similarities.subarray(i * rows, (i + 1) * rows), { rowOf, unlisted, database, rule, top }),
@@ -134,6 +141,21 @@ export async function evaluateDescriptors(
     missingFromDatabase: groundTruth.database.filter((entry) => !rowOf.has(entry.id)).map((entry) => entry.id),
     databaseSize: rows - unlisted.length,
   };
+}
+
+/** A NaN would be neither before nor behind any other image, and break every rank without a word. */
+function assertFinite(
+  similarities: Float32Array,
+  rows: number,
+  { database, members }: { database: DescriptorTable; members: readonly { query: Query }[] },
+): void {
+  const at = similarities.findIndex((value) => !Number.isFinite(value));
+  if (at < 0) return;
+  const [query, image] = [members[Math.floor(at / rows)].query.id, database.ids[at % rows]];
+  throw new InputError(
+    `evaluateDescriptors: the similarity of "${query}" and "${image}" is ${similarities[at]}; ` +
+      'one of their descriptors has NaN or infinite values: describe it again.',
+  );
 }
 
 interface ScoreContext {

@@ -164,14 +164,24 @@ function pack(from: usize, line: usize, step: usize, lines: usize, depth: usize,
         continue;
       }
       let source = from + (l + q) * line * 8;
-      for (let d: usize = 0; d < depth; d++, target += 32, source += step * 8) store<f64>(target, factor * load<f64>(source));
+      for (let d: usize = 0; d < depth; d++, target += 32, source += step * 8)
+        store<f64>(target, factor * load<f64>(source));
     }
     to += depth * 32;
   }
 }
 
 /** Four by four values of C: sixteen sums in eight registers. */
-function tileOf(pa: usize, pb: usize, depth: usize, c: usize, row: usize, rows: usize, columns: usize, tile: usize): void {
+function tileOf(
+  pa: usize,
+  pb: usize,
+  depth: usize,
+  c: usize,
+  row: usize,
+  rows: usize,
+  columns: usize,
+  tile: usize,
+): void {
   let c00 = f64x2.splat(0);
   let c01 = f64x2.splat(0);
   let c10 = f64x2.splat(0);
