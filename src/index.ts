@@ -32,6 +32,8 @@ export { type GroundTruth, labelsGroundTruth, readGroundTruth } from './retrieva
 export { learnWhitening } from './retrieval/learn-whitening.js';
 export { blocksOf, nearestRows } from './retrieval/nearest-rows.js';
 export { encodeNpy, parseNpy } from './retrieval/npy.js';
+export { bootstrapInterval } from './retrieval/protocols/bootstrap.js';
+export { pairedTest } from './retrieval/protocols/paired-test.js';
 export { npyRows } from './retrieval/npy-rows.js';
 export { type ClassifyConfig, classifyConfigSchema } from './train/classify/classify-config.js';
 export { ClassifierHead, headLayout, initialHead } from './train/classify/classifier-head.js';

@@ -13,6 +13,7 @@ import {
   startProgress,
 } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
+import { describerFor } from './regions-option.js';
 
 interface WhitenCommandOptions extends CommonOptions, ModelOptions {
   model: string;
@@ -82,6 +83,7 @@ async function run(options: WhitenCommandOptions): Promise<void> {
   const eigen = await solverFor(options.eigen);
   await openEngine(options);
   const model = await openModel(modelFile, options);
+  const describer = await describerFor(model, modelFile);
   const channels = model.meta.projection?.dimension ?? model.channels;
   const dimension = options.dimension ?? channels;
   const progress = startProgress('whiten', records.length);
@@ -98,8 +100,8 @@ async function run(options: WhitenCommandOptions): Promise<void> {
   try {
     const learned =
       options.pairs === undefined
-        ? await learnWhitening(model, records, settings)
-        : await learnPairWhitening(model, records, pairs, settings);
+        ? await learnWhitening(describer, records, settings)
+        : await learnPairWhitening(describer, records, pairs, settings);
     const { whitening, failures } = learned;
     for (const { id, error } of failures.slice(0, 10)) say(`skipped ${id}: ${error}`);
 
@@ -129,6 +131,7 @@ async function run(options: WhitenCommandOptions): Promise<void> {
       options,
     );
   } finally {
+    describer.dispose();
     model.dispose();
   }
 }
