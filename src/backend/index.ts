@@ -21,6 +21,7 @@ import { loadTensorflow, tensorflowBackend } from './tensorflow.js';
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
 export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';
+export { type ExampleInput, type OverExamples, runsOverExamples, sumOverExamples } from './sum-over-examples.js';
 
 export const devices = ['cpu', 'webgpu', 'cuda', 'tensorflow'] as const;
 export type Device = (typeof devices)[number];

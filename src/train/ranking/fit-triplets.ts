@@ -89,6 +89,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
     load: (items: readonly ViewedImage[]) => inputs.load(items),
     describe: inputs.describe.bind(inputs),
     inBlocks: inputs.inBlocks.bind(inputs),
+    examples: inputs,
   };
   const accumulator = new GradientAccumulator();
   const stopped = () => isStopped(options);

@@ -5,16 +5,20 @@
  * 2. Loss and dL/d(descriptor) on small matrices; an image's share is the sum over all terms it is in.
  * 3. Every image with a share is described again on a tape, against its share alone, and the weights' gradients add up.
  *
+ * Images of one shape run in one native call, one after the other.
+ *
  * By the chain rule that is the gradient of the whole loss, exactly; images without a share cost no backward pass, and one
  * in five terms costs one. That is also how Revaud et al. 2019 (section 3.3) train with lists of thousands of images.
  */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
+import { runsOverExamples } from '../../backend/index.js';
 import type { InputError } from '../../errors.js';
 import type { GradientAccumulator } from '../gradients.js';
 import type { LoadedInput, TrunkInput } from '../image-inputs.js';
 import { NotFiniteError } from '../not-finite.js';
-import type { RankingBatch } from './ranking-batches.js';
 import { replay, replayInBlocks, type ReplaySource } from '../replay.js';
+import { describeTogether, groupedByForm, replayTogether } from '../together.js';
+import type { RankingBatch } from './ranking-batches.js';
 
 /** Where images come from and how they become descriptors. */
 export interface RankingSource<T> extends ReplaySource<TrunkInput> {
@@ -57,33 +61,80 @@ export async function rankingStep<T>(
   const descriptors = new Map<T, Float32Array>();
   const unreadable: { item: T; error: InputError }[] = [];
   const nothing = { loss: undefined, terms: 0, active: 0, replayed: 0, unreadable };
-  for await (const loaded of source.load([...new Set(batch.images)])) {
-    if ('error' in loaded) {
-      unreadable.push(loaded);
-      continue;
-    }
-    const descriptor = source.describe(loaded.input);
-    const values = Float32Array.from(await descriptor.data<'float32'>());
-    descriptor.dispose();
-    if (!values.every(Number.isFinite)) {
-      throw new NotFiniteError(`the descriptor of ${nameOf(loaded.item)} has NaN or infinite values`);
-    }
-    descriptors.set(loaded.item, values);
+  /** Groups to be run together: of one image where that is all that can be done. */
+  const groups = (items: AsyncIterable<Loaded<T>>): AsyncIterable<Loaded<T>[]> =>
+    examples === undefined ? alone(items) : groupedByForm(examples, items);
+  const examples = runsOverExamples() ? source.examples : undefined;
+
+  for await (const group of groups(readable(source.load([...new Set(batch.images)]), unreadable))) {
+    const rows =
+      examples === undefined
+        ? [await described(source, group[0].input)]
+        : await describeTogether(
+            examples,
+            group.map(({ input }) => input),
+          );
+    group.forEach(({ item }, i) => {
+      if (!rows[i].every(Number.isFinite)) {
+        throw new NotFiniteError(`the descriptor of ${nameOf(item)} has NaN or infinite values`);
+      }
+      descriptors.set(item, rows[i]);
+    });
   }
   const evaluated = await batch.evaluate(descriptors);
   if (evaluated === undefined) return { ...nothing, described: descriptors.size };
   const { loss, terms, active, shares } = evaluated;
 
-  const replayOne = recomputeActivations ? replayInBlocks : replay;
-  for await (const loaded of source.load([...shares.keys()])) {
-    if ('error' in loaded) {
-      // It was readable a moment ago. Without it the gradient would be of another loss: start over.
-      accumulator.reset();
-      unreadable.push(loaded);
-      return { ...nothing, described: descriptors.size };
+  const lost: { item: T; error: InputError }[] = [];
+  const shareOf = ({ item }: Loaded<T>) => shares.get(item) as Float32Array;
+  const options = { variables, accumulator };
+  const replayAlone = recomputeActivations ? replayInBlocks : replay;
+  const replayable = readable(source.load([...shares.keys()]), lost);
+  for await (const group of recomputeActivations ? alone(replayable) : groups(replayable)) {
+    if (lost.length > 0) break;
+    if (examples === undefined || recomputeActivations) {
+      await replayAlone(source, group[0].input, { ...options, upstream: shareOf(group[0]) });
+    } else {
+      const upstreams = group.map(shareOf);
+      await replayTogether(
+        examples,
+        group.map(({ input }) => input),
+        { ...options, upstreams },
+      );
     }
-    const share = shares.get(loaded.item) as Float32Array;
-    await replayOne(source, loaded.input, { upstream: share, variables, accumulator });
+  }
+  if (lost.length > 0) {
+    // They were readable a moment ago. Without them the gradient would be of another loss: start over.
+    accumulator.reset();
+    unreadable.push(...lost);
+    return { ...nothing, described: descriptors.size };
   }
   return { loss, terms, active, described: descriptors.size, replayed: shares.size, unreadable };
+}
+
+interface Loaded<T> {
+  item: T;
+  input: TrunkInput;
+}
+
+/** Those that could be read; the others go to `unreadable`. */
+async function* readable<T>(
+  items: AsyncIterable<LoadedInput<T>>,
+  unreadable: { item: T; error: InputError }[],
+): AsyncGenerator<Loaded<T>> {
+  for await (const loaded of items) {
+    if ('error' in loaded) unreadable.push(loaded);
+    else yield loaded;
+  }
+}
+
+async function* alone<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  for await (const item of items) yield [item];
+}
+
+async function described(source: ReplaySource<TrunkInput>, input: TrunkInput): Promise<Float32Array> {
+  const descriptor = source.describe(input);
+  const values = Float32Array.from(await descriptor.data<'float32'>());
+  descriptor.dispose();
+  return values;
 }
