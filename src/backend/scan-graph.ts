@@ -145,8 +145,10 @@ export function scanGraph(program: Program, { sums, rows, examples }: ScanParts,
   };
 }
 
-/** Linear in their one input that depends on the example, element by element or in another order. */
-const reorderings = new Set(['Reshape', 'Transpose']);
+/** Linear in one input that depends on the example, as long as the others do not. */
+const linearInOne = new Set(['Reshape', 'Transpose', 'Mul', 'ReduceSum', 'Neg']);
+/** Linear in all tensors that they read together. */
+const linearInAll = new Set(['Concat', 'Add', 'Sub']);
 
 /** By name, the tensors to add up in the loop, from which the sums follow by linear maps that no example changes. */
 function addedInLoop(
@@ -165,19 +167,21 @@ function addedInLoop(
     const varying = { names: at.map((i) => node.inputs[i]), values: at.map((i) => node.op.inputs[i] as Value) };
     const tensors = node.op.inputs.filter((input) => !isConstant(input)).length;
     const linear =
-      (reorderings.has(node.type) && at.length === 1) ||
-      (node.type === 'Concat' && at.length === tensors) ||
-      (node.type === 'Mul' && at.length === 1) ||
-      (node.type === 'ReduceSum' && at.length === 1);
+      (linearInOne.has(node.type) && at.length === 1) || (linearInAll.has(node.type) && at.length === tensors);
     return linear ? varying : undefined;
   };
   const walk = (name: string, value: Value): void => {
+    const type = producer.get(name)?.type;
     const inputs = linearInputs(name);
-    const size = inputs?.values.reduce((total, input) => total + input.size, 0);
-    if (inputs === undefined || (size !== value.size && producer.get(name)?.type !== 'ReduceSum')) {
-      added.set(name, value);
-    } else if (producer.get(name)?.type === 'ReduceSum') reductions.set(name, value);
-    else inputs.names.forEach((input, i) => walk(input, inputs.values[i]));
+    // An addition is taken apart into what it adds if nothing is broadcast; anything else must not add up more than it gives.
+    const sizes = inputs?.values.map(({ size }) => size) ?? [];
+    const sameSize =
+      type === 'Add' || type === 'Sub'
+        ? sizes.every((size) => size === value.size)
+        : sizes.reduce((total, size) => total + size, 0) === value.size;
+    if (inputs !== undefined && type === 'ReduceSum') reductions.set(name, value);
+    else if (inputs !== undefined && sameSize) inputs.names.forEach((input, i) => walk(input, inputs.values[i]));
+    else added.set(name, value);
   };
   sumNames.forEach((name, j) => walk(name, sums[j]));
   const known = new Map<string, boolean>();
