@@ -19,11 +19,10 @@ import { NotFiniteError } from '../not-finite.js';
 import { replay, replayInBlocks, type ReplaySource } from '../replay.js';
 import { describeTogether, groupedByForm, replayTogether } from '../together.js';
 import type { RankingBatch } from './ranking-batches.js';
+import { observe, type RankingSource } from './ranking-source.js';
 
-/** Where images come from and how they become descriptors. */
-export interface RankingSource<T> extends ReplaySource<TrunkInput> {
-  load(items: readonly T[]): AsyncIterable<LoadedInput<T>>;
-}
+/** Bytes that images keep from their description for their replay, at most; the others are described once more. */
+const maxKeptBytes = 2 ** 28;
 
 export interface RankingStep<T> {
   /** Mean loss of the terms, before the update; undefined when no term could be computed. */
@@ -59,21 +58,26 @@ export async function rankingStep<T>(
   },
 ): Promise<RankingStep<T>> {
   const descriptors = new Map<T, Float32Array>();
+  const replays = new Map<T, ReplaySource<TrunkInput>>();
+  let keptBytes = 0;
   const unreadable: { item: T; error: InputError }[] = [];
   const nothing = { loss: undefined, terms: 0, active: 0, replayed: 0, unreadable };
+  const examples = runsOverExamples() && 'examples' in source ? source.examples : undefined;
   /** Groups to be run together: of one image where that is all that can be done. */
   const groups = (items: AsyncIterable<Loaded<T>>): AsyncIterable<Loaded<T>[]> =>
     examples === undefined ? alone(items) : groupedByForm(examples, items);
-  const examples = runsOverExamples() ? source.examples : undefined;
+  const observeAlone = async ({ item, input }: Loaded<T>): Promise<Float32Array> => {
+    const observed = await observe(source, input);
+    if (keptBytes + observed.bytes <= maxKeptBytes) {
+      replays.set(item, observed.replay);
+      keptBytes += observed.bytes;
+    }
+    return observed.descriptor;
+  };
 
   for await (const group of groups(readable(source.load([...new Set(batch.images)]), unreadable))) {
-    const rows =
-      examples === undefined
-        ? [await described(source, group[0].input)]
-        : await describeTogether(
-            examples,
-            group.map(({ input }) => input),
-          );
+    const inputs = group.map(({ input }) => input);
+    const rows = examples === undefined ? [await observeAlone(group[0])] : await describeTogether(examples, inputs);
     group.forEach(({ item }, i) => {
       if (!rows[i].every(Number.isFinite)) {
         throw new NotFiniteError(`the descriptor of ${nameOf(item)} has NaN or infinite values`);
@@ -92,16 +96,15 @@ export async function rankingStep<T>(
   const replayable = readable(source.load([...shares.keys()]), lost);
   for await (const group of recomputeActivations ? alone(replayable) : groups(replayable)) {
     if (lost.length > 0) break;
-    if (examples === undefined || recomputeActivations) {
-      await replayAlone(source, group[0].input, { ...options, upstream: shareOf(group[0]) });
-    } else {
-      const upstreams = group.map(shareOf);
-      await replayTogether(
-        examples,
-        group.map(({ input }) => input),
-        { ...options, upstreams },
-      );
+    const inputs = group.map(({ input }) => input);
+    if (examples !== undefined && !recomputeActivations) {
+      await replayTogether(examples, inputs, { ...options, upstreams: group.map(shareOf) });
+      continue;
     }
+    const [first] = group;
+    const again =
+      replays.get(first.item) ?? ('observe' in source ? (await source.observe(first.input)).replay : source);
+    await replayAlone(again, first.input, { ...options, upstream: shareOf(first) });
   }
   if (lost.length > 0) {
     // They were readable a moment ago. Without them the gradient would be of another loss: start over.
@@ -130,11 +133,4 @@ async function* readable<T>(
 
 async function* alone<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
   for await (const item of items) yield [item];
-}
-
-async function described(source: ReplaySource<TrunkInput>, input: TrunkInput): Promise<Float32Array> {
-  const descriptor = source.describe(input);
-  const values = Float32Array.from(await descriptor.data<'float32'>());
-  descriptor.dispose();
-  return values;
 }
