@@ -90,7 +90,7 @@ function comparison(
 ): (queries: Float32Array) => Float32Array {
   const count = data.length / dimension;
   if (distance === 'dot' || distance === 'euclidean') {
-    const products = plainSimilarity({ ids: Array.from({ length: count }, String), dimension, data });
+    const products = plainSimilarity({ dimension, data });
     if (distance === 'dot') return (queries) => products(queries) as Float32Array;
     const squares = squaredNorms(data, dimension);
     return (queries) => {
