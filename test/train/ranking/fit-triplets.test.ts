@@ -215,8 +215,8 @@ describe('fitTriplets', () => {
     }));
     const model = smallModel();
     const before = await model.toArrays();
-    const settings = config({ sampling: 'random', margin: 0, weightDecay: 0, clipGradientNorm: 1 });
-    const { updates, weights, log } = await fit(model, { records: same, config: settings });
+    const changes = { sampling: 'random', margin: 0, weightDecay: 0, clipGradientNorm: 1 } as const;
+    const { updates, weights, log } = await fit(model, { records: same, config: config(changes) });
     expect(updates.map(({ loss, active, gradientNorm }) => [loss, active, gradientNorm])).toEqual(
       Array.from({ length: 4 }, () => [0, 0, 0]),
     );
