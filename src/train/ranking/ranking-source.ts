@@ -48,6 +48,10 @@ export type RankingSource<T> = Observing<T> & { load(items: readonly T[]): Async
 export type ImageSource = RankingSource<ViewedImage> & {
   /** Drops what later updates will not meet again. */
   forgetOnce(items: Iterable<ViewedImage>): void;
+  /** Decodes the first of these in the background. */
+  prefetch(items: readonly ViewedImage[]): void;
+  /** Milliseconds spent waiting for images so far. */
+  waitedMs(): number;
 };
 
 /** Describes an image with the weights as they are. */
@@ -77,12 +81,16 @@ export interface ImageSourceOptions {
 export function imageSource(model: TrainableModel, options: ImageSourceOptions): ImageSource {
   const { head, anchors, ...settings } = options;
   const inputs = new ImageInputs(model, settings);
-  const forgetOnce = (items: Iterable<ViewedImage>) => inputs.forgetOnce(items);
-  const load = (items: readonly ViewedImage[]) => inputs.load(items);
+  const files = {
+    load: (items: readonly ViewedImage[]) => inputs.load(items),
+    forgetOnce: (items: Iterable<ViewedImage>) => inputs.forgetOnce(items),
+    prefetch: (items: readonly ViewedImage[]) => void inputs.prefetch(items),
+    waitedMs: () => inputs.waitedMs,
+  };
   if (model.meta.regions === undefined && anchors === undefined) {
-    return { load, describe: inputs.describe.bind(inputs), inBlocks: inputs.inBlocks.bind(inputs), forgetOnce };
+    return { ...files, describe: inputs.describe.bind(inputs), inBlocks: inputs.inBlocks.bind(inputs) };
   }
   if (head === undefined) throw new InputError('The model has no region proposals; train them with rmac train rpn.');
   const source = new ProposalSource(model, inputs, { ...settings, head, anchors });
-  return { load, observe: (input, item) => source.observe(input, item), forgetOnce };
+  return { ...files, observe: (input, item) => source.observe(input, item) };
 }

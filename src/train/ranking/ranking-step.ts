@@ -46,6 +46,7 @@ export async function rankingStep<T>(
     accumulator,
     nameOf,
     recomputeActivations = false,
+    onDescribed,
     ownWeight = 0,
   }: {
     variables: ReadonlyMap<string, tf.Variable>;
@@ -54,6 +55,8 @@ export async function rankingStep<T>(
     nameOf: (item: T) => string;
     /** Replay in blocks: the same gradient in less memory, for one more forward pass. */
     recomputeActivations?: boolean;
+    /** Called before the second pass. */
+    onDescribed?: () => void;
     /** Weight of the mean of the images' own losses beside the ranking's. */
     ownWeight?: number;
   },
@@ -84,6 +87,7 @@ export async function rankingStep<T>(
       keptBytes += bytes;
     }
   }
+  onDescribed?.();
   const evaluated = await batch.evaluate(descriptors);
   if (evaluated === undefined) return { ...nothing, described: descriptors.size };
   const { loss, terms, active, shares } = evaluated;
