@@ -41,7 +41,9 @@ test('poolRegions: what regionMaxPool computes, empty regions and negative value
     { yMin: 3, xMin: 4, yMax: 4, xMax: 5 },
   ];
   const expected = regionMaxPool(tf.tensor4d(values, [1, 4, 5, 3]), regions).dataSync();
-  const { pooled, positions } = poolRegions(values, { width: 5, channels: 3, slots: regions.length + 1 }, regions);
+  const positions = new Int32Array((regions.length + 1) * 3);
+  const slots = regions.length + 1;
+  const pooled = poolRegions(values, { width: 5, channels: 3, slots, positions }, regions);
   expect([...pooled]).toEqual([...expected, 0, 0, 0]);
   // the third last region is empty, the row after the last has none
   const filled = [...regions.keys()].filter((i) => i !== regions.length - 2);
@@ -50,7 +52,8 @@ test('poolRegions: what regionMaxPool computes, empty regions and negative value
 });
 
 test('poolRegions: of equal maxima the first', () => {
-  const { positions } = poolRegions(Float32Array.of(1, 2, 2, 0, 2, 2), { width: 3, channels: 1 }, [
+  const positions = new Int32Array(2);
+  poolRegions(Float32Array.of(1, 2, 2, 0, 2, 2), { width: 3, channels: 1, positions }, [
     { yMin: 0, xMin: 0, yMax: 2, xMax: 3 },
     { yMin: 1, xMin: 0, yMax: 2, xMax: 3 },
   ]);
