@@ -119,8 +119,9 @@ async function exampleSections(examples: readonly RegionExample[], strong: numbe
       }),
     );
   const blocks: ReportBlock[] = [];
-  for (const name of examples[0].regions.keys()) {
-    if (name === 'whole image') continue;
+  // More than the fewest proposals would hide the photograph.
+  const fewest = [...examples[0].regions.keys()].find((name) => name.startsWith('rpn:'));
+  for (const name of fewest === undefined ? ['grid'] : ['grid', fewest]) {
     const best = name === 'grid' ? '' : ` Yellow: the best ${strong}.`;
     blocks.push(text(`${name}. Blue, dashed: the box.${best}`), { kind: 'pictures', pictures: await pictures(name) });
   }

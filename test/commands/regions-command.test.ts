@@ -67,11 +67,11 @@ describe('rmac regions', () => {
 
   test('the page shows curves, coverage maps and photographs, and is not overwritten', async () => {
     const report = join(set.folder, 'regions.html');
-    await measure('--model', withProposals, '--proposals', '4', '--report', report, '--examples', '2');
+    await measure('--model', withProposals, '--proposals', '4,6', '--report', report, '--examples', '2');
     const page = readFileSync(report, 'utf8');
-    expect(page.match(/<polyline/g)).toHaveLength(3); // grid, whole image, rpn:4
-    expect(page.match(/data:image\/png/g)).toHaveLength(4); // grid and rpn:4, of the image and of the box
-    // two photographs, once with the grid and once with four proposals, three of them thick
+    expect(page.match(/<polyline/g)).toHaveLength(4); // grid, whole image, rpn:4, rpn:6
+    expect(page.match(/data:image\/png/g)).toHaveLength(6); // grid, rpn:4 and rpn:6, of the image and of the box
+    // two photographs, once with the grid and once with the fewest proposals, three of them thick
     expect(page.match(/data:image\/jpeg/g)).toHaveLength(4);
     expect(page.match(/class="truth"/g)).toHaveLength(4);
     expect(page.match(/class="strong"/g)).toHaveLength(6);
