@@ -37,7 +37,7 @@ export async function describeGroundTruth(
   const failures: DescribeFailure[] = [];
   const rows = new Map<string, Float32Array>();
   const byImage = new Map<string, Float32Array>();
-  const load = ({ image }: { image: string }) => ({ path: image });
+  const load = ({ image, rotate }: GroundTruth['database'][number]) => ({ path: image, rotate });
   for await (const result of describeImages(model, groundTruth.database, load, { sizing, signal, onProgress })) {
     if ('error' in result) failures.push({ id: result.item.id, error: result.error.message });
     else {
@@ -58,7 +58,7 @@ export async function describeGroundTruth(
     }
     try {
       const ownSizing = query.box === undefined ? sizing : await cropSizing(query.image, query.box, sizing);
-      const source = { path: query.image, crop: query.box };
+      const source = { path: query.image, crop: query.box, rotate: query.rotate };
       for await (const result of describeImages(model, [query], () => source, { sizing: ownSizing, ahead: 1 })) {
         if ('error' in result) throw result.error;
         queryRows.set(query.id, result.descriptor);

@@ -2,9 +2,10 @@
 import type { ImageRecord } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import type { NamedArrays } from '../../models/safetensors.js';
-import { drawList, drawMined } from './draw-batch.js';
+import { type DrawnBatch, drawList, drawMined, drawRandom } from './draw-batch.js';
 import { GradientAccumulator } from '../gradients.js';
-import { ImageInputs, type ViewedImage } from '../image-inputs.js';
+import type { ViewedImage } from '../image-inputs.js';
+import type { RpnHead } from '../../rpn/head.js';
 import {
   isStopped,
   type LoopHooks,
@@ -16,11 +17,12 @@ import {
   type UpdateRecord,
 } from '../loop.js';
 import { minePool, type MiningSummary } from './mine-pool.js';
-import { countTriplets, type MinedTriplets, numberLabels } from './mining.js';
+import { countTriplets, type MinedTriplets, numberLabels, type PoolLabels } from './mining.js';
 import { RandomStream } from '../random.js';
+import { imageSource } from './ranking-source.js';
 import { rankingStep } from './ranking-step.js';
 import type { TrainableModel } from '../trainable-model.js';
-import type { TripletConfig } from './triplet-config.js';
+import { minesPools, type TripletConfig } from './triplet-config.js';
 
 /** The loop's state, and the mining in use. Plain data, JSON-ready. */
 export interface TripletState extends LoopState<'map'> {
@@ -35,6 +37,8 @@ export interface TripletFigures {
   active: number;
   /** Of the mining in use. */
   hardestSimilarity?: number;
+  /** Share of the update's time that was spent waiting for images to be decoded. */
+  waiting: number;
 }
 
 /** `step`: the update that the mining is for. */
@@ -44,6 +48,8 @@ export type FitRecord = MiningRecord | UpdateRecord<TripletFigures> | MeasureRec
 
 export interface FitTripletsOptions extends Omit<LoopHooks<TripletState, 'map'>, 'measure'> {
   model: TrainableModel;
+  /** The model's network of proposals, needed where its regions are proposals. The caller keeps owning it. */
+  head?: RpnHead | undefined;
   records: readonly ImageRecord[];
   config: TripletConfig;
   /** Where an earlier run stopped; the model has its weights already. */
@@ -62,7 +68,7 @@ const emptyMinings = 3;
  * finite (naming update and images): the last checkpoint is then the last good state.
  */
 export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<FitRecord> {
-  const { model, records, config, resume } = options;
+  const { model, head, records, config, resume } = options;
   assertTriplets(records);
   const byId = new Map(records.map((record) => [record.id, record]));
   const lost = resume?.state.mining?.pool.find((id) => !byId.has(id));
@@ -80,16 +86,12 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   const random = new RandomStream(state.random);
   const unreadable = new Set(state.unreadable);
   const variables = model.trainable(config.freeze);
-  const inputs = new ImageInputs(model, {
+  const source = imageSource(model, {
+    head,
     freeze: config.freeze,
     imageSize: config.imageSize,
     cacheBytes: config.cacheMegabytes * 1e6,
   });
-  const source = {
-    load: (items: readonly ViewedImage[]) => inputs.load(items),
-    describe: inputs.describe.bind(inputs),
-    inBlocks: inputs.inBlocks.bind(inputs),
-  };
   const accumulator = new GradientAccumulator();
   const stopped = () => isStopped(options);
   const { measure } = options;
@@ -116,13 +118,13 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
 
   /** A new mining where one is due; `exhausted` when pool after pool has no triplet with a loss. */
   async function* mineIfDue(): AsyncGenerator<MiningRecord, 'ready' | 'exhausted'> {
-    if (config.loss === 'average-precision') return 'ready'; // on random lists
+    if (!minesPools(config)) return 'ready';
     mining = state.mining;
     if (mining !== undefined && state.step % config.remineEvery !== 0) return 'ready';
     mining = undefined;
     for (let tries = 0; tries < emptyMinings && !stopped(); tries++) {
       const mined = await minePool(records, {
-        inputs,
+        source,
         random,
         unreadable,
         config,
@@ -139,6 +141,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   }
 
   async function gradient() {
+    const [startedAt, waited] = [performance.now(), source.waitedMs()];
     const update = await drawAndStep();
     if (update === undefined) return undefined;
     return {
@@ -146,6 +149,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         loss: update.loss,
         active: update.active / update.terms,
         ...(mining && { hardestSimilarity: mining.triplets.hardestSimilarity }),
+        waiting: (source.waitedMs() - waited) / (performance.now() - startedAt),
       },
       ids: update.ids,
       images: update.described + update.replayed,
@@ -155,18 +159,37 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
     };
   }
 
+  /** What to train on next; `drawn`: samples taken for this update. */
+  function draw(candidates: Candidates, drawn: number, stream: RandomStream): DrawnBatch {
+    const { loss, sampling } = config;
+    const { records: from, labels } = candidates;
+    if (loss === 'average-precision') return drawList(from, labels, config, stream);
+    if (mining === undefined || sampling === 'random') return drawRandom(from, labels, config, stream);
+    const mined = { pool: from, labels, triplets: mining.triplets, drawn: mining.drawn + drawn };
+    return drawMined(mined, { ...config, sampling }, stream);
+  }
+
+  /**
+   * Decodes what the next update begins with while this one computes. It is drawn from a copy of the stream, which the next update
+   * will draw from unless images turn out unreadable: a wrong guess costs its decoding.
+   */
+  function prefetchNext(candidates: Candidates, drawn: number): void {
+    const next = state.step + 1;
+    if (next >= config.steps || (minesPools(config) && next % config.remineEvery === 0)) return;
+    const { batch } = draw(candidates, drawn, new RandomStream(random.state()));
+    source.prefetch([...new Set(batch.images)]);
+  }
+
   /** Leaves the gradient of a drawn batch in the accumulator; draws again if an image went missing. */
   async function drawAndStep() {
-    const known = mining && { ...mining, pool: mining.pool.map((id) => byId.get(id) as ImageRecord) };
+    const pool = mining?.pool.map((id) => byId.get(id) as ImageRecord);
     for (let drawn = 0; ; ) {
-      const candidates = known?.pool ?? records.filter((record) => !unreadable.has(record.id));
-      const labels = numberLabels(candidates);
-      const { batch, drawn: taken } =
-        known === undefined
-          ? drawList(candidates, labels, config, random)
-          : drawMined({ ...known, labels, drawn: known.drawn + drawn }, config, random);
+      const from = pool ?? records.filter((record) => !unreadable.has(record.id));
+      const candidates = { records: from, labels: numberLabels(from) };
+      const { batch, drawn: taken } = draw(candidates, drawn, random);
       if (batch.images.length === 0) throw new InputError('No landmark is left with two photographs that can be read.');
       drawn += taken;
+      const drawnNow = drawn;
       const images = new Set(batch.images);
       const ids = [...images].map(nameOf);
       const result = await rankingStep(batch, source, {
@@ -174,17 +197,18 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         accumulator,
         nameOf,
         recomputeActivations: config.recomputeActivations,
+        onDescribed: () => prefetchNext(candidates, drawnNow),
       }).catch((error: unknown) => {
         throw namingUpdate(error, { step: state.step, ids });
       });
-      inputs.forgetOnce(images);
+      source.forgetOnce(images);
       for (const { item } of result.unreadable) unreadable.add(item.record.id);
       if (stopped()) {
         accumulator.reset();
         return undefined;
       }
       if (result.loss !== undefined) return { ...result, loss: result.loss, ids, drawn };
-      if (ids.every((id) => unreadable.has(id)) && candidates.every(({ id }) => unreadable.has(id))) {
+      if (ids.every((id) => unreadable.has(id)) && from.every(({ id }) => unreadable.has(id))) {
         throw new InputError(`No image of the pool can be read any more: ${result.unreadable[0]?.error.message}`);
       }
     }
@@ -192,6 +216,12 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
 }
 
 type Mining = NonNullable<TripletState['mining']>;
+
+/** Images to draw from. */
+interface Candidates {
+  records: readonly ImageRecord[];
+  labels: PoolLabels;
+}
 
 const nameOf = ({ record }: ViewedImage) => record.id;
 
