@@ -8,7 +8,7 @@ import type { Region } from '../models/regions.js';
 import type { ActivationMap } from '../retrieval/localization/activation-map.js';
 import { addCommonOptions, type CommonOptions, positiveInteger, printResult } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
-import { startingWeights } from './train-options.js';
+import { packageTrunk } from '../train/run-start.js';
 
 interface ExplainFlags extends CommonOptions, ModelOptions {
   model?: string;
@@ -98,7 +98,7 @@ async function explain(a: string, b: string, flags: ExplainFlags): Promise<void>
     assertWritable(flags.draw, flags);
   }
   await openEngine(flags);
-  const model = await openModel(flags.model ?? startingWeights, flags);
+  const model = await openModel(flags.model ?? packageTrunk, flags);
   try {
     const [first, second] = [await describe(a, model, flags), await describe(b, model, flags)];
     const explanation = await compare(first, second, flags);
