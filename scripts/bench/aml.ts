@@ -141,7 +141,7 @@ function localization() {
 }
 
 function time() {
-  const timed = 200;
+  const timed = 60;
   const stored = maps.map((map) => compactMap(map));
   const compact = Array.from({ length: timed }, (_, i) => stored[i % stored.length]);
   const { query } = pairs[0];
@@ -154,7 +154,7 @@ function time() {
   const integrals = stored.map((map) => integralOfLevels(map));
   parts.search = () => compact.forEach((_, i) => localize(integrals[i % stored.length], query));
   const seconds = new Map(Object.keys(parts).map((name) => [name, [] as number[]]));
-  for (let round = 0; round < 4; round++) {
+  for (let round = 0; round < 3; round++) {
     for (const [name, work] of Object.entries(parts)) {
       const before = process.cpuUsage();
       work();
