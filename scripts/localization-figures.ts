@@ -1,12 +1,13 @@
 /**
  * @file What localisation is worth: mAP of one model on one ground truth, as it is and re-ranked in every way. Prints one JSON object.
  *
- *   tsx scripts/localization-figures.ts MODEL GROUNDTRUTH.json SIZE [BOXES.json]
+ *   tsx scripts/localization-figures.ts --model W --groundtruth G --size PX [--boxes B.json] [--images N] [--queries N]
  *
- * Images are described once. BOXES.json, {"boxes": [{"image": "ID.jpg", "box": {x, y, width, height}}]} in px of the upright images: queries that
- * have one are asked whole and cropped to it.
+ * Images are described once. B.json, {"boxes": [{"image": "ID.jpg", "box": {x, y, width, height}}]} in px of the upright images: queries that
+ * have one are asked whole and cropped to it. --images, --queries: only so many of the database and of the queries, evenly spread.
  */
 import { readFileSync } from 'node:fs';
+import { parseArgs } from 'node:util';
 import { startEngine } from '../src/backend/index.js';
 import type { Box } from '../src/data/manifest.js';
 import { loadModel } from '../src/data/model-file.js';
@@ -19,36 +20,54 @@ import {
 } from '../src/retrieval/localization/ground-truth-reranker.js';
 import { modelRegions } from '../src/retrieval/localization/model-regions.js';
 
-const [modelFile, groundTruthFile, size, boxFile] = process.argv.slice(2);
-if (size === undefined) {
-  process.stderr.write('usage: localization-figures.ts MODEL GROUNDTRUTH.json SIZE [BOXES.json]\n');
+const { values: flags } = parseArgs({
+  options: {
+    model: { type: 'string' },
+    groundtruth: { type: 'string' },
+    size: { type: 'string', default: '512' },
+    boxes: { type: 'string' },
+    images: { type: 'string', default: 'Infinity' },
+    queries: { type: 'string', default: 'Infinity' },
+  },
+});
+if (flags.model === undefined || flags.groundtruth === undefined) {
+  process.stderr.write(
+    'usage: localization-figures.ts --model W --groundtruth G --size PX [--boxes B.json] [--images N] [--queries N]\n',
+  );
   process.exit(2);
 }
 await startEngine({ device: 'cpu', threads: 1 });
-const model = await loadModel(modelFile);
+const model = await loadModel(flags.model);
 const regions = modelRegions(model);
-const whole = await readGroundTruth(groundTruthFile);
-const boxOf = new Map(readBoxes(boxFile).map(({ image, box }) => [image.replace(/\.\w+$/, ''), box]));
-const cropped = whole.queries
+const all = await readGroundTruth(flags.groundtruth);
+const database = spread(all.database, Number(flags.images));
+const kept = new Set(database.map(({ id }) => id));
+const withPositives = all.queries.flatMap((query) => {
+  const positives = query.positives.filter((id) => kept.has(id));
+  return positives.length > 0 ? [{ ...query, positives }] : [];
+});
+const whole = spread(withPositives, Number(flags.queries));
+const boxOf = new Map(readBoxes(flags.boxes).map(({ image, box }) => [image.replace(/\.\w+$/, ''), box]));
+const cropped = whole
   .filter(({ id }) => boxOf.has(id))
   .map((query) => ({ ...query, id: `${query.id}#crop`, box: boxOf.get(query.id) }));
-const groundTruth = { ...whole, queries: [...whole.queries, ...cropped] };
+const groundTruth = { database, queries: [...whole, ...cropped] };
 const found = await describeGroundTruthMaps(model, groundTruth, {
-  sizing: { longest: Number(size), multipleOf: model.stride }, // few shapes of images, few graphs
+  sizing: { longest: Number(flags.size), multipleOf: model.stride }, // few shapes of images, few graphs
   regions,
   onProgress: (done) => {
     if (done % 50 === 0) process.stderr.write(`${done} images\n`);
   },
 });
-const { database, queries, failures } = found.described;
+const { queries, failures } = found.described;
 
 async function measure(options?: Omit<GroundTruthRerankOptions, 'model'>) {
   const before = process.cpuUsage();
   const rerank = options && groundTruthReranker(groundTruth, found, { ...options, model: regions });
-  const result = await evaluateDescriptors(groundTruth, database, queries, { rerank });
+  const result = await evaluateDescriptors(groundTruth, found.described.database, queries, { rerank });
   const { user, system } = process.cpuUsage(before);
   const cpuSeconds = (user + system) / 1e6;
-  const images = Math.min(options?.depth ?? 1000, database.ids.length) * result.queries.length;
+  const images = Math.min(options?.depth ?? 1000, database.length) * result.queries.length;
   const mean = (wanted: (id: string) => boolean) => {
     const scores = result.queries.filter(({ id }) => wanted(id));
     return rounded(scores.reduce((sum, { ap }) => sum + ap, 0) / scores.length);
@@ -67,6 +86,11 @@ function rounded(value: number): number {
   return Math.round(value * 1e4) / 1e4;
 }
 
+function spread<T>(items: readonly T[], most: number): T[] {
+  const count = Math.min(most, items.length);
+  return Array.from({ length: count }, (_, i) => items[Math.floor((i * items.length) / count)]);
+}
+
 function readBoxes(file: string | undefined): { image: string; box: Box }[] {
   if (file === undefined) return [];
   return (JSON.parse(readFileSync(file, 'utf8')) as { boxes: { image: string; box: Box }[] }).boxes;
@@ -74,15 +98,12 @@ function readBoxes(file: string | undefined): { image: string; box: Box }[] {
 
 const bytes = [...found.maps.values()].map(({ codes }) => codes.length);
 const variants: Record<string, Omit<GroundTruthRerankOptions, 'model'> | undefined> = { asItIs: undefined };
-for (const read of ['levels', 'centres'] as const) {
-  variants[`aml ${read}`] = { kind: 'aml', read };
-  variants[`aml+qe5 ${read}`] = { kind: 'aml', read, expansion: 5 };
-  variants[`aml-rmac ${read}`] = { kind: 'aml-rmac', read };
-  variants[`aml-rmac+qe5 ${read}`] = { kind: 'aml-rmac', read, expansion: 5 };
-  variants[`aml-rmac:100 ${read}`] = { kind: 'aml-rmac', read, depth: 100 };
-  variants[`aml-rmac:100+qe5 ${read}`] = { kind: 'aml-rmac', read, depth: 100, expansion: 5 };
-  variants[`cross-match ${read}`] = { kind: 'cross-match', read };
-}
+variants['aml'] = { kind: 'aml' };
+variants['aml+qe5'] = { kind: 'aml', expansion: 5 };
+variants['aml-rmac'] = { kind: 'aml-rmac' };
+variants['aml-rmac+qe5'] = { kind: 'aml-rmac', expansion: 5 };
+variants['cross-match'] = { kind: 'cross-match' };
+variants['aml-rmac, levels'] = { kind: 'aml-rmac', read: 'levels' };
 const figures: Record<string, unknown> = {};
 for (const [name, options] of Object.entries(variants)) {
   figures[name] = await measure(options);
@@ -92,9 +113,9 @@ process.stdout.write(
   `${JSON.stringify(
     {
       model: model.meta.architecture,
-      queries: whole.queries.length,
+      queries: whole.length,
       cropped: cropped.length,
-      database: database.ids.length,
+      database: database.length,
       failures: failures.length,
       bytesPerImage: Math.round(bytes.reduce((sum, n) => sum + n, 0) / bytes.length),
       figures,

@@ -21,6 +21,7 @@ const commandFiles: string[] = [
   'report',
   'whiten',
   'match',
+  'explain',
   'extract',
   'evaluate',
   'regions',

@@ -46,11 +46,9 @@ describe('--rerank', () => {
     Object.assign(truth.queries[0], { id: 'crop', box: { x: 0, y: 0, width: 32, height: 32 } });
     const file = join(set.images, 'boxed.json');
     writeFileSync(file, JSON.stringify(truth));
-    const { stdout } = await runCommand(
-      register,
-      ...['evaluate', '--protocol', 'groundtruth', '--groundtruth', file, '--model', set.model],
-      ...['--size', '64', '--pooling', 'gem', '--rerank', 'aml:5', '--localized-qe', '1'],
-    );
+    const source = ['--protocol', 'groundtruth', '--groundtruth', file, '--model', set.model, '--size', '64'];
+    const flags = ['--pooling', 'gem', '--rerank', 'aml:5', '--localized-qe', '1'];
+    const { stdout } = await runCommand(register, 'evaluate', ...source, ...flags);
     expect(stdout).toMatch(/^re-ranked +the first 5 by aml, expanded by the best 1$/m);
     expect(stdout).toMatch(/^queries +12 scored/m);
   });

@@ -35,7 +35,7 @@ export interface RerankOptions extends LocalizeOptions {
   model?: RegionModel;
   /** Images that expand the query after localisation; the shortlist is then ranked by the mean of query and their localised vectors. Default 0. */
   expansion?: number;
-  /** How levels of the maps are read. Default 'centres', which finds boxes and images better (results/localization.md). */
+  /** How levels of the maps are read. Default 'centres', which finds boxes better (results/localization.md). */
   read?: LevelValues;
   /** 'cross-match': region rows of images already met, kept there for the next query. */
   known?: Map<CompactMap, Float32Array>;
