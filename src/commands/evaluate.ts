@@ -1,28 +1,42 @@
 /** @file `rmac evaluate`: mAP and per-query AP of a model or of descriptors under a named protocol. */
 import { type Command, Option } from 'commander';
 import { InputError, UsageError } from '../errors.js';
+import type { RegionSource } from '../models/region-source.js';
 import { type AveragePrecisionRule, averagePrecisionRules } from '../retrieval/average-precision.js';
 import type { GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { firstFew, type GroundTruth } from '../retrieval/ground-truth.js';
-import { addCommonOptions, type CommonOptions, interruptSignal, printResult, say, startProgress } from './console.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  interruptSignal,
+  positiveInteger,
+  printResult,
+  say,
+  startProgress,
+} from './console.js';
+import { shownResults, writeEvaluationReport } from './evaluate-report.js';
+import { addExpansionOptions, type ExpansionOptions, expansionText } from './expansion-options.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
-import { addRegionsOption, describerFor, type Regions } from './regions-option.js';
+import { addRegionsOption, describerFor } from './regions-option.js';
 
 const protocols = ['labels', 'groundtruth'] as const;
 type Protocol = (typeof protocols)[number];
 
-interface EvaluateCommandOptions extends CommonOptions, ModelOptions {
+interface EvaluateCommandOptions extends CommonOptions, ModelOptions, ExpansionOptions {
   protocol: Protocol;
   manifest?: string;
   groundtruth?: string;
   model?: string;
   descriptors?: string;
   queries?: string;
-  regions?: Regions;
+  regions?: RegionSource;
   ap: AveragePrecisionRule;
   recall: number[];
   perQuery?: boolean;
+  report?: string;
+  reportQueries: number;
+  overwrite?: boolean;
 }
 
 export function register(program: Command): void {
@@ -39,14 +53,17 @@ export function register(program: Command): void {
     .option('--model <file>', 'describe the images with this model')
     .option('--descriptors <dir>', 'or take them from what rmac extract wrote')
     .option('--queries <dir>', 'descriptors of the queries, where they are not in --descriptors');
-  addRegionsOption(addModelOptions(command))
+  addExpansionOptions(addRegionsOption(addModelOptions(command)))
     .addOption(
       new Option('--ap <rule>', 'rule behind map and ap: trapezoid (Oxford/Paris) or finite-sum')
         .choices(averagePrecisionRules)
         .default('trapezoid'),
     )
     .option('--recall <list>', 'k of recall@k', integerList, [1, 5, 10])
-    .option('--per-query', 'also print the AP of every query');
+    .option('--per-query', 'also print the AP of every query')
+    .option('--report <file>', 'write one HTML page: figures, queries with their first results and the regions pooled')
+    .option('--report-queries <n>', 'queries shown in it, evenly from the best to the worst', positiveInteger, 8)
+    .option('--overwrite', 'replace an existing page');
   addCommonOptions(command)
     .addHelpText(
       'after',
@@ -55,10 +72,13 @@ labels: positives are the other images of the landmark; the image itself and ima
 are junk. Junk neither counts nor takes a rank. Queries without positives are counted and stay out of the means.
 recall@k is the mean share of a query's positives among its first k results; hit rate@k the share of queries with at
 least one there. A query with a box is cropped and shown at the scale of the whole image.
+--dba comes before --qe; a query's own image is none of its neighbours where it is junk. Definitions: docs/search.md.
 
 Examples:
   rmac evaluate --protocol labels --manifest val.jsonl --model model.safetensors --size 512
-  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --json`,
+  rmac evaluate --protocol labels --manifest val.jsonl --model runs/rpn/best.safetensors --regions rpn:64 --report regions.html
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --json
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --dba gordo:20 --qe aqe:10`,
     )
     .action(run);
 }
@@ -74,6 +94,10 @@ export function integerList(text: string): number[] {
 
 async function run(options: EvaluateCommandOptions): Promise<void> {
   checkUsage(options);
+  if (options.report !== undefined) {
+    const { assertWritable } = await import('../data/files.js');
+    assertWritable(options.report, options);
+  }
   const groundTruth = await openGroundTruth(options);
   if (!groundTruth.queries.some(({ positives }) => positives.length > 0)) {
     throw new InputError(`${sourceOf(options)}: no query has positives, so there is nothing to measure.`);
@@ -87,6 +111,9 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
     throw new InputError(
       `None of the queries that have positives could be described; ${described.failures[0]?.error ?? ''}`,
     );
+  }
+  if (options.report !== undefined) {
+    await writeEvaluationReport(options.report, { groundTruth, result, described, source: sourceOf(options) }, options);
   }
   printResult(resultJson(result, described, options), resultText(result, described, options), options);
 }
@@ -166,26 +193,32 @@ async function lookUp(
   return lookUpGroundTruth(groundTruth, database, descriptors, queryFolder);
 }
 
-/** Ranks on this thread, or on the engine where that would take more than seconds. */
+/** Expands and ranks on this thread, or on the engine where that would take more than seconds. */
 async function evaluate(
   groundTruth: GroundTruth,
-  { database, queries }: GroundTruthDescriptors,
+  described: GroundTruthDescriptors,
   options: EvaluateCommandOptions,
 ): Promise<EvaluationResult> {
   const { evaluateDescriptors } = await import('../retrieval/evaluate.js');
   const { engineFromMultiplyAdds, engineSimilarity } = await import('../retrieval/engine-similarity.js');
-  const rule = options.ap;
-  const multiplyAdds = queries.data.length * database.ids.length;
-  if (multiplyAdds < engineFromMultiplyAdds) {
-    return evaluateDescriptors(groundTruth, database, queries, { rule, recallAt: options.recall });
-  }
-  if (options.model === undefined) await openEngine(options);
+  const { expandGroundTruth, expansionCost } = await import('../retrieval/expand-ground-truth.js');
+  const { qe, dba } = options;
+  const common = {
+    rule: options.ap,
+    recallAt: options.recall,
+    top: options.report === undefined ? 0 : shownResults,
+  };
+  const multiplyAdds = described.queries.data.length * described.database.ids.length;
+  const onEngine = multiplyAdds + expansionCost(described, { qe, dba }) >= engineFromMultiplyAdds;
+  if (onEngine && options.model === undefined) await openEngine(options);
+  const similarity = onEngine ? engineSimilarity : undefined;
+  const { database, queries } = await expandGroundTruth(groundTruth, described, { qe, dba, similarity });
+  if (!onEngine) return evaluateDescriptors(groundTruth, database, queries, common);
   const engine = engineSimilarity(database);
   const progress = startProgress('rank', queries.ids.length);
   try {
     return await evaluateDescriptors(groundTruth, database, queries, {
-      rule,
-      recallAt: options.recall,
+      ...common,
       similarity: engine.similarity,
       onProgress: (done) => progress.update(done),
     });
@@ -208,6 +241,8 @@ function resultJson(result: EvaluationResult, { failures }: GroundTruthDescripto
     recallAt: Object.fromEntries(result.recallAt),
     hitRateAt: Object.fromEntries(result.hitRateAt),
     databaseSize: result.databaseSize,
+    qe: expansionText(options.qe),
+    dba: expansionText(options.dba),
     queries: result.queries.map(({ id, ap, apTrapezoid, apFiniteSum, positives }) => ({
       id,
       ap,
@@ -219,6 +254,7 @@ function resultJson(result: EvaluationResult, { failures }: GroundTruthDescripto
     withoutDescriptor: result.withoutDescriptor,
     missingFromDatabase: result.missingFromDatabase,
     failures,
+    ...(options.report !== undefined && { report: options.report }),
   };
 }
 
@@ -246,10 +282,13 @@ function resultText(
     row(`recall@${ks}`, [...result.recallAt.values()].map(figure).join(' ')),
     row(`hit rate@${ks}`, [...result.hitRateAt.values()].map(figure).join(' ')),
   ];
+  if (options.dba !== undefined) lines.splice(3, 0, row('augmentation', expansionText(options.dba) ?? ''));
+  if (options.qe !== undefined) lines.splice(3, 0, row('query expansion', expansionText(options.qe) ?? ''));
   if (result.missingFromDatabase.length > 0) lines.push(row('not in database', named(result.missingFromDatabase)));
   if (result.withoutDescriptor.length > 0)
     lines.push(row('not described', `${named(result.withoutDescriptor)}, in no mean`));
   if (failures.length > 0) lines.push(row('failed images', named(failures.map(({ id }) => id))));
+  if (options.report !== undefined) lines.push(row('report', options.report));
   if (options.perQuery) {
     lines.push('', `AP (${result.rule}) of each query:`);
     for (const { id, ap } of result.queries) lines.push(`${figure(ap)}  ${id}`);

@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import type { ImageRecord } from '../data/manifest.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { NamedArrays } from '../models/safetensors.js';
+import type { Describer } from '../retrieval/describe.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
+import type { RpnHead } from '../rpn/head.js';
 import type { DryRun } from '../train/dry-run.js';
 import type { MiningRecord, TripletState } from '../train/ranking/fit-triplets.js';
 import type { RunFolder } from '../train/run-folder.js';
@@ -105,16 +107,20 @@ async function train(
   const startedAt = performance.now();
   const { signal, timeout, either } = signals;
   await openEngine(options, graphsOf(config));
+  const { headFor } = await import('../train/starting-model.js');
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
+  const head = headFor(model);
+  const describer = await describerNow(model, head);
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
-    const map = await measureMap(model, groundTruth, { imageSize: config.imageSize, signal: either });
+    const map = await measureMap(describer, groundTruth, { imageSize: config.imageSize, signal: either });
     return map === undefined ? undefined : { map };
   };
   let summary: RunSummary<'map'>;
   try {
     const log = runTriplets(folder, {
       model,
+      head,
       records,
       config,
       resume,
@@ -134,11 +140,24 @@ async function train(
     summary = report.summary();
   } finally {
     report.close();
+    head?.dispose();
     model.dispose();
   }
   const { first: firstMap, last: map, ...rest } = summary;
   const result = { run: folder.path, model: folder.model, ...rest, firstMap, map };
   return { result, text: summaryText(summary, words, folder) };
+}
+
+/** What `--val` is measured with: model and proposals as they are at the time. */
+async function describerNow(
+  model: DescriptorModel,
+  head: RpnHead | undefined,
+): Promise<Describer & { stride: number }> {
+  const { stride, meta } = model;
+  if (head === undefined || meta.regions === undefined) return model;
+  const { ProposalDescriber } = await import('../rpn/proposal-describer.js');
+  const describer = new ProposalDescriber(model, { ...meta.regions, head });
+  return { stride, describe: (images) => describer.describe(images) };
 }
 
 function miningText(record: MiningRecord): string {
@@ -192,15 +211,17 @@ async function openStart(
 
 async function estimate(options: TrainOptions, { records, validation, config }: Work): Promise<void> {
   const { dryRun } = await import('../train/dry-run.js');
-  const { loadForTraining } = await import('../train/starting-model.js');
+  const { headFor, loadForTraining } = await import('../train/starting-model.js');
   const { imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
   await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initialWeights(options), config);
+  const head = headFor(model);
   try {
     const validationImages = validation === undefined ? 0 : imagesToDescribe(validation);
-    const result = await dryRun(model, records, { config, validationImages });
+    const result = await dryRun(model, records, { config, validationImages, head });
     printResult({ ...result, config }, dryRunText(result, config), options);
   } finally {
+    head?.dispose();
     model.dispose();
   }
 }

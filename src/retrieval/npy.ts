@@ -35,11 +35,22 @@ export function encodeNpy(data: Float32Array, shape: readonly number[]): Uint8Ar
   return bytes;
 }
 
+export interface NpyLayout {
+  shape: number[];
+  /** Bytes of a value: 4 or 8. */
+  size: 4 | 8;
+  /** Where the values begin, bytes. */
+  offset: number;
+}
+
+/** Bytes from the start of a file that surely hold its header. */
+export const mostHeaderBytes = 12 + longestHeader;
+
 /**
- * Reads the bytes of an .npy file; float64 is rounded to float32.
- * @throws InputError naming `source` for anything else: other types, Fortran order, wrong lengths.
+ * Reads the header from the first bytes of an .npy file of `fileBytes` bytes.
+ * @throws InputError naming `source` for other types, Fortran order, wrong lengths.
  */
-export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Array; shape: number[] } {
+export function parseNpyHeader(bytes: Uint8Array, fileBytes: number, source: string): NpyLayout {
   const fail = (problem: string): never => {
     throw new InputError(`${source}: ${problem}; expected a NumPy file of float32 or float64, as np.save writes it.`);
   };
@@ -72,11 +83,17 @@ export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Arra
   const offset = start + headerLength;
   const count = shape.reduce((product, side) => product * side, 1);
   // A product past 2^53 is inexact but still far from any real length, so comparing is safe.
-  if (!Number.isFinite(count) || count * size !== bytes.length - offset) {
+  if (!Number.isFinite(count) || count * size !== fileBytes - offset) {
     return fail(
-      `shape (${shape.join(', ')}) needs ${count * size} bytes of values, the file has ${bytes.length - offset}`,
+      `shape (${shape.join(', ')}) needs ${count * size} bytes of values, the file has ${fileBytes - offset}`,
     );
   }
+  return { shape, size, offset };
+}
+
+/** Reads the bytes of an .npy file; float64 is rounded to float32. @throws InputError as parseNpyHeader does. */
+export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Array; shape: number[] } {
+  const { shape, size, offset } = parseNpyHeader(bytes, bytes.length, source);
   // The copy is needed for alignment: a typed array must start at a multiple of its element size. (Not bytes.slice():
   // a Buffer's slice is a view of the whole file.)
   const values = new Uint8Array(bytes.subarray(offset)).buffer;

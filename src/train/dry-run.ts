@@ -1,10 +1,11 @@
 /** @file What a run would do and cost, measured on a few of its own images. Writes nothing, and leaves the weights as they are. */
-import * as tf from '@tensorflow/tfjs';
 import type { ImageRecord } from '../data/manifest.js';
 import type { InputError } from '../errors.js';
 import { GradientAccumulator } from './gradients.js';
-import { bytesOf, ImageInputs, plain, type TrunkInput } from './image-inputs.js';
+import type { RpnHead } from '../rpn/head.js';
+import { bytesOf, plain, type TrunkInput } from './image-inputs.js';
 import { countTriplets, numberLabels } from './ranking/mining.js';
+import { imageSource, observe } from './ranking/ranking-source.js';
 import { replay, replayInBlocks } from './replay.js';
 import { RandomStream } from './random.js';
 import type { TrainableModel } from './trainable-model.js';
@@ -55,10 +56,11 @@ export function summarizeSet(
 export async function dryRun(
   model: TrainableModel,
   records: readonly ImageRecord[],
-  { config, validationImages }: { config: TripletConfig; validationImages: number },
+  { config, validationImages, head }: { config: TripletConfig; validationImages: number; head?: RpnHead | undefined },
 ): Promise<DryRun> {
   const { tripletsPerStep, poolSize, steps, remineEvery, validateEvery, cacheMegabytes } = config;
-  const inputs = new ImageInputs(model, { ...config, cacheBytes: 0 });
+  const { freeze, imageSize } = config;
+  const source = imageSource(model, { freeze, imageSize, cacheBytes: 0, head });
   const variables = model.trainable(config.freeze);
   const accumulator = new GradientAccumulator();
   const probes: TrunkInput[] = [];
@@ -67,7 +69,7 @@ export async function dryRun(
   try {
     for (const item of new RandomStream(config.seed).shuffle(records).slice(0, candidates).map(plain)) {
       let input: TrunkInput | undefined;
-      for await (const loaded of inputs.load([item])) {
+      for await (const loaded of source.load([item])) {
         if ('error' in loaded) error ??= loaded.error;
         else input = loaded.input;
       }
@@ -75,12 +77,13 @@ export async function dryRun(
       const readable = input;
       probes.push(readable);
       loadMs += await secondTime(async () => {
-        for await (const _ of inputs.load([item]));
+        for await (const _ of source.load([item]));
       });
-      describeMs += await secondTime(() => finish(inputs.describe(readable)));
+      describeMs += await secondTime(() => observe(source, readable));
+      const observed = await observe(source, readable);
       const upstream = new Float32Array(model.dimension).fill(1);
       const replayOne = () =>
-        (config.recomputeActivations ? replayInBlocks : replay)(inputs, readable, {
+        (config.recomputeActivations ? replayInBlocks : replay)(observed.replay, readable, {
           upstream,
           variables,
           accumulator,
@@ -130,14 +133,9 @@ export async function dryRun(
 }
 
 /** Milliseconds of the second call: the first compiles a graph for the image's shape. */
-async function secondTime(work: () => Promise<void>): Promise<number> {
+async function secondTime(work: () => Promise<unknown>): Promise<number> {
   await work();
   const startedAt = performance.now();
   await work();
   return performance.now() - startedAt;
-}
-
-async function finish(tensor: tf.Tensor): Promise<void> {
-  await tensor.data();
-  tensor.dispose();
 }

@@ -4,7 +4,8 @@ import { InputError } from '../../errors.js';
 import type { NamedArrays } from '../../models/safetensors.js';
 import { drawList, drawMined } from './draw-batch.js';
 import { GradientAccumulator } from '../gradients.js';
-import { ImageInputs, type ViewedImage } from '../image-inputs.js';
+import type { ViewedImage } from '../image-inputs.js';
+import type { RpnHead } from '../../rpn/head.js';
 import {
   isStopped,
   type LoopHooks,
@@ -18,6 +19,7 @@ import {
 import { minePool, type MiningSummary } from './mine-pool.js';
 import { countTriplets, type MinedTriplets, numberLabels } from './mining.js';
 import { RandomStream } from '../random.js';
+import { imageSource } from './ranking-source.js';
 import { rankingStep } from './ranking-step.js';
 import type { TrainableModel } from '../trainable-model.js';
 import type { TripletConfig } from './triplet-config.js';
@@ -44,6 +46,8 @@ export type FitRecord = MiningRecord | UpdateRecord<TripletFigures> | MeasureRec
 
 export interface FitTripletsOptions extends Omit<LoopHooks<TripletState, 'map'>, 'measure'> {
   model: TrainableModel;
+  /** The model's network of proposals, needed where its regions are proposals. The caller keeps owning it. */
+  head?: RpnHead | undefined;
   records: readonly ImageRecord[];
   config: TripletConfig;
   /** Where an earlier run stopped; the model has its weights already. */
@@ -62,7 +66,7 @@ const emptyMinings = 3;
  * finite (naming update and images): the last checkpoint is then the last good state.
  */
 export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<FitRecord> {
-  const { model, records, config, resume } = options;
+  const { model, head, records, config, resume } = options;
   assertTriplets(records);
   const byId = new Map(records.map((record) => [record.id, record]));
   const lost = resume?.state.mining?.pool.find((id) => !byId.has(id));
@@ -80,16 +84,12 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   const random = new RandomStream(state.random);
   const unreadable = new Set(state.unreadable);
   const variables = model.trainable(config.freeze);
-  const inputs = new ImageInputs(model, {
+  const source = imageSource(model, {
+    head,
     freeze: config.freeze,
     imageSize: config.imageSize,
     cacheBytes: config.cacheMegabytes * 1e6,
   });
-  const source = {
-    load: (items: readonly ViewedImage[]) => inputs.load(items),
-    describe: inputs.describe.bind(inputs),
-    inBlocks: inputs.inBlocks.bind(inputs),
-  };
   const accumulator = new GradientAccumulator();
   const stopped = () => isStopped(options);
   const { measure } = options;
@@ -122,7 +122,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
     mining = undefined;
     for (let tries = 0; tries < emptyMinings && !stopped(); tries++) {
       const mined = await minePool(records, {
-        inputs,
+        source,
         random,
         unreadable,
         config,
@@ -177,7 +177,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
       }).catch((error: unknown) => {
         throw namingUpdate(error, { step: state.step, ids });
       });
-      inputs.forgetOnce(images);
+      source.forgetOnce(images);
       for (const { item } of result.unreadable) unreadable.add(item.record.id);
       if (stopped()) {
         accumulator.reset();

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
+import { parseRegions, regionsSyntax } from '../../models/region-source.js';
 import { decays } from '../schedule.js';
 
 const trueOrFalse = z.boolean('true or false');
@@ -59,6 +60,15 @@ export const tripletConfigSchema = z.strictObject({
   weightDecayOn: oneOf(['all', 'kernels']).default('all'),
   /** Upper bound of the gradient's norm over all trained weights. 0 = no clipping. */
   clipGradientNorm: numberFrom(0).default(0),
+  /**
+   * What R-MAC pools, in training and in the models of the run: `model` = what the model says, `grid`, `rpn:K` = the K best
+   * proposals of the model's network of them with the weights as they are, or `grid+rpn:K`. S2: grid; 16 to 256 proposals
+   * after training.
+   */
+  regions: z
+    .string(`model, ${regionsSyntax}`)
+    .refine((text) => text === 'model' || parseRegions(text) !== undefined, `model, ${regionsSyntax}`)
+    .default('model'),
   /** The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only what follows the trunk learns). */
   freeze: z.string('the name of a stage, none or all').min(1, 'the name of a stage, none or all').default('none'),
   /** Seeded changes of the training images; pools are described without any. */

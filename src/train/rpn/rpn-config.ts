@@ -44,6 +44,8 @@ export const rpnConfigSchema = z.strictObject({
   flip: z.boolean('true or false').default(true),
   /** S2, FR: 1e-3, a tenth of it in the second half. */
   learningRate: numberFrom(0, { open: true }).default(1e-3),
+  /** The rate of biases in units of the kernels'. py-faster-rcnn: 2 (`lr_mult`), with the same decay. */
+  biasLearningRateFactor: numberFrom(0).default(2),
   /** `constant`, `step`, `exponential`, `linear` or `cosine`: see src/train/schedule.ts. */
   learningRateDecay: oneOf(decays).default('cosine'),
   decayEvery: wholeNumber(1).default(1000),
