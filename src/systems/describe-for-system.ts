@@ -54,17 +54,18 @@ export async function describeForSystem(
   return { database: tableOf(database), queries: tableOf(queries), failures };
 }
 
-/** Scores what `describeForSystem` gave, by the system's own distance. */
+/** Scores what `describeForSystem` gave, by the system's own expansion and distance. */
 export async function evaluateSystem(
-  system: Pick<System, 'similarity'>,
+  system: Pick<System, 'expand' | 'similarity'>,
   groundTruth: GroundTruth,
-  { database, queries }: Pick<SystemDescriptors, 'database' | 'queries'>,
+  described: Pick<SystemDescriptors, 'database' | 'queries'>,
   options: Omit<EvaluateOptions, 'similarity'> = {},
 ): Promise<EvaluationResult> {
-  const similarity = system.similarity(database);
+  const { database } = described;
+  const queries = system.expand(groundTruth, described);
   // Only ids of the database are read where a similarity is given; its rows may be longer than a query's.
   const ids = { ids: database.ids, dimension: queries.dimension, data: new Float32Array(0) };
-  return evaluateDescriptors(groundTruth, ids, queries, { ...options, similarity });
+  return evaluateDescriptors(groundTruth, ids, queries, { ...options, similarity: system.similarity(database) });
 }
 
 async function attempt(id: string, failures: DescribeFailure[], work: () => Promise<void>): Promise<void> {

@@ -44,9 +44,7 @@ export function nearestCentres(
 ): { nearest: Int32Array; distances: Float64Array } {
   const count = rows.length / dimension;
   const k = centres.length / dimension;
-  const products = plainSimilarity({ ids: Array.from({ length: k }, String), dimension, data: centres })(
-    rows,
-  ) as Float32Array; // [N, k]
+  const products = plainSimilarity({ dimension, data: centres })(rows) as Float32Array; // [N, k]
   const centreSquares = squaredNorms(centres, dimension);
   const rowSquares = squaredNorms(rows, dimension);
   const nearest = new Int32Array(count);

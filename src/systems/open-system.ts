@@ -5,10 +5,12 @@ import { uprightSize } from '../data/upright-size.js';
 import { InputError, UsageError } from '../errors.js';
 import { architectureNamed } from '../models/architectures.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
+import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { cropSizing } from '../retrieval/query-crop.js';
 import type { DescriptorTable, Similarity } from '../retrieval/ranking.js';
 import type { Classifier } from './class-activation.js';
 import { type BoxNorm, cropMap } from './feature-map.js';
+import { expandSystemQueries } from './expand-queries.js';
 import { finishVectors } from './finish-vectors.js';
 import { FitRows, type SystemFit } from './fit-system.js';
 import { familyOf, networkLayers } from './network-layers.js';
@@ -18,7 +20,7 @@ import { type PooledVectors, poolViews, type View } from './pool-views.js';
 import type { SystemSettings } from './settings.js';
 import type { FitReport, Preset, Role, System, SystemImage, SystemNetwork, WorkOptions } from './system.js';
 import { parseSystemName } from './system-name.js';
-import { systemSimilarity } from './system-similarity.js';
+import { systemSimilarity, type VectorLayout } from './system-similarity.js';
 
 export interface OpenSystemOptions {
   /** Model file (`rmac weights import`); its trunk is used, its architecture wins over the name's. */
@@ -134,15 +136,25 @@ class OpenedSystem implements System {
     return { database, query: same ? database : finishVectors(pooled, this.settings, this.fitted, 'query') };
   }
 
+  expand(
+    groundTruth: GroundTruth,
+    described: { database: DescriptorTable; queries: DescriptorTable },
+  ): DescriptorTable {
+    return expandSystemQueries(this.settings, this.layout, groundTruth, described);
+  }
+
   similarity(database: DescriptorTable): Similarity {
-    const { dimension, settings } = this;
-    const vectors = { query: this.vectors('query'), database: this.vectors('database') };
-    const parts = settings.maps.map((layer) => this.maps.channels[layer]);
-    return systemSimilarity(settings, { dimension, vectors, parts }, database);
+    return systemSimilarity(this.settings, this.layout, database);
   }
 
   dispose(): void {
     this.maps.dispose();
+  }
+
+  private get layout(): VectorLayout {
+    const { dimension, settings } = this;
+    const vectors = { query: this.vectors('query'), database: this.vectors('database') };
+    return { dimension, vectors, parts: settings.maps.map((layer) => this.maps.channels[layer]) };
   }
 
   private get pooledDimension(): number {

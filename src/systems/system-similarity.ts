@@ -1,6 +1,5 @@
 /** @file How near a query is to each image of a database, where an image may be several vectors. */
-import { type DescriptorTable, plainSimilarity, rankedItems, type Similarity } from '../retrieval/ranking.js';
-import { normalizeRows } from './pool-views.js';
+import { type DescriptorTable, plainSimilarity, type Similarity } from '../retrieval/ranking.js';
 import type { SystemSettings } from './settings.js';
 
 export interface VectorLayout {
@@ -18,38 +17,19 @@ export function systemSimilarity(
   layout: VectorLayout,
   database: DescriptorTable,
 ): Similarity {
-  const nearest = nearestOf(settings, layout, database);
-  const { expansion, epsilon } = settings;
-  if (expansion === undefined) return (queries) => nearest(queries).values;
-  return (queries) => {
-    const first = nearest(queries);
-    const images = database.ids.length;
-    const { dimension } = layout;
-    const expanded = Float32Array.from(queries);
-    for (let q = 0; q < queries.length / dimension; q++) {
-      const query = expanded.subarray(q * dimension, (q + 1) * dimension);
-      const similarities = first.values.subarray(q * images, (q + 1) * images);
-      const results = rankedItems(similarities, expansion.results);
-      for (const image of results) {
-        const start = image * database.dimension + first.best[q * images + image] * dimension;
-        for (let i = 0; i < dimension; i++) query[i] += database.data[start + i];
-      }
-      // Its scale does not change the ranks among unit rows; the published code divides by k where k + 1 vectors were added.
-      if (expansion.scale === 'sound') normalizeRows(query, dimension, epsilon);
-      else for (let i = 0; i < dimension; i++) query[i] /= expansion.results;
-    }
-    return nearest(expanded).values;
-  };
+  const nearest = nearestVectors(settings, layout, database);
+  return (queries) => nearest(queries).values;
 }
 
-interface Nearest {
+export interface Nearest {
   /** [B, N] */
   values: Float32Array;
   /** Which of an image's vectors was the nearest. [B, N] */
   best: Uint16Array;
 }
 
-function nearestOf(
+/** Compares query rows with every image, and says by which of its vectors each is the nearest. */
+export function nearestVectors(
   settings: SystemSettings,
   { dimension, vectors, parts }: VectorLayout,
   database: DescriptorTable,
@@ -90,7 +70,7 @@ function comparison(
 ): (queries: Float32Array) => Float32Array {
   const count = data.length / dimension;
   if (distance === 'dot' || distance === 'euclidean') {
-    const products = plainSimilarity({ ids: Array.from({ length: count }, String), dimension, data });
+    const products = plainSimilarity({ dimension, data });
     if (distance === 'dot') return (queries) => products(queries) as Float32Array;
     const squares = squaredNorms(data, dimension);
     return (queries) => {

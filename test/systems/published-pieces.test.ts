@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { CovarianceAccumulator } from '../../src/retrieval/pca.js';
 import { activationMask, maskMap } from '../../src/systems/class-activation.js';
 import type { FeatureMap } from '../../src/systems/feature-map.js';
+import { expandSystemQueries } from '../../src/systems/expand-queries.js';
 import { finishVectors } from '../../src/systems/finish-vectors.js';
 import { FitRows } from '../../src/systems/fit-system.js';
 import { kMeans } from '../../src/systems/k-means.js';
@@ -95,37 +96,40 @@ describe('R-MAC+', () => {
     );
   });
 
-  test('the expanded query is itself and the best regions of the first results, searched again', async () => {
-    const results = 2;
-    const similarities = await systemSimilarity(
-      { ...settings, expansion: { results, scale: 'published' } },
-      layout,
-      database,
-    )(queries);
-    const expected = rmacPlus.vectors.flatMap((vector, q) => {
-      const order = [0, 1, 2].toSorted((a, b) => rmacPlus.distances[q][a] - rmacPlus.distances[q][b]);
-      const sum = order
-        .slice(0, results)
-        .reduce(
-          (total, image) => total.map((value, c) => value + rmacPlus.whitened[image][rmacPlus.best[q][image]][c]),
-          [...vector],
-        );
-      const query = sum.map((value) => value / results);
-      return rmacPlus.whitened.map((rows) =>
-        Math.min(...rows.map((row) => Math.hypot(...row.map((v, c) => v - query[c])))),
-      );
-    });
-    expectClose(
-      similarities.map((value) => -value),
-      expected,
-      { absolute: 1e-3 },
+  /** No query has its own image as junk, so that it is a result of its own. */
+  const groundTruth = {
+    queries: database.ids.map((id) => ({ id, image: id, positives: [], junk: [] as string[] })),
+    database: database.ids.map((id) => ({ id, image: id })),
+  };
+  const tables = { database, queries: { ids: database.ids, dimension: 4, data: queries } };
+  const expanded = (scale: 'sound' | 'published', truth = groundTruth) =>
+    expandSystemQueries({ ...settings, expansion: { results: 2, scale } }, layout, truth, tables).data;
+  /** The same from the definition: the query and the best regions of the images `found`. */
+  const sumOf = (q: number, found: readonly number[]) =>
+    found.reduce<number[]>(
+      (total, image) => total.map((value, c) => value + rmacPlus.whitened[image][rmacPlus.best[q][image]][c]),
+      rmacPlus.vectors[q],
     );
+  const ranked = (q: number) => [0, 1, 2].toSorted((a, b) => rmacPlus.distances[q][a] - rmacPlus.distances[q][b]);
+
+  test('the expanded query is itself and the best regions of the first results, over k as the published code has it', () => {
+    const expected = [0, 1, 2].flatMap((q) => sumOf(q, ranked(q).slice(0, 2)).map((value) => value / 2));
+    expectClose(expanded('published'), expected, { absolute: 2e-4 });
+  });
+
+  test("a query's own image is no result where it is junk", () => {
+    const junk = { ...groundTruth, queries: groundTruth.queries.map((query) => ({ ...query, junk: [query.id] })) };
+    const expected = [0, 1, 2].flatMap((q) => {
+      const found = ranked(q).filter((image) => image !== q);
+      return sumOf(q, found).map((value) => value / 2);
+    });
+    expectClose(expanded('published', junk), expected, { absolute: 2e-4 });
   });
 
   test('the scale of the expanded query does not change ranks: the published division by k is harmless', async () => {
+    const similarity = systemSimilarity(settings, layout, database);
     const ranks = async (scale: 'sound' | 'published') => {
-      const similarity = systemSimilarity({ ...settings, expansion: { results: 2, scale } }, layout, database);
-      const values = await similarity(queries);
+      const values = await similarity(expanded(scale));
       return [0, 1, 2].map((q) => [0, 1, 2].toSorted((a, b) => values[q * 3 + b] - values[q * 3 + a]));
     };
     expect(await ranks('sound')).toEqual(await ranks('published'));
