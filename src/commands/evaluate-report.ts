@@ -12,6 +12,7 @@ export const shownResults = 6;
 interface ReportOptions extends ModelOptions {
   model?: string;
   descriptors?: string;
+  preset?: string;
   regions?: RegionSource;
   protocol: string;
   reportQueries: number;
@@ -35,7 +36,11 @@ export async function writeEvaluationReport(
     const html = await evaluationReport(context, {
       title: `Retrieval: ${options.protocol} of ${source}`,
       settings: [
-        options.model === undefined ? ['descriptors', options.descriptors ?? ''] : ['model', options.model],
+        options.model !== undefined
+          ? ['model', options.model]
+          : options.preset !== undefined
+            ? ['system', options.preset]
+            : ['descriptors', options.descriptors ?? ''],
         ...(draws ? [['regions', regionsText(regions)] as const] : []),
       ],
       queries: options.reportQueries,

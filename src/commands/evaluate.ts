@@ -18,12 +18,22 @@ import {
 import { shownResults, writeEvaluationReport } from './evaluate-report.js';
 import { addExpansionOptions, type ExpansionOptions, expansionText } from './expansion-options.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
+import {
+  addPresetOptions,
+  checkPresetUsage,
+  describeByPreset,
+  type PresetOptions,
+  presetJson,
+  presetRows,
+  type ReadyPreset,
+  readyPreset,
+} from './preset-options.js';
 import { addRegionsOption, describerFor } from './regions-option.js';
 
 const protocols = ['labels', 'groundtruth'] as const;
 type Protocol = (typeof protocols)[number];
 
-interface EvaluateCommandOptions extends CommonOptions, ModelOptions, ExpansionOptions {
+interface EvaluateCommandOptions extends CommonOptions, ModelOptions, ExpansionOptions, PresetOptions {
   protocol: Protocol;
   manifest?: string;
   groundtruth?: string;
@@ -53,7 +63,7 @@ export function register(program: Command): void {
     .option('--model <file>', 'describe the images with this model')
     .option('--descriptors <dir>', 'or take them from what rmac extract wrote')
     .option('--queries <dir>', 'descriptors of the queries, where they are not in --descriptors');
-  addExpansionOptions(addRegionsOption(addModelOptions(command)))
+  addPresetOptions(addExpansionOptions(addRegionsOption(addModelOptions(command))))
     .addOption(
       new Option('--ap <rule>', 'rule behind map and ap: trapezoid (Oxford/Paris) or finite-sum')
         .choices(averagePrecisionRules)
@@ -78,7 +88,8 @@ Examples:
   rmac evaluate --protocol labels --manifest val.jsonl --model model.safetensors --size 512
   rmac evaluate --protocol labels --manifest val.jsonl --model runs/rpn/best.safetensors --regions rpn:64 --report regions.html
   rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --json
-  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --dba gordo:20 --qe aqe:10`,
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --dba gordo:20 --qe aqe:10
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --preset rmac-plus --weights densenet121.safetensors --fit train.jsonl`,
     )
     .action(run);
 }
@@ -102,11 +113,7 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
   if (!groundTruth.queries.some(({ positives }) => positives.length > 0)) {
     throw new InputError(`${sourceOf(options)}: no query has positives, so there is nothing to measure.`);
   }
-  const described =
-    options.model === undefined
-      ? await lookUp(groundTruth, options)
-      : await describe(groundTruth, options.model, options);
-  const result = await evaluate(groundTruth, described, options);
+  const { described, result, ready } = await measure(groundTruth, options);
   if (result.queries.length === 0) {
     throw new InputError(
       `None of the queries that have positives could be described; ${described.failures[0]?.error ?? ''}`,
@@ -115,7 +122,42 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
   if (options.report !== undefined) {
     await writeEvaluationReport(options.report, { groundTruth, result, described, source: sourceOf(options) }, options);
   }
-  printResult(resultJson(result, described, options), resultText(result, described, options), options);
+  const json = resultJson(result, described, options);
+  const text = resultText(result, described, options, ready && presetRows(ready));
+  printResult(ready === undefined ? json : { ...json, preset: presetJson(ready) }, text, options);
+}
+
+interface Measured {
+  described: GroundTruthDescriptors;
+  result: EvaluationResult;
+  ready?: ReadyPreset;
+}
+
+async function measure(groundTruth: GroundTruth, options: EvaluateCommandOptions): Promise<Measured> {
+  if (options.preset !== undefined) return measurePreset(groundTruth, options);
+  const described =
+    options.model === undefined
+      ? await lookUp(groundTruth, options)
+      : await describe(groundTruth, options.model, options);
+  return { described, result: await evaluate(groundTruth, described, options) };
+}
+
+/** By a published system: its own vectors, expansion and distance. */
+async function measurePreset(groundTruth: GroundTruth, options: EvaluateCommandOptions): Promise<Measured> {
+  const { evaluateSystem } = await import('../systems/describe-for-system.js');
+  const searched = groundTruth.database.map(({ image }) => image);
+  const ready = await readyPreset(options, searched);
+  try {
+    const described = await describeByPreset(ready, groundTruth);
+    const result = await evaluateSystem(ready.system, groundTruth, described, {
+      rule: options.ap,
+      recallAt: options.recall,
+      top: options.report === undefined ? 0 : shownResults,
+    });
+    return { described, result, ready };
+  } finally {
+    ready.system.dispose();
+  }
 }
 
 function checkUsage(options: EvaluateCommandOptions): void {
@@ -126,11 +168,17 @@ function checkUsage(options: EvaluateCommandOptions): void {
       : (['groundtruth', groundtruth, manifest] as const);
   if (file === undefined) throw new UsageError(`--protocol ${protocol} needs --${needed} FILE.`);
   if (other !== undefined) throw new UsageError(`--protocol ${protocol} takes --${needed} only.`);
-  if ((model === undefined) === (descriptors === undefined)) {
-    throw new UsageError('Give either --model FILE or --descriptors DIR.');
+  if ([model, descriptors, options.preset].filter((value) => value !== undefined).length !== 1) {
+    throw new UsageError('Give either --model FILE or --descriptors DIR or --preset NAME.');
+  }
+  checkPresetUsage(options);
+  if (options.preset !== undefined) {
+    if ([pooling, regions, options.qe, options.dba].some((value) => value !== undefined)) {
+      throw new UsageError('--pooling, --regions, --qe and --dba do not go with --preset, which sets them.');
+    }
   }
   if (queries !== undefined && descriptors === undefined) throw new UsageError('--queries goes with --descriptors.');
-  if (model === undefined && [pooling, size, snap, regions].some((value) => value !== undefined)) {
+  if (descriptors !== undefined && [pooling, size, snap, regions].some((value) => value !== undefined)) {
     throw new UsageError(
       '--pooling, --size, --snap and --regions go with --model; descriptors are evaluated as they are.',
     );
@@ -262,6 +310,7 @@ function resultText(
   result: EvaluationResult,
   { failures }: GroundTruthDescriptors,
   options: EvaluateCommandOptions,
+  about: readonly [string, string][] = [],
 ): string {
   const figure = (value: number) => value.toFixed(4);
   const named = (ids: readonly string[]) => `${ids.length} (${firstFew(ids)})`;
@@ -269,6 +318,7 @@ function resultText(
   const ks = [...result.recallAt.keys()].join('/');
   const lines = [
     row('protocol', `${options.protocol} of ${sourceOf(options)}`),
+    ...about.map(([name, value]) => row(name, value)),
     row('queries', `${result.queries.length} scored, ${result.withoutPositives.length} without positives`),
     row('database', `${result.databaseSize} images`),
     row('mAP', `${figure(result.mapTrapezoid)} trapezoid, ${figure(result.mapFiniteSum)} finite sum`),
@@ -282,8 +332,9 @@ function resultText(
     row(`recall@${ks}`, [...result.recallAt.values()].map(figure).join(' ')),
     row(`hit rate@${ks}`, [...result.hitRateAt.values()].map(figure).join(' ')),
   ];
-  if (options.dba !== undefined) lines.splice(3, 0, row('augmentation', expansionText(options.dba) ?? ''));
-  if (options.qe !== undefined) lines.splice(3, 0, row('query expansion', expansionText(options.qe) ?? ''));
+  const figures = 3 + about.length;
+  if (options.dba !== undefined) lines.splice(figures, 0, row('augmentation', expansionText(options.dba) ?? ''));
+  if (options.qe !== undefined) lines.splice(figures, 0, row('query expansion', expansionText(options.qe) ?? ''));
   if (result.missingFromDatabase.length > 0) lines.push(row('not in database', named(result.missingFromDatabase)));
   if (result.withoutDescriptor.length > 0)
     lines.push(row('not described', `${named(result.withoutDescriptor)}, in no mean`));

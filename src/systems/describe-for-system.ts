@@ -1,5 +1,7 @@
 /** @file A ground truth's images through a system, and their score. */
 import { InputError } from '../errors.js';
+import type { Box } from '../data/manifest.js';
+import type { Described } from '../retrieval/describe.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
 import { evaluateDescriptors, type EvaluateOptions, type EvaluationResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
@@ -52,6 +54,29 @@ export async function describeForSystem(
     onProgress?.(++done);
   }
   return { database: tableOf(database), queries: tableOf(queries), failures };
+}
+
+/** Describes files one by one, as database images; of an item with a box that part. Results come in the order of `items`. */
+export async function* describeFilesBySystem<T extends { path: string; crop?: Box | undefined }>(
+  system: Pick<System, 'describe'>,
+  items: readonly T[],
+  { signal, onProgress }: WorkOptions = {},
+): AsyncGenerator<Described<T>> {
+  let done = 0;
+  for (const item of items) {
+    if (signal?.aborted) return;
+    const { path, crop } = item;
+    try {
+      yield {
+        item,
+        descriptor: await system.describe(crop === undefined ? { path } : { path, box: crop }, 'database'),
+      };
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      yield { item, error };
+    }
+    onProgress?.(++done);
+  }
 }
 
 /** Scores what `describeForSystem` gave, by the system's own expansion and distance. */

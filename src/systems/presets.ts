@@ -152,7 +152,7 @@ const plusPresets: Preset[] = [
   {
     name: 'rmac-plus-published',
     summary: 'R-MAC+ with db regions and expansion, with the slips of the published code',
-    source: 'the code published with it',
+    source: `${plusSource}, the code published with it`,
     ...plus,
     settings: { ...publishedPlus, database: 'regions', expansion: { results: 8, scale: 'published' } },
   },
@@ -176,7 +176,7 @@ const fused: SystemSettings = {
   distance: 'manhattan',
 };
 const osRmac = { networks: { resnet50: ['stage4/block3', 'stage3/block6'] } };
-const osSource = 'OS-RMAC';
+const osSource = 'OS-RMAC (multi-resolution, multi-layer, PFA, CAM)';
 const mask = { threshold: 0.9 };
 
 const osPresets: Preset[] = [

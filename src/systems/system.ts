@@ -47,8 +47,8 @@ export interface FitReport {
 }
 
 export interface WorkOptions {
-  signal?: AbortSignal;
-  onProgress?: (done: number) => void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((done: number) => void) | undefined;
 }
 
 /** A preset on a network, on the running engine. The caller disposes of it. */
