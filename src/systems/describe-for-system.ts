@@ -22,8 +22,8 @@ export async function describeForSystem(
   { signal, onProgress }: WorkOptions = {},
 ): Promise<SystemDescriptors> {
   const failures: DescribeFailure[] = [];
-  const database = new Map<string, Float32Array>();
-  const queries = new Map<string, Float32Array>();
+  const database = new RowTable(groundTruth.database.length);
+  const queries = new RowTable(groundTruth.queries.length);
   const whole = new Map<string, string[]>(); // image -> queries
   for (const { id, image, box } of groundTruth.queries) {
     if (box === undefined) whole.set(image, [...(whole.get(image) ?? []), id]);
@@ -34,12 +34,12 @@ export async function describeForSystem(
     await attempt(id, failures, async () => {
       const asked = whole.get(image);
       if (asked === undefined) {
-        database.set(id, await system.describe({ path: image }, 'database'));
+        database.add(id, await system.describe({ path: image }, 'database'));
         return;
       }
       const both = await system.describeBoth({ path: image });
-      database.set(id, both.database);
-      for (const query of asked) queries.set(query, both.query);
+      database.add(id, both.database);
+      for (const query of asked) queries.add(query, both.query);
     });
     onProgress?.(++done);
   }
@@ -49,11 +49,11 @@ export async function describeForSystem(
     if (box === undefined && known.has(image)) continue;
     const source: SystemImage = box === undefined ? { path: image } : { path: image, box };
     await attempt(id, failures, async () => {
-      queries.set(id, await system.describe(source, 'query'));
+      queries.add(id, await system.describe(source, 'query'));
     });
     onProgress?.(++done);
   }
-  return { database: tableOf(database), queries: tableOf(queries), failures };
+  return { database: database.finish(), queries: queries.finish(), failures };
 }
 
 /** Describes files one by one, as database images; of an item with a box that part. Results come in the order of `items`. */
@@ -102,13 +102,26 @@ async function attempt(id: string, failures: DescribeFailure[], work: () => Prom
   }
 }
 
-function tableOf(rows: ReadonlyMap<string, Float32Array>): DescriptorTable {
-  const dimension = rows.values().next().value?.length ?? 0;
-  const data = new Float32Array(rows.size * dimension);
-  let offset = 0;
-  for (const row of rows.values()) {
-    data.set(row, offset);
-    offset += dimension;
+/** Rows of one length, filled one by one: many vectors of many images are gigabytes, so that no second copy is made. */
+class RowTable {
+  private readonly ids: string[] = [];
+  private data = new Float32Array(0);
+  private dimension = 0;
+
+  /** At most `capacity` rows will come. */
+  constructor(private readonly capacity: number) {}
+
+  add(id: string, row: Float32Array): void {
+    if (this.ids.length === 0) {
+      this.dimension = row.length;
+      this.data = new Float32Array(this.capacity * row.length);
+    }
+    this.data.set(row, this.ids.length * this.dimension);
+    this.ids.push(id);
   }
-  return { ids: [...rows.keys()], dimension, data };
+
+  finish(): DescriptorTable {
+    const { ids, dimension } = this;
+    return { ids, dimension, data: this.data.subarray(0, ids.length * dimension) };
+  }
 }

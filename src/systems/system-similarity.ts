@@ -21,7 +21,10 @@ export function systemSimilarity(
   return (queries) => nearest(queries).values;
 }
 
-export interface Nearest {
+export // Bounds the comparisons in memory: 64 MB of float32.
+const comparisonsAtOnce = 1 << 24;
+
+interface Nearest {
   /** [B, N] */
   values: Float32Array;
   /** Which of an image's vectors was the nearest. [B, N] */
@@ -40,20 +43,25 @@ export function nearestVectors(
     throw new Error(`systemSimilarity: rows of ${database.dimension} values, ${perImage} x ${dimension} expected.`);
   }
   const compare = comparison(settings, { dimension, parts }, database.data);
+  const rowLength = perQuery * dimension;
+  const atOnce = Math.max(1, Math.floor(comparisonsAtOnce / Math.max(1, images * perImage * perQuery)));
   return (queries) => {
-    const count = queries.length / (perQuery * dimension);
+    const count = queries.length / rowLength;
     const values = new Float32Array(count * images).fill(-Infinity);
     const best = new Uint16Array(count * images);
-    const compared = compare(queries); // [B perQuery, N perImage]
-    for (let q = 0; q < count; q++) {
-      for (let image = 0; image < images; image++) {
-        const out = q * images + image;
-        for (let v = 0; v < perImage; v++) {
-          const row = q * perQuery + (perQuery === 1 ? 0 : v);
-          const value = compared[row * images * perImage + image * perImage + v];
-          if (value > values[out]) {
-            values[out] = value;
-            best[out] = v;
+    for (let start = 0; start < count; start += atOnce) {
+      const end = Math.min(count, start + atOnce);
+      const compared = compare(queries.subarray(start * rowLength, end * rowLength)); // [B perQuery, N perImage]
+      for (let q = start; q < end; q++) {
+        for (let image = 0; image < images; image++) {
+          const out = q * images + image;
+          for (let v = 0; v < perImage; v++) {
+            const row = (q - start) * perQuery + (perQuery === 1 ? 0 : v);
+            const value = compared[(row * images + image) * perImage + v];
+            if (value > values[out]) {
+              values[out] = value;
+              best[out] = v;
+            }
           }
         }
       }

@@ -38,12 +38,14 @@ describe('rmac evaluate --preset', () => {
 
   test('the table names the system; a fit on other images is not transductive', async () => {
     const other = await makeSmallSet();
-    const argv = [...truth(), ...preset('gordo', '--fit', other.manifest, '--fit-images', '10')];
+    const report = join(mkdtempSync(join(tmpdir(), 'rmac-page-')), 'report.html');
+    const argv = [...truth(), ...preset('gordo', '--fit', other.manifest, '--fit-images', '10'), '--report', report];
     const { stdout, stderr } = await evaluate(...argv);
     expect(stdout).toMatch(/^system +gordo@rmac-small at 64 px$/m);
     expect(stdout).toMatch(/^kept per image +79 values, 316 bytes$/m); // 10 images of 8 regions
     expect(stdout).toMatch(/^fit +80 vectors of 10 images of .*manifest\.jsonl$/m);
     expect(stderr).not.toContain('transductive');
+    expect(readFileSync(report, 'utf8')).toMatch(/system.*gordo/);
   });
 
   test('the same weights under another name are used and said to be', async () => {
