@@ -18,16 +18,8 @@ import {
 import { shownResults, writeEvaluationReport } from './evaluate-report.js';
 import { addExpansionOptions, type ExpansionOptions, expansionText } from './expansion-options.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
-import {
-  addPresetOptions,
-  checkPresetUsage,
-  describeByPreset,
-  type PresetOptions,
-  presetJson,
-  presetRows,
-  type ReadyPreset,
-  readyPreset,
-} from './preset-options.js';
+import { addPresetOptions, checkPresetUsage, type PresetOptions } from './preset-options.js';
+import { describeByPreset, presetJson, presetRows, type ReadyPreset, readyPreset } from './ready-preset.js';
 import { addRegionsOption, describerFor } from './regions-option.js';
 
 const protocols = ['labels', 'groundtruth'] as const;
