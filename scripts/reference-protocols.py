@@ -10,8 +10,10 @@ import itertools
 import json
 import math
 import pathlib
+import pickle
 
 import numpy as np
+import scipy.io
 import scipy.stats
 import sklearn
 from sklearn.metrics import average_precision_score
@@ -191,3 +193,28 @@ golden = {
 }
 path = pathlib.Path(__file__).parent.parent / "test/golden/protocols.json"
 path.write_text(json.dumps(golden, indent=None, separators=(",", ":")) + "\n")
+
+# The first revisited case as the files that such ground truths come in, database and queries by Oxford's names.
+folder = path.parent / "gnd"
+folder.mkdir(exist_ok=True)
+case = golden["revisited"][0]
+size, queries = len(case["ranks"]), len(case["gnd"])
+imlist = [f"all_souls_{i:06d}" for i in range(size)]
+qimlist = [f"keble_{i:06d}" for i in range(queries)]
+boxes = [[3.5 + q, 2.0, 60.25, 40.0 + q] for q in range(queries)]
+lists = [{**record, "bbx": boxes[q]} for q, record in enumerate(case["gnd"])]
+arrays = [{key: np.array(value) for key, value in record.items()} for record in lists]
+as_lists = {"gnd": lists, "imlist": imlist, "qimlist": qimlist}
+as_arrays = {"gnd": arrays, "imlist": imlist, "qimlist": qimlist}
+(folder / "lists.pkl").write_bytes(pickle.dumps(as_lists, protocol=2))
+(folder / "arrays.pkl").write_bytes(pickle.dumps(as_arrays, protocol=4))
+(folder / "text.pkl").write_bytes(pickle.dumps(as_lists, protocol=0))
+(folder / "lists.json").write_text(json.dumps(as_lists))
+matlab = np.zeros((1, queries), dtype=[(key, object) for key in ("bbx", "easy", "hard", "junk")])
+for q, record in enumerate(arrays):
+    for key, value in record.items():
+        matlab[0, q][key] = (value if key == "bbx" else value + 1).astype(float).reshape(1, -1)
+cells = {name: np.array(names, dtype=object).reshape(1, -1) for name, names in (("imlist", imlist), ("qimlist", qimlist))}
+scipy.io.savemat(folder / "plain.mat", {"gnd": matlab, **cells})
+scipy.io.savemat(folder / "compressed.mat", {"gnd": matlab, **cells}, do_compression=True)
+np.save(folder / "ranks.npy", np.array(case["ranks"]))

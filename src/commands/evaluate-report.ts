@@ -1,9 +1,12 @@
 /** @file `rmac evaluate --report`: the page, with the model's regions drawn over query and results. */
-import type { EvaluationContext } from '../retrieval/evaluation-report.js';
-import type { DescriptorModel } from '../models/descriptor.js';
 import { type RegionSource, regionsText } from '../models/region-source.js';
+import type { DescriptorModel } from '../models/descriptor.js';
+import type { GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
+import type { EvaluationResult } from '../retrieval/evaluate.js';
+import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { ProposalDescriber } from '../rpn/proposal-describer.js';
 import { say } from './console.js';
+import { type ExtraMeasures, measureLines, type NamedResult } from './evaluate-measures.js';
 import { type ModelOptions, openModel } from './open-model.js';
 
 /** Results shown of each query. */
@@ -12,6 +15,7 @@ export const shownResults = 6;
 interface ReportOptions extends ModelOptions {
   model?: string;
   descriptors?: string;
+  ranks?: string;
   preset?: string;
   regions?: RegionSource;
   protocol: string;
@@ -19,10 +23,20 @@ interface ReportOptions extends ModelOptions {
   overwrite?: boolean;
 }
 
+interface ReportContext {
+  groundTruth: GroundTruth;
+  results: readonly NamedResult[];
+  /** The result whose queries are shown. */
+  main: EvaluationResult;
+  described: GroundTruthDescriptors | undefined;
+  extra: ExtraMeasures;
+  source: string;
+}
+
 /** Writes the page. Regions are drawn where a model that pools R-MAC is given: descriptors do not know theirs. */
 export async function writeEvaluationReport(
   file: string,
-  { source, ...context }: EvaluationContext & { source: string },
+  { groundTruth, results, main, described, extra, source }: ReportContext,
   options: ReportOptions,
 ): Promise<void> {
   const { writeFileAtomic } = await import('../data/files.js');
@@ -33,19 +47,21 @@ export async function writeEvaluationReport(
   const regions = options.regions ?? model?.meta.regions;
   const proposals = model && draws ? await proposalsOf(model, regions) : undefined;
   try {
-    const html = await evaluationReport(context, {
-      title: `Retrieval: ${options.protocol} of ${source}`,
-      settings: [
-        options.model !== undefined
-          ? ['model', options.model]
-          : options.preset !== undefined
-            ? ['system', options.preset]
-            : ['descriptors', options.descriptors ?? ''],
-        ...(draws ? [['regions', regionsText(regions)] as const] : []),
-      ],
-      queries: options.reportQueries,
-      ...(model && draws && { outlines: await outlinesOf(model, proposals, { ...options, regions }) }),
-    });
+    const html = await evaluationReport(
+      { groundTruth, results, main, described },
+      {
+        title: `Retrieval: ${options.protocol} of ${source}`,
+        settings: [
+          options.model === undefined
+            ? ['ranked by', options.preset ?? options.descriptors ?? options.ranks ?? '']
+            : ['model', options.model],
+          ...(draws ? [['regions', regionsText(regions)] as const] : []),
+        ],
+        notes: measureLines(extra),
+        queries: options.reportQueries,
+        ...(model && draws && { outlines: await outlinesOf(model, proposals, { ...options, regions }) }),
+      },
+    );
     await writeFileAtomic(file, html, options);
   } finally {
     proposals?.dispose();

@@ -19,7 +19,9 @@ import {
   runSignals,
   type RunSignals,
   settingsOf,
+  startFiles,
   type TrainOptions,
+  writeBeginning,
 } from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
 import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
@@ -187,7 +189,9 @@ async function openStart(
     say(`Continuing ${folder.path} after update ${begun.resume.state.step} of ${config.steps}.`);
     return begun;
   }
-  const model = await loadForTraining(initialWeights(options), config);
+  const files = await startFiles(options, folder);
+  const model = await loadForTraining(files.init, config);
+  await writeBeginning(folder, config, files);
   if (config.whitenDimension === 0) return { model };
   if (model.meta.whitening !== undefined) {
     say(
@@ -236,8 +240,16 @@ function dryRunText(result: DryRun, config: TripletConfig): string {
     `trained weights   ${result.trainedParameters.toLocaleString('en')} (freeze: ${config.freeze})`,
     `memory            about ${gigabytes(result.memoryBytes)}, ${gigabytes(result.cacheBytes)} of it cached images`,
     `per image         load ${result.loadMs.toFixed(0)} ms, describe ${result.describeMs.toFixed(0)} ms, replay ${result.replayMs.toFixed(0)} ms`,
-    `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${config.tripletsPerStep} triplets)`,
-    `per mining        ${formatSeconds(result.msPerMining / 1000)} every ${config.remineEvery} updates`,
+    `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${unit(config)})`,
+    ...(result.msPerMining === 0
+      ? []
+      : [`per mining        ${formatSeconds(result.msPerMining / 1000)} every ${config.remineEvery} updates`]),
     `whole run         ${formatSeconds(result.etaSeconds)} for ${config.steps} updates`,
   ].join('\n');
+}
+
+/** What an update is made of, in words. */
+function unit({ loss, listSize, tripletsPerStep }: TripletConfig): string {
+  if (loss === 'average-precision') return `a list of ${listSize} images`;
+  return `${tripletsPerStep} ${loss === 'contrastive' ? 'tuples' : 'triplets'}`;
 }

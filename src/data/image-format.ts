@@ -17,6 +17,11 @@ export function hasImageName(name: string): boolean {
   return imageExtension.test(name);
 }
 
+/** The name without an image's extension; any other name as it is. */
+export function stripImageExtension(name: string): string {
+  return name.replace(imageExtension, '');
+}
+
 /** Why a file with this beginning is no photograph that can be decoded; undefined if it is one. */
 export function unfitReason(head: Uint8Array): string | undefined {
   const text = Buffer.from(head.buffer, head.byteOffset, Math.min(head.length, signatureLength)).toString('latin1');

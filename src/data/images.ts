@@ -16,6 +16,7 @@ import sharp from 'sharp';
 import { InputError, messageOf } from '../errors.js';
 import { signatureLength, unfitReason } from './image-format.js';
 import type { Box } from './manifest.js';
+import { type QuarterTurn, rotatePixels } from './rotate-pixels.js';
 import { runAhead } from './run-ahead.js';
 
 // Images are decoded side by side (`ahead`), so each needs one thread; cached operations would only hold memory, and a
@@ -54,6 +55,8 @@ export interface DecodeOptions extends ImageLimits {
   sizing?: ImageSizing;
   /** The part to take, in pixels of the upright image before resizing; rounded, and clipped to the image. */
   crop?: Box;
+  /** Clockwise turn of what comes out, for photographs that lie on their side and have no EXIF to say so. */
+  rotate?: QuarterTurn;
 }
 
 // Some phones write a scan header that libjpeg remarks on; no pixel depends on it. Such a file is decoded again with
@@ -89,12 +92,12 @@ export async function decodeImage(source: string | Uint8Array, options: DecodeOp
  */
 export async function* decodeImages<T>(
   items: Iterable<T>,
-  load: (item: T) => { path: string; crop?: Box },
+  load: (item: T) => { path: string; crop?: Box; rotate?: QuarterTurn },
   { sizing, ahead = 4, ...limits }: ImageLimits & { sizing: ImageSizing; ahead?: number },
 ): AsyncGenerator<{ item: T; image: RgbImage } | { item: T; error: Error }> {
   const work = async (item: T) => {
-    const { path, crop } = load(item);
-    return decodeImage(path, { sizing, crop, ...limits });
+    const { path, crop, rotate } = load(item);
+    return decodeImage(path, { sizing, crop, rotate, ...limits });
   };
   for await (const outcome of runAhead(items, work, ahead)) {
     yield 'error' in outcome ? outcome : { item: outcome.item, image: outcome.value };
@@ -122,7 +125,7 @@ export function resizedSides(
 async function decode(
   source: string | Uint8Array,
   name: string,
-  { sizing = { longest: 'none' }, crop, maxPixels = 200e6, minSide = 8 }: DecodeOptions,
+  { sizing = { longest: 'none' }, crop, rotate, maxPixels = 200e6, minSide = 8 }: DecodeOptions,
   failOn: 'warning' | 'error',
 ): Promise<RgbImage> {
   const input = sharp(source, { failOn, limitInputPixels: maxPixels, autoOrient: true });
@@ -156,7 +159,12 @@ async function decode(
     .raw({ depth: 'uchar' })
     .toBuffer({ resolveWithObject: true });
   if (info.channels !== 3) throw notPhotographic(name, info.channels);
-  return { data: new Uint8Array(data.buffer, data.byteOffset, data.length), width: info.width, height: info.height };
+  const image = {
+    data: new Uint8Array(data.buffer, data.byteOffset, data.length),
+    width: info.width,
+    height: info.height,
+  };
+  return rotate === undefined ? image : rotatePixels(image, rotate);
 }
 
 /** The first bytes of a regular file; a pipe or a device would block. */

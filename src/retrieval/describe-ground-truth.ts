@@ -18,6 +18,8 @@ export interface DescribeGroundTruthOptions {
   sizing: ImageSizing;
   signal?: AbortSignal;
   onProgress?: (done: number) => void;
+  /** Called right after the model has described an image of the database, or a query that is a crop or not in it. */
+  onDescribed?: (item: { id: string; image: string }, kind: 'database' | 'query') => void;
 }
 
 /** Images that `describeGroundTruth` describes: the database, and queries that are crops or not in it. */
@@ -30,17 +32,18 @@ export function imagesToDescribe(groundTruth: GroundTruth): number {
 export async function describeGroundTruth(
   model: Describer,
   groundTruth: GroundTruth,
-  { sizing, signal, onProgress }: DescribeGroundTruthOptions,
+  { sizing, signal, onProgress, onDescribed }: DescribeGroundTruthOptions,
 ): Promise<GroundTruthDescriptors> {
   const failures: DescribeFailure[] = [];
   const rows = new Map<string, Float32Array>();
   const byImage = new Map<string, Float32Array>();
-  const load = ({ image }: { image: string }) => ({ path: image });
+  const load = ({ image, rotate }: GroundTruth['database'][number]) => ({ path: image, rotate });
   for await (const result of describeImages(model, groundTruth.database, load, { sizing, signal, onProgress })) {
     if ('error' in result) failures.push({ id: result.item.id, error: result.error.message });
     else {
       rows.set(result.item.id, result.descriptor);
       byImage.set(result.item.image, result.descriptor);
+      onDescribed?.(result.item, 'database');
     }
   }
   let done = groundTruth.database.length;
@@ -55,10 +58,11 @@ export async function describeGroundTruth(
     }
     try {
       const ownSizing = query.box === undefined ? sizing : await cropSizing(query.image, query.box, sizing);
-      const source = { path: query.image, crop: query.box };
+      const source = { path: query.image, crop: query.box, rotate: query.rotate };
       for await (const result of describeImages(model, [query], () => source, { sizing: ownSizing, ahead: 1 })) {
         if ('error' in result) throw result.error;
         queryRows.set(query.id, result.descriptor);
+        onDescribed?.(query, 'query');
       }
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

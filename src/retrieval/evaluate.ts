@@ -20,6 +20,8 @@ export interface EvaluateOptions {
   top?: number;
   /** Default: dot products on this thread. */
   similarity?: Similarity;
+  /** Replaces a query's similarities [N] by others, whose order is then the ranking; may change what it is given. */
+  rerank?: (query: Query, similarities: Float32Array) => Float32Array | Promise<Float32Array>;
   onProgress?: (queriesDone: number) => void;
 }
 
@@ -79,25 +81,40 @@ export async function evaluateDescriptors(
   groundTruth: GroundTruth,
   database: DescriptorTable,
   queries: DescriptorTable,
-  { rule = 'trapezoid', recallAt: ks = [1, 5, 10], top = 0, similarity, onProgress }: EvaluateOptions = {},
+  options: EvaluateOptions = {},
 ): Promise<EvaluationResult> {
+  const [result] = await evaluateSettings([groundTruth], database, queries, options);
+  return result;
+}
+
+/**
+ * The same queries and database under several ground truths (easy, medium and hard): ranked once, scored by each. They
+ * may differ in positives and junk only. One result for each, in order.
+ */
+export async function evaluateSettings(
+  groundTruths: readonly GroundTruth[],
+  database: DescriptorTable,
+  queries: DescriptorTable,
+  options: EvaluateOptions = {},
+): Promise<EvaluationResult[]> {
+  const { rule = 'trapezoid', top = 0, similarity, rerank, onProgress } = options;
   const { dimension } = queries;
   if (database.dimension !== dimension) {
     throw new Error(`evaluateDescriptors: queries of ${dimension} values, database of ${database.dimension}.`);
   }
+  const [first] = groundTruths;
   const rowOf = new Map(database.ids.map((id, row) => [id, row]));
   const queryRowOf = queries === database ? rowOf : new Map(queries.ids.map((id, row) => [id, row]));
-  const listed = new Set(groundTruth.database.map((entry) => entry.id));
+  const listed = new Set(first.database.map((entry) => entry.id));
   const unlisted = database.ids.flatMap((id, row) => (listed.has(id) ? [] : [row]));
   const similarTo = similarity ?? plainSimilarity(database);
 
-  const withoutPositives = groundTruth.queries.filter((query) => query.positives.length === 0);
-  const candidates = groundTruth.queries.filter((query) => query.positives.length > 0);
-  const described = candidates.flatMap((query) => {
-    const row = queryRowOf.get(query.id);
-    return row === undefined ? [] : [{ query, row }];
+  const described = first.queries.flatMap(({ id }, index) => {
+    const row = queryRowOf.get(id);
+    const asked = groundTruths.some((truth) => truth.queries[index].positives.length > 0);
+    return row === undefined || !asked ? [] : [{ index, row }];
   });
-  const scores: QueryScore[] = [];
+  const scores: QueryScore[][] = groundTruths.map(() => []);
   const rows = database.ids.length;
   const block = Math.max(1, Math.min(256, Math.floor(similarityValuesPerBlock / Math.max(1, rows))));
   for (let start = 0; start < described.length; start += block) {
@@ -107,14 +124,37 @@ export async function evaluateDescriptors(
       vectors.set(queries.data.subarray(row * dimension, (row + 1) * dimension), i * dimension);
     });
     const similarities = await similarTo(vectors); // [B, N]
-    members.forEach(({ query }, i) => {
-      scores.push(
-        scoreQuery(query, similarities.subarray(i * rows, (i + 1) * rows), { rowOf, unlisted, database, rule, top }),
-      );
-    });
-    onProgress?.(scores.length);
+    for (const [i, { index }] of members.entries()) {
+      const own = similarities.subarray(i * rows, (i + 1) * rows);
+      const row = rerank === undefined ? own : await rerank(first.queries[index], own);
+      groundTruths.forEach((truth, setting) => {
+        const query = truth.queries[index];
+        if (query.positives.length === 0) return;
+        scores[setting].push(scoreQuery(query, row, { rowOf, unlisted, database, rule, top }));
+      });
+      if (rerank !== undefined) onProgress?.(start + i + 1);
+    }
+    onProgress?.(start + members.length);
   }
+  const missing = {
+    missingFromDatabase: first.database.filter((entry) => !rowOf.has(entry.id)).map((entry) => entry.id),
+    databaseSize: rows - unlisted.length,
+  };
+  return groundTruths.map((truth, setting) =>
+    summarize(truth, scores[setting], { ...missing, described: (id) => queryRowOf.has(id) }, options),
+  );
+}
 
+/** The means over the queries that were scored, and what is in none of them. */
+export function summarize(
+  groundTruth: GroundTruth,
+  scores: QueryScore[],
+  {
+    described,
+    ...missing
+  }: { described: (queryId: string) => boolean; missingFromDatabase: string[]; databaseSize: number },
+  { rule = 'trapezoid', recallAt: ks = [1, 5, 10] }: Pick<EvaluateOptions, 'rule' | 'recallAt'> = {},
+): EvaluationResult {
   const byLandmark = groupBy(scores, (score) => score.landmark);
   return {
     rule,
@@ -129,10 +169,11 @@ export async function evaluateDescriptors(
     recallAt: new Map(ks.map((k) => [k, meanOfDefined(scores.map((s) => recallAt(s.ranks, s.positives, k)))])),
     hitRateAt: new Map(ks.map((k) => [k, meanOfDefined(scores.map((score) => hitAt(score.ranks, k)))])),
     queries: scores,
-    withoutPositives: withoutPositives.map((query) => query.id),
-    withoutDescriptor: candidates.filter((query) => !queryRowOf.has(query.id)).map((query) => query.id),
-    missingFromDatabase: groundTruth.database.filter((entry) => !rowOf.has(entry.id)).map((entry) => entry.id),
-    databaseSize: rows - unlisted.length,
+    withoutPositives: groundTruth.queries.filter(({ positives }) => positives.length === 0).map(({ id }) => id),
+    withoutDescriptor: groundTruth.queries
+      .filter(({ id, positives }) => positives.length > 0 && !described(id))
+      .map(({ id }) => id),
+    ...missing,
   };
 }
 
@@ -152,9 +193,6 @@ function scoreQuery(query: Query, similarities: Float32Array, context: ScoreCont
   const junk = new Set(rowsOf(query.junk));
   const skipped = unlisted.length === 0 ? junk : new Set([...junk, ...unlisted]);
   const ranks = positiveRanks(similarities, positives, skipped);
-  const count = new Set(query.positives).size;
-  const apTrapezoid = averagePrecision(ranks, count, 'trapezoid');
-  const apFiniteSum = averagePrecision(ranks, count, 'finite-sum');
 
   const results: RankedResult[] = [];
   if (top > 0) {
@@ -166,14 +204,19 @@ function scoreQuery(query: Query, similarities: Float32Array, context: ScoreCont
       if (results.length === top) break;
     }
   }
-  return {
-    id: query.id,
-    landmark: query.landmark,
-    ap: rule === 'trapezoid' ? apTrapezoid : apFiniteSum,
-    apTrapezoid,
-    apFiniteSum,
-    positives: count,
-    ranks,
-    top: results,
-  };
+  return scoreOf(query, ranks, rule, results);
+}
+
+/** AP of one query by both rules, from the ranks of its positives. */
+export function scoreOf(
+  query: Query,
+  ranks: Int32Array,
+  rule: AveragePrecisionRule,
+  top: RankedResult[] = [],
+): QueryScore {
+  const positives = new Set(query.positives).size;
+  const apTrapezoid = averagePrecision(ranks, positives, 'trapezoid');
+  const apFiniteSum = averagePrecision(ranks, positives, 'finite-sum');
+  const ap = rule === 'trapezoid' ? apTrapezoid : apFiniteSum;
+  return { id: query.id, landmark: query.landmark, ap, apTrapezoid, apFiniteSum, positives, ranks, top };
 }

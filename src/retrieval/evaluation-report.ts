@@ -10,6 +10,8 @@ export interface EvaluationReportOptions {
   title: string;
   /** What was measured and how, as rows of a table. */
   settings: readonly (readonly [string, string])[];
+  /** Further lines below the figures. */
+  notes?: readonly string[];
   /** Queries shown, evenly from the best to the worst. */
   queries: number;
   /** What is drawn over a picture, and what that is in words. */
@@ -19,25 +21,23 @@ export interface EvaluationReportOptions {
   };
 }
 
-/** The page. `result` must have been made with `top`. */
+/** The page. Queries are shown with their `top` results. */
 export async function evaluationReport(
-  { groundTruth, result, described }: EvaluationContext,
-  { title, settings, queries, outlines }: EvaluationReportOptions,
+  { groundTruth, results, main, described }: EvaluationContext,
+  { title, settings, notes = [], queries, outlines }: EvaluationReportOptions,
 ): Promise<string> {
-  const ordered = result.queries.toSorted((a, b) => b.ap - a.ap);
+  const ordered = main.queries.toSorted((a, b) => b.ap - a.ap);
   const pathOf = new Map(groundTruth.database.map(({ id, image }) => [id, image]));
   const queryOf = new Map(groundTruth.queries.map((query) => [query.id, query]));
-  const rowOf = new Map(described.queries.ids.map((id, i) => [id, i]));
-  const { data, dimension } = described.queries;
+  const descriptorOf = queryRows(described);
 
   const ranking = async ({ id, ap, positives, top }: QueryScore): Promise<RankedPictures> => {
     const { image: path = '', box } = queryOf.get(id) ?? {};
-    const row = (rowOf.get(id) ?? 0) * dimension;
-    const descriptor = data.subarray(row, row + dimension);
+    const descriptor = descriptorOf(id);
     const picture = async (file: string, caption: string, crop?: Box) => ({
       image: await thumbnail(file, { crop }),
       caption,
-      outlines: await outlines?.of(file, descriptor, crop),
+      outlines: descriptor && (await outlines?.of(file, descriptor, crop)),
     });
     const results: RankedPictures['results'][number][] = [];
     for (const { id: found, similarity, relation } of top) {
@@ -59,37 +59,87 @@ export async function evaluationReport(
   return htmlReport({
     title,
     sections: [
-      { heading: 'Figures', blocks: [{ kind: 'table', columns: ['', ''], rows: [...settings, ...figures(result)] }] },
+      {
+        heading: 'Figures',
+        blocks: [
+          { kind: 'table', columns: ['', ''], rows: settings },
+          figures(results),
+          ...notes.map((text): ReportBlock => ({ kind: 'text', text })),
+        ],
+      },
       {
         heading: 'Average precision of the queries',
         blocks: [
           {
             kind: 'chart',
             xLabel: 'query, from the best to the worst',
-            yLabel: `AP (${result.rule})`,
+            yLabel: `AP (${main.rule})`,
             series: [{ name: 'AP', points: curve }],
           },
         ],
       },
       { heading: `${rows.length} of ${ordered.length} queries`, blocks },
+      {
+        heading: 'Every query',
+        blocks: [
+          {
+            kind: 'table',
+            columns: ['query', 'landmark', 'AP', 'positives', 'found at rank'],
+            rows: main.queries.map(({ id, landmark, ap, positives, ranks }) => [
+              id,
+              landmark ?? '',
+              ap.toFixed(4),
+              positives,
+              Array.from(ranks.subarray(0, 10), (rank) => rank + 1).join(' '),
+            ]),
+          },
+        ],
+      },
     ],
   });
 }
 
 export interface EvaluationContext {
   groundTruth: GroundTruth;
-  result: EvaluationResult;
-  described: GroundTruthDescriptors;
+  /** Of each setting, by name. */
+  results: readonly { name: string; result: EvaluationResult }[];
+  /** The one whose queries are shown. */
+  main: EvaluationResult;
+  /** Undefined where only rankings are known. */
+  described: GroundTruthDescriptors | undefined;
 }
 
-function figures({ map, rule, precisionAt1, recallAt, queries, databaseSize }: EvaluationResult): [string, string][] {
-  return [
-    ['queries', `${queries.length}`],
-    ['database', `${databaseSize} images`],
-    [`mAP (${rule})`, map.toFixed(4)],
-    ['P@1', precisionAt1.toFixed(4)],
-    ...[...recallAt].map(([k, value]): [string, string] => [`recall@${k}`, value.toFixed(4)]),
-  ];
+function queryRows(described: GroundTruthDescriptors | undefined): (id: string) => Float32Array | undefined {
+  if (described === undefined) return () => undefined;
+  const { ids, data, dimension } = described.queries;
+  const rowOf = new Map(ids.map((id, i) => [id, i]));
+  return (id) => {
+    const row = rowOf.get(id);
+    return row === undefined ? undefined : data.subarray(row * dimension, (row + 1) * dimension);
+  };
+}
+
+function figures(results: EvaluationContext['results']): ReportBlock {
+  const [{ result: first }] = results;
+  return {
+    kind: 'table',
+    columns: [
+      'setting',
+      'queries',
+      'database',
+      `mAP (${first.rule})`,
+      'P@1',
+      ...[...first.recallAt.keys()].map((k) => `recall@${k}`),
+    ],
+    rows: results.map(({ name, result: { map, precisionAt1, recallAt, queries, databaseSize } }) => [
+      name,
+      queries.length,
+      databaseSize,
+      map.toFixed(4),
+      precisionAt1.toFixed(4),
+      ...[...recallAt.values()].map((value) => value.toFixed(4)),
+    ]),
+  };
 }
 
 /** At most `count` of the items, the first and the last included. */

@@ -13,6 +13,7 @@ import { z } from 'zod';
 import { type Box, type ImageRecord, pathInside } from '../data/manifest.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
+import type { QuarterTurn } from '../data/rotate-pixels.js';
 
 export interface Query {
   id: string;
@@ -26,11 +27,13 @@ export interface Query {
   junk: readonly string[];
   /** What macro averages group by; undefined where the ground truth does not say. */
   landmark?: string;
+  /** Clockwise turn after EXIF that makes the image upright. */
+  rotate?: QuarterTurn;
 }
 
 export interface GroundTruth {
   queries: readonly Query[];
-  database: readonly { id: string; image: string }[];
+  database: readonly { id: string; image: string; rotate?: QuarterTurn }[];
 }
 
 const id = z.string().min(1);

@@ -35,24 +35,71 @@ export function encodeNpy(data: Float32Array, shape: readonly number[]): Uint8Ar
   return bytes;
 }
 
-export interface NpyLayout {
+/** Types of values that are read: bytes of one. */
+const floatSizes = { '<f4': 4, '<f8': 8 } as const;
+const floats = 'expected a NumPy file of float32 or float64, as np.save writes it';
+
+interface Layout {
+  type: string;
   shape: number[];
-  /** Bytes of a value: 4 or 8. */
-  size: 4 | 8;
+  /** Bytes of a value. */
+  size: number;
   /** Where the values begin, bytes. */
   offset: number;
+}
+
+export interface NpyLayout extends Layout {
+  size: 4 | 8;
 }
 
 /** Bytes from the start of a file that surely hold its header. */
 export const mostHeaderBytes = 12 + longestHeader;
 
 /**
- * Reads the header from the first bytes of an .npy file of `fileBytes` bytes.
+ * Reads the header of a file of float32 or float64 from the first bytes of its `fileBytes`.
  * @throws InputError naming `source` for other types, Fortran order, wrong lengths.
  */
 export function parseNpyHeader(bytes: Uint8Array, fileBytes: number, source: string): NpyLayout {
+  return parseHeader(bytes, fileBytes, floatSizes, { source, expected: floats }) as NpyLayout;
+}
+
+/** Reads the bytes of an .npy file; float64 is rounded to float32. @throws InputError as parseNpyHeader does. */
+export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Array; shape: number[] } {
+  const { shape, size, offset } = parseNpyHeader(bytes, bytes.length, source);
+  const values = valuesOf(bytes, offset);
+  return { data: size === 4 ? new Float32Array(values) : Float32Array.from(new Float64Array(values)), shape };
+}
+
+const integerReaders: Readonly<Record<string, (view: DataView, at: number) => number>> = {
+  '<i8': (view, at) => Number(view.getBigInt64(at, true)),
+  '<u8': (view, at) => Number(view.getBigUint64(at, true)),
+  '<i4': (view, at) => view.getInt32(at, true),
+  '<u4': (view, at) => view.getUint32(at, true),
+  '<i2': (view, at) => view.getInt16(at, true),
+  '<u2': (view, at) => view.getUint16(at, true),
+};
+
+/** Reads an .npy file of integers, such as np.argsort gives; values beyond 2^53 lose digits. */
+export function parseIntegerNpy(bytes: Uint8Array, source: string): { values: Float64Array; shape: number[] } {
+  const expected = 'expected a NumPy file of integers, as np.save(np.argsort(...)) writes it';
+  const sizes = Object.fromEntries(Object.keys(integerReaders).map((name) => [name, Number(name[2])]));
+  const { type, shape, size, offset } = parseHeader(bytes, bytes.length, sizes, { source, expected });
+  const view = new DataView(valuesOf(bytes, offset));
+  return {
+    values: Float64Array.from({ length: view.byteLength / size }, (_, i) => integerReaders[type](view, i * size)),
+    shape,
+  };
+}
+
+/** Layout of a file whose type is one of `sizes` (bytes by type). */
+function parseHeader(
+  bytes: Uint8Array,
+  fileBytes: number,
+  sizes: Readonly<Record<string, number>>,
+  { source, expected }: { source: string; expected: string },
+): Layout {
   const fail = (problem: string): never => {
-    throw new InputError(`${source}: ${problem}; expected a NumPy file of float32 or float64, as np.save writes it.`);
+    throw new InputError(`${source}: ${problem}; ${expected}.`);
   };
   if (bytes.length < 10 || magic.some((byte, i) => bytes[i] !== byte)) return fail('not an .npy file');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -70,8 +117,7 @@ export function parseNpyHeader(bytes: Uint8Array, fileBytes: number, source: str
   const order = /'fortran_order'\s*:\s*(True|False)/.exec(header)?.[1];
   const sides = /'shape'\s*:\s*\(([\d\s,L]*)\)/.exec(header)?.[1];
   if (type === undefined || order === undefined || sides === undefined) return fail('unreadable header');
-  const size =
-    type === '<f4' ? 4 : type === '<f8' ? 8 : fail(`values of type '${type}' (convert with astype('float32'))`);
+  const size = Object.hasOwn(sizes, type) ? sizes[type] : fail(`values of type '${type}' (convert with astype)`);
   const shape = sides
     .split(',')
     .map((side) => side.trim())
@@ -88,14 +134,11 @@ export function parseNpyHeader(bytes: Uint8Array, fileBytes: number, source: str
       `shape (${shape.join(', ')}) needs ${count * size} bytes of values, the file has ${fileBytes - offset}`,
     );
   }
-  return { shape, size, offset };
+  return { type, shape, size, offset };
 }
 
-/** Reads the bytes of an .npy file; float64 is rounded to float32. @throws InputError as parseNpyHeader does. */
-export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Array; shape: number[] } {
-  const { shape, size, offset } = parseNpyHeader(bytes, bytes.length, source);
+function valuesOf(bytes: Uint8Array, offset: number): ArrayBuffer {
   // The copy is needed for alignment: a typed array must start at a multiple of its element size. (Not bytes.slice():
   // a Buffer's slice is a view of the whole file.)
-  const values = new Uint8Array(bytes.subarray(offset)).buffer;
-  return { data: size === 4 ? new Float32Array(values) : Float32Array.from(new Float64Array(values)), shape };
+  return new Uint8Array(bytes.subarray(offset)).buffer;
 }

@@ -1,9 +1,8 @@
 /** @file A ground truth's images through a system, and their score. */
 import { InputError } from '../errors.js';
-import type { Box } from '../data/manifest.js';
-import type { Described } from '../retrieval/describe.js';
+import type { Described, ImageSource } from '../retrieval/describe.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
-import { evaluateDescriptors, type EvaluateOptions, type EvaluationResult } from '../retrieval/evaluate.js';
+import { evaluateSettings, type EvaluateOptions, type EvaluationResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { DescriptorTable } from '../retrieval/ranking.js';
 import type { System, SystemImage, WorkOptions } from './system.js';
@@ -29,25 +28,25 @@ export async function describeForSystem(
     if (box === undefined) whole.set(image, [...(whole.get(image) ?? []), id]);
   }
   let done = 0;
-  for (const { id, image } of groundTruth.database) {
+  for (const { id, image, rotate } of groundTruth.database) {
     if (signal?.aborted) break;
     await attempt(id, failures, async () => {
       const asked = whole.get(image);
       if (asked === undefined) {
-        database.add(id, await system.describe({ path: image }, 'database'));
+        database.add(id, await system.describe({ path: image, rotate }, 'database'));
         return;
       }
-      const both = await system.describeBoth({ path: image });
+      const both = await system.describeBoth({ path: image, rotate });
       database.add(id, both.database);
       for (const query of asked) queries.add(query, both.query);
     });
     onProgress?.(++done);
   }
   const known = new Set(groundTruth.database.map(({ image }) => image));
-  for (const { id, image, box } of groundTruth.queries) {
+  for (const { id, image, box, rotate } of groundTruth.queries) {
     if (signal?.aborted) break;
     if (box === undefined && known.has(image)) continue;
-    const source: SystemImage = box === undefined ? { path: image } : { path: image, box };
+    const source: SystemImage = { path: image, box, rotate };
     await attempt(id, failures, async () => {
       queries.add(id, await system.describe(source, 'query'));
     });
@@ -57,7 +56,7 @@ export async function describeForSystem(
 }
 
 /** Describes files one by one, as database images; of an item with a box that part. Results come in the order of `items`. */
-export async function* describeFilesBySystem<T extends { path: string; crop?: Box | undefined }>(
+export async function* describeFilesBySystem<T extends ImageSource>(
   system: Pick<System, 'describe'>,
   items: readonly T[],
   { signal, onProgress }: WorkOptions = {},
@@ -65,11 +64,11 @@ export async function* describeFilesBySystem<T extends { path: string; crop?: Bo
   let done = 0;
   for (const item of items) {
     if (signal?.aborted) return;
-    const { path, crop } = item;
+    const { path, crop, rotate } = item;
     try {
       yield {
         item,
-        descriptor: await system.describe(crop === undefined ? { path } : { path, box: crop }, 'database'),
+        descriptor: await system.describe({ path, box: crop, rotate }, 'database'),
       };
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
@@ -86,11 +85,23 @@ export async function evaluateSystem(
   described: Pick<SystemDescriptors, 'database' | 'queries'>,
   options: Omit<EvaluateOptions, 'similarity'> = {},
 ): Promise<EvaluationResult> {
+  const [result] = await evaluateSystemSettings(system, [groundTruth], groundTruth, described, options);
+  return result;
+}
+
+/** The same under several ground truths of the same queries and database; queries are expanded as `main` has their junk. */
+export async function evaluateSystemSettings(
+  system: Pick<System, 'expand' | 'similarity'>,
+  groundTruths: readonly GroundTruth[],
+  main: GroundTruth,
+  described: Pick<SystemDescriptors, 'database' | 'queries'>,
+  options: Omit<EvaluateOptions, 'similarity'> = {},
+): Promise<EvaluationResult[]> {
   const { database } = described;
-  const queries = system.expand(groundTruth, described);
+  const queries = system.expand(main, described);
   // Only ids of the database are read where a similarity is given; its rows may be longer than a query's.
   const ids = { ids: database.ids, dimension: queries.dimension, data: new Float32Array(0) };
-  return evaluateDescriptors(groundTruth, ids, queries, { ...options, similarity: system.similarity(database) });
+  return evaluateSettings(groundTruths, ids, queries, { ...options, similarity: system.similarity(database) });
 }
 
 async function attempt(id: string, failures: DescribeFailure[], work: () => Promise<void>): Promise<void> {

@@ -26,17 +26,17 @@ export async function readViews(
   return views;
 }
 
-/** The image at one side, cropped to the query, or whole with the box that its maps are to be cropped to. */
+/** The image at one side, cropped to the query, or whole with the box that its maps are to be cropped to. Where it is turned, boxes are cut from it. */
 async function decode(
-  { path, box }: SystemImage,
+  { path, box, rotate }: SystemImage,
   side: number,
   { upscale, queryCrop }: Pick<SystemSettings, 'upscale' | 'queryCrop'>,
   snap: number,
 ): Promise<{ pixels: RgbImage; box?: BoxNorm }> {
   const sizing: ImageSizing = { longest: side, upscale, multipleOf: snap };
-  if (box === undefined) return { pixels: await decodeImage(path, { sizing }) };
-  if (queryCrop === 'image') {
-    return { pixels: await decodeImage(path, { sizing: await cropSizing(path, box, sizing), crop: box }) };
+  if (box === undefined) return { pixels: await decodeImage(path, { sizing, rotate }) };
+  if (queryCrop === 'image' || rotate !== undefined) {
+    return { pixels: await decodeImage(path, { sizing: await cropSizing(path, box, sizing), crop: box, rotate }) };
   }
   const { width, height } = await uprightSize(path);
   return {

@@ -21,10 +21,10 @@ export function systemSimilarity(
   return (queries) => nearest(queries).values;
 }
 
-export // Bounds the comparisons in memory: 64 MB of float32.
+// Bounds the comparisons in memory: 64 MB of float32.
 const comparisonsAtOnce = 1 << 24;
 
-interface Nearest {
+export interface Nearest {
   /** [B, N] */
   values: Float32Array;
   /** Which of an image's vectors was the nearest. [B, N] */

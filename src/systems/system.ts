@@ -7,6 +7,7 @@
  *   const result = await evaluateSystem(system, groundTruth, await describeForSystem(system, groundTruth));
  */
 import type { Box } from '../data/manifest.js';
+import type { QuarterTurn } from '../data/rotate-pixels.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { DescriptorTable, Similarity } from '../retrieval/ranking.js';
@@ -36,7 +37,9 @@ export type Role = 'query' | 'database';
 /** An image, or with `box` (px of the upright image) the part of it that is the query. */
 export interface SystemImage {
   path: string;
-  box?: Box;
+  box?: Box | undefined;
+  /** Clockwise turn after EXIF that makes the image upright. */
+  rotate?: QuarterTurn | undefined;
 }
 
 export interface FitReport {

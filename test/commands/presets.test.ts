@@ -45,7 +45,7 @@ describe('rmac evaluate --preset', () => {
     expect(stdout).toMatch(/^kept per image +79 values, 316 bytes$/m); // 10 images of 8 regions
     expect(stdout).toMatch(/^fit +80 vectors of 10 images of .*manifest\.jsonl$/m);
     expect(stderr).not.toContain('transductive');
-    expect(readFileSync(report, 'utf8')).toMatch(/system.*gordo/);
+    expect(readFileSync(report, 'utf8').includes('<td>gordo</td>')).toBe(true);
   });
 
   test('the same weights under another name are used and said to be', async () => {
@@ -57,7 +57,7 @@ describe('rmac evaluate --preset', () => {
     for (const [argv, message] of [
       [['--preset', 'gordo'], /--preset needs --weights/],
       [['--model', set.model, '--weights', set.model], /go with --preset/],
-      [preset('gordo', '--model', set.model), /either --model FILE or --descriptors DIR or --preset/],
+      [preset('gordo', '--model', set.model), /either --model FILE or --preset NAME/],
       [preset('gordo'), /gordo is learned from training images first: --fit MANIFEST/],
       [preset('no-such'), /Unknown preset "no-such"/],
       [preset('tolias-mac', '--pooling', 'mac'), /do not go with --preset/],

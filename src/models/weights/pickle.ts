@@ -109,6 +109,8 @@ class Machine {
         return this.push(utf8(reader.take(reader.u64())));
       case 'V':
         return this.push(this.line());
+      case 'S': // STRING: a str of Python 2 as a literal
+        return this.push(unquoted(this.line(2 ** 20)));
       case 'T': // BINSTRING: a str of Python 2, text or raw bytes
         return this.push(latin1(reader.take(reader.u32())));
       case 'U':
@@ -244,10 +246,10 @@ class Machine {
   }
 
   /** The rest of a line of the text opcodes. */
-  private line(): string {
+  private line(longest = 4096): string {
     const { bytes, at } = this.reader;
     const end = bytes.indexOf(10, at);
-    if (end < 0 || end - at > 4096) throw new Malformed('the pickle has an unfinished line');
+    if (end < 0 || end - at > longest) throw new Malformed('the pickle has an unfinished line');
     const text = latin1(this.reader.take(end - at));
     this.reader.skip(1);
     return text;
@@ -288,6 +290,18 @@ class Machine {
 
 function refusal(name: string): string {
   return `it asks to call ${shown(name)}, and nothing but tensors, arrays and plain values is read (no code is run); save the state_dict alone`;
+}
+
+const escapes: Readonly<Record<string, string>> = { n: '\n', r: '\r', t: '\t', '\\': '\\', "'": "'", '"': '"' };
+
+/** What Python's repr of a str stands for, as characters 0-255. */
+function unquoted(literal: string): string {
+  const inner = /^(['"])(.*)\1$/s.exec(literal)?.[2];
+  if (inner === undefined) throw new Malformed(`${shown(literal)} is no quoted text`);
+  return inner.replace(/\\(?:x([0-9a-f]{2})|(.))/gs, (whole, hex: string | undefined, letter: string | undefined) => {
+    if (hex !== undefined) return String.fromCharCode(Number.parseInt(hex, 16));
+    return escapes[letter ?? ''] ?? whole;
+  });
 }
 
 /** Little-endian two's complement: a number, or a bigint beyond 2^53. */

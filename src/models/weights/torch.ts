@@ -135,7 +135,8 @@ function checkpointOf(
   };
 }
 
-function readNumpy({ bytes, type, shape, columnMajor }: NumpyArray): NamedArray {
+/** A NumPy array of a pickle as float32. */
+export function readNumpy({ bytes, type, shape, columnMajor }: NumpyArray): NamedArray {
   if (type === undefined) throw new Malformed('a NumPy array has no type');
   const strides = columnMajor ? columnMajorStrides(shape) : columnMajorStrides(shape.toReversed()).toReversed();
   return gather({ bytes, type: type.type, littleEndian: type.littleEndian }, { shape, strides });

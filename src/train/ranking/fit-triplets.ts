@@ -2,7 +2,7 @@
 import type { ImageRecord } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import type { NamedArrays } from '../../models/safetensors.js';
-import { drawList, drawMined } from './draw-batch.js';
+import { type DrawnBatch, drawList, drawMined, drawRandom } from './draw-batch.js';
 import { GradientAccumulator } from '../gradients.js';
 import type { ViewedImage } from '../image-inputs.js';
 import type { RpnHead } from '../../rpn/head.js';
@@ -22,7 +22,7 @@ import { RandomStream } from '../random.js';
 import { imageSource } from './ranking-source.js';
 import { rankingStep } from './ranking-step.js';
 import type { TrainableModel } from '../trainable-model.js';
-import type { TripletConfig } from './triplet-config.js';
+import { minesPools, type TripletConfig } from './triplet-config.js';
 
 /** The loop's state, and the mining in use. Plain data, JSON-ready. */
 export interface TripletState extends LoopState<'map'> {
@@ -116,7 +116,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
 
   /** A new mining where one is due; `exhausted` when pool after pool has no triplet with a loss. */
   async function* mineIfDue(): AsyncGenerator<MiningRecord, 'ready' | 'exhausted'> {
-    if (config.loss === 'average-precision') return 'ready'; // on random lists
+    if (!minesPools(config)) return 'ready';
     mining = state.mining;
     if (mining !== undefined && state.step % config.remineEvery !== 0) return 'ready';
     mining = undefined;
@@ -155,16 +155,22 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
     };
   }
 
+  /** What to train on next; `drawn`: samples taken for this update. */
+  function draw(candidates: readonly ImageRecord[], drawn: number): DrawnBatch {
+    const { loss, sampling } = config;
+    const labels = numberLabels(candidates);
+    if (loss === 'average-precision') return drawList(candidates, labels, config, random);
+    if (mining === undefined || sampling === 'random') return drawRandom(candidates, labels, config, random);
+    const mined = { pool: candidates, labels, triplets: mining.triplets, drawn: mining.drawn + drawn };
+    return drawMined(mined, { ...config, sampling }, random);
+  }
+
   /** Leaves the gradient of a drawn batch in the accumulator; draws again if an image went missing. */
   async function drawAndStep() {
-    const known = mining && { ...mining, pool: mining.pool.map((id) => byId.get(id) as ImageRecord) };
+    const pool = mining?.pool.map((id) => byId.get(id) as ImageRecord);
     for (let drawn = 0; ; ) {
-      const candidates = known?.pool ?? records.filter((record) => !unreadable.has(record.id));
-      const labels = numberLabels(candidates);
-      const { batch, drawn: taken } =
-        known === undefined
-          ? drawList(candidates, labels, config, random)
-          : drawMined({ ...known, labels, drawn: known.drawn + drawn }, config, random);
+      const candidates = pool ?? records.filter((record) => !unreadable.has(record.id));
+      const { batch, drawn: taken } = draw(candidates, drawn);
       if (batch.images.length === 0) throw new InputError('No landmark is left with two photographs that can be read.');
       drawn += taken;
       const images = new Set(batch.images);

@@ -1,0 +1,146 @@
+/** @file What `rmac evaluate` says beyond mAP: settings, scores of single benchmarks, intervals, a test against another. */
+import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { InputError, messageOf } from '../errors.js';
+import type { EvaluationResult } from '../retrieval/evaluate.js';
+import { type BenchmarkProtocol, publishedSizes } from '../retrieval/protocols/benchmark.js';
+import { meanPrecisionAt, nisterStewenius } from '../retrieval/protocols/measures.js';
+import { compareSystems, mapInterval, type MeanInterval } from '../retrieval/protocols/uncertainty.js';
+
+export interface NamedResult {
+  name: string;
+  result: EvaluationResult;
+}
+
+interface SettingFigures {
+  map: number;
+  mpAt: Record<string, number>;
+  interval?: MeanInterval;
+  queries: { id: string; ap: number }[];
+  withoutPositives: string[];
+}
+
+export interface ExtraMeasures {
+  json: {
+    setting?: string;
+    settings?: Record<string, SettingFigures>;
+    nsScore?: number;
+    recallAt4?: number;
+    interval?: MeanInterval;
+    comparison?: ReturnType<typeof compareSystems> & { against: string };
+  };
+}
+
+const kappas = [1, 5, 10];
+
+export async function extraMeasures(
+  results: readonly NamedResult[],
+  main: string,
+  { protocol, bootstrap, seed, against }: { protocol: string; bootstrap?: number; seed: number; against?: string },
+): Promise<ExtraMeasures> {
+  const json: ExtraMeasures['json'] = {};
+  const { result } = results.find(({ name }) => name === main)!;
+  const intervalOf = ({ queries }: EvaluationResult) =>
+    bootstrap === undefined ? undefined : mapInterval(queries, { samples: bootstrap, seed });
+  if (results.length > 1) {
+    json.setting = main;
+    json.settings = Object.fromEntries(
+      results.map(({ name, result: each }) => {
+        const { map, queries, withoutPositives } = each;
+        const mpAt = Object.fromEntries(kappas.map((k) => [k, meanPrecisionAt(queries, k)]));
+        const aps = queries.map(({ id, ap }) => ({ id, ap }));
+        return [name, { map, mpAt, interval: intervalOf(each), queries: aps, withoutPositives }];
+      }),
+    );
+  }
+  if (protocol.startsWith('ukbench')) {
+    json.nsScore = nisterStewenius(result.queries);
+    json.recallAt4 = json.nsScore / 4;
+  }
+  const interval = intervalOf(result);
+  if (interval !== undefined) json.interval = interval;
+  if (against !== undefined) {
+    const other = await readScores(against);
+    const samples = bootstrap ?? 10_000;
+    try {
+      json.comparison = { against, ...compareSystems(other, result.queries, { samples, seed }) };
+    } catch (error) {
+      if (!(error instanceof RangeError)) throw error;
+      throw new InputError(`${against} has no query of this evaluation; compare two results of the same protocol.`);
+    }
+  }
+  return { json };
+}
+
+/** Lines for the table of the terminal. */
+export function measureLines({ json }: ExtraMeasures): string[] {
+  const row = (name: string, value: string) => `${name.padEnd(16)} ${value}`;
+  const figure = (value: number) => (Number.isNaN(value) ? '-' : value.toFixed(4));
+  const within = ({ low, high }: { low: number; high: number }) => `${figure(low)} to ${figure(high)}`;
+  const lines: string[] = [];
+  for (const [name, { map, mpAt, interval, queries }] of Object.entries(json.settings ?? {})) {
+    const precisions = Object.values(mpAt).map(figure).join(' ');
+    const range = interval === undefined ? '' : `, ${interval.level * 100} % interval ${within(interval)}`;
+    lines.push(row(name, `mAP ${figure(map)}, mP@1/5/10 ${precisions}, ${queries.length} queries${range}`));
+  }
+  if (json.nsScore !== undefined)
+    lines.push(row('N-S score', `${figure(json.nsScore)} of 4 (recall@4 ${figure(json.recallAt4!)})`));
+  const { interval, comparison } = json;
+  if (interval !== undefined) {
+    const { samples, units, unit, level } = interval;
+    lines.push(
+      row('interval', `${within(interval)}, ${level * 100} % of ${samples} resamples of ${units} ${plural(unit)}`),
+    );
+  }
+  if (comparison !== undefined) {
+    const { difference, p, exact, units, unit, queries, unpaired, against } = comparison;
+    const range = comparison.interval === undefined ? '' : ` (${within(comparison.interval)})`;
+    const sign = difference >= 0 ? '+' : '';
+    lines.push(
+      row('difference', `${sign}${figure(difference)}${range} to ${against}, p = ${p.toPrecision(3)}`),
+      row(
+        '',
+        `${exact ? 'all' : 'drawn'} signs of ${units} ${plural(unit)}, ${queries} queries in both, ${unpaired} in one`,
+      ),
+    );
+  }
+  return lines;
+}
+
+/** A line where the folder is not the published set, so that nobody compares the figures with a paper's. */
+export function publishedNote(
+  protocol: BenchmarkProtocol,
+  { databaseSize, queries, withoutPositives }: EvaluationResult,
+  distractors: number,
+): string | undefined {
+  const published = publishedSizes[protocol];
+  const [asked, searched] = [queries.length + withoutPositives.length, databaseSize - distractors];
+  if (asked === published.queries && searched === published.database) return undefined;
+  return (
+    `${protocol} as published has ${published.queries} queries and ${published.database} database images, ` +
+    `this one ${asked} and ${searched}: figures do not compare with published ones.`
+  );
+}
+
+function plural(unit: string): string {
+  return unit === 'query' ? 'queries' : `${unit}s`;
+}
+
+const scoresSchema = z.object({
+  queries: z.array(z.object({ id: z.string(), landmark: z.string().optional(), ap: z.number() })).min(1),
+});
+
+/** The queries of an evaluation's JSON. */
+async function readScores(file: string): Promise<z.output<typeof scoresSchema>['queries']> {
+  let text: string;
+  try {
+    text = await readFile(file, 'utf8');
+  } catch (error) {
+    throw new InputError(`Cannot read --against ${file}: ${messageOf(error)}`);
+  }
+  try {
+    return scoresSchema.parse(JSON.parse(text)).queries;
+  } catch {
+    throw new InputError(`${file} is not what rmac evaluate --json prints: {"queries":[{"id","ap"}],...} expected.`);
+  }
+}
