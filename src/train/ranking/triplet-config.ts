@@ -5,12 +5,18 @@
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { parseRegions, regionsSyntax } from '../../models/region-source.js';
+import { classifyConfigSchema } from '../classify/classify-config.js';
 import { changeableTraining, trainingSettings } from '../training-config.js';
 import { samplings } from './sampler.js';
 
 const trueOrFalse = z.boolean('true or false');
 
 export const tripletConfigSchema = z.strictObject({
+  /**
+   * Settings of a classification that is trained first, from whose model the ranking starts, as in S2; none = ranking alone. Its
+   * seed is that of the run.
+   */
+  classify: classifyConfigSchema.omit({ seed: true }).optional(),
   ...trainingSettings({
     /** S2: about 2000. */
     steps: 64,
@@ -62,6 +68,11 @@ export const tripletConfigSchema = z.strictObject({
     .string(`model, ${regionsSyntax}`)
     .refine((text) => text === 'model' || parseRegions(text) !== undefined, `model, ${regionsSyntax}`)
     .default('model'),
+  /**
+   * Weight of the loss of the model's network of proposals on the boxes of the update's images, beside the ranking's: both then
+   * train the trunk. 0 = proposals do not learn. S2: 0, since training both together was difficult and unstable.
+   */
+  rpnWeight: numberFrom(0).default(0),
   /** The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only what follows the trunk learns). */
   freeze: z.string('the name of a stage, none or all').min(1, 'the name of a stage, none or all').default('none'),
   /** Seeded changes of the training images; pools are described without any. */
