@@ -4,6 +4,8 @@
  *
  *   npm run bench:memory -- [--steps 200] [--network resnet50-tv] [--longest 724]
  *
+ * With `--updates 10000` it runs so many updates of the trainer itself on a tiny trunk instead (many-updates.ts).
+ *
  * With `--replay` it compares the two forms of an image's backward pass instead, one tape and recomputed blocks: peak memory and time
  * of ResNet-50 and DenseNet-121 at 724 and 1024 px, each in a process of its own.
  */
@@ -20,10 +22,16 @@ const { values: options } = parseArgs({
     network: { type: 'string', default: 'resnet50-tv' },
     longest: { type: 'string', default: '724' },
     replay: { type: 'boolean', default: false },
+    updates: { type: 'string' },
   },
 });
 if (options.replay) {
   compareReplays();
+  process.exit();
+}
+if (options.updates !== undefined) {
+  const { manyUpdates } = await import('./many-updates.js');
+  await manyUpdates(Number(options.updates));
   process.exit();
 }
 const { network } = options;

@@ -1,6 +1,7 @@
 /**
  * @file Our side of `bench:update`: one update of triplets with ResNet-50 and R-MAC, as `train triplet` does it, decoding left out.
- * Arguments: triplets, height, width, threads. `run N` -> milliseconds of N updates, and of them those in native runs.
+ * Arguments: triplets, height, width, threads. `run N` -> milliseconds of N updates, of processor
+ * time, and of them those in native runs.
  */
 import { createInterface } from 'node:readline';
 import { engineStats, startEngine } from '../../src/backend/index.js';
@@ -41,17 +42,24 @@ const source = {
   },
   describe: inputs.describe.bind(inputs),
   inBlocks: inputs.inBlocks.bind(inputs),
+  examples: inputs,
 };
 
 let done = 0;
-async function update(): Promise<{ ms: number; nativeMs: number }> {
+async function update(): Promise<{ ms: number; cpuMs: number; nativeMs: number }> {
   const before = engineStats()?.runMs ?? 0;
+  const cpuBefore = process.cpuUsage();
   const startedAt = performance.now();
   const batch = Array.from({ length: triplets }, (_, i): Triplet<number> => [3 * i, 3 * i + 1, 3 * i + 2]);
   // Every triplet violates so wide a margin: every image is replayed.
   await rankingStep(tripletBatch(batch, { margin: 4 }), source, { variables, accumulator, nameOf: String });
   await optimizer.update(accumulator, 1e-6, done++);
-  return { ms: performance.now() - startedAt, nativeMs: (engineStats()?.runMs ?? 0) - before };
+  const { user, system } = process.cpuUsage(cpuBefore);
+  return {
+    ms: performance.now() - startedAt,
+    cpuMs: (user + system) / 1000,
+    nativeMs: (engineStats()?.runMs ?? 0) - before,
+  };
 }
 
 process.stdout.write('"ready"\n');

@@ -6,11 +6,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { isHostType, javaScriptBackend } from './forward.js';
 import { InvariantCache } from './invariants.js';
-import { planProgram } from './plan.js';
+import { planProgram, type Program } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
 import { SessionCache, type SessionLimits } from './sessions.js';
-import type { SessionSettings } from './ort.js';
+import type { OrtTensor, SessionSettings } from './ort.js';
 import { detach, type HostData, isConstant, Memory, type Op, release, retain, Value } from './value.js';
 
 /** What a tfjs data id stands for. */
@@ -55,6 +55,8 @@ export class OnnxBackend extends tf.KernelBackend {
   private orphanBytes = 0;
   private heldSinceRun = 0;
   private outermostScope: unknown;
+  /** Set while a function is recorded that stands for many examples: nothing of it can be run by itself. */
+  private recordingOnly = false;
 
   constructor(options: BackendOptions) {
     super();
@@ -105,12 +107,13 @@ export class OnnxBackend extends tf.KernelBackend {
   private hold(dataId: tf.DataId, value: Value, refCount: number): void {
     retain(value);
     value.live++;
-    if (value.memory === undefined) {
+    if (value.memory === undefined && !this.recordingOnly) {
       this.runFinishedStep();
       this.pending.add(value);
       this.heldSinceRun++;
     }
     this.data.set(dataId, { value, hosted: undefined, refCount });
+    if (this.recordingOnly) return;
     const unbounded =
       this.pending.size > maxPendingValues ||
       this.orphanBytes > maxOrphanBytes ||
@@ -214,20 +217,12 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** Makes `targets` (held, pending) known. */
   private run(targets: readonly Value[]): void {
+    if (this.recordingOnly) {
+      throw new Error('A function that is recorded once for many examples may not read numbers.');
+    }
     this.heldSinceRun = 0;
     const outputs = this.withSharedWork(targets);
-    const { substitutes, hoists } = this.invariants.inspect(outputs);
-    const substitute = (value: Value) => value.op && substitutes.get(value.op)?.get(value.output);
-    if (hoists.length > 0) {
-      const results = this.execute(
-        hoists.map(({ value }) => value),
-        () => undefined,
-      );
-      hoists.forEach(({ value, keep }, i) => {
-        keep(new Value(value.shape, value.type, value.layout, undefined, value.output, new Memory(results[i])));
-      });
-    }
-    const results = this.execute(outputs, substitute);
+    const results = this.execute(outputs, this.invariantsOf(outputs));
     const freed: Value[] = [];
     outputs.forEach((value, i) => {
       value.memory = new Memory(results[i]);
@@ -238,22 +233,61 @@ export class OnnxBackend extends tf.KernelBackend {
     for (const value of freed) release(value, this.freed);
   }
 
+  /** Kept results that stand in for work on the way to `outputs` that does not change; what is due is computed now. */
+  invariantsOf(outputs: readonly Value[]): (value: Value) => Value | undefined {
+    const { substitutes, hoists } = this.invariants.inspect(outputs);
+    if (hoists.length > 0) {
+      const results = this.execute(
+        hoists.map(({ value }) => value),
+        () => undefined,
+      );
+      hoists.forEach(({ value, keep }, i) => {
+        keep(new Value(value.shape, value.type, value.layout, undefined, value.output, new Memory(results[i])));
+      });
+    }
+    return (value) => value.op && substitutes.get(value.op)?.get(value.output);
+  }
+
+  /** Records without running anything, however much it is, and what is recorded is run with nothing else. */
+  recordOnly<T>(record: () => T): T {
+    this.runPending();
+    this.recordingOnly = true;
+    try {
+      return record();
+    } finally {
+      this.recordingOnly = false;
+    }
+  }
+
   /** Computes values in one native run; they stay pending. */
   execute(values: readonly Value[], substitute: (value: Value) => Value | undefined): HostData[] {
     const program = planProgram(values, substitute);
-    const session = this.sessions.get(program);
-    const startedAt = performance.now();
-    const feeds = Object.fromEntries(program.leaves.map((leaf, i) => [`x${i}`, this.residents.feed(leaf)]));
     const names = [...new Set(program.outputNames)].filter((name) => !name.startsWith('x'));
-    const results = session.run(feeds, names);
-    this.stats.runs++;
-    this.stats.runMs += performance.now() - startedAt;
-    for (const { memory } of program.leaves) if (memory !== undefined) memory.runs++;
+    const results = this.runNative(program, {}, names);
     return program.outputNames.map((name) =>
       name.startsWith('x')
         ? (program.leaves[Number(name.slice(1))].memory as Memory).data
         : (results[name]?.data as HostData),
     );
+  }
+
+  /** One native run of a planned graph: on its leaves and, by name, on what else it reads. */
+  runNative(
+    program: Pick<Program, 'key' | 'graph' | 'leaves'>,
+    others: Readonly<Record<string, OrtTensor>>,
+    names: readonly string[],
+  ): Record<string, OrtTensor> {
+    const session = this.sessions.get(program);
+    const startedAt = performance.now();
+    const feeds = { ...others };
+    program.leaves.forEach((leaf, i) => {
+      feeds[`x${i}`] = this.residents.feed(leaf);
+    });
+    const results = session.run(feeds, names);
+    this.stats.runs++;
+    this.stats.runMs += performance.now() - startedAt;
+    for (const { memory } of program.leaves) if (memory !== undefined) memory.runs++;
+    return results;
   }
 
   /**

@@ -6,22 +6,27 @@
 import type { ProtoGraph, ProtoNode, ProtoTensor } from './model-proto.js';
 import type { Node } from './plan.js';
 import { sameShape } from './record.js';
-import { type Constant, int64s, type Value } from './value.js';
+import { type Constant, exampleOp, int64s, type Value } from './value.js';
 
-/** @param portable standard ONNX operators only: for files that other runtimes read, and for accelerators. */
+/**
+ * @param outputNames tensors that somebody else reads: they are computed as they are. Those named by `outputs` are the graph's.
+ * @param portable standard ONNX operators only: for files that other runtimes read, and for accelerators.
+ * @param constantPrefix what the names of constants begin with.
+ */
 export function buildGraph(
   nodes: readonly Node[],
   leaves: readonly Value[],
   outputs: readonly Value[],
   outputNames: readonly string[],
   portable: boolean,
+  constantPrefix = 'c',
 ): ProtoGraph {
   const constants = new Map<string, { name: string; constant: Constant }>();
   const constantName = (constant: Constant): string => {
     const key = `${constant.constant}[${constant.dims.join()}]=${constant.values.join()}`;
     let entry = constants.get(key);
     if (entry === undefined) {
-      entry = { name: `c${constants.size}`, constant };
+      entry = { name: `${constantPrefix}${constants.size}`, constant };
       constants.set(key, entry);
     }
     return entry.name;
@@ -33,6 +38,7 @@ export function buildGraph(
   for (const node of nodes) {
     const fusion = fusions.get(node);
     if (fusion === 'elsewhere') continue;
+    if (node.type === exampleOp) throw new Error('A tensor that stood for an example was read outside its function.');
     if (fusion !== undefined) {
       const { conv, bias, scale, addend, relu } = fusion;
       const inputs = [inputName(conv ?? scale!, 0), inputName(conv ?? scale!, 1)];

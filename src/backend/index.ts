@@ -24,6 +24,7 @@ export { recordOperator } from './operator.js';
 export { GramProducts } from './gram.js';
 export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';
+export { type ExampleInput, type OverExamples, runsOverExamples, sumOverExamples } from './sum-over-examples.js';
 
 export const devices = ['cpu', 'webgpu', 'cuda', 'tensorflow'] as const;
 export type Device = (typeof devices)[number];

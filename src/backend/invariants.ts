@@ -5,7 +5,7 @@
  * in two runs, its result is computed once, by itself, and kept for as long as those buffers live.
  */
 import { orderOps } from './plan.js';
-import { isConstant, type Memory, type Op, release, retain, type Value } from './value.js';
+import { exampleOp, isConstant, type Memory, type Op, release, retain, type Value } from './value.js';
 
 interface Entry {
   readonly id: number;
@@ -98,6 +98,7 @@ export class InvariantCache {
 
   /** The entry of an invariant op, or undefined. */
   private entryOf(op: Op, invariant: ReadonlyMap<Op, Entry>): Entry | undefined {
+    if (op.type === exampleOp) return undefined;
     const sources: Entry[] = [];
     const memories: Memory[] = [];
     let key = op.signature;

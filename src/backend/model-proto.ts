@@ -24,6 +24,8 @@ export interface ProtoNode {
   inputs: readonly string[];
   outputs: readonly string[];
   attributes: Readonly<Record<string, Attribute>>;
+  /** The graph that a control-flow operator runs (`Scan`): it sees the tensors of the graph around it. */
+  body?: ProtoGraph;
 }
 
 export interface ProtoTensor {
@@ -99,36 +101,51 @@ function valueInfo({ name, type, dims }: ProtoTensor) {
   });
 }
 
+function nodeProto({ type, domain = '', inputs, outputs, attributes, body }: ProtoNode) {
+  const attributeProtos = Object.entries(attributes).map(([name, value]) => attribute(name, value));
+  if (body !== undefined) {
+    const g = graphProto(body, 'body');
+    attributeProtos.push(create(AttributeProtoSchema, { name: 'body', type: AttributeProto_AttributeType.GRAPH, g }));
+  }
+  return create(NodeProtoSchema, {
+    opType: type,
+    domain,
+    input: [...inputs],
+    output: [...outputs],
+    attribute: attributeProtos,
+  });
+}
+
+function graphProto(graph: ProtoGraph, name: string) {
+  return create(GraphProtoSchema, {
+    name,
+    node: graph.nodes.map(nodeProto),
+    initializer: [
+      ...graph.constants.map(({ name: constantName, constant }) =>
+        tensorProto(constantName, constant.constant, constant.dims, constantBytes(constant)),
+      ),
+      ...(graph.initializers ?? []).map((tensor) => tensorProto(tensor.name, tensor.type, tensor.dims, tensor.bytes)),
+    ],
+    input: graph.inputs.map(valueInfo),
+    output: graph.outputs.map(valueInfo),
+  });
+}
+
+/** Operator domains besides the standard's, bodies included. */
+function domainsOf({ nodes }: ProtoGraph): string[] {
+  return nodes.flatMap(({ domain, body }) => [...(domain ? [domain] : []), ...(body ? domainsOf(body) : [])]);
+}
+
 /** The model as bytes. Everything is in one buffer: fine up to about 1.5 GB of initializers. */
 export function encodeModel(graph: ProtoGraph): Uint8Array {
-  const domains = new Set(graph.nodes.flatMap(({ domain }) => domain || []));
   const model = create(ModelProtoSchema, {
     irVersion: 8n,
     producerName: 'rmac',
     opsetImport: [
       create(OperatorSetIdProtoSchema, { domain: '', version: 17n }),
-      ...[...domains].map((domain) => create(OperatorSetIdProtoSchema, { domain, version: 1n })),
+      ...[...new Set(domainsOf(graph))].map((domain) => create(OperatorSetIdProtoSchema, { domain, version: 1n })),
     ],
-    graph: create(GraphProtoSchema, {
-      name: 'graph',
-      node: graph.nodes.map((node) =>
-        create(NodeProtoSchema, {
-          opType: node.type,
-          domain: node.domain ?? '',
-          input: [...node.inputs],
-          output: [...node.outputs],
-          attribute: Object.entries(node.attributes).map(([name, value]) => attribute(name, value)),
-        }),
-      ),
-      initializer: [
-        ...graph.constants.map(({ name, constant }) =>
-          tensorProto(name, constant.constant, constant.dims, constantBytes(constant)),
-        ),
-        ...(graph.initializers ?? []).map(({ name, type, dims, bytes }) => tensorProto(name, type, dims, bytes)),
-      ],
-      input: graph.inputs.map(valueInfo),
-      output: graph.outputs.map(valueInfo),
-    }),
+    graph: graphProto(graph, 'graph'),
     metadataProps: Object.entries(graph.metadata ?? {}).map(([key, value]) => ({
       $typeName: 'onnx.StringStringEntryProto' as const,
       key,

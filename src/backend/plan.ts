@@ -50,6 +50,8 @@ export interface Program {
   key: string;
   /** Known values that the program reads, in the order of its inputs `x0`, `x1`, ... */
   leaves: Value[];
+  /** In order of dependency. */
+  nodes: Node[];
   /** For each requested output, the name of the tensor that holds it. */
   outputNames: string[];
   /** Builds the model; called only when no session has this key. `portable`: standard ONNX operators only. */
@@ -98,6 +100,7 @@ export function planProgram(outputs: readonly Value[], substitute: (value: Value
   return {
     key,
     leaves,
+    nodes,
     outputNames,
     graph: (portable) => buildGraph(nodes, leaves, outputs, outputNames, portable),
   };

@@ -1,5 +1,5 @@
 /** @file Compiled graphs by structure: least recently used ones go when the bound on count or memory is reached. */
-import { encodeModel } from './model-proto.js';
+import { encodeModel, type ProtoGraph } from './model-proto.js';
 import { createSession, type Session, type SessionSettings } from './ort.js';
 import type { Program } from './plan.js';
 
@@ -21,6 +21,10 @@ interface Entry {
  */
 const bytesPerNode = 26_000;
 
+function nodeCount({ nodes }: ProtoGraph): number {
+  return nodes.reduce((count, { body }) => count + 1 + (body === undefined ? 0 : nodeCount(body)), 0);
+}
+
 export class SessionCache {
   private readonly entries = new Map<string, Entry>();
   /** Estimated native bytes of the kept graphs. */
@@ -38,7 +42,7 @@ export class SessionCache {
   }
 
   /** The session of a program, compiled if it is new. */
-  get(program: Program): Session {
+  get(program: Pick<Program, 'key' | 'graph'>): Session {
     const found = this.entries.get(program.key);
     if (found !== undefined) {
       this.entries.delete(program.key);
@@ -50,7 +54,7 @@ export class SessionCache {
     const model = encodeModel(graph);
     const entry = {
       session: createSession(model, this.settings),
-      bytes: graph.nodes.length * bytesPerNode + model.length,
+      bytes: nodeCount(graph) * bytesPerNode + model.length,
     };
     this.compiled++;
     this.bytes += entry.bytes;

@@ -46,6 +46,9 @@ export interface Op {
   holders: number;
 }
 
+/** Stands for one example of a sum over examples (`sum-over-examples.ts`): no operator, and not known. */
+export const exampleOp = '#Example';
+
 export type HostData = Float32Array | Int32Array | Uint8Array;
 
 let nextId = 0;

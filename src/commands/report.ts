@@ -4,7 +4,8 @@ import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import type { ImageRecord } from '../data/manifest.js';
-import type { ReportBlock } from '../retrieval/report.js';
+import type { ReportBlock, ReportPicture } from '../retrieval/report.js';
+import type { RunContents } from '../train/observe/run-report.js';
 import type { RunFolder } from '../train/run-folder.js';
 import {
   addCommonOptions,
@@ -24,6 +25,7 @@ interface ReportOptions extends CommonOptions {
   init?: string;
   neurons: number;
   images: number;
+  heatMaps?: number;
 }
 
 export function register(program: Command): void {
@@ -35,6 +37,11 @@ export function register(program: Command): void {
     .option('--overwrite', 'replace an existing page')
     .option('--manifest <file>', 'manifest of the training images, for pictures (default: the one the run names)')
     .option('--init <file>', 'the model that training started from: shows what excites single neurons before and after')
+    .option(
+      '--heat-maps <n>',
+      'of so many of the hardest triplets, show which places make query and positive similar; with --init before and after',
+      positiveInteger,
+    )
     .option('--neurons <n>', 'neurons to show with --init', positiveInteger, 4)
     .option('--images <n>', 'images that are searched for them, evenly from the manifest', positiveInteger, 200);
   addCommonOptions(command)
@@ -43,6 +50,7 @@ export function register(program: Command): void {
       `
 Examples:
   rmac report runs/first
+  rmac report runs/first --heat-maps 4 --overwrite
   rmac report runs/first --init densenet121.safetensors --out first.html --overwrite`,
     )
     .action(run);
@@ -59,11 +67,13 @@ async function run(path: string, options: ReportOptions): Promise<void> {
   const records = await recordsOf(options, path, contents.manifest);
   const neurons =
     options.init === undefined ? undefined : await describeNeurons(options, folder, { records, contents });
+  const places = options.heatMaps === undefined ? undefined : await drawPlaces(options, folder, { records, contents });
   const before = new RunFolder(folder.classify);
   const html = await runReport(contents, {
     title: `Training run ${basename(resolve(path))}`,
     records: records && new Map(records.map((record) => [record.id, record])),
     neurons,
+    places,
     ...(existsSync(before.config) && { classify: await readRun(before) }),
   });
   await writeFileAtomic(out, html, options);
@@ -95,8 +105,7 @@ async function describeNeurons(
   { records, contents }: { records: ImageRecord[] | undefined; contents: { config: Record<string, unknown> } },
 ): Promise<ReportBlock[]> {
   if (records === undefined) throw new InputError('--init needs the training images too: --manifest FILE.');
-  const trained = [folder.best, folder.model].find((file) => existsSync(file));
-  if (trained === undefined) throw new InputError(`${folder.path} has no model yet; leave --init out.`);
+  const trained = trainedModel(folder, '--init');
   const { loadModel } = await import('../data/model-file.js');
   const { changedNeurons, neuronBlocks } = await import('../train/observe/neuron-patches.js');
   await openEngine(options);
@@ -105,8 +114,7 @@ async function describeNeurons(
     const after = await loadModel(trained);
     try {
       const { stride } = after;
-      const { cropSize, imageSize = cropSize } = contents.config;
-      const size = typeof imageSize === 'number' ? imageSize : (after.meta.imageSize ?? 320);
+      const size = sizeOf(contents.config, after.meta.imageSize);
       const searched = evenly(records, images);
       const progress = startProgress('search images', searched.length);
       const changes = await changedNeurons({ before, after }, searched, {
@@ -122,6 +130,59 @@ async function describeNeurons(
   } finally {
     before.dispose();
   }
+}
+
+/** Maps of the hardest triplets of the last mining, by the model of before the training, where it is named, and by the trained one. */
+async function drawPlaces(
+  { init, heatMaps, ...options }: ReportOptions,
+  folder: RunFolder,
+  { records, contents }: { records: ImageRecord[] | undefined; contents: RunContents },
+): Promise<ReportBlock[]> {
+  if (records === undefined) throw new InputError('--heat-maps needs the training images too: --manifest FILE.');
+  const { lastMining } = await import('../train/observe/run-report.js');
+  const { loadModel } = await import('../data/model-file.js');
+  const { pairPictures, placesText, showsPlaces, similarPair } = await import(
+    '../train/observe/similarity-pictures.js'
+  );
+  const mined = lastMining(contents.records);
+  if (mined === undefined) throw new InputError(`${folder.path} has mined no triplets; leave --heat-maps out.`);
+  const pathOf = new Map(records.map(({ id, path }) => [id, path]));
+  await openEngine(options);
+  const blocks: ReportBlock[] = [{ kind: 'text', text: placesText }];
+  const models = [
+    ...(init === undefined ? [] : [['before training', init]]),
+    ['trained', trainedModel(folder, '--heat-maps')],
+  ];
+  for (const [name, file] of models) {
+    const model = await loadModel(file);
+    try {
+      if (!showsPlaces(model)) throw new InputError(`${file} pools proposals, of which --heat-maps shows nothing.`);
+      const pictures: ReportPicture[] = [];
+      for (const { query, positive } of mined.hardest.slice(0, heatMaps)) {
+        const paths = [pathOf.get(query), pathOf.get(positive)];
+        if (paths[0] === undefined || paths[1] === undefined) continue;
+        const pair = await similarPair(model, [paths[0], paths[1]], {
+          imageSize: sizeOf(contents.config, model.meta.imageSize),
+        });
+        if (pair !== undefined) pictures.push(...(await pairPictures(pair, [query, positive])));
+      }
+      blocks.push({ kind: 'text', text: name }, { kind: 'pictures', pictures });
+    } finally {
+      model.dispose();
+    }
+  }
+  return blocks;
+}
+
+function trainedModel(folder: RunFolder, option: string): string {
+  const trained = [folder.best, folder.model].find((file) => existsSync(file));
+  if (trained === undefined) throw new InputError(`${folder.path} has no model yet; leave ${option} out.`);
+  return trained;
+}
+
+/** Longest side of the run's images, px. */
+function sizeOf({ cropSize, imageSize = cropSize }: Record<string, unknown>, stored: number | undefined): number {
+  return typeof imageSize === 'number' ? imageSize : (stored ?? 320);
 }
 
 /** At most `count` of the items, spread over all. */

@@ -98,8 +98,8 @@ async function run(options: TrainOptions, signals?: RunSignals): Promise<Trainer
 /** The options of the classification that a ranking begins with: a run in a folder of its own. It is not measured. */
 function classifyOptions(options: TrainOptions, { classify, seed }: TripletConfig): TrainOptions {
   const set = Object.entries(classify ?? {}).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-  const run = join(options.run, 'classify');
-  return { ...options, run, config: undefined, set, seed, seeds: undefined, val: undefined };
+  const place = { run: join(options.run, 'classify'), config: undefined, set, seed };
+  return { ...options, ...place, seeds: undefined, val: undefined };
 }
 
 /** Classification, then ranking from its last model; whichever was interrupted is continued. */

@@ -106,7 +106,7 @@ export async function* decodeImages<T>(
 
 /** [1, H, W, 3] float32, 0-255. The caller owns it. */
 export function toTensor({ data, width, height }: RgbImage): tf.Tensor4D {
-  return tf.tensor4d(Float32Array.from(data), [1, height, width, 3], 'float32');
+  return tf.tensor4d(new Float32Array(data), [1, height, width, 3], 'float32');
 }
 
 /** Width and height after `sizing`; pure arithmetic. */

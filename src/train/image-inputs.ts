@@ -87,14 +87,32 @@ export class ImageInputs {
 
   /** Descriptor of one input, [1, D]: differentiable with respect to the trained weights. */
   describe(input: TrunkInput): tf.Tensor2D {
-    const { model } = this;
-    const { freeze } = this.options;
     return tf.tidy(() => {
-      if (input.kind === 'map') {
-        return model.describeFromPrefix(tf.tensor(input.values, input.shape), freeze, input.imageSizePx);
-      }
-      return model.describe(toTensor(input.image));
+      const numbers = input.kind === 'map' ? tf.tensor4d(input.values, input.shape) : toTensor(input.image);
+      return this.describeNumbers(numbers, input);
     });
+  }
+
+  /** Inputs of one form are computed by one graph: they differ in their numbers only. */
+  formOf(input: TrunkInput): string {
+    return input.kind === 'map'
+      ? `map ${input.shape.join()} of ${input.imageSizePx.join()}`
+      : `pixels ${input.image.height},${input.image.width}`;
+  }
+
+  /** An input's numbers, as `describeNumbers` takes them in a tensor of `shape`. */
+  numbersOf(input: TrunkInput): { values: ArrayLike<number>; shape: [number, number, number, number] } {
+    if (input.kind === 'map') return input;
+    const { data, width, height } = input.image;
+    return { values: data, shape: [1, height, width, 3] };
+  }
+
+  /** `describe` on a tensor of numbers of the same form as those of `input`. */
+  describeNumbers(numbers: tf.Tensor4D, input: TrunkInput): tf.Tensor2D {
+    const { model } = this;
+    return input.kind === 'map'
+      ? model.describeFromPrefix(numbers, this.options.freeze, input.imageSizePx)
+      : model.describe(numbers);
   }
 
   /** The same in blocks: `start` is the first one's input, which the caller owns. */

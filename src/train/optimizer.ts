@@ -65,7 +65,8 @@ export class Optimizer {
       // Fresh tensors that nobody keeps: the norm and the updates must share work to be computed together.
       const shared = new Map([...gradients.sums].map(([name, sum]) => [name, sum.mul(tf.scalar(1))]));
       const squares = [...shared.values()].map((gradient) => gradient.square().sum());
-      const total = tf.addN(squares).sqrt();
+      // None where the first update's triplets all keep the margin.
+      const total = squares.length === 0 ? tf.scalar(0) : tf.addN(squares).sqrt();
       const scale = clipGradientNorm > 0 ? clippingFactor(total, clipGradientNorm) : undefined;
       const { biasLearningRateFactor: factor = 1 } = this.options;
       const step = this.stepRule(learningRate, done + 1);

@@ -7,11 +7,22 @@ import * as tf from '@tensorflow/tfjs';
 import type { GradientAccumulator } from './gradients.js';
 import type { DescriptorInBlocks } from './image-inputs.js';
 
-/** Two forms of one computation. */
+/** Forms of one computation. */
 export interface ReplaySource<Input> {
   /** [1, D], differentiable. */
   describe(input: Input): tf.Tensor2D;
   inBlocks(input: Input): DescriptorInBlocks;
+  /** Where it is given, inputs of one form run together. */
+  examples?: ExampleSource<Input>;
+}
+
+/** `describe` in two parts, for inputs that differ in their numbers only. */
+export interface ExampleSource<Input> {
+  /** Two inputs of equal form are computed by one graph. */
+  formOf(input: Input): string;
+  numbersOf(input: Input): { values: ArrayLike<number>; shape: [number, number, number, number] };
+  /** [1, D] of a tensor of numbers of the same form as those of `input`; differentiable. */
+  describeNumbers(numbers: tf.Tensor4D, input: Input): tf.Tensor2D;
 }
 
 export interface ReplayOptions {

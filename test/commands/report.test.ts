@@ -125,6 +125,23 @@ describe('rmac report', () => {
     expect(count(page, '<img src="data:image/jpeg;base64,')).toBe(3 + 2 * 2 * 4); // four images
   });
 
+  test('--heat-maps shows the places of query and positive, with --init before and after', async () => {
+    const run = makeRun();
+    await expect(report(run, '--heat-maps', '2')).rejects.toThrow(/no model yet; leave --heat-maps out/);
+    await report(run);
+    expect(pageOf(run).includes('--heat-maps N')).toBe(true);
+    const [init, best] = ['start', 'best'].map((name) => join(run, `${name}.safetensors`));
+    for (const file of [init, best]) await writeModelFile(file, smallModelParts());
+    await report(run, '--heat-maps', '2', '--overwrite');
+    expect(count(pageOf(run), '<img src="data:image/jpeg;base64,')).toBe(3 + 2); // of the one mined triplet
+    expect(pageOf(run)).toMatch(/l0\/p0, similarity \d\.\d{3}/);
+    await report(run, '--heat-maps', '2', '--init', init, '--neurons', '1', '--overwrite');
+    expect(count(pageOf(run), '<img src="data:image/jpeg;base64,')).toBe(3 + 4 + 2 * 4); // four images of a neuron, twice
+    const mined = readFileSync(join(run, 'log.jsonl'), 'utf8').replace('"hardest"', '"other"');
+    writeFileSync(join(run, 'log.jsonl'), mined);
+    await expect(report(run, '--heat-maps', '1', '--overwrite')).rejects.toThrow(/mined no triplets/);
+  });
+
   test('a classifier run shows top-1', async () => {
     const run = mkdtempSync(join(tmpdir(), 'rmac-run-'));
     const records = [

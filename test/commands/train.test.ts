@@ -196,6 +196,7 @@ describe('rmac train triplet', () => {
     expect(histograms[kernels[0]].map(([step]) => step)).toEqual([0, 1, 2, 3, 4]);
     const mined = log.filter(({ event }) => event === 'mine').map(({ step }) => step);
     expect(images['mining/hardest'].map(([step]) => step)).toEqual(mined);
+    expect(images['mining/places'].map(([step]) => step)).toEqual(mined);
   });
 
   test('killed between the last checkpoint and model.safetensors, --resume writes that model', async () => {

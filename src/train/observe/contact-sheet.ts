@@ -1,22 +1,28 @@
-/** @file Mined triplets as one picture: a row each, query (blue), positive (green), negative (red), hardest first. */
+/** @file Rows of photographs as one picture, each column with a frame of its colour. */
 import sharp from 'sharp';
-import { decodeImage } from '../../data/images.js';
+import { decodeImage, type RgbImage } from '../../data/images.js';
 import { InputError } from '../../errors.js';
 import type { EncodedPicture } from './event-bytes.js';
 
 const tilePx = 128;
 const framePx = 4;
-const frames = ['#1f6fb4', '#2a8f3c', '#c22f2f'];
 
-/** JPEG of rows of image files. What cannot be read stays an empty frame. */
-export async function contactSheet(rows: readonly (readonly [string, string, string])[]): Promise<EncodedPicture> {
+/** Of what a column shows. */
+export const frames = { query: '#1f6fb4', positive: '#2a8f3c', negative: '#c22f2f' } as const;
+export type Column = keyof typeof frames;
+
+/** JPEG of rows of image files or images, as many as there are columns. A file that cannot be read stays an empty frame. */
+export async function contactSheet(
+  rows: readonly (readonly (string | RgbImage)[])[],
+  columns: readonly Column[],
+): Promise<EncodedPicture> {
   const side = tilePx + 2 * framePx;
   const tiles: { input: Buffer; left: number; top: number }[] = [];
   for (const [y, row] of rows.entries()) {
-    for (const [x, path] of row.entries())
-      tiles.push({ input: await tile(path, frames[x]), left: x * side, top: y * side });
+    for (const [x, picture] of row.entries())
+      tiles.push({ input: await tile(picture, frames[columns[x]]), left: x * side, top: y * side });
   }
-  const [width, height] = [side * frames.length, side * Math.max(1, rows.length)];
+  const [width, height] = [side * columns.length, side * Math.max(1, rows.length)];
   const bytes = await sharp({ create: { width, height, channels: 3, background: '#ffffff' } })
     .composite(tiles)
     .jpeg({ quality: 80 })
@@ -24,12 +30,13 @@ export async function contactSheet(rows: readonly (readonly [string, string, str
   return { bytes, width, height };
 }
 
-async function tile(path: string, frame: string): Promise<Buffer> {
+async function tile(source: string | RgbImage, frame: string): Promise<Buffer> {
   const background = '#808080';
   const border = { top: framePx, bottom: framePx, left: framePx, right: framePx, background: frame };
   let picture = sharp({ create: { width: tilePx, height: tilePx, channels: 3, background } });
   try {
-    const { data, width, height } = await decodeImage(path, { sizing: { longest: tilePx } });
+    const image = typeof source === 'string' ? await decodeImage(source, { sizing: { longest: tilePx } }) : source;
+    const { data, width, height } = image;
     picture = sharp(data, { raw: { width, height, channels: 3 } }).resize(tilePx, tilePx, {
       fit: 'contain',
       background,

@@ -104,12 +104,14 @@ export interface RunReportOptions {
   neurons?: readonly ReportBlock[];
   /** The classification that the run began with. */
   classify?: RunContents;
+  /** Which places make queries and positives similar; without it how to get it. */
+  places?: readonly ReportBlock[];
 }
 
 /** The page. */
 export async function runReport(
   run: RunContents,
-  { title, records, neurons, classify }: RunReportOptions,
+  { title, records, neurons, classify, places }: RunReportOptions,
 ): Promise<string> {
   const { problems, unreadable } = run;
   const sections: ReportSection[] = [
@@ -117,7 +119,7 @@ export async function runReport(
     { heading: 'Run', blocks: [summaryTable(run), ...problems.map(textBlock)] },
     { heading: 'Measurements', blocks: curveBlocks(run.records, 'measure') },
     { heading: 'Training', blocks: curveBlocks(run.records, 'update') },
-    ...(await miningSections(run.records, records)),
+    ...(await miningSections(run.records, { records, places })),
     {
       heading: 'Neurons',
       blocks: neurons ?? [
@@ -177,16 +179,16 @@ function summaryTable({
 
 async function miningSections(
   log: readonly LogRecord[],
-  records: ReadonlyMap<string, ImageRecord> | undefined,
+  { records, places }: Pick<RunReportOptions, 'records' | 'places'>,
 ): Promise<ReportSection[]> {
-  const mined = log.findLast((record) => record.event === 'mine' && Array.isArray(record.hardest));
+  const mined = lastMining(log);
   if (mined === undefined) return [];
   const picture = async (id: string, caption: string) => {
     const path = records?.get(id)?.path;
     return { image: path && (await thumbnail(path)), caption };
   };
   const rows = [];
-  for (const { query, positive, negative, loss } of mined.hardest as MiningSummary['hardest']) {
+  for (const { query, positive, negative, loss } of mined.hardest) {
     rows.push({
       query: await picture(query, `${query}, loss ${loss.toFixed(3)}`),
       results: [
@@ -197,7 +199,19 @@ async function miningSections(
   }
   const curves = curveBlocks(log, 'mine');
   const text = `The hardest triplets of the mining for update ${mined.step}: query, positive, negative.`;
-  return [{ heading: 'Mining', blocks: [...curves, textBlock(text), { kind: 'results', rows }] }];
+  const hint = 'Which places make query and positive similar is shown with --heat-maps N.';
+  return [
+    {
+      heading: 'Mining',
+      blocks: [...curves, textBlock(text), { kind: 'results', rows }, ...(places ?? [textBlock(hint)])],
+    },
+  ];
+}
+
+/** The newest mining that names triplets. */
+export function lastMining(log: readonly LogRecord[]): { step: number; hardest: MiningSummary['hardest'] } | undefined {
+  const mined = log.findLast((record) => record.event === 'mine' && Array.isArray(record.hardest));
+  return mined && { step: mined.step, hardest: mined.hardest as MiningSummary['hardest'] };
 }
 
 function unreadableTable(ids: readonly string[], records: ReadonlyMap<string, ImageRecord> | undefined): ReportBlock {

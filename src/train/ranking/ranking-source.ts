@@ -88,7 +88,12 @@ export function imageSource(model: TrainableModel, options: ImageSourceOptions):
     waitedMs: () => inputs.waitedMs,
   };
   if (model.meta.regions === undefined && anchors === undefined) {
-    return { ...files, describe: inputs.describe.bind(inputs), inBlocks: inputs.inBlocks.bind(inputs) };
+    return {
+      ...files,
+      describe: inputs.describe.bind(inputs),
+      inBlocks: inputs.inBlocks.bind(inputs),
+      examples: inputs,
+    };
   }
   if (head === undefined) throw new InputError('The model has no region proposals; train them with rmac train rpn.');
   const source = new ProposalSource(model, inputs, { ...settings, head, anchors });

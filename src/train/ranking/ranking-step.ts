@@ -5,17 +5,21 @@
  * 2. Loss and dL/d(descriptor) on small matrices; an image's share is the sum over all terms it is in.
  * 3. Every image with a share is described again on a tape, against its share alone, and the weights' gradients add up.
  *
+ * Images of one shape run in one native call, one after the other.
+ *
  * By the chain rule that is the gradient of the whole loss, exactly; images without a share cost no backward pass, and one
  * in five terms costs one. That is also how Revaud et al. 2019 (section 3.3) train with lists of thousands of images.
  */
-import * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs';
+import { runsOverExamples } from '../../backend/index.js';
 import type { InputError } from '../../errors.js';
 import type { GradientAccumulator } from '../gradients.js';
-import type { TrunkInput } from '../image-inputs.js';
+import type { LoadedInput, TrunkInput } from '../image-inputs.js';
 import { NotFiniteError } from '../not-finite.js';
 import type { RankingBatch } from './ranking-batches.js';
-import { observe, type OwnLoss, type RankingSource } from './ranking-source.js';
+import { observe, type Observed, type OwnLoss, type RankingSource } from './ranking-source.js';
 import { replay, replayInBlocks, type ReplaySource } from '../replay.js';
+import { describeTogether, groupedByForm, replayTogether } from '../together.js';
 
 /** Bytes that images keep from their description for their replay, at most; the others are described once more. */
 const maxKeptBytes = 2 ** 28;
@@ -67,24 +71,36 @@ export async function rankingStep<T>(
   let keptBytes = 0;
   const unreadable: { item: T; error: InputError }[] = [];
   const nothing = { own: undefined, loss: undefined, terms: 0, active: 0, replayed: 0, unreadable };
-  for await (const loaded of source.load([...new Set(batch.images)])) {
-    if ('error' in loaded) {
-      unreadable.push(loaded);
+  const examples = 'observe' in source || !runsOverExamples() ? undefined : source.examples;
+  /** Groups to be run together: of one image where that is all that can be done. */
+  const groups = (items: AsyncIterable<Loaded<T>>): AsyncIterable<Loaded<T>[]> =>
+    examples === undefined ? alone(items) : groupedByForm(examples, items);
+  const keep = ({ item }: Loaded<T>, { descriptor, own }: Pick<Observed, 'descriptor' | 'own'>) => {
+    if (!descriptor.every(Number.isFinite)) {
+      throw new NotFiniteError(`the descriptor of ${nameOf(item)} has NaN or infinite values`);
+    }
+    if (own !== undefined && !Number.isFinite(own.loss)) {
+      throw new NotFiniteError(`the proposals' loss of ${nameOf(item)} is ${own.loss}`);
+    }
+    descriptors.set(item, descriptor);
+    if (own !== undefined) ownLosses.set(item, own);
+  };
+
+  for await (const group of groups(readable(source.load([...new Set(batch.images)]), unreadable))) {
+    if (examples !== undefined) {
+      const rows = await describeTogether(
+        examples,
+        group.map(({ input }) => input),
+      );
+      group.forEach((loaded, i) => keep(loaded, { descriptor: rows[i] }));
       continue;
     }
+    const [loaded] = group;
     const observed = await observe(source, loaded.input, loaded.item);
-    const { descriptor, bytes, own } = observed;
-    if (!descriptor.every(Number.isFinite)) {
-      throw new NotFiniteError(`the descriptor of ${nameOf(loaded.item)} has NaN or infinite values`);
-    }
-    descriptors.set(loaded.item, descriptor);
-    if (own !== undefined) ownLosses.set(loaded.item, own);
-    if (own !== undefined && !Number.isFinite(own.loss)) {
-      throw new NotFiniteError(`the proposals' loss of ${nameOf(loaded.item)} is ${own.loss}`);
-    }
-    if (keptBytes + bytes <= maxKeptBytes) {
+    keep(loaded, observed);
+    if (keptBytes + observed.bytes <= maxKeptBytes) {
       replays.set(loaded.item, observed.replay);
-      keptBytes += bytes;
+      keptBytes += observed.bytes;
     }
   }
   onDescribed?.();
@@ -94,21 +110,35 @@ export async function rankingStep<T>(
 
   const learning = [...ownLosses].filter(([, { learns }]) => learns);
   const replayed = new Set([...shares.keys(), ...learning.map(([item]) => item)]);
-  const replayOne = recomputeActivations ? replayInBlocks : replay;
-  for await (const loaded of source.load([...replayed])) {
-    if ('error' in loaded) {
-      // It was readable a moment ago. Without it the gradient would be of another loss: start over.
-      accumulator.reset();
-      unreadable.push(loaded);
-      return { ...nothing, described: descriptors.size };
-    }
-    const { item, input } = loaded;
-    const again = replays.get(item) ?? (await observe(source, input, item)).replay;
+  const upstreamOf = ({ item }: Loaded<T>) => {
     const share = shares.get(item) ?? new Float32Array((descriptors.get(item) as Float32Array).length);
     const own = ownLosses.get(item);
-    const upstream =
-      own === undefined ? share : Float32Array.of(...share, own.learns ? ownWeight / learning.length : 0);
-    await replayOne(again, input, { upstream, variables, accumulator });
+    return own === undefined ? share : Float32Array.of(...share, own.learns ? ownWeight / learning.length : 0);
+  };
+  const lost: { item: T; error: InputError }[] = [];
+  const options = { variables, accumulator };
+  const replayAlone = recomputeActivations ? replayInBlocks : replay;
+  const replayable = readable(source.load([...replayed]), lost);
+  for await (const group of recomputeActivations ? alone(replayable) : groups(replayable)) {
+    if (lost.length > 0) break;
+    if (examples !== undefined && !recomputeActivations) {
+      const upstreams = group.map(upstreamOf);
+      await replayTogether(
+        examples,
+        group.map(({ input }) => input),
+        { ...options, upstreams },
+      );
+      continue;
+    }
+    const [loaded] = group;
+    const again = replays.get(loaded.item) ?? (await observe(source, loaded.input, loaded.item)).replay;
+    await replayAlone(again, loaded.input, { ...options, upstream: upstreamOf(loaded) });
+  }
+  if (lost.length > 0) {
+    // They were readable a moment ago. Without them the gradient would be of another loss: start over.
+    accumulator.reset();
+    unreadable.push(...lost);
+    return { ...nothing, described: descriptors.size };
   }
   return {
     loss,
@@ -129,4 +159,24 @@ function meanOf(losses: readonly OwnLoss[]): RankingStep<unknown>['own'] {
     objectness: mean(({ objectness }) => objectness),
     boxes: mean(({ boxes }) => boxes),
   };
+}
+
+interface Loaded<T> {
+  item: T;
+  input: TrunkInput;
+}
+
+/** Those that could be read; the others go to `unreadable`. */
+async function* readable<T>(
+  items: AsyncIterable<LoadedInput<T>>,
+  unreadable: { item: T; error: InputError }[],
+): AsyncGenerator<Loaded<T>> {
+  for await (const loaded of items) {
+    if ('error' in loaded) unreadable.push(loaded);
+    else yield loaded;
+  }
+}
+
+async function* alone<T>(items: AsyncIterable<T>): AsyncGenerator<T[]> {
+  for await (const item of items) yield [item];
 }

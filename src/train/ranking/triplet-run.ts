@@ -1,5 +1,6 @@
 /** @file Triplet training in a run folder. */
 import { join } from 'node:path';
+import type { RgbImage } from '../../data/images.js';
 import type { ImageRecord } from '../../data/manifest.js';
 import type { DescriptorModel } from '../../models/descriptor.js';
 import { checkpointFiles } from '../checkpoint.js';
@@ -7,6 +8,7 @@ import { type FitRecord, fitTriplets, type FitTripletsOptions, type TripletState
 import { contactSheet } from '../observe/contact-sheet.js';
 import type { TaggedPicture } from '../observe/observe-run.js';
 import { recordRun, type RunNotes } from '../observe/record-run.js';
+import { showsPlaces, similarPair } from '../observe/similarity-pictures.js';
 import type { RunFolder } from '../run-folder.js';
 import { withProposals } from '../rpn/rpn-run.js';
 import { loadForTraining } from '../starting-model.js';
@@ -47,7 +49,7 @@ export function runTriplets(folder: RunFolder, { measure, ...options }: TripletR
     measure,
     manifest,
     scalars,
-    pictures: (record) => minedTriplets(record, records),
+    pictures: (record) => minedTriplets(record, { model, records, config }),
     fit: ({ measure: measureAll, ...hooks }) =>
       fitTriplets({
         ...options,
@@ -57,13 +59,31 @@ export function runTriplets(folder: RunFolder, { measure, ...options }: TripletR
   });
 }
 
-/** The hardest triplets of a mining as a picture. */
-async function minedTriplets(log: FitRecord, records: readonly ImageRecord[]): Promise<TaggedPicture[]> {
+/** Of the hardest triplets of a mining, how many show what makes query and positive similar. */
+const shownPairs = 2;
+
+/** The hardest triplets of a mining as a picture, and the places that make query and positive similar as another. */
+async function minedTriplets(
+  log: FitRecord,
+  { model, records, config }: Pick<TripletRunOptions, 'model' | 'records' | 'config'>,
+): Promise<TaggedPicture[]> {
   if (log.event !== 'mine' || log.hardest.length === 0) return [];
   const pathOf = new Map(records.map(({ id, path }) => [id, path]));
-  const rows = log.hardest.map(({ query, positive, negative }): [string, string, string] => {
-    const [q, p, n] = [query, positive, negative].map((id) => pathOf.get(id) as string);
-    return [q, p, n];
-  });
-  return [{ tag: 'mining/hardest', picture: await contactSheet(rows) }];
+  const rows = log.hardest.map(({ query, positive, negative }) =>
+    [query, positive, negative].map((id) => pathOf.get(id) as string),
+  );
+  const pictures = [{ tag: 'mining/hardest', picture: await contactSheet(rows, ['query', 'positive', 'negative']) }];
+  if (!showsPlaces(model)) return pictures;
+  const pairs: RgbImage[][] = [];
+  for (const [query, positive] of rows.slice(0, shownPairs)) {
+    const pair = await similarPair(model, [query, positive], config);
+    if (pair === undefined) continue;
+    const {
+      photographs: [a, b],
+      overlays,
+    } = pair;
+    pairs.push([a, overlays[0], overlays[1], b]);
+  }
+  const columns = ['query', 'query', 'positive', 'positive'] as const;
+  return [...pictures, { tag: 'mining/places', picture: await contactSheet(pairs, columns) }];
 }

@@ -207,6 +207,23 @@ describe('fitTriplets', () => {
     },
   );
 
+  test('sampling random: updates without a single triplet with a loss change nothing but by decay', async () => {
+    // Margin 0, and a landmark's photographs are one file: no random triplet has a loss.
+    const same = records.map((record) => ({
+      ...record,
+      path: records.find(({ landmark }) => landmark === record.landmark)!.path,
+    }));
+    const model = smallModel();
+    const before = await model.toArrays();
+    const changes = { sampling: 'random', margin: 0, weightDecay: 0, clipGradientNorm: 1 } as const;
+    const { updates, weights, log } = await fit(model, { records: same, config: config(changes) });
+    expect(updates.map(({ loss, active, gradientNorm }) => [loss, active, gradientNorm])).toEqual(
+      Array.from({ length: 4 }, () => [0, 0, 0]),
+    );
+    expect(log.at(-1)).toMatchObject({ reason: 'finished' });
+    expect(differing(before, weights)).toEqual([]);
+  });
+
   test('frozen stages keep their weights, the others change', async () => {
     const model = smallModel();
     const before = await model.toArrays();

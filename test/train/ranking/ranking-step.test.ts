@@ -5,7 +5,7 @@ import { averagePrecisionLoss } from '../../../src/losses/average-precision.js';
 import { contrastiveLoss } from '../../../src/losses/contrastive.js';
 import { tripletLoss } from '../../../src/losses/triplet.js';
 import { GradientAccumulator } from '../../../src/train/gradients.js';
-import type { LoadedInput, TrunkInput } from '../../../src/train/image-inputs.js';
+import { ImageInputs, type LoadedInput, type TrunkInput } from '../../../src/train/image-inputs.js';
 import { NotFiniteError } from '../../../src/train/not-finite.js';
 import {
   contrastiveBatch,
@@ -21,18 +21,19 @@ import { smallModel } from '../../support/small-model.js';
 
 const sidePx = 32;
 
-/** Seeded noise as an image. */
+/** Seeded noise as an image; every other one is wider. */
 function noise(seed: number): TrunkInput {
+  const width = seed % 2 === 0 ? sidePx : 2 * sidePx;
   const data = Uint8Array.from(
-    { length: sidePx * sidePx * 3 },
+    { length: width * sidePx * 3 },
     (_, i) => 127 + 127 * Math.sin(seed * 91.7 + i * (1.3 + seed)),
   );
-  return { kind: 'pixels', image: { data, width: sidePx, height: sidePx } };
+  return { kind: 'pixels', image: { data, width, height: sidePx } };
 }
 
 function tensorOf(input: TrunkInput): tf.Tensor4D {
   if (input.kind !== 'pixels') throw new Error('pixels expected');
-  return tf.tensor4d(Float32Array.from(input.image.data), [1, sidePx, sidePx, 3]);
+  return tf.tensor4d(Float32Array.from(input.image.data), [1, input.image.height, input.image.width, 3]);
 }
 
 interface Photo {
@@ -43,7 +44,8 @@ interface Photo {
 const photos: Photo[] = Array.from({ length: 5 }, (_, i) => ({ id: `photo ${i}`, input: noise(i) }));
 const [a, b, c, d, e] = photos;
 
-function setUp() {
+/** `together`: images of one size share a run. */
+function setUp({ together = false } = {}) {
   const model = smallModel({ whiteningDimension: 8 });
   const described: string[] = [];
   const source = {
@@ -56,8 +58,9 @@ function setUp() {
     describe: (input: TrunkInput) => tf.tidy(() => model.describe(tensorOf(input))),
     inBlocks: (input: TrunkInput) => ({
       start: tf.tidy(() => model.prefix(tensorOf(input), 'none')),
-      blocks: model.blocksFromPrefix('none', [sidePx, sidePx]),
+      blocks: model.blocksFromPrefix('none'),
     }),
+    ...(together && { examples: new ImageInputs(model, { freeze: 'none', imageSize: sidePx, cacheBytes: 0 }) }),
   };
   return { model, source, described, variables: model.trainable('none') };
 }
@@ -80,10 +83,15 @@ function direct(model: ReturnType<typeof smallModel>, triplets: readonly Triplet
 }
 
 describe('rankingStep', () => {
-  test.each([false, true])(
-    'gradients equal one tape over all triplets, though images are replayed alone and once (in blocks: %s)',
-    async (recomputeActivations) => {
-      const { model, source, variables, described } = setUp();
+  test.each([
+    { together: false, recomputeActivations: false },
+    { together: false, recomputeActivations: true },
+    { together: true, recomputeActivations: false },
+    { together: true, recomputeActivations: true },
+  ])(
+    'gradients equal one tape over all triplets, though images are replayed alone and once (%o)',
+    async ({ together, recomputeActivations }) => {
+      const { model, source, variables, described } = setUp({ together });
       // Shared images in every role, one triplet twice: the shares add up.
       const triplets: Triplet<Photo>[] = [
         [a, b, c],
@@ -168,8 +176,8 @@ describe('rankingStep', () => {
     ).rejects.toThrow(/photo 1/);
   });
 
-  test('leaves no tensor behind but the sums', async () => {
-    const { source, variables } = setUp();
+  test.each([false, true])('leaves no tensor behind but the sums (together: %s)', async (together) => {
+    const { source, variables } = setUp({ together });
     const accumulator = new GradientAccumulator();
     await expectNoLeak(() =>
       rankingStep(tripletBatch([[a, b, c]], { margin: 2 }), source, { variables, accumulator, nameOf }),

@@ -1,0 +1,89 @@
+/**
+ * @file Images of one form described, and replayed, in one native run: one after the other in it, with one image of activations in
+ * memory, and the sums of gradients handed in and out once.
+ */
+import * as tf from '@tensorflow/tfjs';
+import { type ExampleInput, sumOverExamples } from '../backend/index.js';
+import type { ExampleSource, ReplayOptions } from './replay.js';
+
+/** A run blocks the event loop: images of a group at most, and bytes of their numbers. */
+const [maxImages, maxBytes] = [16, 32 * 2 ** 20];
+
+/** Descriptors of inputs of one form. */
+export async function describeTogether<Input>(
+  source: ExampleSource<Input>,
+  inputs: readonly Input[],
+): Promise<Float32Array[]> {
+  const { rows } = await sumOverExamples(inputs.length, [stacked(source, inputs)], (numbers) => ({
+    rows: [source.describeNumbers(numbers as tf.Tensor4D, inputs[0])],
+  }));
+  const dimension = rows[0].length / inputs.length;
+  return inputs.map((_, i) => rows[0].slice(i * dimension, (i + 1) * dimension));
+}
+
+/** `replay` of inputs of one form, each against its own `upstream`: the same sums up to rounding. */
+export async function replayTogether<Input>(
+  source: ExampleSource<Input>,
+  inputs: readonly Input[],
+  { upstreams, variables, accumulator }: Omit<ReplayOptions, 'upstream'> & { upstreams: readonly Float32Array[] },
+): Promise<void> {
+  const names = new Map([...variables].map(([name, variable]) => [variable.name, name]));
+  const shares = stackedRows(upstreams);
+  const { sums } = await sumOverExamples(
+    inputs.length,
+    [stacked(source, inputs), shares],
+    (numbers, share) => {
+      const { grads, value } = tf.variableGrads(
+        () =>
+          source
+            .describeNumbers(numbers as tf.Tensor4D, inputs[0])
+            .mul(share)
+            .sum<tf.Scalar>(),
+        [...variables.values()],
+      );
+      value.dispose();
+      return {
+        sums: Object.fromEntries(
+          Object.entries(grads).map(([name, gradient]) => [names.get(name) as string, gradient]),
+        ),
+      };
+    },
+    accumulator.sums,
+  );
+  for (const [name, sum] of Object.entries(sums)) accumulator.replace(name, sum);
+}
+
+/** Inputs of one form, a group at a time: a full group at once, the others at the end, in the order of their first inputs. */
+export async function* groupedByForm<Input, Item extends { input: Input }>(
+  source: ExampleSource<Input>,
+  items: AsyncIterable<Item>,
+): AsyncGenerator<Item[]> {
+  const groups = new Map<string, Item[]>();
+  for await (const item of items) {
+    const form = source.formOf(item.input);
+    const group = groups.get(form) ?? [];
+    groups.set(form, group);
+    group.push(item);
+    const bytes = (group.length + 1) * 4 * source.numbersOf(item.input).values.length;
+    if (group.length < maxImages && bytes <= maxBytes) continue;
+    groups.delete(form);
+    yield group;
+  }
+  yield* groups.values();
+}
+
+function stacked<Input>(source: ExampleSource<Input>, inputs: readonly Input[]): ExampleInput {
+  const numbers = inputs.map((input) => source.numbersOf(input));
+  const [{ shape }] = numbers;
+  const size = tf.util.sizeFromShape(shape);
+  const values = new Float32Array(inputs.length * size);
+  numbers.forEach((each, i) => values.set(each.values, i * size));
+  return { values, shape };
+}
+
+function stackedRows(rows: readonly Float32Array[]): ExampleInput {
+  const dimension = rows[0].length;
+  const values = new Float32Array(rows.length * dimension);
+  rows.forEach((row, i) => values.set(row, i * dimension));
+  return { values, shape: [1, dimension] };
+}
