@@ -12,6 +12,7 @@ import { readGroundTruth } from '../src/retrieval/ground-truth.js';
 import { sampleOf } from '../src/retrieval/learn-whitening.js';
 import type { Classifier } from '../src/systems/class-activation.js';
 import { describeForSystem, evaluateSystem } from '../src/systems/describe-for-system.js';
+import { expandSystemQueries } from '../src/systems/expand-queries.js';
 import { finishVectors } from '../src/systems/finish-vectors.js';
 import { FitRows, type SystemFit } from '../src/systems/fit-system.js';
 import { stageMaps } from '../src/systems/network-layers.js';
@@ -21,7 +22,7 @@ import { settingsAt } from '../src/systems/open-system.js';
 import { type PooledVectors, poolViews, type View } from '../src/systems/pool-views.js';
 import { presets } from '../src/systems/presets.js';
 import type { SystemSettings } from '../src/systems/settings.js';
-import type { Role } from '../src/systems/system.js';
+import type { Role, System } from '../src/systems/system.js';
 import { systemSimilarity } from '../src/systems/system-similarity.js';
 
 const text = (name: string) =>
@@ -160,8 +161,12 @@ for (const file of truthFiles) {
     const dimension = place.query[1] / vectors.query;
     const parts = settings.maps.map((layer) => network.channels[layer]);
     const tables = { database: columns(database, place.database), queries: columns(queries, place.query) };
-    const similarity = (table: typeof database) => systemSimilarity(settings, { dimension, vectors, parts }, table);
-    const result = await evaluateSystem({ similarity }, truth, tables);
+    const layout = { dimension, vectors, parts };
+    const system: Pick<System, 'expand' | 'similarity'> = {
+      expand: (groundTruth, described) => expandSystemQueries(settings, layout, groundTruth, described),
+      similarity: (table) => systemSimilarity(settings, layout, table),
+    };
+    const result = await evaluateSystem(system, truth, tables);
     const row = {
       file,
       preset: name,

@@ -1,5 +1,5 @@
 /** @file How `rmac evaluate` comes to a result: from a model's descriptors, from descriptors or from rankings made before. */
-import { InputError } from '../errors.js';
+import { InputError, UsageError } from '../errors.js';
 import type { RegionSource } from '../models/region-source.js';
 import type { AveragePrecisionRule } from '../retrieval/average-precision.js';
 import type { GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
@@ -13,10 +13,18 @@ import { type CommonOptions, interruptSignal, say, startProgress } from './conso
 import { shownResults } from './evaluate-report.js';
 import type { ExpansionOptions } from './expansion-options.js';
 import { type ModelOptions, openEngine, openModel } from './open-model.js';
+import type { PresetOptions } from './preset-options.js';
+import { describeByPreset, type ReadyPreset, readyPreset } from './ready-preset.js';
 import { describerFor } from './regions-option.js';
 import { describeForRerank, type RerankFlags } from './rerank-option.js';
 
-export interface MeasureOptions extends BenchmarkOptions, CommonOptions, ModelOptions, ExpansionOptions, RerankFlags {
+export interface MeasureOptions
+  extends BenchmarkOptions,
+    CommonOptions,
+    ModelOptions,
+    ExpansionOptions,
+    PresetOptions,
+    RerankFlags {
   model?: string;
   descriptors?: string;
   queries?: string;
@@ -67,7 +75,7 @@ export async function readSources(options: MeasureOptions): Promise<Sources> {
     if (await holdsDescriptors(distractors)) {
       const { table, entries } = distractorDescriptors(await read(distractors));
       Object.assign(sources, { distractors: entries, distractorTable: table });
-    } else if (options.model === undefined) {
+    } else if (options.model === undefined && options.preset === undefined) {
       throw new InputError(`${distractors} has no descriptors.npy; with --descriptors, extract the distractors, too.`);
     } else sources.distractors = await distractorImages(distractors);
   }
@@ -91,6 +99,8 @@ export interface Measured {
   failures: GroundTruthDescriptors['failures'];
   /** Not with rankings. */
   described?: GroundTruthDescriptors;
+  /** With `--preset`. */
+  ready?: ReadyPreset;
 }
 
 /** Measures what the options name. */
@@ -123,6 +133,7 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const { joinTables, withDistractors } = await import('../retrieval/protocols/distractors.js');
   const images = sources.distractorTable === undefined ? (sources.distractors ?? []) : [];
   const toDescribe = withDistractors(settings, images)[0].groundTruth;
+  if (options.preset !== undefined) return measurePreset(truth, toDescribe, sources, options);
   const { described, rerank, dispose } =
     options.model === undefined
       ? { described: await lookUp(toDescribe, sources, options) }
@@ -135,6 +146,35 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const main = settings.findIndex(({ name }) => name === truth.main);
   const results = await evaluate(truths, main, { described, rerank }, options).finally(() => dispose?.());
   return { results, failures: described.failures, described };
+}
+
+/** By a published system: its own vectors, expansion and distance. */
+async function measurePreset(
+  { settings, main }: Truth,
+  toDescribe: GroundTruth,
+  { distractors = [], distractorTable }: Sources,
+  options: MeasureOptions,
+): Promise<Measured> {
+  if (distractorTable !== undefined) {
+    throw new UsageError('--distractors of a preset are images: it describes them itself.');
+  }
+  const { evaluateSystemSettings } = await import('../systems/describe-for-system.js');
+  const { withDistractors } = await import('../retrieval/protocols/distractors.js');
+  const truths = withDistractors(settings, distractors).map((setting) => setting.groundTruth);
+  const mainTruth = truths[settings.findIndex(({ name }) => name === main)] ?? truths[0];
+  const searched = toDescribe.database.map(({ image }) => image);
+  const ready = await readyPreset(options, searched);
+  try {
+    const described = await describeByPreset(ready, toDescribe);
+    const results = await evaluateSystemSettings(ready.system, truths, mainTruth, described, {
+      rule: options.ap,
+      recallAt: options.recall,
+      top: options.report === undefined ? 0 : shownResults,
+    });
+    return { results, failures: described.failures, described, ready };
+  } finally {
+    ready.system.dispose();
+  }
 }
 
 interface Described {

@@ -16,6 +16,7 @@ interface ReportOptions extends ModelOptions {
   model?: string;
   descriptors?: string;
   ranks?: string;
+  preset?: string;
   regions?: RegionSource;
   protocol: string;
   reportQueries: number;
@@ -52,7 +53,7 @@ export async function writeEvaluationReport(
         title: `Retrieval: ${options.protocol} of ${source}`,
         settings: [
           options.model === undefined
-            ? ['ranked by', options.descriptors ?? options.ranks ?? '']
+            ? ['ranked by', options.preset ?? options.descriptors ?? options.ranks ?? '']
             : ['model', options.model],
           ...(draws ? [['regions', regionsText(regions)] as const] : []),
         ],

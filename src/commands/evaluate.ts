@@ -18,6 +18,8 @@ import { perQueryText, resultJson, resultText } from './evaluate-output.js';
 import { writeEvaluationReport } from './evaluate-report.js';
 import { addExpansionOptions } from './expansion-options.js';
 import { addModelOptions } from './open-model.js';
+import { addPresetOptions, checkPresetUsage } from './preset-options.js';
+import { presetJson, presetRows } from './ready-preset.js';
 import { addRegionsOption } from './regions-option.js';
 import { addRerankOptions, checkRerank, rerankText } from './rerank-option.js';
 
@@ -40,7 +42,7 @@ export function register(program: Command): void {
     .option('--queries <dir>', 'descriptors of the queries, where they are not in --descriptors')
     .option('--ranks <path>', 'or score ranked lists: text, .rnk, .json or .npy')
     .option('--distractors <dir>', 'images or descriptors to search in as well, right for no query');
-  addExpansionOptions(addRerankOptions(addRegionsOption(addModelOptions(command))))
+  addPresetOptions(addExpansionOptions(addRerankOptions(addRegionsOption(addModelOptions(command)))))
     .addOption(
       new Option('--ap <rule>', "rule behind map and ap: trapezoid (Oxford/Paris) or finite-sum (scikit-learn's)")
         .choices(averagePrecisionRules)
@@ -67,6 +69,7 @@ Examples:
   rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --dba gordo:20 --qe aqe:10
   rmac evaluate --protocol groundtruth --groundtruth gt.json --model model.safetensors --rerank aml-rmac --localized-qe 5
   rmac evaluate --protocol roxford5k --data roxford5k --model model.safetensors --bootstrap 10000
+  rmac evaluate --protocol oxford5k --data oxford5k --preset rmac-plus --weights resnet50.safetensors --fit paris.jsonl
   rmac evaluate --protocol oxford5k --data oxford5k --ranks rankings/ --json`,
     )
     .action(run);
@@ -87,10 +90,10 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
   if (options.report !== undefined) assertWritable(options.report, options);
   const sources = await readSources(options);
   const truth = await openTruth(options, {
-    images: options.model !== undefined,
+    images: options.model !== undefined || options.preset !== undefined,
     ids: options.data === undefined ? await knownIds(sources, options) : sources.database?.ids,
   });
-  const { results, failures, described } = await measure(truth, sources, options);
+  const { results, failures, described, ready } = await measure(truth, sources, options);
   const named = truth.settings.map(({ name }, i) => ({ name, result: results[i] }));
   const main = named.find(({ name }) => name === truth.main) ?? named[0];
   if (main.result.queries.length === 0) {
@@ -113,10 +116,14 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
     const context = { groundTruth: mainGroundTruth(truth), results: named, main: main.result, described };
     await writeEvaluationReport(options.report, { ...context, extra, source }, options);
   }
-  const about = options.rerank === undefined ? [] : [['re-ranked', rerankText(options)] as const];
+  const about = [
+    ...(options.rerank === undefined ? [] : [['re-ranked', rerankText(options)] as const]),
+    ...(ready === undefined ? [] : presetRows(ready)),
+  ];
   const json = {
     ...resultJson(main.result, { failures, options }),
     ...(options.rerank && { rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0 } }),
+    ...(ready && { preset: presetJson(ready) }),
     ...extra.json,
   };
   const text = [resultText(main.result, { failures, options, source, about }), ...measureLines(extra)].join('\n');
@@ -124,17 +131,25 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
 }
 
 function checkUsage(options: EvaluateCommandOptions): void {
-  const { model, descriptors, queries, ranks, pooling, size, snap, regions } = options;
-  checkBenchmarkUsage(options, model !== undefined);
-  if ([model, descriptors, ranks].filter((value) => value !== undefined).length !== 1) {
-    throw new UsageError('Give either --model FILE or --descriptors DIR or --ranks PATH.');
+  const { model, preset, descriptors, queries, ranks, pooling, size, snap, regions } = options;
+  checkBenchmarkUsage(options, model !== undefined || preset !== undefined);
+  if ([model, preset, descriptors, ranks].filter((value) => value !== undefined).length !== 1) {
+    throw new UsageError('Give either --model FILE or --preset NAME or --descriptors DIR or --ranks PATH.');
+  }
+  checkPresetUsage(options);
+  if (preset !== undefined && [pooling, regions, options.qe, options.dba].some((value) => value !== undefined)) {
+    throw new UsageError('--pooling, --regions, --qe and --dba do not go with --preset, which sets them.');
   }
   checkRerank(options, model !== undefined, (regions?.proposals ?? 0) > 0);
   if (queries !== undefined && descriptors === undefined) throw new UsageError('--queries goes with --descriptors.');
   if (ranks !== undefined && [options.distractors, options.qe, options.dba].some((value) => value !== undefined)) {
     throw new UsageError('--distractors, --qe and --dba go with --model or --descriptors; ranked lists are done.');
   }
-  if (model === undefined && [pooling, size, snap, regions].some((value) => value !== undefined)) {
+  if (
+    model === undefined &&
+    preset === undefined &&
+    [pooling, size, snap, regions].some((value) => value !== undefined)
+  ) {
     throw new UsageError(
       '--pooling, --size, --snap and --regions go with --model; descriptors are evaluated as they are.',
     );

@@ -1,26 +1,17 @@
 /** @file `rmac extract`: descriptors of a folder, a manifest or a list of images. */
 import { type Command } from 'commander';
 import { UsageError } from '../errors.js';
-import { type RegionSource, regionsText } from '../models/region-source.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import type { Extraction } from '../retrieval/extract.js';
-import {
-  addCommonOptions,
-  type CommonOptions,
-  interruptSignal,
-  type Progress,
-  printResult,
-  say,
-  startProgress,
-} from './console.js';
-import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
-import { addRegionsOption, describerFor } from './regions-option.js';
+import { addCommonOptions, type Progress, printResult, say, startProgress } from './console.js';
+import { modelSource, presetSource, type SourceOptions } from './descriptor-source.js';
+import { addModelOptions } from './open-model.js';
+import { addPresetOptions, checkPresetUsage } from './preset-options.js';
+import { addRegionsOption } from './regions-option.js';
 
-interface ExtractCommandOptions extends CommonOptions, ModelOptions {
-  model: string;
+interface ExtractCommandOptions extends SourceOptions {
   images: string;
   out: string;
-  regions?: RegionSource;
   shard?: Shard;
   crop?: boolean;
   overwrite?: boolean;
@@ -30,10 +21,10 @@ export function register(program: Command): void {
   const command = program
     .command('extract')
     .description('Compute the descriptors of images.')
-    .requiredOption('--model <file>', 'model weights (.safetensors)')
+    .option('--model <file>', 'model weights (.safetensors)')
     .requiredOption('--images <source>', 'folder, .jsonl manifest, or text file with one path per line')
     .requiredOption('--out <dir>', 'folder for descriptors.npy, ids.txt and meta.json');
-  addRegionsOption(addModelOptions(command))
+  addPresetOptions(addRegionsOption(addModelOptions(command)))
     .option('--crop', "describe each record's box instead of its whole image")
     .option(
       '--shard <i/n>',
@@ -65,45 +56,32 @@ export function shardOption(text: string): Shard {
 }
 
 async function run(options: ExtractCommandOptions): Promise<void> {
-  const { model: modelFile, images: source, out, shard, crop = false, overwrite } = options;
+  const { out, shard, crop = false, overwrite } = options;
+  checkUsage(options);
   const { listImages } = await import('../retrieval/image-list.js');
-  const { checksum, extractDescriptors } = await import('../retrieval/extract.js');
+  const { extractDescriptors } = await import('../retrieval/extract.js');
   const { shardOf } = await import('../retrieval/descriptor-folder.js');
-  const { sizingFor } = await import('../retrieval/describe.js');
 
-  const listed = await listImages(source);
+  const listed = await listImages(options.images);
   const items = (shard === undefined ? listed : shardOf(listed, shard)).map(({ id, path, box }) => ({
     id,
     path,
     crop: crop ? box : undefined,
   }));
-  const modelChecksum = await checksum(modelFile);
-  await openEngine(options);
-  const model = await openModel(modelFile, options);
-  const { meta } = model;
-  const describer = await describerFor(model, modelFile, options.regions);
-  const sizing = sizingFor(meta, options);
-  const settings = {
-    model: modelChecksum,
-    pooling: JSON.stringify(meta.pooling),
-    size: `${sizing.upscale === false ? 'at most ' : ''}${sizing.longest}`,
-    snap: `${options.snap ?? 1}`,
-    crop: crop ? 'box' : 'none',
-    regions: regionsText(options.regions ?? meta.regions),
-  };
+  const source = options.preset === undefined ? await modelSource(options) : await presetSource(options, items);
   let progress: Progress | undefined;
   const startedAt = performance.now();
   let failed = 0;
   let extraction: Extraction;
   try {
-    extraction = await extractDescriptors(describer, items, {
+    extraction = await extractDescriptors(source.describer, items, {
       folder: out,
-      sizing,
-      settings,
+      sizing: source.sizing,
+      settings: { ...source.settings, snap: `${options.snap ?? 1}`, crop: crop ? 'box' : 'none' },
       shard,
-      meta: { model: meta },
+      meta: source.meta,
       overwrite,
-      signal: interruptSignal(),
+      signal: source.signal,
       onStart: (resumed, waiting) => {
         progress = startProgress(resumed === 0 ? 'extract' : `extract (${resumed} kept)`, waiting);
       },
@@ -116,8 +94,7 @@ async function run(options: ExtractCommandOptions): Promise<void> {
     });
   } finally {
     progress?.stop();
-    describer.dispose();
-    model.dispose();
+    source.dispose();
   }
   const { images, dimension, resumed, failures } = extraction;
   const seconds = (performance.now() - startedAt) / 1000;
@@ -125,4 +102,15 @@ async function run(options: ExtractCommandOptions): Promise<void> {
   const skipped = failures.length === 0 ? '' : `, ${failures.length} skipped`;
   const before = resumed === 0 ? '' : `, ${resumed} of them from an earlier run`;
   printResult(result, `${images} descriptors of ${dimension} values in ${out}${before}${skipped}`, options);
+}
+
+function checkUsage(options: ExtractCommandOptions): void {
+  const { model, preset, pooling, regions } = options;
+  if ((model === undefined) === (preset === undefined)) {
+    throw new UsageError('Give either --model FILE or --preset NAME with --weights FILE.');
+  }
+  checkPresetUsage(options);
+  if (preset !== undefined && (pooling !== undefined || regions !== undefined)) {
+    throw new UsageError('--pooling and --regions do not go with --preset, which sets them.');
+  }
 }

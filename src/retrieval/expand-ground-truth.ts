@@ -65,7 +65,7 @@ function listedRows(groundTruth: GroundTruth, table: DescriptorTable): Descripto
 }
 
 /** Database row of each described query's own image where that is junk, else -1. */
-function ownRows(groundTruth: GroundTruth, queries: DescriptorTable, database: DescriptorTable): Int32Array {
+export function ownRows(groundTruth: GroundTruth, queries: DescriptorTable, database: DescriptorTable): Int32Array {
   const rowOf = new Map(database.ids.map((id, row) => [id, row]));
   const idOfImage = new Map(groundTruth.database.map(({ id, image }) => [image, id]));
   const queryById = new Map(groundTruth.queries.map((query) => [query.id, query]));

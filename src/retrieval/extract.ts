@@ -5,7 +5,7 @@ import { rm, stat } from 'node:fs/promises';
 import { assertWritable, writeFileAtomic } from '../data/files.js';
 import type { ImageSizing } from '../data/images.js';
 import { InputError, messageOf } from '../errors.js';
-import { describeImages, type Describer, type ImageSource } from './describe.js';
+import { type Described, describeImages, type Describer, type ImageSource } from './describe.js';
 import { type DescribeFailure, descriptorFiles, type Shard } from './descriptor-folder.js';
 import { npyHeader } from './npy.js';
 import { type ExtractionSettings, PartialDescriptors } from './partial-descriptors.js';
@@ -17,7 +17,8 @@ export interface ExtractItem extends ImageSource {
 export interface ExtractOptions {
   /** The folder to write; created. */
   folder: string;
-  sizing: ImageSizing;
+  /** What images are resized to for a model; who describes files resizes them itself. */
+  sizing?: ImageSizing;
   /** What decides the descriptors' values besides the images; an unfinished run continues only under equal settings. */
   settings: ExtractionSettings;
   /** Anything to store in meta.json about the model. */
@@ -47,16 +48,24 @@ export class ExtractionInterrupted extends InputError {
   override name = 'ExtractionInterrupted';
 }
 
+/** What describes files by itself, several sizes of each, say. */
+export interface FileDescriber {
+  describeFiles(
+    items: readonly ExtractItem[],
+    options: { signal?: AbortSignal | undefined; onProgress?: ((done: number) => void) | undefined },
+  ): AsyncGenerator<Described<ExtractItem>>;
+}
+
 /**
  * Describes `items` and writes the folder of descriptor-folder.ts. Finished rows go to a partial file first; after a
  * kill the same call takes them over, except those of images that changed. Fails if no image at all could be described.
  */
 export async function extractDescriptors(
-  model: Describer & { readonly dimension: number },
+  model: (Describer | FileDescriber) & { readonly dimension: number },
   items: readonly ExtractItem[],
   options: ExtractOptions,
 ): Promise<Extraction> {
-  const { folder, sizing, settings, shard, overwrite = false, signal, onStart, onProgress, onFailure } = options;
+  const { folder, settings, shard, overwrite = false, signal, onStart, onProgress, onFailure } = options;
   const { dimension } = model;
   const files = descriptorFiles(folder, shard);
   // With a partial file the run was allowed to write here when it began.
@@ -74,7 +83,11 @@ export async function extractDescriptors(
       else waiting.push(item);
     }
     onStart?.(resumed, waiting.length);
-    const results = describeImages(model, waiting, (item) => item, { sizing, signal, onProgress });
+    const { sizing = { longest: 'none' } } = options;
+    const results =
+      'describeFiles' in model
+        ? model.describeFiles(waiting, { signal, onProgress })
+        : describeImages(model, waiting, (item) => item, { sizing, signal, onProgress });
     for await (const result of results) {
       const { id } = result.item;
       if ('error' in result) {

@@ -52,6 +52,6 @@ export function whitenRows(
 ): Float32Array {
   const channels = mean.length;
   const centred = rows.map((value, i) => value - mean[i % channels]);
-  const table = { ids: Array.from({ length: dimension }, String), dimension: channels, data: components };
+  const table = { dimension: channels, data: components };
   return normalizeRows(plainSimilarity(table)(centred) as Float32Array, dimension, epsilon);
 }

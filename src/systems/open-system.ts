@@ -1,24 +1,22 @@
 /** @file A preset put on a network's weights: images in, vectors out. */
-import { decodeImage, type ImageSizing } from '../data/images.js';
-import { runAhead } from '../data/run-ahead.js';
-import { uprightSize } from '../data/upright-size.js';
 import { InputError, UsageError } from '../errors.js';
 import { architectureNamed } from '../models/architectures.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
-import { cropSizing } from '../retrieval/query-crop.js';
+import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { DescriptorTable, Similarity } from '../retrieval/ranking.js';
 import type { Classifier } from './class-activation.js';
-import { type BoxNorm, cropMap } from './feature-map.js';
+import { expandSystemQueries } from './expand-queries.js';
 import { finishVectors } from './finish-vectors.js';
 import { FitRows, type SystemFit } from './fit-system.js';
 import { familyOf, networkLayers } from './network-layers.js';
 import { type NetworkMaps, openNetworkMaps } from './network-maps.js';
 import { openClassifier } from './open-classifier.js';
-import { type PooledVectors, poolViews, type View } from './pool-views.js';
+import { type PooledVectors, poolViews } from './pool-views.js';
+import { readViews } from './read-views.js';
 import type { SystemSettings } from './settings.js';
 import type { FitReport, Preset, Role, System, SystemImage, SystemNetwork, WorkOptions } from './system.js';
 import { parseSystemName } from './system-name.js';
-import { systemSimilarity } from './system-similarity.js';
+import { systemSimilarity, type VectorLayout } from './system-similarity.js';
 
 export interface OpenSystemOptions {
   /** Model file (`rmac weights import`); its trunk is used, its architecture wins over the name's. */
@@ -134,15 +132,25 @@ class OpenedSystem implements System {
     return { database, query: same ? database : finishVectors(pooled, this.settings, this.fitted, 'query') };
   }
 
+  expand(
+    groundTruth: GroundTruth,
+    described: { database: DescriptorTable; queries: DescriptorTable },
+  ): DescriptorTable {
+    return expandSystemQueries(this.settings, this.layout, groundTruth, described);
+  }
+
   similarity(database: DescriptorTable): Similarity {
-    const { dimension, settings } = this;
-    const vectors = { query: this.vectors('query'), database: this.vectors('database') };
-    const parts = settings.maps.map((layer) => this.maps.channels[layer]);
-    return systemSimilarity(settings, { dimension, vectors, parts }, database);
+    return systemSimilarity(this.settings, this.layout, database);
   }
 
   dispose(): void {
     this.maps.dispose();
+  }
+
+  private get layout(): VectorLayout {
+    const { dimension, settings } = this;
+    const vectors = { query: this.vectors('query'), database: this.vectors('database') };
+    return { dimension, vectors, parts: settings.maps.map((layer) => this.maps.channels[layer]) };
   }
 
   private get pooledDimension(): number {
@@ -154,43 +162,9 @@ class OpenedSystem implements System {
   }
 
   private async pool(image: SystemImage): Promise<readonly PooledVectors[]> {
-    const views: View[] = [];
-    const decode = (side: number) => this.decode(image, side);
-    for await (const outcome of runAhead(this.settings.sides, decode, 2)) {
-      if ('error' in outcome) throw outcome.error;
-      const { pixels, box } = outcome.value;
-      const view = await this.maps.view(pixels);
-      views.push(box === undefined ? view : cropView(view, box, this.settings.queryCrop === 'map-published'));
-    }
+    const views = await readViews(this.maps, image, this.settings, this.snap);
     return poolViews(views, this.settings, this.classifier);
   }
-
-  /** The image at one side, cropped to the query, or whole with the box that its maps are to be cropped to. */
-  private async decode({ path, box }: SystemImage, side: number) {
-    const { upscale, queryCrop } = this.settings;
-    const sizing: ImageSizing = { longest: side, upscale, multipleOf: this.snap };
-    if (box === undefined) return { pixels: await decodeImage(path, { sizing }), box: undefined };
-    if (queryCrop === 'image') {
-      const cropped = await cropSizing(path, box, sizing);
-      return { pixels: await decodeImage(path, { sizing: cropped, crop: box }), box: undefined };
-    }
-    const { width, height } = await uprightSize(path);
-    const norm: BoxNorm = [box.y / height, box.x / width, (box.y + box.height) / height, (box.x + box.width) / width];
-    return { pixels: await decodeImage(path, { sizing }), box: norm };
-  }
-}
-
-function cropView(view: View, box: BoxNorm, published: boolean): View {
-  const [yMin, xMin, yMax, xMax] = box;
-  const { height, width } = view.image;
-  return {
-    ...view,
-    image: {
-      height: Math.max(1, Math.round((yMax - yMin) * height)),
-      width: Math.max(1, Math.round((xMax - xMin) * width)),
-    },
-    maps: view.maps.map((map) => cropMap(map, box, { published })),
-  };
 }
 
 /** Vectors of an image in a role: R-MAC+ has 15 regions per side. */

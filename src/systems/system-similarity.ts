@@ -1,6 +1,5 @@
 /** @file How near a query is to each image of a database, where an image may be several vectors. */
-import { type DescriptorTable, plainSimilarity, rankedItems, type Similarity } from '../retrieval/ranking.js';
-import { normalizeRows } from './pool-views.js';
+import { type DescriptorTable, plainSimilarity, type Similarity } from '../retrieval/ranking.js';
 import type { SystemSettings } from './settings.js';
 
 export interface VectorLayout {
@@ -18,38 +17,22 @@ export function systemSimilarity(
   layout: VectorLayout,
   database: DescriptorTable,
 ): Similarity {
-  const nearest = nearestOf(settings, layout, database);
-  const { expansion, epsilon } = settings;
-  if (expansion === undefined) return (queries) => nearest(queries).values;
-  return (queries) => {
-    const first = nearest(queries);
-    const images = database.ids.length;
-    const { dimension } = layout;
-    const expanded = Float32Array.from(queries);
-    for (let q = 0; q < queries.length / dimension; q++) {
-      const query = expanded.subarray(q * dimension, (q + 1) * dimension);
-      const similarities = first.values.subarray(q * images, (q + 1) * images);
-      const results = rankedItems(similarities, expansion.results);
-      for (const image of results) {
-        const start = image * database.dimension + first.best[q * images + image] * dimension;
-        for (let i = 0; i < dimension; i++) query[i] += database.data[start + i];
-      }
-      // Its scale does not change the ranks among unit rows; the published code divides by k where k + 1 vectors were added.
-      if (expansion.scale === 'sound') normalizeRows(query, dimension, epsilon);
-      else for (let i = 0; i < dimension; i++) query[i] /= expansion.results;
-    }
-    return nearest(expanded).values;
-  };
+  const nearest = nearestVectors(settings, layout, database);
+  return (queries) => nearest(queries).values;
 }
 
-interface Nearest {
+// Bounds the comparisons in memory: 64 MB of float32.
+const comparisonsAtOnce = 1 << 24;
+
+export interface Nearest {
   /** [B, N] */
   values: Float32Array;
   /** Which of an image's vectors was the nearest. [B, N] */
   best: Uint16Array;
 }
 
-function nearestOf(
+/** Compares query rows with every image, and says by which of its vectors each is the nearest. */
+export function nearestVectors(
   settings: SystemSettings,
   { dimension, vectors, parts }: VectorLayout,
   database: DescriptorTable,
@@ -60,20 +43,25 @@ function nearestOf(
     throw new Error(`systemSimilarity: rows of ${database.dimension} values, ${perImage} x ${dimension} expected.`);
   }
   const compare = comparison(settings, { dimension, parts }, database.data);
+  const rowLength = perQuery * dimension;
+  const atOnce = Math.max(1, Math.floor(comparisonsAtOnce / Math.max(1, images * perImage * perQuery)));
   return (queries) => {
-    const count = queries.length / (perQuery * dimension);
+    const count = queries.length / rowLength;
     const values = new Float32Array(count * images).fill(-Infinity);
     const best = new Uint16Array(count * images);
-    const compared = compare(queries); // [B perQuery, N perImage]
-    for (let q = 0; q < count; q++) {
-      for (let image = 0; image < images; image++) {
-        const out = q * images + image;
-        for (let v = 0; v < perImage; v++) {
-          const row = q * perQuery + (perQuery === 1 ? 0 : v);
-          const value = compared[row * images * perImage + image * perImage + v];
-          if (value > values[out]) {
-            values[out] = value;
-            best[out] = v;
+    for (let start = 0; start < count; start += atOnce) {
+      const end = Math.min(count, start + atOnce);
+      const compared = compare(queries.subarray(start * rowLength, end * rowLength)); // [B perQuery, N perImage]
+      for (let q = start; q < end; q++) {
+        for (let image = 0; image < images; image++) {
+          const out = q * images + image;
+          for (let v = 0; v < perImage; v++) {
+            const row = (q - start) * perQuery + (perQuery === 1 ? 0 : v);
+            const value = compared[(row * images + image) * perImage + v];
+            if (value > values[out]) {
+              values[out] = value;
+              best[out] = v;
+            }
           }
         }
       }

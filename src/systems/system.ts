@@ -4,10 +4,12 @@
  *   const system = await openSystem('os-rmac@densenet121', { weights: 'densenet121.safetensors' });
  *   if (system.needsFit) await system.fit(trainingImages);
  *   const rows = await system.describe({ path }, 'database');      // [vectors * dimension]
- *   const similarity = system.similarity(table);                    // for evaluateDescriptors
+ *   const result = await evaluateSystem(system, groundTruth, await describeForSystem(system, groundTruth));
  */
 import type { Box } from '../data/manifest.js';
+import type { QuarterTurn } from '../data/rotate-pixels.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
+import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { DescriptorTable, Similarity } from '../retrieval/ranking.js';
 import type { SystemSettings } from './settings.js';
 
@@ -35,7 +37,9 @@ export type Role = 'query' | 'database';
 /** An image, or with `box` (px of the upright image) the part of it that is the query. */
 export interface SystemImage {
   path: string;
-  box?: Box;
+  box?: Box | undefined;
+  /** Clockwise turn after EXIF that makes the image upright. */
+  rotate?: QuarterTurn | undefined;
 }
 
 export interface FitReport {
@@ -46,8 +50,8 @@ export interface FitReport {
 }
 
 export interface WorkOptions {
-  signal?: AbortSignal;
-  onProgress?: (done: number) => void;
+  signal?: AbortSignal | undefined;
+  onProgress?: ((done: number) => void) | undefined;
 }
 
 /** A preset on a network, on the running engine. The caller disposes of it. */
@@ -72,6 +76,8 @@ export interface System {
   describe(image: SystemImage, role: Role): Promise<Float32Array>;
   /** Vectors of the same whole image in both roles, for the price of one. */
   describeBoth(image: SystemImage): Promise<Record<Role, Float32Array>>;
+  /** The queries, expanded where the preset does that. */
+  expand(groundTruth: GroundTruth, described: { database: DescriptorTable; queries: DescriptorTable }): DescriptorTable;
   /** Similarities (larger is nearer) of rows of query vectors to database rows, each row the vectors of one image. */
   similarity(database: DescriptorTable): Similarity;
   dispose(): void;

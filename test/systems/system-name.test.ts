@@ -1,8 +1,10 @@
+import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
 import { UsageError } from '../../src/errors.js';
 import { architectureNamed } from '../../src/models/architectures.js';
 import { networkLayers, stageMaps } from '../../src/systems/network-layers.js';
 import { presets } from '../../src/systems/presets.js';
+import { settingsText } from '../../src/systems/settings-text.js';
 import { parseSystemName } from '../../src/systems/system-name.js';
 
 const layersOf = (name: string, architecture: string, cut = architectureNamed(architecture).defaultCut) => {
@@ -77,5 +79,13 @@ test('every preset names its source, its networks have the maps it uses, and its
     }
     expect(settings.mapWeights?.length ?? settings.maps.length, name).toBe(settings.maps.length);
     if (settings.fit !== undefined && settings.fit.kind !== 'pfa') expect(settings.maps, name).toEqual([0]);
+  }
+});
+
+test('docs/systems.md has every preset as it is', () => {
+  const docs = readFileSync(new URL('../../docs/systems.md', import.meta.url), 'utf8');
+  for (const { name, source, settings } of presets.values()) {
+    expect(docs).toContain(`\n| \`${name}\` | ${source} | `);
+    expect(docs).toContain(` | ${settingsText(settings)} |\n`);
   }
 });

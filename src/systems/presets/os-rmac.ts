@@ -1,0 +1,85 @@
+/** @file OS-RMAC: its ablation and its rows with feature selection and class activation masks. */
+import type { PfaFit, SlidingPooling, SystemSettings } from '../settings.js';
+import type { Preset } from '../system.js';
+import { plain, rigidGrid } from './plain.js';
+
+const slidingWindows: SlidingPooling = { kind: 'sliding', levels: 3, stride: 0.4 };
+const pfa = (dimension: number): PfaFit => ({
+  kind: 'pfa',
+  dimension,
+  eigenvectors: 'below-dimension',
+  absolute: true,
+  seed: 0,
+});
+const fused: SystemSettings = {
+  ...plain,
+  sides: [800, 550, 1050],
+  upscale: true,
+  fusion: 'early',
+  pooling: slidingWindows,
+  unit: false,
+  distance: 'manhattan',
+};
+const osRmac = { networks: { resnet50: ['stage4/block3', 'stage3/block6'] } };
+const osSource = 'OS-RMAC (multi-resolution, multi-layer, PFA, CAM)';
+const mask = { threshold: 0.9 };
+
+export const osPresets: readonly Preset[] = [
+  {
+    name: 'os-rmac-baseline',
+    summary: 'R-MAC at one side of 800 px',
+    source: `${osSource}, ablation: baseline`,
+    ...osRmac,
+    settings: { ...fused, sides: [800], pooling: rigidGrid },
+  },
+  {
+    name: 'os-rmac-resolutions',
+    summary: 'R-MAC of the sum of the maps at 550, 800 and 1050 px',
+    source: `${osSource}, ablation: multi-resolution`,
+    ...osRmac,
+    settings: { ...fused, pooling: rigidGrid },
+  },
+  {
+    name: 'os-rmac-last',
+    summary: 'sliding windows on the summed last maps',
+    source: `${osSource}, ablation: multi-resolution, layer j`,
+    ...osRmac,
+    settings: fused,
+  },
+  {
+    name: 'os-rmac-before-last',
+    summary: 'sliding windows on the summed maps of the stage before the last',
+    source: `${osSource}, ablation: multi-resolution, layer j - 1`,
+    ...osRmac,
+    settings: { ...fused, maps: [1] },
+  },
+  {
+    name: 'os-rmac-both',
+    summary: 'both of these joined',
+    source: `${osSource}, ablation: multi-resolution, layers j and j - 1`,
+    ...osRmac,
+    settings: { ...fused, maps: [0, 1] },
+  },
+  ...[768, 320, 384].flatMap((dimension, i): Preset[] => {
+    const suffix = ['', '-oxford', '-paris'][i];
+    const place = ['Holidays and UKB', 'Oxford', 'Paris'][i];
+    const distance = i === 0 ? 'manhattan' : 'euclidean';
+    const settings: SystemSettings = { ...fused, maps: [0, 1], fit: pfa(dimension), distance };
+    return [
+      {
+        name: `os-rmac${suffix}`,
+        summary: `both layers, ${dimension} values kept by principal feature analysis`,
+        source: `${osSource}, feature selection, ${place}`,
+        ...osRmac,
+        settings,
+      },
+      {
+        name: `os-rmac-cam${suffix}`,
+        summary: 'the same and a local vector under the class activation mask, the nearer of the two counts',
+        source: `${osSource}, feature selection and CAM, ${place}`,
+        ...osRmac,
+        settings: { ...settings, mask },
+      },
+    ];
+  }),
+];
