@@ -25,11 +25,13 @@ export { encodeSafetensors, type NamedArray, type NamedArrays, parseSafetensors 
 export { whiten, withoutWhitening, withWhitening } from './models/whitening.js';
 export { averagePrecision } from './retrieval/average-precision.js';
 export { describeImages } from './retrieval/describe.js';
-export { evaluateDescriptors } from './retrieval/evaluate.js';
+export { evaluateDescriptors, evaluateSettings } from './retrieval/evaluate.js';
+export { evaluateRankings } from './retrieval/evaluate-rankings.js';
 export { type GroundTruth, labelsGroundTruth, readGroundTruth } from './retrieval/ground-truth.js';
 export { learnWhitening } from './retrieval/learn-whitening.js';
 export { encodeNpy, parseNpy } from './retrieval/npy.js';
 export { bootstrapInterval } from './retrieval/protocols/bootstrap.js';
+export { openBenchmark } from './retrieval/protocols/open-benchmark.js';
 export { pairedTest } from './retrieval/protocols/paired-test.js';
 export { type ClassifyConfig, classifyConfigSchema } from './train/classify/classify-config.js';
 export { ClassifierHead, headLayout, initialHead } from './train/classify/classifier-head.js';

@@ -10,6 +10,7 @@ interface DownloadFlags {
   from?: string;
   list?: string;
   parallel?: number;
+  checksums?: string;
   keepArchives?: boolean;
   retryBroken?: boolean;
   json?: boolean;
@@ -24,6 +25,7 @@ export function registerDownload(data: Command): void {
     .option('--from <place>', 'folder or http address that has the published files, instead of their own addresses')
     .option('--list <path>', 'landmarks: list of links, or folder of LANDMARK.txt')
     .option('--parallel <n>', 'files at once (default: 3; landmarks: 8, two to a server)', positiveInteger)
+    .option('--checksums <file>', 'a download.json: these files must have its sha256')
     .option('--keep-archives', 'keep archives after unpacking (in .archives)')
     .option('--retry-broken', 'landmarks: ask again for links that were broken')
     .option('--json', 'print one JSON object on stdout and nothing else')
@@ -32,7 +34,7 @@ export function registerDownload(data: Command): void {
       `
 Data sets: oxford5k, paris6k, oxford100k (distractors), roxford5k, rparis6k, holidays, ukbench. The licence is shown first.
 The same command continues after any end. Nobody publishes checksums of these files: the sha256 of the first download is
-kept in download.json, and every later one must equal it.
+kept in download.json; --checksums holds another download to it.
 landmarks: lines "landmark address", or a table with columns url and landmark_id; broken links are listed in links.jsonl.
 
 Examples:

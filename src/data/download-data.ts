@@ -21,6 +21,8 @@ export interface DownloadDataOptions {
   from?: string;
   /** Files at once. Default 3. */
   parallel?: number;
+  /** Another folder's download.json, whose sha256 these files must have. */
+  checksums?: string;
   /** Keep archives that were unpacked. */
   keepArchives?: boolean;
   signal?: AbortSignal;
@@ -41,7 +43,7 @@ export type FileState = z.output<typeof doneSchema>;
 
 export interface DownloadedData {
   files: (FileState & {
-    name: string /** Against an earlier download's sha256; nobody publishes one. */;
+    name: string /** Against the sha256 of an earlier download; nobody publishes one. */;
     verified: boolean;
   })[];
 }
@@ -58,6 +60,7 @@ export async function downloadData(
     throw new InputError(`${data.name}: ${addresses}: ${data.manual}, then --from the folder they are in.`);
   }
   const state = await openState(data, out);
+  const known = options.checksums === undefined ? {} : (await readState(options.checksums)).files;
   const totals = new Map<string, { done: number; total: number }>();
   const onBytes = (name: string) => (done: number, total: number | undefined) => {
     totals.set(name, { done, total: total ?? done });
@@ -71,24 +74,20 @@ export async function downloadData(
   const errors: Error[] = [];
   const inTurn = oneAtATime(); // two archives may fill one folder, and the state is one file
   const fetchOne = async (file: PublishedFile) => {
-    const earlier = state.files[file.name];
+    const earlier: FileState | undefined = state.files[file.name];
     if (earlier?.done) return { ...earlier, name: file.name, verified: true };
     signal?.throwIfAborted();
-    const fetched = await obtain(file, out, {
-      ...options,
-      from,
-      expected: earlier?.sha256,
-      onBytes: onBytes(file.name),
-    });
-    const entry: FileState = { url: fetched.url, bytes: fetched.bytes, sha256: fetched.sha256, files: 1, done: false };
-    state.files[file.name] = entry;
-    await inTurn(async () => {
+    const expected = known[file.name]?.sha256 ?? earlier?.sha256;
+    const fetched = await obtain(file, out, { from, signal, expected, onBytes: onBytes(file.name) });
+    const { url, bytes, sha256 } = fetched;
+    const entry = await inTurn(async (): Promise<FileState> => {
+      const files = await place(file, fetched, out, options);
+      // recorded only now: what does not unpack must not become what later downloads are held to
+      state.files[file.name] = { url, bytes, sha256, files, done: true };
       await saveState(out, state);
-      entry.files = await place(file, fetched, out, options);
-      entry.done = true;
-      await saveState(out, state);
+      return state.files[file.name];
     });
-    return { ...entry, name: file.name, verified: earlier !== undefined };
+    return { ...entry, name: file.name, verified: expected !== undefined };
   };
   for await (const outcome of runAhead(data.files, fetchOne, parallel)) {
     if ('value' in outcome) results.push(outcome.value);
@@ -118,14 +117,17 @@ async function openState({ name }: PublishedData, out: string): Promise<State> {
     await mkdir(out, { recursive: true });
     return { name, files: {} };
   }
-  let state: State;
+  const state = await readState(file);
+  if (state.name !== name) throw new InputError(`${out} holds ${state.name}; give another folder for ${name}.`);
+  return state;
+}
+
+async function readState(file: string): Promise<State> {
   try {
-    state = stateSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return stateSchema.parse(JSON.parse(await readFile(file, 'utf8')));
   } catch (error) {
     throw new InputError(`${file} is not what this command writes (${messageOf(error).split('\n')[0]}); remove it.`);
   }
-  if (state.name !== name) throw new InputError(`${out} holds ${state.name}; give another folder for ${name}.`);
-  return state;
 }
 
 async function saveState(out: string, state: State): Promise<void> {
@@ -202,6 +204,9 @@ async function place(
     await moveInto(beside, target);
     if (!borrowed && !keepArchives) await rm(path, { force: true });
     return files;
+  } catch (error) {
+    if (!borrowed && signal?.aborted !== true) await rm(path, { force: true }); // the next run fetches it again
+    throw error;
   } finally {
     await rm(beside, { recursive: true, force: true });
   }

@@ -148,12 +148,14 @@ describe('downloadData', () => {
     await downloadData(oxford, out, { from: whole.url });
     expect(whole.asked).toEqual([`/${imagesName}`]);
 
-    const state = JSON.parse(readFileSync(join(out, 'download.json'), 'utf8'));
-    state.files[imagesName].done = false;
-    writeFileSync(join(out, 'download.json'), JSON.stringify(state));
-    const other = await serve({ [`/${imagesName}`]: truth });
-    await expect(downloadData(oxford, out, { from: other.url })).rejects.toThrow(/the sha256 is .* expected/);
-    await downloadData(oxford, out, { from: whole.url });
+    const checksums = join(out, 'download.json');
+    const second = join(newFolder(), 'second');
+    const other = await serve({ ...published(), [`/${imagesName}`]: truth });
+    await expect(downloadData(oxford, second, { from: other.url, checksums })).rejects.toThrow(
+      /the sha256 is .* expected/,
+    );
+    const { files } = await downloadData(oxford, second, { from: whole.url, checksums });
+    expect(files.map(({ verified }) => verified)).toEqual([true, true]);
   });
 
   test('a hostile or damaged archive leaves nothing of itself', async () => {
@@ -169,6 +171,9 @@ describe('downloadData', () => {
       expect(readdirSync(out).filter((name) => name.startsWith('.unpacking'))).toEqual([]);
       expect(existsSync(join(out, 'images')) ? readdirSync(join(out, 'images')) : []).toEqual([]);
       expect(existsSync(join(out, '..', 'evil'))).toBe(false);
+      const good = await serve(published()); // and the next run gets the real one
+      await downloadData(oxford, out, { from: good.url });
+      expect(readdirSync(join(out, 'images'))).toHaveLength(2);
     }
   });
 
