@@ -23,6 +23,7 @@ const commandFiles: string[] = [
   'match',
   'extract',
   'evaluate',
+  'regions',
   'export',
 ];
 

@@ -14,7 +14,7 @@ import {
   startProgress,
 } from './console.js';
 import { openEngine } from './open-model.js';
-import { startingWeights } from './train-options.js';
+import { packageTrunk } from '../train/run-start.js';
 
 interface DemoCommandOptions extends CommonOptions {
   out: string;
@@ -83,8 +83,8 @@ async function run(options: DemoCommandOptions): Promise<void> {
 
 function initialWeights({ init }: DemoCommandOptions): string {
   if (init !== undefined) return init;
-  if (existsSync(startingWeights)) return startingWeights;
-  throw new InputError(`${startingWeights} is missing; name a network with --init FILE.`);
+  if (existsSync(packageTrunk)) return packageTrunk;
+  throw new InputError(`${packageTrunk} is missing; name a network with --init FILE.`);
 }
 
 /** What `--json` prints. */

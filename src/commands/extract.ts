@@ -1,6 +1,7 @@
 /** @file `rmac extract`: descriptors of a folder, a manifest or a list of images. */
 import { type Command } from 'commander';
 import { UsageError } from '../errors.js';
+import { type RegionSource, regionsText } from '../models/region-source.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import type { Extraction } from '../retrieval/extract.js';
 import {
@@ -13,13 +14,13 @@ import {
   startProgress,
 } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
-import { addRegionsOption, describerFor, type Regions, regionsText } from './regions-option.js';
+import { addRegionsOption, describerFor } from './regions-option.js';
 
 interface ExtractCommandOptions extends CommonOptions, ModelOptions {
   model: string;
   images: string;
   out: string;
-  regions?: Regions;
+  regions?: RegionSource;
   shard?: Shard;
   crop?: boolean;
   overwrite?: boolean;
@@ -88,7 +89,7 @@ async function run(options: ExtractCommandOptions): Promise<void> {
     size: `${sizing.upscale === false ? 'at most ' : ''}${sizing.longest}`,
     snap: `${options.snap ?? 1}`,
     crop: crop ? 'box' : 'none',
-    regions: regionsText(options.regions),
+    regions: regionsText(options.regions ?? meta.regions),
   };
   let progress: Progress | undefined;
   const startedAt = performance.now();

@@ -14,7 +14,9 @@ import {
   type RunSignals,
   runSignals,
   settingsOf,
+  startFiles,
   type TrainOptions,
+  writeBeginning,
 } from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
 import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
@@ -156,10 +158,11 @@ async function openStart(options: ClassifyOptions, folder: RunFolder, work: Work
     say(`Continuing ${folder.path} after update ${begun.resume?.state.step} of ${work.config.steps}.`);
     return begun;
   }
-  const file = initialWeights(options);
-  const start = await newClassifier(file, { ...work, classifier: options.classifier });
+  const files = await startFiles(options, folder);
+  const start = await newClassifier(files.init, { ...work, classifier: files.classifier });
+  await writeBeginning(folder, work.config, files);
   if (start.hadWhitening) {
-    say(`${file}: its whitening was learned on the features before training and is left out; see rmac whiten.`);
+    say(`${files.init}: its whitening was learned on the features before training and is left out; see rmac whiten.`);
   }
   return start;
 }

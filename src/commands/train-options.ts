@@ -1,18 +1,19 @@
 /** @file What the trainers' commands share: their options, the settings of a run with the rules of `--resume`, and its signals. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
 import type { RunNotes } from '../train/observe/record-run.js';
 import type { RunFolder } from '../train/run-folder.js';
+import { packageTrunk, readStart, type StartFiles, writeStart } from '../train/run-start.js';
 import {
   addCommonOptions,
   type CommonOptions,
   interruptSignal,
   nonNegativeInteger,
   positiveInteger,
+  say,
 } from './console.js';
 
 export interface TrainOptions extends CommonOptions {
@@ -28,11 +29,6 @@ export interface TrainOptions extends CommonOptions {
   seed?: number;
   seeds?: number;
 }
-
-/** The trunk that ships with the package: where training starts without `--init`. */
-export const startingWeights: string = fileURLToPath(
-  new URL('../../checkpoints/rmac-small.safetensors', import.meta.url),
-);
 
 /** Adds the trainers' options. `contents`: what the run folder will hold; `val`: what `--val` takes; `seeds`: what `--seed` seeds. */
 export function addTrainOptions(
@@ -71,7 +67,10 @@ function hours(text: string): number {
   return value;
 }
 
-/** The settings of the run: those it was started with when it is resumed, else defaults, recipe, --set and --seed. */
+/**
+ * The settings of the run: defaults, recipe, --set and --seed, over those it was started with when it is resumed. Once there is a
+ * checkpoint, what is computed cannot change.
+ */
 export async function settingsOf<S extends z.ZodObject>(
   options: TrainOptions,
   folder: RunFolder,
@@ -81,7 +80,7 @@ export async function settingsOf<S extends z.ZodObject>(
   const set = options.seed === undefined ? options.set : [...options.set, `seed=${options.seed}`];
   const before = options.resume === true && options.dryRun !== true ? await folder.readConfig() : undefined;
   const config = await resolveConfig(schema, { recipe: options.config, set, base: before });
-  if (before === undefined) return config;
+  if (before === undefined || (await folder.latestCheckpoint()) === undefined) return config;
   const begun = await resolveConfig(schema, { base: before });
   const keys = Object.keys(config) as (keyof z.output<S> & string)[];
   const changed = keys.find(
@@ -96,11 +95,32 @@ export async function settingsOf<S extends z.ZodObject>(
   return config;
 }
 
-/** The model file that training starts from. */
+/** The model file that a new run starts from. */
 export function initialWeights({ init }: TrainOptions): string {
   if (init !== undefined) return init;
-  if (existsSync(startingWeights)) return startingWeights;
-  throw new InputError(`${startingWeights} is missing; name the model to start from with --init FILE.`);
+  if (existsSync(packageTrunk)) return packageTrunk;
+  throw new InputError(`${packageTrunk} is missing; name the model to start from with --init FILE.`);
+}
+
+/** The files that a run without a checkpoint starts from: those of the command line; where it had begun already, else those of before. */
+export async function startFiles(
+  options: TrainOptions & { classifier?: string },
+  folder: RunFolder,
+): Promise<StartFiles> {
+  const given = { init: options.init, classifier: options.classifier };
+  if (options.resume === true && existsSync(folder.config)) return readStart(folder, given);
+  if (options.init === undefined) say('No --init: training starts from the small trunk of this package.');
+  return { ...given, init: initialWeights(options) };
+}
+
+/** Writes what the run needs to begin again if it is killed before its first checkpoint. */
+export async function writeBeginning(
+  folder: RunFolder,
+  config: Readonly<Record<string, unknown>>,
+  files: StartFiles,
+): Promise<void> {
+  await writeStart(folder, files);
+  await folder.writeConfig(config);
 }
 
 export interface RunSignals {

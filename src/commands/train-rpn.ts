@@ -13,7 +13,9 @@ import {
   type RunSignals,
   runSignals,
   settingsOf,
+  startFiles,
   type TrainOptions,
+  writeBeginning,
 } from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
 import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
@@ -148,8 +150,10 @@ async function openStart(options: TrainOptions, folder: RunFolder, config: RpnCo
     say(`Continuing ${folder.path} after update ${begun.resume?.state.step} of ${config.steps}.`);
     return begun;
   }
-  const file = initialWeights(options);
+  const files = await startFiles(options, folder);
+  const { init: file } = files;
   const start = await newRpn(file, config);
+  await writeBeginning(folder, config, files);
   if (start.origin === 'continued') say(`${file}: training goes on from the proposals it has.`);
   if (start.origin === 'replaced') say(`${file}: its proposals have other anchors or channels and are replaced.`);
   return start;

@@ -1,12 +1,12 @@
 /** @file `--seeds N` of the trainers: one run per seed, each as if it had been started alone, and what they come to together. */
 import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { join, relative, sep } from 'node:path';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
 import type { RunContents } from '../train/observe/run-report.js';
 import { printResult, say } from './console.js';
-import { type RunSignals, runSignals, type TrainOptions } from './train-options.js';
+import { type RunSignals, runSignals, startFiles, type TrainOptions, writeBeginning } from './train-options.js';
 
 /** What a trainer's command leaves; undefined after `--dry-run`, which prints for itself. */
 export type TrainerOutcome = { result: object; text: string } | undefined;
@@ -20,7 +20,7 @@ export interface SeedTrainer<Options extends TrainOptions> {
   settings: (options: Options) => Promise<Record<string, unknown> & { seed: number }>;
 }
 
-/** RUN/seeds.json. `init` is relative to RUN. */
+/** RUN/seeds.json. `init`, relative to RUN, where the folders of the runs do not say what they start from. */
 const planSchema = z.strictObject({ seeds: z.array(z.int().min(0)).min(1), init: z.string().optional() });
 type Plan = z.output<typeof planSchema>;
 
@@ -42,19 +42,19 @@ export async function trainSeeds<Options extends TrainOptions>(
     if (outcome !== undefined) printResult(outcome.result, outcome.text, options);
     return;
   }
-  const plan = await layOut(options, trainer, before);
+  const init = options.init ?? (before?.init && join(options.run, before.init));
+  const seeds = await layOut({ ...options, init }, trainer, before);
   const signals = runSignals(options);
-  const init = options.init ?? (plan.init && join(options.run, plan.init));
-  for (const [i, seed] of plan.seeds.entries()) {
+  for (const [i, seed] of seeds.entries()) {
     if (signals.either.aborted) break;
-    say(`Seed ${seed}, run ${i + 1} of ${plan.seeds.length}: ${folderOf(options, seed)}`);
+    say(`Seed ${seed}, run ${i + 1} of ${seeds.length}: ${folderOf(options, seed)}`);
     // The settings are in the run's folder already; what a resume changes is not.
     const set = before === undefined ? [] : options.set.filter((setting) => !setting.startsWith('seed='));
     const config = before === undefined ? undefined : options.config;
     const own = { set, config, seed: undefined, resume: true, run: folderOf(options, seed), init };
     await trainer.run({ ...options, ...own }, signals);
   }
-  const { result, text } = await summaryOf(options, plan.seeds, trainer.words);
+  const { result, text } = await summaryOf(options, seeds, trainer.words);
   printResult(result, text, options);
 }
 
@@ -88,12 +88,12 @@ async function readPlan(options: TrainOptions): Promise<Plan | undefined> {
   }
 }
 
-/** Writes the settings of every run that has not begun, so that --resume needs none of the options again. */
+/** Writes settings and start of every run that has not begun, so that --resume needs none of the options again. Returns the seeds. */
 async function layOut<Options extends TrainOptions>(
   options: Options,
   { settings }: SeedTrainer<Options>,
   before: Plan | undefined,
-): Promise<Plan> {
+): Promise<number[]> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { writeFileAtomic } = await import('../data/files.js');
   const { run, seeds: count = before?.seeds.length ?? 1, seed: asked } = options;
@@ -108,15 +108,16 @@ async function layOut<Options extends TrainOptions>(
   const first = before?.seeds[0] ?? Number(config.seed);
   const seeds = Array.from({ length: count }, (_, i) => first + i);
   const folders = seeds.map((seed) => ({ seed, folder: new RunFolder(folderOf(options, seed)) }));
-  for (const { seed, folder } of folders) {
-    if (options.resume === true && existsSync(folder.config)) continue;
-    await folder.writeConfig({ ...config, seed });
+  const missing = folders.filter(({ folder }) => options.resume !== true || !existsSync(folder.config));
+  if (missing.length > 0) {
+    // Runs that are added later start from what the first one did.
+    const files = await startFiles(options, before === undefined ? new RunFolder(run) : folders[0].folder);
+    for (const { seed, folder } of missing) await writeBeginning(folder, { ...config, seed }, files);
   }
-  const init = options.init === undefined ? before?.init : relative(run, options.init).replaceAll(sep, '/');
   const kept = (before?.seeds.length ?? 0) > seeds.length ? before!.seeds : seeds;
-  const plan = `${JSON.stringify({ seeds: kept, init } satisfies Plan)}\n`;
+  const plan = `${JSON.stringify({ ...before, seeds: kept } satisfies Plan)}\n`;
   await writeFileAtomic(planFile(options), plan, { overwrite: true });
-  return { seeds, ...(init !== undefined && { init }) };
+  return seeds;
 }
 
 async function summaryOf(

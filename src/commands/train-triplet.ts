@@ -3,7 +3,9 @@ import type { Command } from 'commander';
 import type { ImageRecord } from '../data/manifest.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { NamedArrays } from '../models/safetensors.js';
+import type { Describer } from '../retrieval/describe.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
+import type { RpnHead } from '../rpn/head.js';
 import type { DryRun } from '../train/dry-run.js';
 import type { MiningRecord, TripletState } from '../train/ranking/fit-triplets.js';
 import type { RunFolder } from '../train/run-folder.js';
@@ -17,7 +19,9 @@ import {
   runSignals,
   type RunSignals,
   settingsOf,
+  startFiles,
   type TrainOptions,
+  writeBeginning,
 } from './train-options.js';
 import { type ReportWords, type RunSummary, summaryText, TrainReport } from './train-report.js';
 import { type TrainerOutcome, trainSeeds } from './train-seeds.js';
@@ -105,16 +109,20 @@ async function train(
   const startedAt = performance.now();
   const { signal, timeout, either } = signals;
   await openEngine(options, graphsOf(config));
+  const { headFor } = await import('../train/starting-model.js');
   const { model, resume } = await openStart(options, { folder, records, config, signal: either });
+  const head = headFor(model);
+  const describer = await describerNow(model, head);
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
-    const map = await measureMap(model, groundTruth, { imageSize: config.imageSize, signal: either });
+    const map = await measureMap(describer, groundTruth, { imageSize: config.imageSize, signal: either });
     return map === undefined ? undefined : { map };
   };
   let summary: RunSummary<'map'>;
   try {
     const log = runTriplets(folder, {
       model,
+      head,
       records,
       config,
       resume,
@@ -134,11 +142,24 @@ async function train(
     summary = report.summary();
   } finally {
     report.close();
+    head?.dispose();
     model.dispose();
   }
   const { first: firstMap, last: map, ...rest } = summary;
   const result = { run: folder.path, model: folder.model, ...rest, firstMap, map };
   return { result, text: summaryText(summary, words, folder) };
+}
+
+/** What `--val` is measured with: model and proposals as they are at the time. */
+async function describerNow(
+  model: DescriptorModel,
+  head: RpnHead | undefined,
+): Promise<Describer & { stride: number }> {
+  const { stride, meta } = model;
+  if (head === undefined || meta.regions === undefined) return model;
+  const { ProposalDescriber } = await import('../rpn/proposal-describer.js');
+  const describer = new ProposalDescriber(model, { ...meta.regions, head });
+  return { stride, describe: (images) => describer.describe(images) };
 }
 
 function miningText(record: MiningRecord): string {
@@ -168,7 +189,9 @@ async function openStart(
     say(`Continuing ${folder.path} after update ${begun.resume.state.step} of ${config.steps}.`);
     return begun;
   }
-  const model = await loadForTraining(initialWeights(options), config);
+  const files = await startFiles(options, folder);
+  const model = await loadForTraining(files.init, config);
+  await writeBeginning(folder, config, files);
   if (config.whitenDimension === 0) return { model };
   if (model.meta.whitening !== undefined) {
     say(
@@ -192,15 +215,17 @@ async function openStart(
 
 async function estimate(options: TrainOptions, { records, validation, config }: Work): Promise<void> {
   const { dryRun } = await import('../train/dry-run.js');
-  const { loadForTraining } = await import('../train/starting-model.js');
+  const { headFor, loadForTraining } = await import('../train/starting-model.js');
   const { imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
   await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initialWeights(options), config);
+  const head = headFor(model);
   try {
     const validationImages = validation === undefined ? 0 : imagesToDescribe(validation);
-    const result = await dryRun(model, records, { config, validationImages });
+    const result = await dryRun(model, records, { config, validationImages, head });
     printResult({ ...result, config }, dryRunText(result, config), options);
   } finally {
+    head?.dispose();
     model.dispose();
   }
 }
@@ -215,8 +240,16 @@ function dryRunText(result: DryRun, config: TripletConfig): string {
     `trained weights   ${result.trainedParameters.toLocaleString('en')} (freeze: ${config.freeze})`,
     `memory            about ${gigabytes(result.memoryBytes)}, ${gigabytes(result.cacheBytes)} of it cached images`,
     `per image         load ${result.loadMs.toFixed(0)} ms, describe ${result.describeMs.toFixed(0)} ms, replay ${result.replayMs.toFixed(0)} ms`,
-    `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${config.tripletsPerStep} triplets)`,
-    `per mining        ${formatSeconds(result.msPerMining / 1000)} every ${config.remineEvery} updates`,
+    `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${unit(config)})`,
+    ...(result.msPerMining === 0
+      ? []
+      : [`per mining        ${formatSeconds(result.msPerMining / 1000)} every ${config.remineEvery} updates`]),
     `whole run         ${formatSeconds(result.etaSeconds)} for ${config.steps} updates`,
   ].join('\n');
+}
+
+/** What an update is made of, in words. */
+function unit({ loss, listSize, tripletsPerStep }: TripletConfig): string {
+  if (loss === 'average-precision') return `a list of ${listSize} images`;
+  return `${tripletsPerStep} ${loss === 'contrastive' ? 'tuples' : 'triplets'}`;
 }

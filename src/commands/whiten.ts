@@ -12,6 +12,7 @@ import {
   startProgress,
 } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
+import { describerFor } from './regions-option.js';
 
 interface WhitenCommandOptions extends CommonOptions, ModelOptions {
   model: string;
@@ -61,11 +62,12 @@ async function run(options: WhitenCommandOptions): Promise<void> {
   const records = sampleOf(await readManifest(manifest), options.maxImages, seed);
   await openEngine(options);
   const model = await openModel(modelFile, options);
+  const describer = await describerFor(model, modelFile);
   const dimension = options.dimension ?? model.channels;
   const progress = startProgress('whiten', records.length);
   const signal = interruptSignal();
   try {
-    const { whitening, regions, failures } = await learnWhitening(model, records, {
+    const { whitening, regions, failures } = await learnWhitening(describer, records, {
       channels: model.channels,
       dimension,
       sizing: sizingFor(model.meta, options),
@@ -88,6 +90,7 @@ async function run(options: WhitenCommandOptions): Promise<void> {
       options,
     );
   } finally {
+    describer.dispose();
     model.dispose();
   }
 }

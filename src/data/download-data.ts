@@ -115,7 +115,9 @@ async function openState({ name }: PublishedData, out: string): Promise<State> {
       throw new InputError(`${out} has other files (${others[0]}) and no download.json; give a new or empty folder.`);
     }
     await mkdir(out, { recursive: true });
-    return { name, files: {} };
+    const state = { name, files: {} };
+    await saveState(out, state); // a run that ends before its first file left this folder, too
+    return state;
   }
   const state = await readState(file);
   if (state.name !== name) throw new InputError(`${out} holds ${state.name}; give another folder for ${name}.`);

@@ -27,7 +27,8 @@ export async function loadModel(file: string, overrides: LoadOverrides = {}): Pr
       weights = new Map(weights);
       weights.delete(exponentName); // the new options say where p starts
     }
-    meta = { ...meta, pooling };
+    const { regions, ...rest } = meta;
+    meta = { ...rest, pooling, ...(pooling.kind === 'rmac' && regions && { regions }) }; // proposals are R-MAC's
   }
   try {
     return DescriptorModel.create(meta, weights);

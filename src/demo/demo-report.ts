@@ -3,6 +3,7 @@ import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../data/files.js';
 import type { SynthesizeOptions } from '../data/synthetic/dataset-plan.js';
+import { betterAndWorse, exampleGains, queryGains } from '../retrieval/compare/gains.js';
 import type { EvaluationResult, QueryScore, RankedResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { htmlReport, type RankedPictures, type ReportBlock, type ReportPicture } from '../retrieval/report.js';
@@ -56,9 +57,8 @@ export function resultRows({ meta, offTheShelf, whitened, fineTuned }: DemoResul
 
 /** How many queries rank better and worse after fine-tuning; AP differences under half a point count as equal. */
 export function compareQueries({ offTheShelf, fineTuned }: DemoResult): string {
-  const gains = gainsOf(offTheShelf, fineTuned).map(({ gain }) => gain);
-  const better = gains.filter((gain) => gain > 0.005).length;
-  const worse = gains.filter((gain) => gain < -0.005).length;
+  const gains = queryGains(offTheShelf.queries, fineTuned.queries);
+  const { better, worse } = betterAndWorse(gains);
   return `${better} of ${gains.length} queries rank better after fine-tuning, ${worse} worse.`;
 }
 
@@ -129,34 +129,15 @@ export async function writeDemoReport(result: DemoResult, context: DemoReportCon
   await writeFileAtomic(folder.report, html, { overwrite: true });
 }
 
-interface Gain {
-  before: QueryScore;
-  after: QueryScore;
-  gain: number;
-}
-
-/** Queries that both could rank, largest gain first. */
-function gainsOf(before: EvaluationResult, after: EvaluationResult): Gain[] {
-  const afterOf = new Map(after.queries.map((score) => [score.id, score]));
-  return before.queries
-    .flatMap((score) => {
-      const other = afterOf.get(score.id);
-      return other === undefined ? [] : [{ before: score, after: other, gain: other.ap - score.ap }];
-    })
-    .toSorted((a, b) => b.gain - a.gain);
-}
-
 /** Results shown per ranking. */
 const shown = 8;
 
-/** The largest gain, one above the middle, the middle and the largest loss: no choosing of nice ones only. */
 async function exampleBlocks(
   before: EvaluationResult,
   after: EvaluationResult,
   { queries, database }: GroundTruth,
 ): Promise<ReportBlock[]> {
-  const gains = gainsOf(before, after);
-  const places = { 'largest gain': 0, 'upper quarter': 0.25, median: 0.5, 'largest loss or smallest gain': 1 };
+  const gains = queryGains(before.queries, after.queries);
   const pathOf = new Map(database.map(({ id, image }) => [id, image]));
   const pictures = new Map<string, Promise<string | undefined>>();
   const picture = (path: string): Promise<string | undefined> => {
@@ -176,8 +157,8 @@ async function exampleBlocks(
         })),
     );
   const blocks: ReportBlock[] = [];
-  for (const [name, place] of Object.entries(places)) {
-    const { before: one, after: two } = gains[Math.round(place * (gains.length - 1))];
+  for (const { place, gain } of exampleGains(gains)) {
+    const { before: one, after: two } = gain;
     const query = queries.find(({ id }) => id === one.id);
     const image = query === undefined ? undefined : await thumbnail(query.image, { crop: query.box });
     const ranking = async (when: string, score: QueryScore): Promise<RankedPictures> => {
@@ -185,7 +166,7 @@ async function exampleBlocks(
       return { query: shownQuery, results: await results(score.top) };
     };
     blocks.push(
-      { kind: 'text', text: `${one.id} (${name} of ${gains.length} queries)` },
+      { kind: 'text', text: `${one.id} (${place} of ${gains.length} queries)` },
       { kind: 'results', rows: [await ranking('before', one), await ranking('after', two)] },
     );
   }

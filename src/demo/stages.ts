@@ -160,7 +160,7 @@ export async function measureStart(
   }: Measuring & { init: string; config: TripletConfig; train: readonly ImageRecord[] },
 ) {
   const { view, signal } = measuring;
-  let model = await loadForTraining(init, { ...config, whitenDimension: 0 });
+  let model = await loadForTraining(init, { ...config, whitenDimension: 0, regions: 'grid' });
   try {
     const offTheShelf = await evaluate(model, { config, label: 'describe', ...measuring });
     view.note(`mAP ${figure(offTheShelf)}`);
@@ -198,7 +198,7 @@ export async function fineTune(
   }: Measuring & { start: string; config: TripletConfig; train: readonly ImageRecord[]; validation: GroundTruth },
 ): Promise<void> {
   const opened = (await openCheckpoint(run, config)) ?? {
-    model: await loadForTraining(start, { ...config, whitenDimension: 0 }),
+    model: await loadForTraining(start, { ...config, whitenDimension: 0, regions: 'grid' }),
     resume: undefined,
   };
   const { model, resume } = opened;

@@ -107,16 +107,24 @@ export class Backbone {
 
   /** Runs a block on its input. */
   runBlock(x: tf.Tensor4D, { input, layers }: Block): tf.Tensor4D {
+    return tf.tidy(() => this.outputsOf(x, { input, layers }).get(layers.at(-1)?.name ?? input)!);
+  }
+
+  /** Outputs of several layers of the trunk, by name, from the preprocessed image. */
+  maps(x: tf.Tensor4D, names: readonly string[]): tf.Tensor4D[] {
     return tf.tidy(() => {
-      const outputs = new Map<string, tf.Tensor4D>([[input, x]]);
-      let last = x;
-      for (const layer of layers) {
-        const inputs = layer.inputs.map((name) => outputs.get(name)!);
-        last = this.apply(layer, inputs);
-        outputs.set(layer.name, last);
-      }
-      return last;
+      const outputs = this.outputsOf(x, { input: imageInput, layers: this.trunk.layers });
+      return names.map((name) => outputs.get(name)!);
     });
+  }
+
+  private outputsOf(x: tf.Tensor4D, { input, layers }: Block): Map<string, tf.Tensor4D> {
+    const outputs = new Map<string, tf.Tensor4D>([[input, x]]);
+    for (const layer of layers) {
+      const inputs = layer.inputs.map((name) => outputs.get(name)!);
+      outputs.set(layer.name, this.apply(layer, inputs));
+    }
+    return outputs;
   }
 
   private apply(layer: Layer, inputs: tf.Tensor4D[]): tf.Tensor4D {

@@ -116,26 +116,38 @@ export class DescriptorModel {
     return tf.tidy(() => this.aggregate(this.pooledVectors(map, imageSize)));
   }
 
-  /** What is behind pooling: vectors of any regions as `regionMaxPool` gives them, [N, R, C] -> [N, D] unit rows. */
-  aggregate(vectors: tf.Tensor3D): tf.Tensor2D {
+  /**
+   * What is behind pooling: vectors of any regions as `regionMaxPool` gives them, [N, R, C] -> [N, D] unit rows. With
+   * `weights` [R] the sum over regions is weighted.
+   */
+  aggregate(vectors: tf.Tensor3D, weights?: tf.Tensor1D): tf.Tensor2D {
+    return tf.tidy(() => {
+      const rows = this.regionRows(vectors);
+      const weighted = weights === undefined ? rows : rows.mul(weights.expandDims(-1));
+      return l2Normalize(weighted.sum<tf.Tensor2D>(1), this.meta.pooling.epsilon);
+    });
+  }
+
+  /** The unit rows that `aggregate` sums, [N, R, C] -> [N, R, D]. */
+  regionRows(vectors: tf.Tensor3D): tf.Tensor3D {
     return tf.tidy(() => {
       const { epsilon } = this.meta.pooling;
-      let rows = l2Normalize(this.project(vectors), epsilon); // [N, R, C]
-      if (this.meta.whitening !== undefined) {
-        const shift = this.tail.get(shiftName) as tf.Variable<tf.Rank.R1>;
-        const kernel = this.tail.get(kernelName) as tf.Variable<tf.Rank.R2>;
-        rows = l2Normalize(whiten(rows, shift, kernel) as tf.Tensor3D, epsilon); // [N, R, D]
-      }
-      return l2Normalize(rows.sum<tf.Tensor2D>(1), epsilon);
+      const rows = this.normalizedRegions(vectors); // [N, R, C]
+      if (this.meta.whitening === undefined) return rows;
+      const shift = this.tail.get(shiftName) as tf.Variable<tf.Rank.R1>;
+      const kernel = this.tail.get(kernelName) as tf.Variable<tf.Rank.R2>;
+      return l2Normalize(whiten(rows, shift, kernel) as tf.Tensor3D, epsilon); // [N, R, D]
     });
   }
 
   /** [N, H, W, 3] -> [N, R, C] unit rows before whitening: what whitening is learned on. R = 1 except for R-MAC. */
   regionDescriptors(images: tf.Tensor4D): tf.Tensor3D {
-    return tf.tidy(() => {
-      const vectors = this.pooledVectors(this.featureMap(images), imageSizeOf(images));
-      return l2Normalize(this.project(vectors), this.meta.pooling.epsilon);
-    });
+    return tf.tidy(() => this.normalizedRegions(this.pooledVectors(this.featureMap(images), imageSizeOf(images))));
+  }
+
+  /** Vectors of any regions [N, R, C] -> unit rows before whitening. */
+  normalizedRegions(vectors: tf.Tensor3D): tf.Tensor3D {
+    return tf.tidy(() => l2Normalize(this.project(vectors), this.meta.pooling.epsilon));
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { InputError } from '../errors.js';
+import { mostProposals, type RegionSource } from './region-source.js';
 
 /** Pixel arithmetic of a network: RGB 0-255 -> `(x[channels] * scale - mean) / std`, mean and std in channel order. */
 export interface Preprocessing {
@@ -54,6 +55,8 @@ export interface ModelMeta {
   whitening?: { dimension: number };
   /** Present when the model has a region proposal network (`rpn/...`). */
   rpn?: RpnMeta;
+  /** Present when R-MAC pools proposals of that network, instead of the grid or beside it. */
+  regions?: RegionSource;
   /** Epsilon of the batch norms where it is not the architecture's own (Keras and torchvision differ). */
   normEpsilon?: number;
   /** Longest image side the model was made for, px. */
@@ -95,6 +98,8 @@ const rpnSchema = z.strictObject({
   channels: z.int().min(1),
 });
 
+const regionsSchema = z.strictObject({ grid: z.boolean(), proposals: z.int().min(1).max(mostProposals) });
+
 const metaSchema = z.strictObject({
   architecture: z.string(),
   cut: z.string(),
@@ -108,6 +113,7 @@ const metaSchema = z.strictObject({
   projection: z.strictObject({ dimension: z.int().min(1) }).optional(),
   whitening: z.strictObject({ dimension: z.int().min(1) }).optional(),
   rpn: rpnSchema.optional(),
+  regions: regionsSchema.optional(),
   normEpsilon: z.number().positive().optional(),
   imageSize: z.int().min(1).optional(),
   provenance: z.string().optional(),

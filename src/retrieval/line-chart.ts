@@ -10,7 +10,7 @@ export interface LineChart {
 const width = 640;
 const height = 320;
 const plot = { left: 72, right: 624, top: 16, bottom: 268 };
-const colours = ['#1f6fb4', '#d9690f', '#2a8f3c', '#b8262b', '#7a55b0', '#7a5148'];
+const colours = ['#1f6fb4', '#d9690f', '#2a8f3c', '#b8262b', '#7a55b0', '#7a5148', '#5f6b78'];
 
 /** The chart as an `<svg>` element. Points that are not finite are left out. */
 export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {

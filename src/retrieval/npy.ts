@@ -35,14 +35,39 @@ export function encodeNpy(data: Float32Array, shape: readonly number[]): Uint8Ar
   return bytes;
 }
 
+/** Types of values that are read: bytes of one. */
+const floatSizes = { '<f4': 4, '<f8': 8 } as const;
+const floats = 'expected a NumPy file of float32 or float64, as np.save writes it';
+
+interface Layout {
+  type: string;
+  shape: number[];
+  /** Bytes of a value. */
+  size: number;
+  /** Where the values begin, bytes. */
+  offset: number;
+}
+
+export interface NpyLayout extends Layout {
+  size: 4 | 8;
+}
+
+/** Bytes from the start of a file that surely hold its header. */
+export const mostHeaderBytes = 12 + longestHeader;
+
 /**
- * Reads the bytes of an .npy file; float64 is rounded to float32.
- * @throws InputError naming `source` for anything else: other types, Fortran order, wrong lengths.
+ * Reads the header of a file of float32 or float64 from the first bytes of its `fileBytes`.
+ * @throws InputError naming `source` for other types, Fortran order, wrong lengths.
  */
+export function parseNpyHeader(bytes: Uint8Array, fileBytes: number, source: string): NpyLayout {
+  return parseHeader(bytes, fileBytes, floatSizes, { source, expected: floats }) as NpyLayout;
+}
+
+/** Reads the bytes of an .npy file; float64 is rounded to float32. @throws InputError as parseNpyHeader does. */
 export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Array; shape: number[] } {
-  const expected = 'expected a NumPy file of float32 or float64, as np.save writes it';
-  const { type, shape, values } = parseElements(bytes, { '<f4': 4, '<f8': 8 }, { source, expected });
-  return { data: type === '<f4' ? new Float32Array(values) : Float32Array.from(new Float64Array(values)), shape };
+  const { shape, size, offset } = parseNpyHeader(bytes, bytes.length, source);
+  const values = valuesOf(bytes, offset);
+  return { data: size === 4 ? new Float32Array(values) : Float32Array.from(new Float64Array(values)), shape };
 }
 
 const integerReaders: Readonly<Record<string, (view: DataView, at: number) => number>> = {
@@ -58,21 +83,21 @@ const integerReaders: Readonly<Record<string, (view: DataView, at: number) => nu
 export function parseIntegerNpy(bytes: Uint8Array, source: string): { values: Float64Array; shape: number[] } {
   const expected = 'expected a NumPy file of integers, as np.save(np.argsort(...)) writes it';
   const sizes = Object.fromEntries(Object.keys(integerReaders).map((name) => [name, Number(name[2])]));
-  const { type, shape, values } = parseElements(bytes, sizes, { source, expected });
-  const view = new DataView(values);
-  const size = sizes[type];
+  const { type, shape, size, offset } = parseHeader(bytes, bytes.length, sizes, { source, expected });
+  const view = new DataView(valuesOf(bytes, offset));
   return {
-    values: Float64Array.from({ length: values.byteLength / size }, (_, i) => integerReaders[type](view, i * size)),
+    values: Float64Array.from({ length: view.byteLength / size }, (_, i) => integerReaders[type](view, i * size)),
     shape,
   };
 }
 
-/** Type, shape and raw little-endian values of a file whose type is one of `sizes` (bytes by type). */
-function parseElements(
+/** Layout of a file whose type is one of `sizes` (bytes by type). */
+function parseHeader(
   bytes: Uint8Array,
+  fileBytes: number,
   sizes: Readonly<Record<string, number>>,
   { source, expected }: { source: string; expected: string },
-): { type: string; shape: number[]; values: ArrayBuffer } {
+): Layout {
   const fail = (problem: string): never => {
     throw new InputError(`${source}: ${problem}; ${expected}.`);
   };
@@ -104,12 +129,16 @@ function parseElements(
   const offset = start + headerLength;
   const count = shape.reduce((product, side) => product * side, 1);
   // A product past 2^53 is inexact but still far from any real length, so comparing is safe.
-  if (!Number.isFinite(count) || count * size !== bytes.length - offset) {
+  if (!Number.isFinite(count) || count * size !== fileBytes - offset) {
     return fail(
-      `shape (${shape.join(', ')}) needs ${count * size} bytes of values, the file has ${bytes.length - offset}`,
+      `shape (${shape.join(', ')}) needs ${count * size} bytes of values, the file has ${fileBytes - offset}`,
     );
   }
+  return { type, shape, size, offset };
+}
+
+function valuesOf(bytes: Uint8Array, offset: number): ArrayBuffer {
   // The copy is needed for alignment: a typed array must start at a multiple of its element size. (Not bytes.slice():
   // a Buffer's slice is a view of the whole file.)
-  return { type, shape, values: new Uint8Array(bytes.subarray(offset)).buffer };
+  return new Uint8Array(bytes.subarray(offset)).buffer;
 }

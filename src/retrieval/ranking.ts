@@ -5,13 +5,24 @@
  * similarities in database order. (The usual numpy `argsort(-s)` leaves ties undefined.)
  */
 
-/** Descriptors by id: row i of `data` [N, D] belongs to `ids[i]`. */
-export interface DescriptorTable {
-  ids: readonly string[];
+import { TopK } from './top-k.js';
+
+/** Rows of descriptors without names. */
+export interface DescriptorRows {
   /** D, the row length. */
   dimension: number;
   /** [N, D] row-major. */
   data: Float32Array;
+}
+
+/** Descriptors by id: row i of `data` [N, D] belongs to `ids[i]`. */
+export interface DescriptorTable extends DescriptorRows {
+  ids: readonly string[];
+}
+
+/** N of rows [N, D]. */
+export function rowCount({ data, dimension }: DescriptorRows): number {
+  return dimension === 0 ? 0 : data.length / dimension;
 }
 
 /** Gives the similarities [B, N] of a block of query rows [B, D] to every database row. */
@@ -21,9 +32,9 @@ export type Similarity = (queries: Float32Array) => Float32Array | Promise<Float
 const databaseTile = 64;
 
 /** Dot products on this thread with float64 sums, about 1 G multiply-adds/s; see engineSimilarity for big tables. */
-export function plainSimilarity(database: DescriptorTable): Similarity {
+export function plainSimilarity(database: DescriptorRows): Similarity {
   const { data, dimension } = database;
-  const rows = database.ids.length;
+  const rows = rowCount(database);
   return (queries) => {
     const count = queries.length / dimension;
     const out = new Float32Array(count * rows); // [B, N]
@@ -97,7 +108,11 @@ export function positiveRanks(
 
 /** Item numbers in order of similarity, best first, ties by database order; the first `limit` of them. */
 export function rankedItems(similarities: Float32Array, limit: number = similarities.length): Int32Array {
+  if (limit < similarities.length) {
+    const best = new TopK(1, limit);
+    best.offer(0, similarities);
+    return best.finish().rows;
+  }
   const order = Int32Array.from(similarities.keys());
-  order.sort((a, b) => similarities[b] - similarities[a] || a - b);
-  return order.subarray(0, Math.min(limit, order.length));
+  return order.sort((a, b) => similarities[b] - similarities[a] || a - b);
 }

@@ -9,6 +9,16 @@ export interface ReportPicture {
   /** Data URI, as `thumbnail` makes it; without one only the caption is shown. */
   image?: string;
   caption: string;
+  /** Rectangles over the picture, later ones on top. */
+  outlines?: readonly Outline[];
+}
+
+/** A rectangle [yMin, xMin, yMax, xMax) in shares of the picture. Kinds: thin and white, thick and yellow, thick, dashed and blue. */
+export interface Outline {
+  box: readonly [number, number, number, number];
+  kind: 'region' | 'strong' | 'truth';
+  /** Shown under the pointer. */
+  title?: string;
 }
 
 /** One query and its results, best first. Borders: positive green, negative red, junk grey. */
@@ -24,6 +34,8 @@ export type ReportBlock =
   | ({ kind: 'chart' } & LineChart)
   /** SVG elements as they are (their texts escaped by who made them), beside each other. */
   | { kind: 'drawings'; drawings: readonly { svg: string; caption: string }[] }
+  /** Pictures beside each other. */
+  | { kind: 'pictures'; pictures: readonly ReportPicture[] }
   | { kind: 'results'; rows: readonly RankedPictures[] };
 
 export interface ReportSection {
@@ -43,6 +55,9 @@ th:first-child, td:first-child { text-align: left; }
 figure img { height: 7rem; display: block; border: 4px solid var(--grey); }
 .query img { border-color: transparent; } .positive img { border-color: var(--good); } .negative img { border-color: var(--bad); }
 .drawings { display: flex; flex-wrap: wrap; gap: .6rem; margin: .6rem 0; } .drawings svg { display: block; max-width: 100%; }
+.outlined { position: relative; width: fit-content; } .outlined svg { position: absolute; inset: 4px; width: calc(100% - 8px); height: calc(100% - 8px); }
+.outlined rect { fill: transparent; vector-effect: non-scaling-stroke; stroke: #fff9; stroke-width: 1; }
+.outlined .strong { stroke: #ffd400; stroke-width: 2.5; } .outlined .truth { stroke: #4aa3ff; stroke-width: 2.5; stroke-dasharray: 5 3; }
 figcaption { font-size: .75rem; max-width: 12rem; overflow-wrap: anywhere; }
 .positive figcaption::before { content: "✓ "; color: var(--good); } .negative figcaption::before { content: "✗ "; color: var(--bad); }
 `;
@@ -74,6 +89,7 @@ function renderBlock(block: ReportBlock): string {
   if (block.kind === 'table') return renderTable(block.columns, block.rows);
   if (block.kind === 'chart') return lineChartSvg(block);
   if (block.kind === 'drawings') return renderDrawings(block.drawings);
+  if (block.kind === 'pictures') return renderPictures(block.pictures);
   return block.rows.map(renderRanking).join('\n');
 }
 
@@ -92,12 +108,26 @@ function renderDrawings(drawings: readonly { svg: string; caption: string }[]): 
   return `<div class="drawings">${figures.join('')}</div>`;
 }
 
+function renderPictures(pictures: readonly ReportPicture[]): string {
+  return `<div class="drawings">${pictures.map((picture) => renderPicture(picture, 'query')).join('')}</div>`;
+}
+
 function renderRanking({ query, results }: RankedPictures): string {
   const figures = [renderPicture(query, 'query'), ...results.map((result) => renderPicture(result, result.relation))];
   return `<div class="ranking scroll">${figures.join('')}</div>`;
 }
 
-function renderPicture({ image, caption }: ReportPicture, kind: string): string {
+function renderPicture({ image, caption, outlines = [] }: ReportPicture, kind: string): string {
   const picture = image === undefined ? '' : `<img src="${escapeHtml(image)}" alt="${escapeHtml(caption)}">`;
-  return `<figure class="${kind}">${picture}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
+  const shown = image === undefined || outlines.length === 0 ? picture : renderOutlined(picture, outlines);
+  return `<figure class="${kind}">${shown}<figcaption>${escapeHtml(caption)}</figcaption></figure>`;
+}
+
+function renderOutlined(picture: string, outlines: readonly Outline[]): string {
+  const rectangles = outlines.map(({ box: [yMin, xMin, yMax, xMax], kind, title }) => {
+    const [x, y, width, height] = [xMin, yMin, xMax - xMin, yMax - yMin].map((share) => share.toFixed(4));
+    const tip = title === undefined ? '' : `<title>${escapeHtml(title)}</title>`;
+    return `<rect class="${kind}" x="${x}" y="${y}" width="${width}" height="${height}">${tip}</rect>`;
+  });
+  return `<div class="outlined">${picture}<svg viewBox="0 0 1 1" preserveAspectRatio="none">${rectangles.join('')}</svg></div>`;
 }

@@ -2,33 +2,43 @@
 import * as tf from '@tensorflow/tfjs';
 import { InputError, UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
-import { regionsOf } from '../models/pooling.js';
-import { cellsOf, type Region } from '../models/regions.js';
+import type { ModelMeta } from '../models/meta.js';
+import type { Region } from '../models/regions.js';
+import type { ImageSides } from './box-rows.js';
 import { RpnHead } from './head.js';
-import { poolRegions } from './pool-regions.js';
-import { propose } from './propose.js';
+import { type ChosenRegions, ProposalPooling } from './proposal-pooling.js';
 
 export interface ProposalDescriberOptions {
   /** Proposals per image at most; an image that has fewer is described by those. */
   proposals: number;
   /** The model's grid as well, first. Default false. */
   grid?: boolean;
+  /** In place of the model's own network, which may be older. The caller keeps owning it. */
+  head?: RpnHead;
+}
+
+/** Throws where a model has no proposals or pools no regions. */
+export function assertProposals({ rpn, pooling }: Pick<ModelMeta, 'rpn' | 'pooling'>): void {
+  if (pooling.kind !== 'rmac') {
+    throw new UsageError(`Proposals are regions of R-MAC; the model pools by ${pooling.kind}, use --pooling rmac.`);
+  }
+  if (rpn === undefined) throw new InputError('The model has no region proposals; train them with rmac train rpn.');
 }
 
 export class ProposalDescriber {
   private readonly head: RpnHead;
+  private readonly ownHead: boolean;
+  private readonly pooling: ProposalPooling;
 
-  /** The caller keeps owning `model`, and disposes of this. Throws where the model has no proposals or pools no regions. */
+  /** The caller keeps owning `model`, and disposes of this. Throws as `assertProposals`. */
   constructor(
     private readonly model: DescriptorModel,
-    private readonly options: ProposalDescriberOptions,
+    { proposals, grid = false, head }: ProposalDescriberOptions,
   ) {
-    const { rpn, pooling } = model.meta;
-    if (pooling.kind !== 'rmac') {
-      throw new UsageError(`Proposals are regions of R-MAC; the model pools by ${pooling.kind}, use --pooling rmac.`);
-    }
-    if (rpn === undefined) throw new InputError('The model has no region proposals; train them with rmac train rpn.');
-    this.head = new RpnHead(rpn, model.channels, model.rpnWeights);
+    assertProposals(model.meta);
+    this.ownHead = head === undefined;
+    this.head = head ?? new RpnHead(model.meta.rpn!, model.channels, model.rpnWeights);
+    this.pooling = new ProposalPooling(model, this.head, { proposals, grid });
   }
 
   /** Length of the descriptor. */
@@ -38,32 +48,40 @@ export class ProposalDescriber {
 
   /** [1, H, W, 3] RGB 0-255 -> [1, D] unit rows. Waits for the engine: the regions depend on what it computes. */
   describe(images: tf.Tensor4D): tf.Tensor2D {
+    return tf.tidy(() => this.pooling.describe(this.chosen(this.model.featureMap(images), sidesOf(images))));
+  }
+
+  /** [1, H, W, 3] -> [1, R, C] unit rows before whitening, R as many regions as the image has. */
+  regionDescriptors(images: tf.Tensor4D): tf.Tensor3D {
     return tf.tidy(() => {
-      const map = this.model.featureMap(images);
-      const values = map.dataSync<'float32'>();
-      const [, , width, channels] = map.shape;
-      const regions = this.regions(map, { height: images.shape[1], width: images.shape[2] });
-      const pooled = poolRegions(values, { width, channels }, regions);
-      return this.model.aggregate(tf.tensor3d(pooled, [1, regions.length, channels]));
+      const { regions, pooled } = this.chosen(this.model.featureMap(images), sidesOf(images));
+      const { channels } = this.model;
+      const rows = pooled.subarray(0, regions.length * channels);
+      return this.model.normalizedRegions(tf.tensor3d(rows, [1, regions.length, channels]));
     });
   }
 
   /** The cells that are pooled; the whole map where nothing is proposed and no grid is asked for. */
-  regions(map: tf.Tensor4D, image: { height: number; width: number }): Region[] {
-    const { stride, meta } = this.model;
-    const cells = { height: map.shape[1], width: map.shape[2] };
-    const { boxes } = propose(this.head, map, { image, stride, count: this.options.proposals });
-    const regions: Region[] = this.options.grid === true ? regionsOf(cells, meta.pooling, { image, stride }) : [];
-    for (let i = 0; i < boxes.length; i += 4) {
-      const [yMin, xMin, yMax, xMax] = boxes.subarray(i, i + 4);
-      const region = cellsOf({ yMin, xMin, yMax, xMax }, cells, stride);
-      // Behind the last cell where the map leaves a strip of the image out.
-      if (region.yMax > region.yMin && region.xMax > region.xMin) regions.push(region);
-    }
-    return regions.length > 0 ? regions : [{ yMin: 0, xMin: 0, yMax: cells.height, xMax: cells.width }];
+  regions(map: tf.Tensor4D, image: ImageSides): readonly Region[] {
+    return this.chosen(map, image).regions;
   }
 
   dispose(): void {
-    this.head.dispose();
+    if (this.ownHead) this.head.dispose();
   }
+
+  private chosen(map: tf.Tensor4D, image: ImageSides): ChosenRegions {
+    // Held beyond the tidy around this, so that the run that computes the head's values fetches the map's too.
+    const held = tf.keep(map.clone());
+    try {
+      const head = tf.tidy(() => this.pooling.headValues(held).dataSync<'float32'>());
+      return this.pooling.choose({ values: held.dataSync<'float32'>(), shape: held.shape }, head, image);
+    } finally {
+      held.dispose();
+    }
+  }
+}
+
+function sidesOf(images: tf.Tensor4D): ImageSides {
+  return { height: images.shape[1], width: images.shape[2] };
 }

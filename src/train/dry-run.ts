@@ -1,14 +1,16 @@
 /** @file What a run would do and cost, measured on a few of its own images. Writes nothing, and leaves the weights as they are. */
-import * as tf from '@tensorflow/tfjs';
 import type { ImageRecord } from '../data/manifest.js';
 import type { InputError } from '../errors.js';
+import { measurementsOf, secondTime, updateBytes } from './estimate.js';
 import { GradientAccumulator } from './gradients.js';
-import { bytesOf, ImageInputs, plain, type TrunkInput } from './image-inputs.js';
+import type { RpnHead } from '../rpn/head.js';
+import { bytesOf, plain, type TrunkInput } from './image-inputs.js';
 import { countTriplets, numberLabels } from './ranking/mining.js';
+import { imageSource, observe } from './ranking/ranking-source.js';
 import { replay, replayInBlocks } from './replay.js';
 import { RandomStream } from './random.js';
 import type { TrainableModel } from './trainable-model.js';
-import type { TripletConfig } from './ranking/triplet-config.js';
+import { imagesPerUpdate, minesPools, type TripletConfig } from './ranking/triplet-config.js';
 
 export interface DryRun {
   images: number;
@@ -27,6 +29,7 @@ export interface DryRun {
   describeMs: number;
   replayMs: number;
   msPerUpdate: number;
+  /** 0 where nothing is mined. */
   msPerMining: number;
   etaSeconds: number;
 }
@@ -55,10 +58,10 @@ export function summarizeSet(
 export async function dryRun(
   model: TrainableModel,
   records: readonly ImageRecord[],
-  { config, validationImages }: { config: TripletConfig; validationImages: number },
+  { config, validationImages, head }: { config: TripletConfig; validationImages: number; head?: RpnHead | undefined },
 ): Promise<DryRun> {
-  const { tripletsPerStep, poolSize, steps, remineEvery, validateEvery, cacheMegabytes } = config;
-  const inputs = new ImageInputs(model, { ...config, cacheBytes: 0 });
+  const { poolSize, steps, remineEvery, cacheMegabytes, freeze, imageSize } = config;
+  const source = imageSource(model, { freeze, imageSize, cacheBytes: 0, head });
   const variables = model.trainable(config.freeze);
   const accumulator = new GradientAccumulator();
   const probes: TrunkInput[] = [];
@@ -67,7 +70,7 @@ export async function dryRun(
   try {
     for (const item of new RandomStream(config.seed).shuffle(records).slice(0, candidates).map(plain)) {
       let input: TrunkInput | undefined;
-      for await (const loaded of inputs.load([item])) {
+      for await (const loaded of source.load([item])) {
         if ('error' in loaded) error ??= loaded.error;
         else input = loaded.input;
       }
@@ -75,12 +78,13 @@ export async function dryRun(
       const readable = input;
       probes.push(readable);
       loadMs += await secondTime(async () => {
-        for await (const _ of inputs.load([item]));
+        for await (const _ of source.load([item]));
       });
-      describeMs += await secondTime(() => finish(inputs.describe(readable)));
+      describeMs += await secondTime(() => observe(source, readable));
+      const observed = await observe(source, readable);
       const upstream = new Float32Array(model.dimension).fill(1);
       const replayOne = () =>
-        (config.recomputeActivations ? replayInBlocks : replay)(inputs, readable, {
+        (config.recomputeActivations ? replayInBlocks : replay)(observed.replay, readable, {
           upstream,
           variables,
           accumulator,
@@ -100,20 +104,17 @@ export async function dryRun(
   const size = probes.reduce((sum, input) => sum + bytesOf(input), 0) / probes.length;
   const cacheBytes = Math.min(cacheMegabytes * 1e6, records.length * size);
   const misses = 1 - cacheBytes / (records.length * size);
-  const perUpdate = Math.min(3 * tripletsPerStep, records.length);
+  const perUpdate = Math.min(imagesPerUpdate(config), records.length);
   const msPerUpdate = perUpdate * (describeMs + replayMs + 2 * misses * loadMs);
-  const msPerMining = Math.min(poolSize, records.length) * (describeMs + misses * loadMs);
+  const msPerMining = minesPools(config) ? Math.min(poolSize, records.length) * (describeMs + misses * loadMs) : 0;
   const minings = Math.ceil(steps / remineEvery);
-  const measurements =
-    validationImages === 0 ? 0 : 2 + (validateEvery > 0 ? Math.floor((steps - 1) / validateEvery) : 0);
   const firstLoads = records.length * (1 - misses) * loadMs;
   const whitening = config.whitenDimension > 0 && model.meta.whitening === undefined ? config.whitenImages : 0;
   const trainedParameters = [...variables.values()].reduce((sum, variable) => sum + variable.size, 0);
   return {
     ...summarizeSet(records),
     trainedParameters,
-    // Besides what the probe took: momentum, gradient sums, and the new values of weights and momentum during an update.
-    memoryBytes: process.memoryUsage.rss() + cacheBytes + 4 * 4 * trainedParameters,
+    memoryBytes: process.memoryUsage.rss() + cacheBytes + updateBytes(trainedParameters, config),
     cacheBytes,
     loadMs,
     describeMs,
@@ -124,20 +125,7 @@ export async function dryRun(
       (steps * msPerUpdate +
         minings * msPerMining +
         firstLoads +
-        (measurements * validationImages + Math.min(whitening, records.length)) * (describeMs + loadMs)) /
+        (measurementsOf(config) * validationImages + Math.min(whitening, records.length)) * (describeMs + loadMs)) /
       1000,
   };
-}
-
-/** Milliseconds of the second call: the first compiles a graph for the image's shape. */
-async function secondTime(work: () => Promise<void>): Promise<number> {
-  await work();
-  const startedAt = performance.now();
-  await work();
-  return performance.now() - startedAt;
-}
-
-async function finish(tensor: tf.Tensor): Promise<void> {
-  await tensor.data();
-  tensor.dispose();
 }

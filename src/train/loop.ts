@@ -10,8 +10,9 @@ import { firstFew } from '../retrieval/ground-truth.js';
 import type { GradientAccumulator } from './gradients.js';
 import { NotFiniteError } from './not-finite.js';
 import type { RandomState, RandomStream } from './random.js';
-import { learningRateAt, type ScheduleOptions } from './schedule.js';
-import { Optimizer, type OptimizerOptions } from './optimizer.js';
+import { Optimizer } from './optimizer.js';
+import { learningRateAt } from './schedule.js';
+import type { TrainingConfig } from './training-config.js';
 
 /**
  * Everything besides the weights and the momentum that the next update depends on, JSON-ready. `Criterion` names the figure that
@@ -29,18 +30,6 @@ export interface LoopState<Criterion extends string> {
 }
 
 export type Best<Criterion extends string> = { step: number } & Record<Criterion, number>;
-
-/** Settings that the loop itself reads. */
-export interface LoopConfig {
-  steps: number;
-  learningRate: number;
-  learningRateDecay: ScheduleOptions['kind'];
-  decayEvery: number;
-  decayFactor: number;
-  warmup: number;
-  checkpointEvery: number;
-  validateEvery: number;
-}
 
 export type StopReason = 'finished' | 'interrupted' | 'out of time' | 'nothing left to learn';
 
@@ -100,7 +89,7 @@ export interface LoopHooks<State, Criterion extends string> {
 }
 
 export interface LoopParts<State, Criterion extends string> extends LoopHooks<State, Criterion> {
-  config: LoopConfig & OptimizerOptions;
+  config: TrainingConfig;
   criterion: Criterion;
   /** Changed in place. */
   state: State;

@@ -23,6 +23,8 @@ export interface OptimizerOptions {
   weightDecay: number;
   /** `kernels`: only variables of two or more axes decay; no bias, shift, norm or pooling exponent. */
   weightDecayOn: 'all' | 'kernels';
+  /** The rate of variables named `.../bias` in units of the others'. Default 1. */
+  biasLearningRateFactor?: number;
   /** Bound of the gradient's norm; 0 = none. */
   clipGradientNorm: number;
 }
@@ -65,14 +67,16 @@ export class Optimizer {
       const squares = [...shared.values()].map((gradient) => gradient.square().sum());
       const total = tf.addN(squares).sqrt();
       const scale = clipGradientNorm > 0 ? clippingFactor(total, clipGradientNorm) : undefined;
+      const { biasLearningRateFactor: factor = 1 } = this.options;
       const step = this.stepRule(learningRate, done + 1);
+      const stepOfBias = factor === 1 ? step : this.stepRule(factor * learningRate, done + 1);
       for (const [name, variable] of this.variables) {
         const before = this.averages.get(name) as Averages;
         const gradient = shared.get(name);
         const decays = weightDecay > 0 && (weightDecayOn === 'all' || variable.rank >= 2);
         let change = gradient === undefined || scale === undefined ? gradient : gradient.mul(scale);
         if (decays) change = change === undefined ? variable.mul(weightDecay) : change.add(variable.mul(weightDecay));
-        const { averages, difference } = step(before, change);
+        const { averages, difference } = (isBias(name) ? stepOfBias : step)(before, change);
         variable.assign(variable.sub(difference));
         this.averages.set(
           name,
@@ -146,6 +150,10 @@ export class Optimizer {
     for (const averages of this.averages.values()) tf.dispose(averages);
     this.averages.clear();
   }
+}
+
+function isBias(name: string): boolean {
+  return name.endsWith('/bias');
 }
 
 /** min(1, bound / norm), finite at norm 0. */

@@ -1,6 +1,6 @@
 /**
- * @file The folder of one training run: `config.yaml` (resolved), `log.jsonl`, `checkpoints/`, `model.safetensors` (the last
- * complete state's model) and `best.safetensors` (by mAP on --val).
+ * @file The folder of one training run: `config.yaml` (resolved), `start.json` (what it started from), `log.jsonl`, `checkpoints/`,
+ * `model.safetensors` (the last complete state's model) and `best.safetensors` (by mAP on --val).
  */
 import { appendFileSync, existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -13,6 +13,7 @@ import { latestCheckpoint } from './checkpoint.js';
 
 export class RunFolder {
   readonly config: string;
+  readonly start: string;
   readonly log: string;
   readonly checkpoints: string;
   readonly model: string;
@@ -20,6 +21,7 @@ export class RunFolder {
 
   constructor(readonly path: string) {
     this.config = join(path, 'config.yaml');
+    this.start = join(path, 'start.json');
     this.log = join(path, 'log.jsonl');
     this.checkpoints = join(path, 'checkpoints');
     this.model = join(path, 'model.safetensors');

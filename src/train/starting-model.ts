@@ -3,19 +3,26 @@ import type { ImageRecord } from '../data/manifest.js';
 import { readModelFile } from '../data/model-file.js';
 import { InputError, messageOf, UsageError } from '../errors.js';
 import { DescriptorModel } from '../models/descriptor.js';
+import type { ModelMeta } from '../models/meta.js';
+import { parseRegions } from '../models/region-source.js';
 import { withWhitening } from '../models/whitening.js';
 import { learnWhitening, sampleOf } from '../retrieval/learn-whitening.js';
+import { RpnHead } from '../rpn/head.js';
+import { assertProposals, ProposalDescriber } from '../rpn/proposal-describer.js';
 import type { TripletConfig } from './ranking/triplet-config.js';
 
-/** Loads a model file for training at `imageSize`, which becomes the size stored in it. */
+/** Loads a model file for training at `imageSize` and with `regions`, which become those stored in it. */
 export async function loadForTraining(
   file: string,
-  { imageSize, freeze, whitenDimension }: Pick<TripletConfig, 'imageSize' | 'freeze' | 'whitenDimension'>,
+  config: Pick<TripletConfig, 'imageSize' | 'freeze' | 'whitenDimension' | 'regions'>,
 ): Promise<DescriptorModel> {
-  const { meta, weights } = await readModelFile(file);
+  const { imageSize, freeze, whitenDimension } = config;
+  const stored = await readModelFile(file);
   let model: DescriptorModel;
   try {
-    model = DescriptorModel.create({ ...meta, imageSize }, weights);
+    const meta = withRegions(stored.meta, config.regions);
+    if (meta.regions !== undefined) assertProposals(meta);
+    model = DescriptorModel.create({ ...meta, imageSize }, stored.weights);
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${file}: ${messageOf(error)}`) : error;
   }
@@ -36,6 +43,20 @@ export async function loadForTraining(
   }
 }
 
+/** `regions` as in the settings of triplet training. */
+function withRegions(meta: ModelMeta, text: string): ModelMeta {
+  if (text === 'model') return meta;
+  const { regions: _, ...rest } = meta;
+  const regions = parseRegions(text);
+  return regions === undefined || regions.proposals === 0 ? rest : { ...rest, regions };
+}
+
+/** The network of the proposals that a model pools; undefined where it pools none. The caller disposes of it. */
+export function headFor(model: DescriptorModel): RpnHead | undefined {
+  const { rpn, regions } = model.meta;
+  return rpn === undefined || regions === undefined ? undefined : new RpnHead(rpn, model.channels, model.rpnWeights);
+}
+
 /**
  * The same model with a PCA-whitening learned from the training set's region vectors, as shift + FC. Takes `model` over: it
  * is disposed of.
@@ -53,9 +74,11 @@ export async function whitened(
     onProgress?: (done: number, total: number) => void;
   },
 ): Promise<DescriptorModel> {
+  const { regions } = model.meta;
+  const describer = regions === undefined ? undefined : new ProposalDescriber(model, regions);
   try {
     const images = sampleOf(records, config.whitenImages, config.seed);
-    const { whitening } = await learnWhitening(model, images, {
+    const { whitening } = await learnWhitening(describer ?? model, images, {
       channels: model.channels,
       dimension: config.whitenDimension,
       sizing: { longest: config.imageSize, multipleOf: model.stride },
@@ -65,6 +88,7 @@ export async function whitened(
     const { meta, weights } = withWhitening(model.meta, await model.toArrays(), whitening);
     return DescriptorModel.create(meta, weights);
   } finally {
+    describer?.dispose();
     model.dispose();
   }
 }

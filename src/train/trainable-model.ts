@@ -1,7 +1,17 @@
-/** @file What the trainers need of a model. `DescriptorModel` is one; tests use smaller ones. */
+/** @file What the trainers need of a model. `DescriptorModel` is one. */
 import type { DescriptorModel } from '../models/descriptor.js';
 
 export type TrainableModel = Pick<
   DescriptorModel,
-  'meta' | 'dimension' | 'stride' | 'describe' | 'prefix' | 'describeFromPrefix' | 'blocksFromPrefix' | 'trainable'
+  | 'meta'
+  | 'dimension'
+  | 'stride'
+  | 'describe'
+  | 'featureMap'
+  | 'prefix'
+  | 'mapFromPrefix'
+  | 'describeFromPrefix'
+  | 'blocksFromPrefix'
+  | 'aggregate'
+  | 'trainable'
 >;

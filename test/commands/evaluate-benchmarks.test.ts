@@ -408,7 +408,7 @@ describe('uncertainty, comparison and report', () => {
     const { stdout } = await evaluate(...argv(), '--against', file, '--bootstrap', '200', '--report', report);
     expect(stdout).toMatch(/^difference +\+0\.\d{4} \(0\.\d{4} to 0\.\d{4}\) to .*first\.json, p = 0\.25/m); // 2 of 2^3 signs
     expect(stdout).toMatch(/^interval +0\.\d{4} to [01]\.\d{4}, 95 % of 200 resamples of 3 landmarks$/m);
-    expect(readFileSync(report, 'utf8')).toMatch(/Average precision of each query.*stripes\/0/s);
+    expect(readFileSync(report, 'utf8')).toMatch(/Every query.*stripes\/0/s);
     await expect(evaluate(...argv(), '--report', report)).rejects.toThrow(/--overwrite/);
     writeFileSync(file, '{"queries":[{"id":"other","ap":1}]}');
     await expect(evaluate(...argv(), '--against', file)).rejects.toThrow(/no query of this evaluation/);
@@ -422,7 +422,7 @@ describe('uncertainty, comparison and report', () => {
       await expect(running).rejects.toThrow(UsageError);
       await expect(running).rejects.toThrow(message);
     };
-    await usage(/with --model needs --data/, '--protocol', 'oxford5k', '--groundtruth', 'gt', '--model', 'm');
+    await usage(/with images needs --data/, '--protocol', 'oxford5k', '--groundtruth', 'gt', '--model', 'm');
     await usage(/no manifest/, '--protocol', 'oxford5k', '--manifest', 'm', '--model', 'm');
     await usage(
       /needs --data DIR or --groundtruth/,

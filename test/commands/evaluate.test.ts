@@ -106,6 +106,23 @@ describe('rmac evaluate', () => {
     expect(JSON.parse(stdout)).toMatchObject({ missingFromDatabase: ['stripes/1'], databaseSize: 11 });
   });
 
+  test('query expansion and database augmentation, from a model and from its descriptors', async () => {
+    const json = async (...argv: string[]): Promise<Record<string, unknown>> =>
+      JSON.parse((await evaluate(...argv, '--json')).stdout);
+    const expansion = ['--dba', 'gordo:3', '--qe', 'alpha:3:2'];
+    const plain = await json(...labels(), '--descriptors', descriptors);
+    expect(plain).not.toHaveProperty('qe');
+    const expanded = await json(...labels(), '--descriptors', descriptors, ...expansion);
+    expect(expanded).toMatchObject({ qe: 'alpha:3:2', dba: 'gordo:3' });
+    expect(expanded.map).not.toBe(plain.map);
+    expect(await json(...labels(), '--model', set.model, '--size', '64', ...expansion)).toEqual(expanded);
+    const { stdout } = await evaluate(...labels(), '--descriptors', descriptors, '--qe', 'aqe:2', '--dba', 'gordo:3');
+    expect(stdout).toMatch(/^query expansion +aqe:2\naugmentation +gordo:3$/m);
+    await expect(evaluate(...labels(), '--descriptors', descriptors, '--qe', 'aqe:12')).rejects.toThrow(
+      /--qe: 12 neighbours asked, the database has 11 other/,
+    );
+  });
+
   test('wrong usage says which flag', async () => {
     await expect(evaluate('--protocol', 'oxford')).rejects.toThrow(CommanderError);
     await expect(evaluate('--manifest', set.manifest)).rejects.toThrow(CommanderError);
@@ -120,6 +137,11 @@ describe('rmac evaluate', () => {
     await usage(/either --model FILE or --descriptors DIR/, ...labels());
     await usage(/either --model/, ...labels(), '--model', set.model, '--descriptors', descriptors);
     await usage(/--queries goes with/, ...labels(), '--model', set.model, '--queries', descriptors);
+    const from = [...labels(), '--descriptors', descriptors];
+    for (const qe of ['10', 'aqe', 'aqe:0', 'aqe:1.5', 'alpha:3', 'alpha:-1:5', 'gordo:5', 'alpha:3:5:6']) {
+      await usage(/--qe: expected aqe:K .* or alpha:A:K/, ...from, '--qe', qe);
+    }
+    await usage(/--dba: expected gordo:K .* or alpha:A:K .* got "aqe:5"/, ...from, '--dba', 'aqe:5');
     await usage(/go with --model/, ...labels(), '--descriptors', descriptors, '--size', '64');
   });
 

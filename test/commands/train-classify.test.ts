@@ -39,8 +39,7 @@ const small = [
 function argumentsOf(run: string, more: readonly string[]): string[] {
   const resumed = more.includes('--resume') && existsSync(join(run, 'config.yaml'));
   const base = ['train', 'classify', '--manifest', manifest, '--run', run, '--threads', '2', '--json'];
-  // A run that was killed before its first checkpoint begins again, so that --init is needed then too.
-  return [...base, ...(resumed ? [] : small), '--init', init, ...more];
+  return [...base, ...(resumed ? [] : [...small, '--init', init]), ...more];
 }
 
 async function train(run: string, ...more: string[]): Promise<Record<string, unknown> & { stderr: string }> {
@@ -77,7 +76,7 @@ describe('rmac train classify', () => {
     expect(result).toMatchObject({ classes: 3, step: 3, stopped: 'finished', unreadable: 0, top5: 1 });
     expect(result.stderr).toMatch(/whitening was learned .* left out/);
     const left = (await readdir(run)).filter((name) => !name.startsWith('events.out.tfevents.'));
-    expect(left.sort()).toEqual([...files, 'checkpoints', 'config.yaml', 'log.jsonl'].sort());
+    expect(left.sort()).toEqual([...files, 'checkpoints', 'config.yaml', 'log.jsonl', 'start.json'].sort());
     expect(await readdir(run)).toHaveLength(left.length + 1);
     const { meta, weights } = await readModelFile(join(run, 'best.safetensors'));
     expect(meta.whitening).toBeUndefined();
@@ -144,6 +143,22 @@ describe('rmac train classify', () => {
     await train(run, '--resume');
     const last = join(run, 'checkpoints', 'step-000003');
     for (const file of files.slice(0, 2)) expect(await sameBytes(join(run, file), join(last, file)), file).toBe(true);
+  });
+
+  test('killed before its first checkpoint, it begins again from the same model and head', async () => {
+    const base = await temporaryFolder();
+    const one = ['--set', 'steps=1'];
+    await train(join(base, 'first'), ...one);
+    const classifier = join(base, 'first', 'classifier.safetensors');
+    const [whole, killed] = [join(base, 'whole'), join(base, 'killed')];
+    await train(whole, ...one, '--classifier', classifier);
+    await train(killed, ...one, '--classifier', classifier);
+    // What a kill in the first update leaves of it.
+    for (const left of ['checkpoints', ...files, 'log.jsonl'])
+      await rm(join(killed, left), { recursive: true, force: true });
+    await train(killed, '--resume');
+    for (const file of files.slice(0, 2))
+      expect(await sameBytes(join(whole, file), join(killed, file)), file).toBe(true);
   });
 
   test('--max-hours stops with a checkpoint, --dry-run writes nothing', async () => {

@@ -56,6 +56,7 @@ test('leaves the model it began with, whole, with proposals; resuming continues 
     expect.stringMatching(/^events\.out\.tfevents\./),
     'log.jsonl',
     'model.safetensors',
+    'start.json',
   ]);
   const [before, after] = [await readModelFile(init), await readModelFile(join(run, 'model.safetensors'))];
   const { rpn, ...rest } = after.meta;

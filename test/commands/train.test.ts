@@ -1,6 +1,8 @@
+import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
@@ -119,6 +121,7 @@ describe('rmac train triplet', () => {
       eventFile,
       'log.jsonl',
       'model.safetensors',
+      'start.json',
     ]);
     expect((await readdir(join(run, 'checkpoints'))).sort()).toEqual(['step-000002', 'step-000003']);
     expect(parse(await readFile(join(run, 'config.yaml'), 'utf8'))).toMatchObject({
@@ -202,6 +205,54 @@ describe('rmac train triplet', () => {
     await cp(join(run, 'checkpoints', 'step-000002', 'model.safetensors'), join(run, 'model.safetensors'));
     expect(await train(run, '--resume')).toMatchObject({ step: 3, stopped: 'finished' });
     expect(await sameBytes(join(run, 'model.safetensors'), last)).toBe(true);
+  });
+
+  test('killed before its first checkpoint, it begins again from the same start, or says which file it misses', async () => {
+    const base = await temporaryFolder();
+    const own = join(base, 'own.safetensors');
+    await cp(init, own);
+    const start = ['--set', 'steps=1', '--set', 'whitenDimension=8', '--init', own];
+    const [whole, killed] = [join(base, 'whole'), join(base, 'killed')];
+    await train(whole, ...start);
+    await killAtStart(killed, start);
+    expect(JSON.parse(await readFile(join(killed, 'start.json'), 'utf8'))).toMatchObject({
+      init: { file: '../own.safetensors', sha256: expect.stringMatching(/^[0-9a-f]{64}$/) as string },
+    });
+    const begun = join(base, 'begun');
+    await cp(killed, begun, { recursive: true });
+    expect(await train(killed, '--resume')).toMatchObject({ step: 1, stopped: 'finished' });
+    expect(await sameBytes(join(killed, 'model.safetensors'), join(whole, 'model.safetensors'))).toBe(true);
+
+    await appendFile(own, 'x');
+    await expect(train(begun, '--resume')).rejects.toThrow(
+      /began from .*own\.safetensors \(sha256 .*changed.*--init FILE/,
+    );
+    await rm(own);
+    await expect(train(begun, '--resume')).rejects.toThrow(/own\.safetensors \(.*is missing; name .* --init FILE/);
+    expect(existsSync(join(begun, 'checkpoints'))).toBe(false);
+    // Nothing is computed yet, so the command line decides.
+    expect(await train(begun, '--resume', '--init', init, '--set', 'margin=0.7')).toMatchObject({ step: 1 });
+    expect(parse(await readFile(join(begun, 'config.yaml'), 'utf8'))).toMatchObject({
+      margin: 0.7,
+      whitenDimension: 8,
+    });
+
+    await rm(join(begun, 'checkpoints'), { recursive: true });
+    await rm(join(begun, 'start.json'));
+    await expect(train(begun, '--resume')).rejects.toThrow(/does not say which model it began from.*--init FILE/);
+  });
+
+  test('a run from the trunk of the package says so, and begins from it again', async () => {
+    const run = join(await temporaryFolder(), 'run');
+    const settings = small.flatMap((setting) => ['--set', setting]);
+    await train(run, '--resume', ...settings, '--set', 'steps=1'); // of an empty folder: begins the run, here without --init
+    expect(JSON.parse(await readFile(join(run, 'start.json'), 'utf8'))).toEqual({
+      init: { sha256: expect.anything() as string },
+    });
+    await rm(join(run, 'checkpoints'), { recursive: true });
+    await cp(join(run, 'model.safetensors'), join(run, '..', 'before.safetensors'));
+    await train(run, '--resume');
+    expect(await sameBytes(join(run, 'model.safetensors'), join(run, '..', 'before.safetensors'))).toBe(true);
   });
 
   test('Ctrl-C saves a checkpoint, ends well, and --resume goes on from it', async () => {
@@ -310,6 +361,23 @@ describe('rmac train triplet', () => {
     expect(more.seeds).toMatchObject([{ seed: 5 }, { seed: 6 }, { seed: 7, step: 2, stopped: 'finished' }]);
   });
 });
+
+/** Begins a run in a process of its own and kills it before its first checkpoint. */
+async function killAtStart(run: string, more: readonly string[]): Promise<void> {
+  const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
+  const settings = small.flatMap((setting) => ['--set', setting]);
+  const args = ['train', 'triplet', '--manifest', manifest, '--run', run, '--threads', '2', ...settings, ...more];
+  const child = spawn(process.execPath, ['--import', 'tsx', cli, ...args], { stdio: 'ignore' });
+  const ended = new Promise((resolved) => child.once('exit', resolved));
+  while (child.exitCode === null && !existsSync(join(run, 'config.yaml'))) {
+    await new Promise((resolved) => setTimeout(resolved, 2));
+  }
+  child.kill('SIGKILL');
+  await ended;
+  expect(existsSync(join(run, 'config.yaml'))).toBe(true);
+  // On a slow machine the kill may come late.
+  for (const left of ['checkpoints', 'model.safetensors']) await rm(join(run, left), { recursive: true, force: true });
+}
 
 test('spreadOf: mean and sample deviation', () => {
   // 2, 4, 9: mean 5, squares 9 + 1 + 16 = 26, 26 / 2 = 13

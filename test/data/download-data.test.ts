@@ -200,13 +200,16 @@ describe('downloadData', () => {
     const running = downloadData(oxford, out, {
       from: url,
       signal: stop.signal,
-      onUnpacked: () => setTimeout(() => stop.abort(), 50),
+      onBytes: (done) => {
+        if (done === truth.length + 40) stop.abort();
+      },
     });
     await expect(running).rejects.toThrow(/Stopped; .* keeps what came/);
     expect(readFileSync(join(out, '.archives', `${imagesName}.part`))).toEqual(images.subarray(0, 40));
     const again = await serve(published());
     await downloadData(oxford, out, { from: again.url });
     expect(again.asked).toEqual([`/${imagesName} bytes=40-`]);
+    expect(readdirSync(join(out, 'gt'))).toHaveLength(4);
     expect(readdirSync(join(out, 'images'))).toHaveLength(2);
   });
 

@@ -9,8 +9,7 @@ test('plainSimilarity: dot products of every query row with every database row',
   const rows = 70;
   const data = Float32Array.from({ length: rows * dimension }, (_, i) => Math.sin(i));
   const queries = Float32Array.from({ length: 3 * dimension }, (_, i) => Math.cos(i));
-  const ids = Array.from({ length: rows }, (_, i) => `${i}`);
-  const similarities = await plainSimilarity({ ids, dimension, data })(queries);
+  const similarities = await plainSimilarity({ dimension, data })(queries);
   expect(similarities.length).toBe(3 * rows);
   for (let q = 0; q < 3; q++) {
     for (let n = 0; n < rows; n++) {
@@ -45,4 +44,14 @@ test('positiveRanks equals sorting the whole list, with ties and junk', () => {
 test('positiveRanks: junk wins over positive', () => {
   // item 0 is both; only item 2 remains: one negative (1) before it
   expect([...positiveRanks(Float32Array.of(3, 2, 1), [0, 2], new Set([0]))]).toEqual([1]);
+});
+
+test('rankedItems: the first of the whole order, with ties', () => {
+  fc.assert(
+    fc.property(fc.array(fc.integer({ min: -3, max: 3 }), { maxLength: 60 }), fc.nat({ max: 70 }), (values, limit) => {
+      const similarities = Float32Array.from(values);
+      expect([...rankedItems(similarities, limit)]).toEqual([...rankedItems(similarities)].slice(0, limit));
+    }),
+    { seed: 4, numRuns: 300 },
+  );
 });

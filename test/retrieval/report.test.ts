@@ -20,6 +20,19 @@ describe('htmlReport', () => {
           { kind: 'table', columns: [hostile, 'mAP'], rows: [[hostile, 0.5]] },
           { kind: 'chart', xLabel: hostile, yLabel: hostile, series: [{ name: hostile, points: [[0, 1]] }] },
           {
+            kind: 'pictures',
+            pictures: [
+              {
+                image: `data:,"${hostile}`,
+                caption: hostile,
+                outlines: [
+                  { box: [0.1, 0.2, 0.5, 1], kind: 'region', title: hostile },
+                  { box: [0, 0, 1, 1], kind: 'strong' },
+                ],
+              },
+            ],
+          },
+          {
             kind: 'results',
             rows: [
               {
@@ -36,13 +49,19 @@ describe('htmlReport', () => {
   test('escapes every text it is given', () => {
     expect(page).not.toContain('<script');
     expect(page).not.toContain(`"x"`);
-    // title twice, heading, text, table twice, both axes and both again for screen readers, legend, dot, and src, alt and
-    // two captions of the pictures: 16
-    expect(page.split('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;&#39;').length - 1).toBe(16);
+    // title twice, heading, text, table twice, both axes and both again for screen readers, legend, dot, src, alt, caption
+    // and outline of the picture, and src, alt and two captions of the ranked ones: 20
+    expect(page.split('&lt;script&gt;alert(&quot;x&quot;)&lt;/script&gt;&amp;&#39;').length - 1).toBe(20);
   });
 
   test('loads nothing from elsewhere', () => {
     expect(page).not.toMatch(/https?:|url\(|<link|@import/);
+  });
+
+  test('outlines lie over their picture in order', () => {
+    expect(page).toMatch(
+      /<div class="outlined"><img [^>]*><svg [^>]*><rect class="region" x="0.2000" y="0.1000" width="0.8000" height="0.4000"><title>.*<\/title><\/rect><rect class="strong"/,
+    );
   });
 
   test('results carry their relation, a missing picture leaves its caption', () => {

@@ -39,7 +39,20 @@ test('poolRegions: what regionMaxPool computes, empty regions and negative value
     { yMin: 3, xMin: 4, yMax: 4, xMax: 5 },
   ];
   const expected = regionMaxPool(tf.tensor4d(values, [1, 4, 5, 3]), regions).dataSync();
-  expect([...poolRegions(values, { width: 5, channels: 3 }, regions)]).toEqual([...expected]);
+  const { pooled, positions } = poolRegions(values, { width: 5, channels: 3, slots: regions.length + 1 }, regions);
+  expect([...pooled]).toEqual([...expected, 0, 0, 0]);
+  // the third last region is empty, the row after the last has none
+  const filled = [...regions.keys()].filter((i) => i !== regions.length - 2);
+  for (const i of filled) for (let c = 0; c < 3; c++) expect(values[positions[3 * i + c]]).toBe(pooled[3 * i + c]);
+  expect([...positions.subarray(-3)]).toEqual([0, 1, 2]);
+});
+
+test('poolRegions: of equal maxima the first', () => {
+  const { positions } = poolRegions(Float32Array.of(1, 2, 2, 0, 2, 2), { width: 3, channels: 1 }, [
+    { yMin: 0, xMin: 0, yMax: 2, xMax: 3 },
+    { yMin: 1, xMin: 0, yMax: 2, xMax: 3 },
+  ]);
+  expect([...positions]).toEqual([1, 4]);
 });
 
 test("cellsOf: Gordo's regions of an 800 x 600 image on its map of 25 x 19", () => {

@@ -48,6 +48,30 @@ describe('sgd', () => {
     expectClose(values('bias'), [3.6]); // 4 − 0.1·4
   });
 
+  test('biasLearningRateFactor: only what is named .../bias has another rate, decay and momentum included', async () => {
+    const variables = new Map<string, tf.Variable>(
+      ['conv/bias', 'conv/kernel', 'bias'].map((name) => [name, tf.variable(tf.tensor1d([4]))]),
+    );
+    const sgd = new Optimizer(variables, { ...options, biasLearningRateFactor: 2 });
+    const gradients = new GradientAccumulator();
+    for (const expected of [
+      // v = 1 + 0.1·4 = 1.4; w = 4 − 0.1·1.4, for the bias 4 − 0.2·1.4
+      [3.72, 3.86, 3.86],
+      // v = 0.7 + 1 + 0.1·3.86 = 2.086, for the bias 0.7 + 1 + 0.372 = 2.072
+      [3.72 - 0.2 * 2.072, 3.86 - 0.2086, 3.86 - 0.2086],
+    ]) {
+      tf.tidy(() => gradients.add(Object.fromEntries([...variables.keys()].map((name) => [name, tf.tensor1d([1])]))));
+      await sgd.update(gradients, 0.1, 0);
+      expectClose(
+        [...variables.values()].map((variable) => variable.dataSync()[0]),
+        expected,
+      );
+    }
+    sgd.dispose();
+    gradients.dispose();
+    tf.dispose([...variables.values()]);
+  });
+
   test('clipping scales the whole gradient, and the norm returned is that before', async () => {
     const { sgd, gradients, add, values } = setUp({ weightDecay: 0, clipGradientNorm: 1 });
     add();

@@ -6,6 +6,7 @@ import type { ClassifierHead } from './classifier-head.js';
 import type { ClassifyConfig } from './classify-config.js';
 import { type ClassifiableModel, classifyPass, type LabelledCrop, trainedVariables } from './classify-step.js';
 import { decodeCrop, drawCrop, stackImages } from './crops.js';
+import { measurementsOf, secondTime, updateBytes } from '../estimate.js';
 import { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
 
@@ -79,9 +80,7 @@ export async function classifyDryRun(
       scores.dispose();
     })) / pass.length;
 
-  const { steps, batchSize, validateEvery } = config;
-  const measurements =
-    validationImages === 0 ? 0 : 2 + (validateEvery > 0 ? Math.floor((steps - 1) / validateEvery) : 0);
+  const { steps, batchSize } = config;
   const msPerUpdate = batchSize * (trainMs + loadMs);
   const sizes = new Map<string, number>();
   for (const { landmark } of records) sizes.set(landmark, (sizes.get(landmark) ?? 0) + 1);
@@ -94,21 +93,12 @@ export async function classifyDryRun(
     largestClass: Math.max(...sizes.values()),
     trainedParameters,
     headParameters: size(head.variables.values()),
-    // Besides what the probe took: momentum, gradient sums, and the new values of weights and momentum during an update.
-    memoryBytes: process.memoryUsage.rss() + 4 * 4 * trainedParameters,
+    memoryBytes: process.memoryUsage.rss() + updateBytes(trainedParameters, config),
     loadMs,
     scoreMs,
     trainMs,
     msPerUpdate,
     epochs: (steps * batchSize) / records.length,
-    etaSeconds: (steps * msPerUpdate + measurements * validationImages * (scoreMs + loadMs)) / 1000,
+    etaSeconds: (steps * msPerUpdate + measurementsOf(config) * validationImages * (scoreMs + loadMs)) / 1000,
   };
-}
-
-/** Milliseconds of the second call: the first compiles a graph. */
-async function secondTime(work: () => Promise<void>): Promise<number> {
-  await work();
-  const startedAt = performance.now();
-  await work();
-  return performance.now() - startedAt;
 }

@@ -1,11 +1,12 @@
-/** @file What an update trains on: mined triplets, tuples of a mined query, or a random list, with a view of every image. */
+/** @file What an update trains on: triplets or tuples, mined or random, or a random list, with a view of every image. */
 import type { ImageRecord } from '../../data/manifest.js';
 import { type AugmentationOptions, drawView } from '../augmentation.js';
 import type { ViewedImage } from '../image-inputs.js';
 import { isNegative, type MinedTriplets, type PoolLabels } from './mining.js';
 import type { RandomStream } from '../random.js';
-import { contrastiveBatch, listwiseBatch, type RankingBatch, tripletBatch } from './ranking-batches.js';
-import { sampleTriplets, type Sampling } from './sampler.js';
+import { contrastiveBatch, listwiseBatch, type RankingBatch, type Tuple, tripletBatch } from './ranking-batches.js';
+import { drawTuples } from './random-tuples.js';
+import { type MinedSampling, sampleTriplets, type Sampling } from './sampler.js';
 
 export interface BatchConfig {
   loss: 'triplet' | 'contrastive' | 'average-precision';
@@ -38,6 +39,24 @@ function viewer(records: readonly ImageRecord[], random: RandomStream, augmentat
   };
 }
 
+/** The loss of positions in `records`. */
+function batchOf(
+  tuples: readonly Tuple<number>[],
+  records: readonly ImageRecord[],
+  config: BatchConfig,
+  random: RandomStream,
+): RankingBatch<ViewedImage> {
+  const view = viewer(records, random, config.augmentation);
+  const viewed = tuples.map(
+    ([query, positive, ...negatives]) => [view(query), view(positive), ...negatives.map(view)] as const,
+  );
+  if (config.loss === 'contrastive') return contrastiveBatch(viewed, config);
+  return tripletBatch(
+    viewed.map(([query, positive, negative]) => [query, positive, negative] as const),
+    config,
+  );
+}
+
 /** Triplets or tuples of a mined pool. `drawn`: samples taken since the mining. */
 export function drawMined(
   {
@@ -46,25 +65,28 @@ export function drawMined(
     triplets: mined,
     drawn,
   }: { pool: readonly ImageRecord[]; labels: PoolLabels; triplets: MinedTriplets; drawn: number },
-  config: BatchConfig,
+  config: BatchConfig & { sampling: MinedSampling },
   random: RandomStream,
 ): DrawnBatch {
   const samples = sampleTriplets(mined, config.sampling, { count: config.tripletsPerStep, drawn, random });
-  const view = viewer(pool, random, config.augmentation);
-  const positions = (triplet: number) => mined.triplets.subarray(3 * triplet, 3 * triplet + 3);
-  if (config.loss === 'contrastive') {
-    const tuples = samples.map((sample) => {
-      const [query, positive] = positions(sample);
-      const negatives = tupleNegatives(mined, sample, labels, config.negativesPerTuple);
-      return [view(query), view(positive), ...negatives.map(view)] as const;
-    });
-    return { batch: contrastiveBatch(tuples, config), drawn: samples.length };
-  }
-  const triplets = samples.map((sample) => {
-    const [query, positive, negative] = positions(sample);
-    return [view(query), view(positive), view(negative)] as const;
+  const tuples = samples.map((sample): Tuple<number> => {
+    const [query, positive, negative] = mined.triplets.subarray(3 * sample, 3 * sample + 3);
+    if (config.loss !== 'contrastive') return [query, positive, negative];
+    return [query, positive, ...tupleNegatives(mined, sample, labels, config.negativesPerTuple)];
   });
-  return { batch: tripletBatch(triplets, config), drawn: samples.length };
+  return { batch: batchOf(tuples, pool, config, random), drawn: samples.length };
+}
+
+/** Random triplets or tuples of all `records`. */
+export function drawRandom(
+  records: readonly ImageRecord[],
+  labels: PoolLabels,
+  config: BatchConfig,
+  random: RandomStream,
+): DrawnBatch {
+  const { loss, tripletsPerStep: count, negativesPerTuple } = config;
+  const tuples = drawTuples(labels, { count, negatives: loss === 'contrastive' ? negativesPerTuple : 1 }, random);
+  return { batch: batchOf(tuples, records, config, random), drawn: 0 };
 }
 
 /**

@@ -2,9 +2,10 @@
 import type { ImageRecord } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import type { NamedArrays } from '../../models/safetensors.js';
-import { drawList, drawMined } from './draw-batch.js';
+import { type DrawnBatch, drawList, drawMined, drawRandom } from './draw-batch.js';
 import { GradientAccumulator } from '../gradients.js';
-import { ImageInputs, type ViewedImage } from '../image-inputs.js';
+import type { ViewedImage } from '../image-inputs.js';
+import type { RpnHead } from '../../rpn/head.js';
 import {
   isStopped,
   type LoopHooks,
@@ -18,9 +19,10 @@ import {
 import { minePool, type MiningSummary } from './mine-pool.js';
 import { countTriplets, type MinedTriplets, numberLabels } from './mining.js';
 import { RandomStream } from '../random.js';
+import { imageSource } from './ranking-source.js';
 import { rankingStep } from './ranking-step.js';
 import type { TrainableModel } from '../trainable-model.js';
-import type { TripletConfig } from './triplet-config.js';
+import { minesPools, type TripletConfig } from './triplet-config.js';
 
 /** The loop's state, and the mining in use. Plain data, JSON-ready. */
 export interface TripletState extends LoopState<'map'> {
@@ -44,6 +46,8 @@ export type FitRecord = MiningRecord | UpdateRecord<TripletFigures> | MeasureRec
 
 export interface FitTripletsOptions extends Omit<LoopHooks<TripletState, 'map'>, 'measure'> {
   model: TrainableModel;
+  /** The model's network of proposals, needed where its regions are proposals. The caller keeps owning it. */
+  head?: RpnHead | undefined;
   records: readonly ImageRecord[];
   config: TripletConfig;
   /** Where an earlier run stopped; the model has its weights already. */
@@ -62,7 +66,7 @@ const emptyMinings = 3;
  * finite (naming update and images): the last checkpoint is then the last good state.
  */
 export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<FitRecord> {
-  const { model, records, config, resume } = options;
+  const { model, head, records, config, resume } = options;
   assertTriplets(records);
   const byId = new Map(records.map((record) => [record.id, record]));
   const lost = resume?.state.mining?.pool.find((id) => !byId.has(id));
@@ -80,16 +84,12 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   const random = new RandomStream(state.random);
   const unreadable = new Set(state.unreadable);
   const variables = model.trainable(config.freeze);
-  const inputs = new ImageInputs(model, {
+  const source = imageSource(model, {
+    head,
     freeze: config.freeze,
     imageSize: config.imageSize,
     cacheBytes: config.cacheMegabytes * 1e6,
   });
-  const source = {
-    load: (items: readonly ViewedImage[]) => inputs.load(items),
-    describe: inputs.describe.bind(inputs),
-    inBlocks: inputs.inBlocks.bind(inputs),
-  };
   const accumulator = new GradientAccumulator();
   const stopped = () => isStopped(options);
   const { measure } = options;
@@ -116,13 +116,13 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
 
   /** A new mining where one is due; `exhausted` when pool after pool has no triplet with a loss. */
   async function* mineIfDue(): AsyncGenerator<MiningRecord, 'ready' | 'exhausted'> {
-    if (config.loss === 'average-precision') return 'ready'; // on random lists
+    if (!minesPools(config)) return 'ready';
     mining = state.mining;
     if (mining !== undefined && state.step % config.remineEvery !== 0) return 'ready';
     mining = undefined;
     for (let tries = 0; tries < emptyMinings && !stopped(); tries++) {
       const mined = await minePool(records, {
-        inputs,
+        source,
         random,
         unreadable,
         config,
@@ -155,16 +155,22 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
     };
   }
 
+  /** What to train on next; `drawn`: samples taken for this update. */
+  function draw(candidates: readonly ImageRecord[], drawn: number): DrawnBatch {
+    const { loss, sampling } = config;
+    const labels = numberLabels(candidates);
+    if (loss === 'average-precision') return drawList(candidates, labels, config, random);
+    if (mining === undefined || sampling === 'random') return drawRandom(candidates, labels, config, random);
+    const mined = { pool: candidates, labels, triplets: mining.triplets, drawn: mining.drawn + drawn };
+    return drawMined(mined, { ...config, sampling }, random);
+  }
+
   /** Leaves the gradient of a drawn batch in the accumulator; draws again if an image went missing. */
   async function drawAndStep() {
-    const known = mining && { ...mining, pool: mining.pool.map((id) => byId.get(id) as ImageRecord) };
+    const pool = mining?.pool.map((id) => byId.get(id) as ImageRecord);
     for (let drawn = 0; ; ) {
-      const candidates = known?.pool ?? records.filter((record) => !unreadable.has(record.id));
-      const labels = numberLabels(candidates);
-      const { batch, drawn: taken } =
-        known === undefined
-          ? drawList(candidates, labels, config, random)
-          : drawMined({ ...known, labels, drawn: known.drawn + drawn }, config, random);
+      const candidates = pool ?? records.filter((record) => !unreadable.has(record.id));
+      const { batch, drawn: taken } = draw(candidates, drawn);
       if (batch.images.length === 0) throw new InputError('No landmark is left with two photographs that can be read.');
       drawn += taken;
       const images = new Set(batch.images);
@@ -177,7 +183,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
       }).catch((error: unknown) => {
         throw namingUpdate(error, { step: state.step, ids });
       });
-      inputs.forgetOnce(images);
+      source.forgetOnce(images);
       for (const { item } of result.unreadable) unreadable.add(item.record.id);
       if (stopped()) {
         accumulator.reset();

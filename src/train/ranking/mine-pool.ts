@@ -3,10 +3,11 @@ import type { ImageRecord } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import { engineFromMultiplyAdds, engineSimilarity } from '../../retrieval/engine-similarity.js';
 import { type DescriptorTable, plainSimilarity, type Similarity } from '../../retrieval/ranking.js';
-import { type ImageInputs, plain } from '../image-inputs.js';
+import { plain, type ViewedImage } from '../image-inputs.js';
 import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
 import { NotFiniteError } from '../not-finite.js';
 import { drawPool } from './pool.js';
+import { observe, type RankingSource } from './ranking-source.js';
 import type { RandomStream } from '../random.js';
 
 export interface MiningSummary {
@@ -36,7 +37,7 @@ const named = 4;
 export async function minePool(
   records: readonly ImageRecord[],
   options: {
-    inputs: ImageInputs;
+    source: RankingSource<ViewedImage>;
     random: RandomStream;
     unreadable: Set<string>;
     config: { poolSize: number; margin: number; hardestPerQuery: number };
@@ -44,7 +45,7 @@ export async function minePool(
     onProgress?: (done: number, total: number) => void;
   },
 ): Promise<{ pool: string[]; triplets: MinedTriplets; summary: MiningSummary } | undefined> {
-  const { inputs, random, unreadable, config, stopped, onProgress } = options;
+  const { source, random, unreadable, config, stopped, onProgress } = options;
   const startedAt = performance.now();
   const candidates = records.filter((record) => !unreadable.has(record.id));
   const drawn = drawPool(numberLabels(candidates).landmarks, config.poolSize, random).map((i) => candidates[i]);
@@ -53,15 +54,13 @@ export async function minePool(
   const rows: Float32Array[] = [];
   let firstError: InputError | undefined;
   let done = 0;
-  for await (const loaded of inputs.load(drawn.map(plain))) {
+  for await (const loaded of source.load(drawn.map(plain))) {
     if (stopped()) return undefined;
     if ('error' in loaded) {
       unreadable.add(loaded.item.record.id);
       firstError ??= loaded.error;
     } else {
-      const descriptor = inputs.describe(loaded.input);
-      const row = Float32Array.from(await descriptor.data<'float32'>());
-      descriptor.dispose();
+      const { descriptor: row } = await observe(source, loaded.input);
       if (!row.every(Number.isFinite)) {
         throw new NotFiniteError(
           `Mining: the descriptor of ${loaded.item.record.id} has NaN or infinite values; go back to an earlier checkpoint.`,

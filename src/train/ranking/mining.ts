@@ -59,8 +59,8 @@ export function isNegative({ landmarks, groups }: PoolLabels, q: number, n: numb
   return landmarks[q] !== landmarks[n] && (groups[q] === -1 || groups[n] === -1 || groups[q] !== groups[n]);
 }
 
-/** Possible triplets of a set and its images without a positive, from label counts alone (no K x K loop). */
-export function countTriplets({ landmarks, groups }: PoolLabels): { possible: number; single: number } {
+/** Possible triplets with each image as the query, [K], from label counts alone (no K x K loop). */
+export function tripletsOfQueries({ landmarks, groups }: PoolLabels): Float64Array {
   const count = (keys: Iterable<string>) => {
     const counts = new Map<string, number>();
     for (const key of keys) counts.set(key, (counts.get(key) ?? 0) + 1);
@@ -70,17 +70,23 @@ export function countTriplets({ landmarks, groups }: PoolLabels): { possible: nu
   const perLandmark = count(positions.map((i) => String(landmarks[i])));
   const perGroup = count(positions.map((i) => String(groups[i])));
   const perBoth = count(positions.map((i) => `${landmarks[i]} ${groups[i]}`));
-  let possible = 0;
-  let single = 0;
-  for (const i of positions) {
+  return Float64Array.from(positions, (i) => {
     const same = perLandmark.get(String(landmarks[i])) as number;
     // Not negatives: the landmark's images and the group's, those of both counted once.
     const grouped = groups[i] === -1 ? 0 : (perGroup.get(String(groups[i])) as number);
     const both = groups[i] === -1 ? 0 : (perBoth.get(`${landmarks[i]} ${groups[i]}`) as number);
-    if (same === 1) single++;
-    possible += (same - 1) * (landmarks.length - same - grouped + both);
-  }
-  return { possible, single };
+    return (same - 1) * (landmarks.length - same - grouped + both);
+  });
+}
+
+/** Possible triplets of a set, and its images without a positive. */
+export function countTriplets(labels: PoolLabels): { possible: number; single: number } {
+  const photographs = new Map<number, number>();
+  for (const landmark of labels.landmarks) photographs.set(landmark, (photographs.get(landmark) ?? 0) + 1);
+  return {
+    possible: tripletsOfQueries(labels).reduce((sum, triplets) => sum + triplets, 0),
+    single: [...photographs.values()].filter((count) => count === 1).length,
+  };
 }
 
 /** Queries whose similarities to the pool are alive at a time. */

@@ -11,15 +11,14 @@
 import * as tf from '@tensorflow/tfjs';
 import type { InputError } from '../../errors.js';
 import type { GradientAccumulator } from '../gradients.js';
-import type { LoadedInput, TrunkInput } from '../image-inputs.js';
+import type { TrunkInput } from '../image-inputs.js';
 import { NotFiniteError } from '../not-finite.js';
 import type { RankingBatch } from './ranking-batches.js';
+import { observe, type RankingSource } from './ranking-source.js';
 import { replay, replayInBlocks, type ReplaySource } from '../replay.js';
 
-/** Where images come from and how they become descriptors. */
-export interface RankingSource<T> extends ReplaySource<TrunkInput> {
-  load(items: readonly T[]): AsyncIterable<LoadedInput<T>>;
-}
+/** Bytes that images keep from their description for their replay, at most; the others are described once more. */
+const maxKeptBytes = 2 ** 28;
 
 export interface RankingStep<T> {
   /** Mean loss of the terms, before the update; undefined when no term could be computed. */
@@ -55,6 +54,8 @@ export async function rankingStep<T>(
   },
 ): Promise<RankingStep<T>> {
   const descriptors = new Map<T, Float32Array>();
+  const replays = new Map<T, ReplaySource<TrunkInput>>();
+  let keptBytes = 0;
   const unreadable: { item: T; error: InputError }[] = [];
   const nothing = { loss: undefined, terms: 0, active: 0, replayed: 0, unreadable };
   for await (const loaded of source.load([...new Set(batch.images)])) {
@@ -62,13 +63,16 @@ export async function rankingStep<T>(
       unreadable.push(loaded);
       continue;
     }
-    const descriptor = source.describe(loaded.input);
-    const values = Float32Array.from(await descriptor.data<'float32'>());
-    descriptor.dispose();
-    if (!values.every(Number.isFinite)) {
+    const observed = await observe(source, loaded.input);
+    const { descriptor, bytes } = observed;
+    if (!descriptor.every(Number.isFinite)) {
       throw new NotFiniteError(`the descriptor of ${nameOf(loaded.item)} has NaN or infinite values`);
     }
-    descriptors.set(loaded.item, values);
+    descriptors.set(loaded.item, descriptor);
+    if (keptBytes + bytes <= maxKeptBytes) {
+      replays.set(loaded.item, observed.replay);
+      keptBytes += bytes;
+    }
   }
   const evaluated = await batch.evaluate(descriptors);
   if (evaluated === undefined) return { ...nothing, described: descriptors.size };
@@ -82,8 +86,9 @@ export async function rankingStep<T>(
       unreadable.push(loaded);
       return { ...nothing, described: descriptors.size };
     }
-    const share = shares.get(loaded.item) as Float32Array;
-    await replayOne(source, loaded.input, { upstream: share, variables, accumulator });
+    const { item, input } = loaded;
+    const again = replays.get(item) ?? (await observe(source, input)).replay;
+    await replayOne(again, input, { upstream: shares.get(item) as Float32Array, variables, accumulator });
   }
   return { loss, terms, active, described: descriptors.size, replayed: shares.size, unreadable };
 }

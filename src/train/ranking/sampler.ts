@@ -8,13 +8,17 @@ import type { RandomStream } from '../random.js';
  *   large loss are sampled; this is our reading, with the kept triplets of each query as candidates.
  * - `hardest`: no randomness: every query's hardest triplet, by falling loss, then every query's second, and so on, around
  *   again at the end.
+ *
+ * `random` is the baseline without any mining: see random-tuples.ts.
  */
-export type Sampling = 'ijcv' | 'eccv' | 'hardest';
+export const samplings = ['ijcv', 'eccv', 'hardest', 'random'] as const;
+export type Sampling = (typeof samplings)[number];
+export type MinedSampling = Exclude<Sampling, 'random'>;
 
 /** Positions in `mined.triplets` (units of triplets) of the next `count` samples. `drawn` = samples taken since the mining. */
 export function sampleTriplets(
   mined: MinedTriplets,
-  sampling: Sampling,
+  sampling: MinedSampling,
   { count, drawn, random }: { count: number; drawn: number; random: RandomStream },
 ): number[] {
   const total = mined.losses.length;

@@ -4,13 +4,23 @@
  */
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
-import { decays } from '../schedule.js';
+import { parseRegions, regionsSyntax } from '../../models/region-source.js';
+import { changeableTraining, trainingSettings } from '../training-config.js';
+import { samplings } from './sampler.js';
 
 const trueOrFalse = z.boolean('true or false');
 
 export const tripletConfigSchema = z.strictObject({
-  /** Updates of the weights. S2: about 2000. */
-  steps: wholeNumber(1).default(64),
+  ...trainingSettings({
+    /** S2: about 2000. */
+    steps: 64,
+    /** S2: 1e-3, and no schedule is stated. */
+    learningRate: 1e-3,
+    learningRateDecay: 'constant',
+    decayEvery: 64,
+    checkpointEvery: 16,
+    validateEvery: 16,
+  }),
   /**
    * `triplet` (S2, eq. 1), `contrastive` (Radenovic et al. 2018) on tuples of a mined query, or `average-precision` (Revaud
    * et al. 2019) on random lists, without mining.
@@ -24,8 +34,11 @@ export const tripletConfigSchema = z.strictObject({
   poolSize: wholeNumber(3).default(500),
   /** Updates between two minings. S2: 16, S2b: 64. */
   remineEvery: wholeNumber(1).default(8),
-  /** Which mined triplets are trained on: see src/train/ranking/sampler.ts. */
-  sampling: oneOf(['ijcv', 'eccv', 'hardest']).default('ijcv'),
+  /**
+   * Which mined triplets are trained on: see src/train/ranking/sampler.ts. `random` = triplets of all training images, whatever
+   * their loss, without mining: what mining is compared with.
+   */
+  sampling: oneOf(samplings).default('ijcv'),
   /** Triplets with the largest loss kept per query. S2b: 25. */
   hardestPerQuery: wholeNumber(1).default(25),
   /** Negatives of a tuple of `contrastive`, one per landmark and group. Radenovic et al.: 5. */
@@ -40,25 +53,15 @@ export const tripletConfigSchema = z.strictObject({
    * Radenovic et al.: 0.7 to 0.85).
    */
   margin: numberFrom(0, { max: 4 }).default(0.1),
-  /** S2: 1e-3. */
-  learningRate: numberFrom(0, { open: true }).default(1e-3),
-  /** `constant` (S2 states no schedule), `step`, `exponential`, `linear` or `cosine`: see src/train/schedule.ts. */
-  learningRateDecay: oneOf(decays).default('constant'),
-  /** Updates between two decays of `step` or in which `exponential` decays once, and what they multiply with. */
-  decayEvery: wholeNumber(1).default(64),
-  decayFactor: numberFrom(0, { open: true, max: 1 }).default(0.1),
-  /** First updates over which the rate rises linearly. 0 = none. */
-  warmup: wholeNumber(0).default(0),
-  /** `sgd` with momentum, or `adam`: see src/train/optimizer.ts. */
-  optimizer: oneOf(['sgd', 'adam']).default('sgd'),
-  /** Of `sgd`. */
-  momentum: numberFrom(0, { max: 0.9999 }).default(0.9),
-  /** S2: 5e-5. */
-  weightDecay: numberFrom(0).default(5e-5),
-  /** `all` = every trained weight, as in Caffe; `kernels` = convolutions and the whitening FC only, no bias, shift, batch-norm weight or pooling exponent. */
-  weightDecayOn: oneOf(['all', 'kernels']).default('all'),
-  /** Upper bound of the gradient's norm over all trained weights. 0 = no clipping. */
-  clipGradientNorm: numberFrom(0).default(0),
+  /**
+   * What R-MAC pools, in training and in the models of the run: `model` = what the model says, `grid`, `rpn:K` = the K best
+   * proposals of the model's network of them with the weights as they are, or `grid+rpn:K`. S2: grid; 16 to 256 proposals
+   * after training.
+   */
+  regions: z
+    .string(`model, ${regionsSyntax}`)
+    .refine((text) => text === 'model' || parseRegions(text) !== undefined, `model, ${regionsSyntax}`)
+    .default('model'),
   /** The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only what follows the trunk learns). */
   freeze: z.string('the name of a stage, none or all').min(1, 'the name of a stage, none or all').default('none'),
   /** Seeded changes of the training images; pools are described without any. */
@@ -79,12 +82,6 @@ export const tripletConfigSchema = z.strictObject({
   whitenDimension: wholeNumber(0).default(0),
   /** Training images the whitening is learned from. */
   whitenImages: wholeNumber(2).default(1000),
-  /** Updates between two checkpoints. One is also written at the start and at the end. */
-  checkpointEvery: wholeNumber(1).default(16),
-  /** Updates between two measurements on --val, besides one at the start and one at the end. 0 = only those. */
-  validateEvery: wholeNumber(0).default(16),
-  /** Checkpoints that stay on disk, the newest. */
-  keepCheckpoints: wholeNumber(1).default(2),
   /**
    * Backpropagate block by block, each run again (Chen et al. 2016): the same gradients to rounding in less memory, for one more
    * forward pass per image. For large images.
@@ -92,16 +89,25 @@ export const tripletConfigSchema = z.strictObject({
   recomputeActivations: trueOrFalse.default(false),
   /** Megabytes (10^6 bytes) for decoded images or, with frozen stages, their outputs. */
   cacheMegabytes: wholeNumber(0).default(1000),
-  seed: wholeNumber(0).default(0),
 });
 
 export type TripletConfig = z.output<typeof tripletConfigSchema>;
 
-/** Keys that may change when a run is resumed: they decide how long and how it is kept, not what is computed. */
-export const changeableOnResume: readonly (keyof TripletConfig)[] = [
-  'steps',
-  'checkpointEvery',
-  'validateEvery',
-  'keepCheckpoints',
-  'cacheMegabytes',
-];
+/** Whether updates train on a mined pool. */
+export function minesPools({ loss, sampling }: Pick<TripletConfig, 'loss' | 'sampling'>): boolean {
+  return loss !== 'average-precision' && sampling !== 'random';
+}
+
+/** Images of one update, at most: those of different terms may be the same. */
+export function imagesPerUpdate({
+  loss,
+  tripletsPerStep,
+  negativesPerTuple,
+  listSize,
+}: Pick<TripletConfig, 'loss' | 'tripletsPerStep' | 'negativesPerTuple' | 'listSize'>): number {
+  if (loss === 'average-precision') return listSize;
+  return tripletsPerStep * (loss === 'contrastive' ? 2 + negativesPerTuple : 3);
+}
+
+/** Keys that may change when a run is resumed. */
+export const changeableOnResume: readonly (keyof TripletConfig)[] = [...changeableTraining, 'cacheMegabytes'];

@@ -14,7 +14,7 @@ import { readTripletCheckpoint } from './triplet-state.js';
 
 export interface TripletRunOptions
   extends RunNotes,
-    Pick<FitTripletsOptions, 'resume' | 'onMining' | 'signal' | 'timeout'> {
+    Pick<FitTripletsOptions, 'head' | 'resume' | 'onMining' | 'signal' | 'timeout'> {
   model: DescriptorModel;
   records: readonly ImageRecord[];
   config: TripletConfig;

@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { UsageError } from '../../errors.js';
-import { decays } from '../schedule.js';
+import { changeableTraining, trainingSettings } from '../training-config.js';
 
 const severalAbove0 = 'a list of 1 to 32 numbers above 0';
 const severalPositive = z
@@ -14,8 +14,16 @@ const severalPositive = z
   .max(32, severalAbove0);
 
 export const rpnConfigSchema = z.strictObject({
-  /** Updates of the weights. S2: 200,000. */
-  steps: wholeNumber(1).default(2000),
+  ...trainingSettings({
+    /** S2: 200,000. */
+    steps: 2000,
+    /** S2, FR: 1e-3, a tenth of it in the second half; weight decay 5e-5, FR: 5e-4. */
+    learningRate: 1e-3,
+    learningRateDecay: 'cosine',
+    decayEvery: 1000,
+    checkpointEvery: 200,
+    validateEvery: 200,
+  }),
   /** Images whose mean gradient makes one update. FR: 1. */
   imagesPerStep: wholeNumber(1).default(1),
   /** Longest side of an image, px; both sides are snapped to multiples of the network's stride. S2: 724. */
@@ -42,41 +50,18 @@ export const rpnConfigSchema = z.strictObject({
   boxWeight: numberFrom(0).default(1),
   /** Mirror every second image. */
   flip: z.boolean('true or false').default(true),
-  /** S2, FR: 1e-3, a tenth of it in the second half. */
-  learningRate: numberFrom(0, { open: true }).default(1e-3),
-  /** `constant`, `step`, `exponential`, `linear` or `cosine`: see src/train/schedule.ts. */
-  learningRateDecay: oneOf(decays).default('cosine'),
-  decayEvery: wholeNumber(1).default(1000),
-  decayFactor: numberFrom(0, { open: true, max: 1 }).default(0.1),
-  warmup: wholeNumber(0).default(0),
-  momentum: numberFrom(0, { max: 0.9999 }).default(0.9),
-  /** S2: 5e-5; FR: 5e-4. */
-  weightDecay: numberFrom(0).default(5e-5),
-  /** `all` = every trained weight, as in Caffe; `kernels` = no bias. */
-  weightDecayOn: oneOf(['all', 'kernels']).default('all'),
-  /** Upper bound of the gradient's norm. 0 = no clipping. */
-  clipGradientNorm: numberFrom(0).default(0),
+  /** The rate of biases in units of the kernels'. py-faster-rcnn: 2 (`lr_mult`), with the same decay. */
+  biasLearningRateFactor: numberFrom(0).default(2),
   /** Proposals per image that are measured on --val. */
   proposals: wholeNumber(1).default(64),
-  checkpointEvery: wholeNumber(1).default(200),
-  /** Updates between two measurements on --val, besides one at the start and one at the end. 0 = only those. */
-  validateEvery: wholeNumber(0).default(200),
-  keepCheckpoints: wholeNumber(1).default(2),
   /** Megabytes (10^6 bytes) for the trunk's maps, which never change. */
   cacheMegabytes: wholeNumber(0).default(1000),
-  seed: wholeNumber(0).default(0),
 });
 
 export type RpnConfig = z.output<typeof rpnConfigSchema>;
 
-/** Keys that may change when a run is resumed: they decide how long and how it is kept, not what is computed. */
-export const changeableOnResume: readonly (keyof RpnConfig)[] = [
-  'steps',
-  'checkpointEvery',
-  'validateEvery',
-  'keepCheckpoints',
-  'cacheMegabytes',
-];
+/** Keys that may change when a run is resumed. */
+export const changeableOnResume: readonly (keyof RpnConfig)[] = [...changeableTraining, 'cacheMegabytes'];
 
 /** Throws `UsageError` where the overlaps do not fit together. */
 export function assertOverlaps({ negativeOverlap, positiveOverlap }: RpnConfig): void {

@@ -91,6 +91,7 @@ describe('fitClassifier', () => {
   test.each([
     ['natural sampling', {}],
     ['balanced sampling, frozen stages', { sampling: 'balanced', freeze: 'stage1' }],
+    ['adam, exponential schedule', { optimizer: 'adam', learningRate: 1e-3, learningRateDecay: 'exponential' }],
     ['a batch of more than an epoch', { batchSize: 11, imagesPerPass: 4 }],
   ] satisfies [string, Partial<ClassifyConfig>][])(
     'resumed from every state on the way, four updates are the same bits (%s)',

@@ -80,6 +80,7 @@ const settings: [string, Partial<TripletConfig>][] = [
   ['lists by average precision', { loss: 'average-precision', listSize: 6, photographsPerLandmark: 3 }],
   ['sampling eccv', { sampling: 'eccv' }],
   ['sampling hardest, a new mining at the stop', { sampling: 'hardest', remineEvery: 2 }],
+  ['sampling random, augmentation', { sampling: 'random', augmentation: { flip: true, colour: 0, crop: 0 } }],
   ['recomputed activations', { recomputeActivations: true, freeze: 'stem' }],
 ];
 
@@ -167,6 +168,17 @@ describe('fitTriplets', () => {
     });
     const losses = updates.map(({ loss }) => loss);
     expect(losses.at(-1)).toBeLessThan(0.7 * losses[0]);
+  });
+
+  test.each(['triplet', 'contrastive'] as const)('sampling random: no pool is described, %s', async (loss) => {
+    let described = 0;
+    const changes = { sampling: 'random', loss, negativesPerTuple: 2 } as const;
+    const { log, updates, saved } = await fit(smallModel(), { config: config(changes), onMining: () => described++ });
+    expect(described).toBe(0);
+    expect(log.filter(({ event }) => event === 'mine')).toEqual([]);
+    expect(updates).toHaveLength(4);
+    for (const update of updates) expect(update).not.toHaveProperty('hardestSimilarity');
+    expect(saved.at(-1)!.state).not.toHaveProperty('mining');
   });
 
   test('frozen stages keep their weights, the others change', async () => {

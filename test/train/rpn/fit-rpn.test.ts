@@ -92,6 +92,7 @@ describe('fitRpn', () => {
   test.each([
     ['one image an update, maps kept', {}],
     ['three images an update, no map kept', { imagesPerStep: 3, cacheMegabytes: 0, flip: false }],
+    ['adam, linear schedule', { optimizer: 'adam', learningRateDecay: 'linear' }],
     ['twelve images an update: more than an epoch', { imagesPerStep: 12, weightDecayOn: 'kernels', warmup: 2 }],
   ] satisfies [string, Partial<RpnConfig>][])(
     'resumed from every state on the way, four updates are the same bits (%s)',

@@ -1,0 +1,61 @@
+/** @file `--qe` and `--dba`: how queries are expanded and the database is augmented before ranking. */
+import type { Command } from 'commander';
+import { UsageError } from '../errors.js';
+import type { DatabaseAugmentation, QueryExpansion } from '../retrieval/expansion.js';
+
+export interface ExpansionOptions {
+  qe?: QueryExpansion;
+  dba?: DatabaseAugmentation;
+}
+
+/** Adds `--qe` and `--dba`. */
+export function addExpansionOptions(command: Command): Command {
+  return command
+    .option(
+      '--qe <kind>',
+      'expand queries: aqe:K (mean with the K nearest) or alpha:A:K (weights similarity^A, such as alpha:3:50)',
+      queryExpansionOption,
+    )
+    .option(
+      '--dba <kind>',
+      'augment the database first: gordo:K (weights fall from 1 to 1/K) or alpha:A:K',
+      databaseAugmentationOption,
+    );
+}
+
+/** commander parser: "aqe:10", "alpha:3:50". */
+export function queryExpansionOption(text: string): QueryExpansion {
+  const alpha = alphaOf(text);
+  if (alpha !== undefined) return alpha;
+  const k = countOf(/^aqe:(\d+)$/.exec(text)?.[1]);
+  if (k !== undefined) return { kind: 'average', k };
+  throw new UsageError(`--qe: expected aqe:K such as aqe:10, or alpha:A:K such as alpha:3:50, got "${text}".`);
+}
+
+/** commander parser: "gordo:20", "alpha:3:20". */
+export function databaseAugmentationOption(text: string): DatabaseAugmentation {
+  const alpha = alphaOf(text);
+  if (alpha !== undefined) return alpha;
+  const k = countOf(/^gordo:(\d+)$/.exec(text)?.[1]);
+  if (k !== undefined) return { kind: 'gordo', k };
+  throw new UsageError(`--dba: expected gordo:K such as gordo:20, or alpha:A:K such as alpha:3:20, got "${text}".`);
+}
+
+/** The option as it is written; undefined for none. */
+export function expansionText(option: QueryExpansion | DatabaseAugmentation | undefined): string | undefined {
+  if (option === undefined) return undefined;
+  if (option.kind === 'alpha') return `alpha:${option.alpha}:${option.k}`;
+  return `${option.kind === 'average' ? 'aqe' : 'gordo'}:${option.k}`;
+}
+
+function alphaOf(text: string): { kind: 'alpha'; alpha: number; k: number } | undefined {
+  const match = /^alpha:(\d+(?:\.\d+)?):(\d+)$/.exec(text);
+  const k = countOf(match?.[2]);
+  return match === null || k === undefined ? undefined : { kind: 'alpha', alpha: Number(match[1]), k };
+}
+
+/** Whole numbers from 1; undefined for anything else. */
+function countOf(digits: string | undefined): number | undefined {
+  const count = Number(digits);
+  return Number.isSafeInteger(count) && count >= 1 ? count : undefined;
+}

@@ -1,0 +1,172 @@
+/**
+ * @file A comparison as one HTML page: the table, precision against recall, the most changed queries, and examples with their
+ * first results in every system (as Gordo et al. 2016 in Fig. 5), each result with its rank in the others.
+ */
+import type { GroundTruth } from '../ground-truth.js';
+import { htmlReport, type RankedPictures, type ReportBlock, type ReportSection } from '../report.js';
+import { thumbnail } from '../thumbnail.js';
+import { type ComparedQuery, type ComparedSystem, keptResults } from './compared-system.js';
+import { comparisonRows, comparisonTable, mostChanged } from './comparison.js';
+import { betterAndWorse, exampleGains, queryGains } from './gains.js';
+import { meanPrecisionRecall, precisionRecall } from './precision-recall.js';
+
+/** Results shown per ranking, and queries in the table of the most changed. */
+const shownResults = 8;
+const shownQueries = 20;
+
+export interface ComparisonReportOptions {
+  /** What was measured on, one line. */
+  source: string;
+  /** Values of publications by system name. */
+  published?: ReadonlyMap<string, number>;
+  /** Settings to print, name and value. */
+  settings: readonly (readonly [string, string])[];
+  seed?: number;
+}
+
+/** The page. Pictures that cannot be read are left out; the captions stay. */
+export async function comparisonReport(
+  systems: readonly ComparedSystem[],
+  groundTruth: GroundTruth,
+  { source, published, settings, seed }: ComparisonReportOptions,
+): Promise<string> {
+  const last = systems.length - 1;
+  const gains = queryGains(systems[0].queries, systems[last].queries);
+  const { better, worse } = betterAndWorse(gains);
+  const pictures = new Pictures(groundTruth);
+  const examples: ReportBlock[] = [];
+  if (last > 0) {
+    for (const { place, gain } of exampleGains(gains)) {
+      examples.push(...(await exampleBlocks(gain.before.id, place, systems, pictures)));
+    }
+  }
+  const sections: ReportSection[] = [
+    {
+      heading: 'Result',
+      blocks: [
+        { kind: 'text', text: source },
+        { kind: 'table', ...comparisonTable(comparisonRows(systems, seed), published) },
+        {
+          kind: 'text',
+          text:
+            'Intervals: bootstrap over landmarks. p: paired sign-flip test of the difference to the first system, ' +
+            'whole landmarks flipped. Times on this machine, one query at a time; bytes are what the database keeps.',
+        },
+      ],
+    },
+    {
+      heading: 'Precision against recall',
+      blocks: [
+        {
+          kind: 'chart',
+          xLabel: 'recall',
+          yLabel: 'interpolated precision, mean over queries',
+          series: systems.map(({ name, queries }) => ({ name, points: meanPrecisionRecall(queries) })),
+        },
+      ],
+    },
+    ...(last === 0
+      ? []
+      : [
+          {
+            heading: 'Most changed queries',
+            blocks: [
+              {
+                kind: 'text' as const,
+                text: `${systems[last].name} ranks ${better} of ${gains.length} queries better than ${systems[0].name}, ${worse} worse.`,
+              },
+              {
+                kind: 'table' as const,
+                columns: ['query', ...systems.map(({ name }) => name)],
+                rows: mostChanged(systems, shownQueries).map(({ id, aps }) => [id, ...aps.map((ap) => ap.toFixed(2))]),
+              },
+            ],
+          },
+          {
+            heading: 'Queries in every system',
+            blocks: [
+              {
+                kind: 'text' as const,
+                text:
+                  `Chosen by the gain of ${systems[last].name} over ${systems[0].name}. Left the query, then the first results. ` +
+                  'Green: right. Red: wrong. Below each its rank in the other systems, in the order of the table.',
+              },
+              ...examples,
+            ],
+          },
+        ]),
+    { heading: 'Settings', blocks: [{ kind: 'table', columns: ['setting', 'value'], rows: settings }] },
+  ];
+  return htmlReport({ title: 'Systems compared', sections });
+}
+
+/** Thumbnails, each made once. */
+class Pictures {
+  readonly #pathOf: ReadonlyMap<string, string>;
+  readonly #queries: GroundTruth['queries'];
+  readonly #made = new Map<string, Promise<string | undefined>>();
+
+  constructor({ queries, database }: GroundTruth) {
+    this.#pathOf = new Map(database.map(({ id, image }) => [id, image]));
+    this.#queries = queries;
+  }
+
+  result(id: string): Promise<string | undefined> {
+    const made = this.#made.get(id) ?? thumbnail(this.#pathOf.get(id) ?? '');
+    this.#made.set(id, made);
+    return made;
+  }
+
+  query(id: string): Promise<string | undefined> {
+    const query = this.#queries.find((one) => one.id === id);
+    return query === undefined ? Promise.resolve(undefined) : thumbnail(query.image, { crop: query.box });
+  }
+}
+
+async function exampleBlocks(
+  id: string,
+  place: string,
+  systems: readonly ComparedSystem[],
+  pictures: Pictures,
+): Promise<ReportBlock[]> {
+  const scores = systems.flatMap(({ name, queries }) => {
+    const query = queries.find((one) => one.id === id);
+    return query === undefined ? [] : [{ name, query }];
+  });
+  const image = await pictures.query(id);
+  const rankings = await Promise.all(
+    scores.map(
+      async ({ name, query }): Promise<RankedPictures> => ({
+        query: { image, caption: `${name}: AP ${query.ap.toFixed(2)}` },
+        results: await Promise.all(
+          query.top.slice(0, shownResults).map(async (result) => ({
+            image: await pictures.result(result.id),
+            caption: caption(result.id, query, scores),
+            relation: result.relation,
+          })),
+        ),
+      }),
+    ),
+  );
+  return [
+    { kind: 'text', text: `${id} (${place})` },
+    { kind: 'results', rows: rankings },
+    {
+      kind: 'chart',
+      xLabel: 'recall',
+      yLabel: 'precision',
+      series: scores.map(({ name, query }) => ({ name, points: precisionRecall(query.ranks, query.positives) })),
+    },
+  ];
+}
+
+/** "id, elsewhere 4 · 17 · >200": 1-based ranks in the other systems. */
+function caption(id: string, own: ComparedQuery, scores: readonly { query: ComparedQuery }[]): string {
+  const elsewhere = scores
+    .filter(({ query }) => query !== own)
+    .map(({ query }) => {
+      const at = query.top.findIndex((result) => result.id === id);
+      return at < 0 ? `>${Math.min(keptResults, query.top.length)}` : `${at + 1}`;
+    });
+  return elsewhere.length === 0 ? id : `${id}, elsewhere ${elsewhere.join(' · ')}`;
+}

@@ -1,0 +1,91 @@
+/** @file Systems side by side: the table of figures with intervals and tests against the first of them. */
+import { bootstrapInterval, type Interval } from '../protocols/bootstrap.js';
+import { pairedTest, type PairedTest } from '../protocols/paired-test.js';
+import type { ComparedQuery, ComparedSystem } from './compared-system.js';
+
+/** A system's row. */
+export interface ComparisonRow {
+  system: ComparedSystem;
+  /** Of mAP, over landmarks; undefined with fewer than two of them. */
+  interval?: Interval;
+  /** Against the first system, on the queries that both ranked; undefined for the first. */
+  test?: PairedTest;
+}
+
+/** Rows in the order of `systems`. @throws RangeError if a system shares no query with the first. */
+export function comparisonRows(systems: readonly ComparedSystem[], seed = 0): ComparisonRow[] {
+  return systems.map((system, i) => {
+    const values = system.queries.map((query) => ({ unit: unitOf(query), value: query.ap }));
+    const units = new Set(values.map(({ unit }) => unit)).size;
+    return {
+      system,
+      interval: units < 2 ? undefined : bootstrapInterval(values, { seed }),
+      test: i === 0 ? undefined : against(systems[0], system, seed),
+    };
+  });
+}
+
+function against(first: ComparedSystem, system: ComparedSystem, seed: number): PairedTest {
+  const firstOf = new Map(first.queries.map((query) => [query.id, query.ap]));
+  const scores = system.queries.flatMap((query) => {
+    const before = firstOf.get(query.id);
+    return before === undefined ? [] : [{ unit: unitOf(query), first: before, second: query.ap }];
+  });
+  return pairedTest(scores, { seed });
+}
+
+function unitOf({ landmark, id }: ComparedQuery): string {
+  return landmark ?? id;
+}
+
+/** Columns and rows of the table; `published` has values to print beside ours, by system name. */
+export function comparisonTable(
+  rows: readonly ComparisonRow[],
+  published: ReadonlyMap<string, number> = new Map(),
+): { columns: string[]; rows: string[][] } {
+  const withPublished = published.size > 0;
+  const figure = (value: number) => value.toFixed(3);
+  const columns = [
+    'system',
+    'mAP',
+    '95 % interval',
+    'against the first',
+    'p',
+    'P@1',
+    'ms/image',
+    'ms/query',
+    'bytes/image',
+  ];
+  return {
+    columns: withPublished ? [...columns, 'published mAP'] : columns,
+    rows: rows.map(({ system, interval, test }) => {
+      const { name, map, precisionAt1, cost } = system;
+      const value = published.get(name);
+      return [
+        name,
+        figure(map),
+        interval === undefined ? '-' : `${figure(interval.low)} to ${figure(interval.high)}`,
+        test === undefined ? '-' : `${test.difference < 0 ? '−' : '+'}${figure(Math.abs(test.difference))}`,
+        test === undefined ? '-' : test.p < 0.001 ? '< .001' : figure(test.p),
+        figure(precisionAt1),
+        cost.describeMs.toFixed(0),
+        cost.queryMs.toFixed(1),
+        `${cost.bytesPerImage}`,
+        ...(withPublished ? [value === undefined ? '-' : figure(value)] : []),
+      ];
+    }),
+  };
+}
+
+/** Queries by how far the systems disagree: the largest AP minus the smallest, of those that every system ranked. */
+export function mostChanged(systems: readonly ComparedSystem[], count: number): { id: string; aps: number[] }[] {
+  const apsOf = systems.map(({ queries }) => new Map(queries.map(({ id, ap }) => [id, ap])));
+  return systems[0].queries
+    .flatMap(({ id }) => {
+      const aps = apsOf.flatMap((apOf) => apOf.get(id) ?? []);
+      return aps.length === systems.length ? [{ id, aps, spread: Math.max(...aps) - Math.min(...aps) }] : [];
+    })
+    .toSorted((a, b) => b.spread - a.spread)
+    .slice(0, count)
+    .map(({ id, aps }) => ({ id, aps }));
+}

@@ -1,0 +1,57 @@
+/** @file What a system learns from training images, from their pooled vectors. */
+import { CovarianceAccumulator, learnPcaWhitening } from '../retrieval/pca.js';
+import { plainSimilarity } from '../retrieval/ranking.js';
+import { normalizeRows, type PooledVectors } from './pool-views.js';
+import { learnPrincipalFeatures } from './principal-features.js';
+import type { SystemSettings } from './settings.js';
+import { learnZcaWhitening } from './zca.js';
+
+export type SystemFit =
+  /** y = components (x - mean), [dimension, C] and [C]. */
+  | { kind: 'whitening'; mean: Float32Array; components: Float32Array; dimension: number }
+  /** Indices of the values kept. */
+  | { kind: 'selection'; features: Int32Array };
+
+/** Streams pooled vectors; whitening learns from every region, feature selection from one vector per image. */
+export class FitRows {
+  private readonly rows: CovarianceAccumulator;
+
+  constructor(
+    private readonly fit: NonNullable<SystemSettings['fit']>,
+    dimension: number,
+  ) {
+    this.rows = new CovarianceAccumulator(dimension);
+  }
+
+  /** Vectors so far. */
+  get count(): number {
+    return this.rows.count;
+  }
+
+  add({ groups }: PooledVectors): void {
+    for (const group of groups) this.rows.add(group);
+  }
+
+  /** Throws `InputError` where there are too few vectors. */
+  learn(): SystemFit {
+    const { rows, fit } = this;
+    if (fit.kind === 'pfa') return { kind: 'selection', features: learnPrincipalFeatures(rows, fit) };
+    if (fit.kind === 'zca') return { kind: 'whitening', ...learnZcaWhitening(rows, fit) };
+    // 'all': n vectors span n - 1 directions around their mean
+    const wanted = fit.dimension === 'all' ? Math.min(rows.dimension, rows.count - 1) : fit.dimension;
+    const { mean, components, dimension } = learnPcaWhitening(rows, { dimension: Math.min(wanted, rows.dimension) });
+    return { kind: 'whitening', mean, components, dimension };
+  }
+}
+
+/** Whitened rows [R, C] -> [R, D], each of unit length. */
+export function whitenRows(
+  rows: Float32Array,
+  { mean, components, dimension }: Extract<SystemFit, { kind: 'whitening' }>,
+  epsilon: number,
+): Float32Array {
+  const channels = mean.length;
+  const centred = rows.map((value, i) => value - mean[i % channels]);
+  const table = { ids: Array.from({ length: dimension }, String), dimension: channels, data: components };
+  return normalizeRows(plainSimilarity(table)(centred) as Float32Array, dimension, epsilon);
+}

@@ -1,0 +1,78 @@
+/**
+ * @file What a system is to those who use it: presets by name, and a preset opened on a network's weights.
+ *
+ *   const system = await openSystem('os-rmac@densenet121', { weights: 'densenet121.safetensors' });
+ *   if (system.needsFit) await system.fit(trainingImages);
+ *   const rows = await system.describe({ path }, 'database');      // [vectors * dimension]
+ *   const similarity = system.similarity(table);                    // for evaluateDescriptors
+ */
+import type { Box } from '../data/manifest.js';
+import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
+import type { DescriptorTable, Similarity } from '../retrieval/ranking.js';
+import type { SystemSettings } from './settings.js';
+
+/** A published system, whatever network it is put on. */
+export interface Preset {
+  name: string;
+  /** One line. */
+  summary: string;
+  /** Paper and place in it. */
+  source: string;
+  /** Networks of the paper, by family (`vgg16`, `resnet50`): the layers of its maps, last first. The first is the default. */
+  networks: Readonly<Record<string, readonly string[]>>;
+  settings: SystemSettings;
+}
+
+/** The network a system runs on. */
+export interface SystemNetwork {
+  architecture: string;
+  /** Layers of the maps, last first. */
+  layers: readonly string[];
+}
+
+export type Role = 'query' | 'database';
+
+/** An image, or with `box` (px of the upright image) the part of it that is the query. */
+export interface SystemImage {
+  path: string;
+  box?: Box;
+}
+
+export interface FitReport {
+  images: number;
+  /** Vectors learned from. */
+  rows: number;
+  failures: DescribeFailure[];
+}
+
+export interface WorkOptions {
+  signal?: AbortSignal;
+  onProgress?: (done: number) => void;
+}
+
+/** A preset on a network, on the running engine. The caller disposes of it. */
+export interface System {
+  /** `<preset>@<network>`. */
+  readonly name: string;
+  readonly preset: Preset;
+  /** The preset's, with `--size` applied and sizes bounded by what the network has. */
+  readonly settings: SystemSettings;
+  readonly network: SystemNetwork;
+  /** Values of one vector. */
+  readonly dimension: number;
+  /** Vectors of one image in that role; the same for every image. */
+  vectors(role: Role): number;
+  /** What the database keeps of an image: float32. */
+  readonly bytesPerImage: number;
+  /** Describing needs `fit` first. */
+  readonly needsFit: boolean;
+  /** Learns whitening or selected values from images that should not be those searched. Throws `InputError` where they are too few. */
+  fit(images: readonly { id: string; path: string }[], options?: WorkOptions): Promise<FitReport>;
+  /** One image -> its vectors, [vectors(role) * dimension]. Throws `InputError` for an image that cannot be used. */
+  describe(image: SystemImage, role: Role): Promise<Float32Array>;
+  /** Vectors of the same whole image in both roles, for the price of one. */
+  describeBoth(image: SystemImage): Promise<Record<Role, Float32Array>>;
+  /** Similarities (larger is nearer) of rows of query vectors to database rows, each row the vectors of one image. */
+  similarity(database: DescriptorTable): Similarity;
+  dispose(): void;
+}

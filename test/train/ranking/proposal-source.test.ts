@@ -1,0 +1,198 @@
+import * as tf from '@tensorflow/tfjs';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { engineStats } from '../../../src/backend/index.js';
+import type { ImageRecord } from '../../../src/data/manifest.js';
+import { InputError } from '../../../src/errors.js';
+import { tripletLoss } from '../../../src/losses/triplet.js';
+import { DescriptorModel } from '../../../src/models/descriptor.js';
+import type { RpnMeta } from '../../../src/models/meta.js';
+import { regionMaxPool } from '../../../src/models/pooling.js';
+import type { RegionSource } from '../../../src/models/region-source.js';
+import { rigidGrid } from '../../../src/models/regions.js';
+import { initialRpn, RpnHead } from '../../../src/rpn/head.js';
+import { ProposalDescriber } from '../../../src/rpn/proposal-describer.js';
+import { ProposalPooling } from '../../../src/rpn/proposal-pooling.js';
+import { GradientAccumulator } from '../../../src/train/gradients.js';
+import { plain } from '../../../src/train/image-inputs.js';
+import { RandomStream } from '../../../src/train/random.js';
+import { tripletBatch } from '../../../src/train/ranking/ranking-batches.js';
+import { imageSource, observe } from '../../../src/train/ranking/ranking-source.js';
+import { rankingStep } from '../../../src/train/ranking/ranking-step.js';
+import { expectClose, relativeDistance } from '../../support/close.js';
+import '../../support/engine.js';
+import { checkGradient } from '../../support/gradient.js';
+import { expectNoLeak } from '../../support/leak.js';
+import { smallModelParts } from '../../support/small-model.js';
+import { stripedPhotographs, temporaryFolder } from '../tiny-run.js';
+
+const rpn: RpnMeta = { anchors: { base: 16, scales: [1.2, 2], ratios: [0.5, 1, 2], clip: true }, channels: 8 };
+const [stride, sidePx] = [16, 96];
+
+let records: ImageRecord[];
+beforeAll(async () => {
+  records = await stripedPhotographs(await temporaryFolder(), { sidePx });
+});
+
+function setUp(regions: RegionSource, weights = initialRpn(rpn, 256, new RandomStream(1))) {
+  const { meta, weights: trunk } = smallModelParts({ whiteningDimension: 8 });
+  const model = DescriptorModel.create({ ...meta, rpn, regions }, new Map([...trunk, ...weights]));
+  const head = new RpnHead(rpn, model.channels, weights);
+  return { model, head, pooling: new ProposalPooling(model, head, regions) };
+}
+
+/** Inputs of three photographs of one shape. */
+async function inputsOf(model: DescriptorModel, head: RpnHead, freeze = 'none') {
+  const source = imageSource(model, { freeze, imageSize: sidePx, cacheBytes: 1e8, head });
+  const items = [0, 3, 6].map((i) => plain(records[i]));
+  const loaded = [];
+  for await (const result of source.load(items)) {
+    if ('error' in result) throw result.error;
+    loaded.push(result);
+  }
+  return { source, items, loaded };
+}
+
+const sources: [string, RegionSource][] = [
+  ['rpn:4', { grid: false, proposals: 4 }],
+  ['more than there are', { grid: false, proposals: 200 }],
+  ['grid+rpn:3', { grid: true, proposals: 3 }],
+];
+
+describe('ProposalPooling', () => {
+  const map = tf.tensor4d(
+    Float32Array.from({ length: 4 * 6 * 256 }, (_, i) => Math.abs(Math.sin(i * 1.37)) + 1e-3 * (i % 7)),
+    [1, 4, 6, 256],
+  );
+  const image = { height: 4 * stride, width: 6 * stride };
+  const chosenBy = (pooling: ProposalPooling) =>
+    pooling.choose(
+      { values: map.dataSync<'float32'>(), shape: map.shape },
+      tf.tidy(() => pooling.headValues(map).dataSync<'float32'>()),
+      image,
+    );
+
+  test.each(sources)(
+    'descriptor and gradient by the map are those of regionMaxPool over the regions (%s)',
+    (_, regions) => {
+      const { model, pooling } = setUp(regions);
+      const chosen = chosenBy(pooling);
+      expect(chosen.weights).toHaveLength((regions.grid ? rigidGrid(4, 6).length : 0) + regions.proposals);
+      expect(chosen.weights.filter((weight) => weight === 1).length).toBe(chosen.regions.length);
+      const expected = (x: tf.Tensor) => model.aggregate(regionMaxPool(x as tf.Tensor4D, chosen.regions));
+      const actual = (x: tf.Tensor) => pooling.pool(x as tf.Tensor4D, chosen);
+      expectClose(actual(map).dataSync(), expected(map).dataSync());
+      expectClose(pooling.describe(chosen).dataSync(), expected(map).dataSync());
+      const upstream = tf.tensor2d(
+        Array.from({ length: 8 }, (__, i) => Math.sin(i)),
+        [1, 8],
+      );
+      const gradient = (f: typeof actual) =>
+        tf
+          .grad((x) => f(x).mul(upstream).sum())(map)
+          .dataSync();
+      expect(relativeDistance(gradient(actual), gradient(expected))).toBeLessThan(1e-5);
+    },
+  );
+
+  test.each(sources)('the gradient by the map against finite differences (%s)', (_, regions) => {
+    const { pooling } = setUp(regions);
+    const chosen = chosenBy(pooling);
+    // Where maxima are, and somewhere else: the positions do not move with so small a step.
+    checkGradient((x) => pooling.pool(x as tf.Tensor4D, chosen), map, { step: 2e-4, samples: 40, tolerance: 0.03 });
+  });
+
+  test('nothing proposed: the whole map in one row, the others weigh nothing', () => {
+    const none = { ...rpn, anchors: { ...rpn.anchors, scales: [0.5] } }; // 8 px: below the smallest proposal
+    const { model } = setUp({ grid: false, proposals: 3 });
+    const head = new RpnHead(none, 256, initialRpn(none, 256, new RandomStream(2)));
+    const chosen = chosenBy(new ProposalPooling(model, head, { grid: false, proposals: 3 }));
+    expect(chosen.regions).toEqual([{ yMin: 0, xMin: 0, yMax: 4, xMax: 6 }]);
+    expect([...chosen.weights]).toEqual([1, 0, 0]);
+  });
+});
+
+describe('imageSource with proposals', () => {
+  test.each([false, true])(
+    'gradients of an update equal one tape over the regions of each image (in blocks: %s)',
+    async (recomputeActivations) => {
+      const { model, head } = setUp({ grid: true, proposals: 5 });
+      const variables = model.trainable('none');
+      const { source, items, loaded } = await inputsOf(model, head);
+      const accumulator = new GradientAccumulator();
+      const result = await rankingStep(tripletBatch([[items[0], items[1], items[2]]], { margin: 3 }), source, {
+        variables,
+        accumulator,
+        nameOf: ({ record }) => record.id,
+        recomputeActivations,
+      });
+      const describer = new ProposalDescriber(model, { grid: true, proposals: 5, head });
+      const rowOf = (i: number) => {
+        const { input } = loaded[i];
+        if (input.kind !== 'pixels') throw new Error('pixels expected');
+        const { data, width, height } = input.image;
+        const map = model.featureMap(tf.tensor4d(Float32Array.from(data), [1, height, width, 3]));
+        return { map, regions: describer.regions(map, { width, height }) };
+      };
+      const fixed = [0, 1, 2].map((i) => rowOf(i).regions);
+      expect(new Set(fixed.map((regions) => JSON.stringify(regions))).size).toBe(3);
+      const { value, grads } = tf.variableGrads(() => {
+        const [q, p, n] = [0, 1, 2].map((i) => model.aggregate(regionMaxPool(rowOf(i).map, fixed[i])));
+        return tripletLoss(q, p, n, { margin: 3 });
+      }, [...variables.values()]);
+      expect(result.loss).toBeCloseTo(value.dataSync()[0], 5);
+      expect([...accumulator.sums.keys()].sort()).toEqual([...variables.keys()].sort());
+      for (const [name, sum] of accumulator.sums) {
+        const expected = grads[variables.get(name)!.name].dataSync();
+        expect(relativeDistance(sum.dataSync(), expected), name).toBeLessThan(1e-4);
+      }
+    },
+  );
+
+  test.each(['none', 'stage2', 'all'])('observes what ProposalDescriber describes (freeze: %s)', async (freeze) => {
+    const { model, head } = setUp({ grid: false, proposals: 6 });
+    const { source, loaded } = await inputsOf(model, head, freeze);
+    const { loaded: pixels } = await inputsOf(model, head);
+    const describer = new ProposalDescriber(model, { proposals: 6 });
+    for (const [i, { input }] of loaded.entries()) {
+      const { descriptor, replay } = await observe(source, input);
+      const [expected, replayed] = tf.tidy(() => {
+        const whole = pixels[i].input;
+        if (whole.kind !== 'pixels') throw new Error('pixels expected');
+        const { data, width, height } = whole.image;
+        const row = describer.describe(tf.tensor4d(Float32Array.from(data), [1, height, width, 3]));
+        return [row.dataSync(), replay.describe(input).dataSync()];
+      });
+      expectClose(descriptor, expected);
+      expectClose(replayed, expected);
+    }
+  });
+
+  test('images of one shape share their graphs, whatever their boxes', async () => {
+    const { model, head } = setUp({ grid: true, proposals: 5 });
+    const variables = model.trainable('none');
+    const { source, items } = await inputsOf(model, head);
+    const accumulator = new GradientAccumulator();
+    const step = (triplet: [number, number, number]) =>
+      rankingStep(tripletBatch([triplet.map((i) => items[i]) as never], { margin: 3 }), source, {
+        variables,
+        accumulator,
+        nameOf: () => '',
+      });
+    await step([0, 1, 0]); // sums begin with a graph of their own
+    const compiled = engineStats()!.compiled;
+    await step([2, 1, 0]);
+    await step([1, 2, 2]);
+    expect(engineStats()!.compiled).toBe(compiled);
+  });
+
+  test('without the network of proposals: refused', () => {
+    const { model } = setUp({ grid: false, proposals: 4 });
+    expect(() => imageSource(model, { freeze: 'none', imageSize: 64, cacheBytes: 0 })).toThrow(InputError);
+  });
+
+  test('nothing leaks', async () => {
+    const { model, head } = setUp({ grid: false, proposals: 4 });
+    const { source, loaded } = await inputsOf(model, head);
+    await expectNoLeak(() => observe(source, loaded[0].input));
+  });
+});
