@@ -170,7 +170,9 @@ function knownKeys(schema: z.ZodObject, path: readonly PropertyKey[]): string[] 
   let inner: unknown = schema;
   for (const key of path) {
     inner = (inner as z.ZodObject).shape[String(key)];
-    while (inner instanceof z.ZodPrefault || inner instanceof z.ZodDefault) inner = inner.unwrap();
+    while (inner instanceof z.ZodPrefault || inner instanceof z.ZodDefault || inner instanceof z.ZodOptional) {
+      inner = inner.unwrap();
+    }
   }
   return Object.keys((inner as z.ZodObject).shape);
 }

@@ -9,7 +9,7 @@ import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'n
 import { join } from 'node:path';
 import { InputError, messageOf } from '../errors.js';
 import { descriptorLength, type Features, frameLength } from './features.js';
-import { writeFailure } from './write-failure.js';
+import { writeFailure } from '../data/write-failure.js';
 
 const magic = 'RMACFEAT';
 const version = 1;

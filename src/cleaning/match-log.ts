@@ -1,23 +1,21 @@
 /**
- * @file What cleaning has finished, appended line by line, so that a kill at any moment costs at most the line being written.
- *   line 1   {"format", "settings"}: what decides the results besides the images
- *   line 2…  {"image": key, ...} for a described image, {"pair": [key, key], ...} for a compared pair
+ * @file What cleaning has finished, appended line by line (line-log.ts):
+ *   {"image": key, ...} for a described image, {"pair": [key, key], ...} for a compared pair.
  * Keys are hashes of file contents: an image that changed is a new one, one that was renamed is known. Logs of shards lie beside each
  * other in one folder, and every run reads them all.
  */
-import { existsSync } from 'node:fs';
-import { type FileHandle, mkdir, open, readdir, rm, truncate } from 'node:fs/promises';
+import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { parseJson, wholeLines } from '../data/whole-lines.js';
+import { changedSettings, LineLog, type LogExtent, type LogSettings, readLineLog } from '../data/line-log.js';
+import { writeFailure } from '../data/write-failure.js';
 import { InputError } from '../errors.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
-import { writeFailure } from './write-failure.js';
 
 const format = 'rmac matches, version 1';
 
 /** Settings by name, compared as text. */
-export type MatchSettings = Readonly<Record<string, string>>;
+export type MatchSettings = LogSettings;
 
 const box = z.tuple([z.number(), z.number(), z.number(), z.number()]);
 const affine = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number(), z.number()]);
@@ -41,13 +39,9 @@ const pairSchema = z.object({
   verified: z.object({ aToB: affine, boxA: box, boxB: box }).optional(),
 });
 const lineSchema = z.union([imageSchema, pairSchema]);
-const headerSchema = z.object({ format: z.literal(format), settings: z.record(z.string(), z.string()) });
 
 export type DescribedImage = z.output<typeof imageSchema>;
 export type ComparedPair = z.output<typeof pairSchema>;
-
-// Lost at most on power failure; a killed process loses nothing that was handed to the system.
-const millisecondsBetweenSyncs = 5000;
 
 /** The log's file of a whole run or of one shard. */
 export function matchLogFile(folder: string, shard?: Shard): string {
@@ -64,13 +58,10 @@ export function pairKey(a: string, b: string): string {
 export class MatchLog {
   readonly images = new Map<string, DescribedImage>();
   readonly pairs = new Map<string, ComparedPair>();
-  readonly #file: string;
-  readonly #handle: FileHandle;
-  #syncedAt = performance.now();
+  readonly #log: LineLog;
 
-  private constructor(file: string, handle: FileHandle) {
-    this.#file = file;
-    this.#handle = handle;
+  private constructor(log: LineLog) {
+    this.#log = log;
   }
 
   /**
@@ -90,28 +81,26 @@ export class MatchLog {
         .toSorted()
         .map((name) => join(folder, name));
       const read: (DescribedImage | ComparedPair)[] = [];
-      let begun = false;
+      let begun: LogExtent | undefined;
       for (const log of logs) {
-        const { end, header, lines } = await scan(log);
-        const different = header === undefined ? [] : differences(header.settings, settings);
-        if (different.length > 0 && !overwrite) {
+        const { extent, lines } = await scan(log);
+        const changes = extent === undefined ? [] : changedSettings(extent.settings, settings);
+        if (changes.length > 0 && !overwrite) {
           throw new InputError(
-            `${log} was begun with other settings (${different.join(', ')}); ` +
+            `${log} was begun with other settings (${changes.join(', ')}); ` +
               'finish it with its own, choose another --out, or pass --overwrite to start again.',
           );
         }
-        if (header === undefined || different.length > 0) {
+        if (extent === undefined || changes.length > 0) {
           await rm(log);
           continue;
         }
         read.push(...lines);
-        if (basename(log) !== basename(file)) continue;
-        begun = true;
-        await truncate(log, end);
+        if (basename(log) === basename(file)) begun = extent;
       }
-      const handle = await open(file, 'a');
-      const log = new MatchLog(file, handle);
-      if (!begun) await log.#write({ format, settings });
+      const log = new MatchLog(
+        begun === undefined ? await LineLog.begin(file, { format, settings }) : await LineLog.resume(file, begun),
+      );
       for (const line of read) log.#take(line);
       return log;
     } catch (error) {
@@ -121,24 +110,12 @@ export class MatchLog {
 
   /** Adds a finished image or pair. @throws InputError where the disk is full; what was added before is kept. */
   async append(line: DescribedImage | ComparedPair): Promise<void> {
-    await this.#write(line);
+    await this.#log.append(line);
     this.#take(line);
-    if (performance.now() - this.#syncedAt > millisecondsBetweenSyncs) {
-      await this.#handle.datasync();
-      this.#syncedAt = performance.now();
-    }
   }
 
-  async close(): Promise<void> {
-    await this.#handle.close();
-  }
-
-  async #write(line: object): Promise<void> {
-    try {
-      await this.#handle.appendFile(`${JSON.stringify(line)}\n`);
-    } catch (error) {
-      throw writeFailure(this.#file, error);
-    }
+  close(): Promise<void> {
+    return this.#log.close();
   }
 
   #take(line: DescribedImage | ComparedPair): void {
@@ -147,30 +124,15 @@ export class MatchLog {
   }
 }
 
-function differences(was: MatchSettings, now: MatchSettings): string[] {
-  return [...new Set([...Object.keys(was), ...Object.keys(now)])]
-    .filter((name) => was[name] !== now[name])
-    .map((name) => `${name} ${was[name] ?? 'unset'} -> ${now[name] ?? 'unset'}`);
-}
-
-/** Whole lines of a log up to the first that is damaged; `end` is the offset after the last good one. No header: not such a file. */
-async function scan(file: string) {
+/** The good part of a log, and its lines. */
+async function scan(
+  file: string,
+): Promise<{ extent: LogExtent | undefined; lines: (DescribedImage | ComparedPair)[] }> {
   const lines: (DescribedImage | ComparedPair)[] = [];
-  let header: z.output<typeof headerSchema> | undefined;
-  let end = 0;
-  if (!existsSync(file)) return { end, header, lines };
-  for await (const bytes of wholeLines(file)) {
-    const value = parseJson(bytes.toString('utf8'));
-    if (header === undefined) {
-      const parsed = headerSchema.safeParse(value);
-      if (!parsed.success) break;
-      header = parsed.data;
-    } else {
-      const parsed = lineSchema.safeParse(value);
-      if (!parsed.success) break;
-      lines.push(parsed.data);
-    }
-    end += bytes.length + 1;
-  }
-  return { end, header, lines };
+  const extent = await readLineLog(file, format, (value) => {
+    const parsed = lineSchema.safeParse(value);
+    if (parsed.success) lines.push(parsed.data);
+    return parsed.success;
+  });
+  return { extent, lines };
 }

@@ -4,7 +4,7 @@ import type { RegionSource } from '../models/region-source.js';
 import type { AveragePrecisionRule } from '../retrieval/average-precision.js';
 import type { GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
 import type { DescriptorSet } from '../retrieval/descriptor-folder.js';
-import type { EvaluationResult } from '../retrieval/evaluate.js';
+import type { EvaluateOptions, EvaluationResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { benchmarkId } from '../retrieval/protocols/benchmark.js';
 import type { RankingsFile } from '../retrieval/rankings-file.js';
@@ -14,8 +14,9 @@ import { shownResults } from './evaluate-report.js';
 import type { ExpansionOptions } from './expansion-options.js';
 import { type ModelOptions, openEngine, openModel } from './open-model.js';
 import { describerFor } from './regions-option.js';
+import { describeForRerank, type RerankFlags } from './rerank-option.js';
 
-export interface MeasureOptions extends BenchmarkOptions, CommonOptions, ModelOptions, ExpansionOptions {
+export interface MeasureOptions extends BenchmarkOptions, CommonOptions, ModelOptions, ExpansionOptions, RerankFlags {
   model?: string;
   descriptors?: string;
   queries?: string;
@@ -122,9 +123,9 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const { joinTables, withDistractors } = await import('../retrieval/protocols/distractors.js');
   const images = sources.distractorTable === undefined ? (sources.distractors ?? []) : [];
   const toDescribe = withDistractors(settings, images)[0].groundTruth;
-  const described =
+  const { described, rerank, dispose } =
     options.model === undefined
-      ? await lookUp(toDescribe, sources, options)
+      ? { described: await lookUp(toDescribe, sources, options) }
       : await describe(toDescribe, options.model, options);
   if (sources.distractorTable !== undefined) {
     const names = { first: options.descriptors ?? options.model ?? '', second: options.distractors ?? '' };
@@ -132,15 +133,18 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   }
   const truths = withDistractors(settings, sources.distractors ?? []).map((setting) => setting.groundTruth);
   const main = settings.findIndex(({ name }) => name === truth.main);
-  const results = await evaluate(truths, main, described, options);
+  const results = await evaluate(truths, main, { described, rerank }, options).finally(() => dispose?.());
   return { results, failures: described.failures, described };
 }
 
-async function describe(
-  groundTruth: GroundTruth,
-  modelFile: string,
-  options: MeasureOptions,
-): Promise<GroundTruthDescriptors> {
+interface Described {
+  described: GroundTruthDescriptors;
+  rerank?: EvaluateOptions['rerank'];
+  /** Ends what `rerank` needs. */
+  dispose?: () => void;
+}
+
+async function describe(groundTruth: GroundTruth, modelFile: string, options: MeasureOptions): Promise<Described> {
   const { sizingFor } = await import('../retrieval/describe.js');
   const { describeGroundTruth, imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
   await openEngine(options);
@@ -148,22 +152,29 @@ async function describe(
   const describer = await describerFor(model, modelFile, options.regions);
   const progress = startProgress('describe', imagesToDescribe(groundTruth));
   const signal = interruptSignal();
+  let kept = false;
   try {
-    const described = await describeGroundTruth(describer, groundTruth, {
+    const settings = {
       sizing: sizingFor(model.meta, options),
       signal,
-      onProgress: (done) => progress.update(done),
-    });
+      onProgress: (done: number) => progress.update(done),
+    };
+    const found: Described =
+      options.rerank === undefined
+        ? { described: await describeGroundTruth(describer, groundTruth, settings) }
+        : await describeForRerank(model, groundTruth, settings, options);
+    const { failures, database } = found.described;
     if (signal.aborted) throw new InputError('Interrupted; rmac extract keeps finished work, evaluate does not.');
-    for (const { id, error } of described.failures.slice(0, 10)) say(`skipped ${id}: ${error}`);
-    if (described.database.ids.length === 0) {
-      throw new InputError(`No image of the database could be described; the first: ${described.failures[0].error}`);
+    for (const { id, error } of failures.slice(0, 10)) say(`skipped ${id}: ${error}`);
+    if (database.ids.length === 0) {
+      throw new InputError(`No image of the database could be described; the first: ${failures[0].error}`);
     }
-    return described;
+    kept = found.rerank !== undefined;
+    return { ...found, dispose: kept ? () => model.dispose() : undefined };
   } finally {
     progress.stop();
     describer.dispose();
-    model.dispose();
+    if (!kept) model.dispose();
   }
 }
 
@@ -180,7 +191,7 @@ async function lookUp(
 async function evaluate(
   groundTruths: readonly GroundTruth[],
   main: number,
-  described: GroundTruthDescriptors,
+  { described, rerank }: Pick<Described, 'described' | 'rerank'>,
   options: MeasureOptions,
 ): Promise<EvaluationResult[]> {
   const { evaluateSettings } = await import('../retrieval/evaluate.js');
@@ -191,23 +202,24 @@ async function evaluate(
     rule: options.ap,
     recallAt: options.recall,
     top: options.report === undefined ? 0 : shownResults,
+    rerank,
   };
   const multiplyAdds = described.queries.data.length * described.database.ids.length;
   const onEngine = multiplyAdds + expansionCost(described, { qe, dba }) >= engineFromMultiplyAdds;
   if (onEngine && options.model === undefined) await openEngine(options);
   const similarity = onEngine ? engineSimilarity : undefined;
   const { database, queries } = await expandGroundTruth(groundTruths[main], described, { qe, dba, similarity });
-  if (!onEngine) return evaluateSettings(groundTruths, database, queries, common);
-  const engine = engineSimilarity(database);
-  const progress = startProgress('rank', queries.ids.length);
+  if (!onEngine && rerank === undefined) return evaluateSettings(groundTruths, database, queries, common);
+  const engine = onEngine ? engineSimilarity(database) : undefined;
+  const progress = startProgress(rerank === undefined ? 'rank' : 're-rank', queries.ids.length);
   try {
     return await evaluateSettings(groundTruths, database, queries, {
       ...common,
-      similarity: engine.similarity,
+      similarity: engine?.similarity,
       onProgress: (done) => progress.update(done),
     });
   } finally {
     progress.stop();
-    engine.dispose();
+    engine?.dispose();
   }
 }

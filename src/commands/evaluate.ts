@@ -19,6 +19,7 @@ import { writeEvaluationReport } from './evaluate-report.js';
 import { addExpansionOptions } from './expansion-options.js';
 import { addModelOptions } from './open-model.js';
 import { addRegionsOption } from './regions-option.js';
+import { addRerankOptions, checkRerank, rerankText } from './rerank-option.js';
 
 interface EvaluateCommandOptions extends MeasureOptions {
   bootstrap?: number;
@@ -39,7 +40,7 @@ export function register(program: Command): void {
     .option('--queries <dir>', 'descriptors of the queries, where they are not in --descriptors')
     .option('--ranks <path>', 'or score ranked lists: text, .rnk, .json or .npy')
     .option('--distractors <dir>', 'images or descriptors to search in as well, right for no query');
-  addExpansionOptions(addRegionsOption(addModelOptions(command)))
+  addExpansionOptions(addRerankOptions(addRegionsOption(addModelOptions(command))))
     .addOption(
       new Option('--ap <rule>', "rule behind map and ap: trapezoid (Oxford/Paris) or finite-sum (scikit-learn's)")
         .choices(averagePrecisionRules)
@@ -64,6 +65,7 @@ Examples:
   rmac evaluate --protocol labels --manifest val.jsonl --model model.safetensors --size 512
   rmac evaluate --protocol labels --manifest val.jsonl --model runs/rpn/best.safetensors --regions rpn:64 --report regions.html
   rmac evaluate --protocol groundtruth --groundtruth gt.json --descriptors descriptors/ --dba gordo:20 --qe aqe:10
+  rmac evaluate --protocol groundtruth --groundtruth gt.json --model model.safetensors --rerank aml-rmac --localized-qe 5
   rmac evaluate --protocol roxford5k --data roxford5k --model model.safetensors --bootstrap 10000
   rmac evaluate --protocol oxford5k --data oxford5k --ranks rankings/ --json`,
     )
@@ -111,8 +113,13 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
     const context = { groundTruth: mainGroundTruth(truth), results: named, main: main.result, described };
     await writeEvaluationReport(options.report, { ...context, extra, source }, options);
   }
-  const json = { ...resultJson(main.result, { failures, options }), ...extra.json };
-  const text = [resultText(main.result, { failures, options, source, about: [] }), ...measureLines(extra)].join('\n');
+  const about = options.rerank === undefined ? [] : [['re-ranked', rerankText(options)] as const];
+  const json = {
+    ...resultJson(main.result, { failures, options }),
+    ...(options.rerank && { rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0 } }),
+    ...extra.json,
+  };
+  const text = [resultText(main.result, { failures, options, source, about }), ...measureLines(extra)].join('\n');
   printResult(json, options.perQuery ? `${text}\n${perQueryText(main.result)}` : text, options);
 }
 
@@ -122,6 +129,7 @@ function checkUsage(options: EvaluateCommandOptions): void {
   if ([model, descriptors, ranks].filter((value) => value !== undefined).length !== 1) {
     throw new UsageError('Give either --model FILE or --descriptors DIR or --ranks PATH.');
   }
+  checkRerank(options, model !== undefined, (regions?.proposals ?? 0) > 0);
   if (queries !== undefined && descriptors === undefined) throw new UsageError('--queries goes with --descriptors.');
   if (ranks !== undefined && [options.distractors, options.qe, options.dba].some((value) => value !== undefined)) {
     throw new UsageError('--distractors, --qe and --dba go with --model or --descriptors; ranked lists are done.');

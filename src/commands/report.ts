@@ -59,10 +59,12 @@ async function run(path: string, options: ReportOptions): Promise<void> {
   const records = await recordsOf(options, path, contents.manifest);
   const neurons =
     options.init === undefined ? undefined : await describeNeurons(options, folder, { records, contents });
+  const before = new RunFolder(folder.classify);
   const html = await runReport(contents, {
     title: `Training run ${basename(resolve(path))}`,
     records: records && new Map(records.map((record) => [record.id, record])),
     neurons,
+    ...(existsSync(before.config) && { classify: await readRun(before) }),
   });
   await writeFileAtomic(out, html, options);
   const { step, stopped, criterion, first, last, best, unreadable, problems } = contents;

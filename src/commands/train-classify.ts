@@ -44,7 +44,10 @@ export function registerClassify(group: Command): void {
     val: 'labelled manifest (.jsonl) for top-1 and top-5; top-1 picks best.safetensors',
     seeds: 'head, order, crops and dropout',
   })
-    .option('--classifier <file>', 'classifier.safetensors of an earlier run of the same classes (default: a new head)')
+    .option(
+      '--classifier <file>',
+      'classifier.safetensors of an earlier run of the same classes, or fc6 and fc7 of weights import --with-classifier (default: a new head)',
+    )
     .addHelpText(
       'after',
       `
@@ -60,7 +63,7 @@ Examples:
   rmac train classify --manifest train.jsonl --run runs/classes --val val.jsonl --resume
   rmac train triplet --manifest train.jsonl --run runs/triplets --init runs/classes/best.safetensors`,
     )
-    .action((options: ClassifyOptions) => trainSeeds(options, { words, run, settings }));
+    .action((options: ClassifyOptions) => trainSeeds(options, { words, run: runClassify, settings }));
 }
 
 interface Work {
@@ -77,7 +80,24 @@ async function settings(options: ClassifyOptions, folder?: RunFolder): Promise<C
   return settingsOf(options, folder ?? new RunFolder(options.run), rules);
 }
 
-async function run(options: ClassifyOptions, signals?: RunSignals): Promise<TrainerOutcome> {
+/** `rmac train classify` with these options. */
+export async function runClassify(options: ClassifyOptions, signals?: RunSignals): Promise<TrainerOutcome> {
+  const { folder, work } = await prepareClassify(options);
+  if (options.dryRun !== true) return train(options, { folder, work }, signals);
+  const { result, text } = await estimate(options, work);
+  printResult(result, text, options);
+  return undefined;
+}
+
+/** What `--dry-run` with these options says. */
+export async function estimateClassify(
+  options: ClassifyOptions,
+): Promise<{ result: object; text: string; etaSeconds: number }> {
+  return estimate(options, (await prepareClassify(options)).work);
+}
+
+/** What is to be done; throws where settings and data do not fit. */
+export async function prepareClassify(options: ClassifyOptions): Promise<{ folder: RunFolder; work: Work }> {
   const { RunFolder } = await import('../train/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { classesOf, labelsOf } = await import('../train/classes.js');
@@ -93,10 +113,7 @@ async function run(options: ClassifyOptions, signals?: RunSignals): Promise<Trai
     const measured = await readManifest(options.val);
     validation = { records: measured, labels: labelsOf(measured, classes, options.val) };
   }
-  const work = { records, classes, validation, config };
-  if (options.dryRun !== true) return train(options, { folder, work }, signals);
-  await estimate(options, work);
-  return undefined;
+  return { folder, work: { records, classes, validation, config } };
 }
 
 async function train(
@@ -167,7 +184,7 @@ async function openStart(options: ClassifyOptions, folder: RunFolder, work: Work
   return start;
 }
 
-async function estimate(options: ClassifyOptions, { records, classes, validation, config }: Work): Promise<void> {
+async function estimate(options: ClassifyOptions, { records, classes, validation, config }: Work) {
   const { newClassifier } = await import('../train/classify/classify-run.js');
   const { classifyDryRun } = await import('../train/classify/classify-dry-run.js');
   await openEngine(options);
@@ -175,7 +192,12 @@ async function estimate(options: ClassifyOptions, { records, classes, validation
   try {
     const validationImages = validation?.records.length ?? 0;
     const result = await classifyDryRun(start, records, { config, validationImages });
-    printResult({ ...result, head: start.head.layout.kind, config }, dryRunText(result, config), options);
+    const { etaSeconds } = result;
+    return {
+      result: { ...result, head: start.head.layout.kind, config },
+      text: dryRunText(result, config),
+      etaSeconds,
+    };
   } finally {
     start.model.dispose();
     start.head.dispose();

@@ -1,4 +1,5 @@
 /** @file `rmac train triplet`: fine-tunes a descriptor model by the triplet ranking loss, in a run folder that can be resumed. */
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { ImageRecord } from '../data/manifest.js';
 import type { DescriptorModel } from '../models/descriptor.js';
@@ -46,14 +47,17 @@ export function registerTriplet(group: Command): void {
       `
 Settings: steps, tripletsPerStep, imageSize, poolSize, remineEvery, sampling, margin, learningRate, momentum,
 weightDecay, freeze, whitenDimension and others, with their defaults in config.yaml of any run and in
-src/train/ranking/triplet-config.ts. Ctrl-C stops with a checkpoint; --resume continues exactly.
+src/train/ranking/triplet-config.ts; classify.steps and other settings of train classify under "classify" train a
+classification first, in RUN/classify. Ctrl-C stops with a checkpoint; --resume continues exactly.
 
 Examples:
   rmac train triplet --manifest train.jsonl --run runs/first --init densenet121.safetensors --config small-triplet --dry-run
   rmac train triplet --manifest train.jsonl --run runs/first --init densenet121.safetensors --config small-triplet \\
     --val val.json --set steps=128
   rmac train triplet --manifest train.jsonl --run runs/first --val val.json --resume
-  rmac train triplet --manifest train.jsonl --run runs/three --val val.json --seeds 3`,
+  rmac train triplet --manifest train.jsonl --run runs/three --val val.json --seeds 3
+  rmac train triplet --manifest train.jsonl --run runs/both --init densenet121.safetensors --config small-classify-triplet \\
+    --val val.json`,
     )
     .action((options: TrainOptions) => trainSeeds(options, { words, run, settings }));
 }
@@ -83,9 +87,45 @@ async function run(options: TrainOptions, signals?: RunSignals): Promise<Trainer
     );
   }
   const validation = options.val === undefined ? undefined : await readValidation(options.val);
-  if (options.dryRun !== true) return train(options, { folder, records, validation, config }, signals);
-  await estimate(options, { records, validation, config });
-  return undefined;
+  const work = { folder, records, validation, config };
+  if (options.dryRun === true) {
+    await estimate(options, work);
+    return undefined;
+  }
+  return config.classify === undefined ? train(options, work, signals) : trainStages(options, work, signals);
+}
+
+/** The options of the classification that a ranking begins with: a run in a folder of its own. It is not measured. */
+function classifyOptions(options: TrainOptions, { classify, seed }: TripletConfig): TrainOptions {
+  const set = Object.entries(classify ?? {}).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+  const run = join(options.run, 'classify');
+  return { ...options, run, config: undefined, set, seed, seeds: undefined, val: undefined };
+}
+
+/** Classification, then ranking from its last model; whichever was interrupted is continued. */
+async function trainStages(
+  options: TrainOptions,
+  work: Work & { folder: RunFolder },
+  signals = runSignals(options),
+): Promise<TrainerOutcome> {
+  const { folder, config } = work;
+  if ((await folder.latestCheckpoint()) !== undefined) return train(options, work, signals);
+  const { prepareClassify, runClassify } = await import('./train-classify.js');
+  const { RunFolder } = await import('../train/run-folder.js');
+  const { loadForTraining } = await import('../train/starting-model.js');
+  const files = await startFiles(options, folder);
+  const first = { ...classifyOptions(options, config), init: files.init, resume: true };
+  // What is wrong with the settings of either is said before the first begins.
+  await prepareClassify(first);
+  await openEngine(options, graphsOf(config));
+  (await loadForTraining(files.init, config)).dispose();
+  await writeBeginning(folder, config, files);
+  say(`First the classification, in ${folder.classify}`);
+  const outcome = await runClassify(first, signals);
+  if (outcome === undefined || !('stopped' in outcome.result) || outcome.result.stopped !== 'finished') return outcome;
+  say(`Then the ranking, in ${folder.path}`);
+  const ranked = await train(options, work, signals, new RunFolder(folder.classify).model);
+  return ranked && { ...ranked, result: { ...ranked.result, classify: outcome.result } };
 }
 
 /** Blocks are many small graphs for every image shape; what they may take together stays bounded by the engine. */
@@ -103,6 +143,7 @@ async function train(
   options: TrainOptions,
   { folder, records, validation, config }: Work & { folder: RunFolder },
   signals = runSignals(options),
+  classified?: string,
 ): Promise<TrainerOutcome> {
   const { measureMap } = await import('../train/ranking/measure.js');
   const { runTriplets } = await import('../train/ranking/triplet-run.js');
@@ -110,7 +151,7 @@ async function train(
   const { signal, timeout, either } = signals;
   await openEngine(options, graphsOf(config));
   const { headFor } = await import('../train/starting-model.js');
-  const { model, resume } = await openStart(options, { folder, records, config, signal: either });
+  const { model, resume } = await openStart(options, { folder, records, config, signal: either, classified });
   const head = headFor(model);
   const describer = await describerNow(model, head);
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
@@ -172,7 +213,7 @@ function miningText(record: MiningRecord): string {
   );
 }
 
-/** The model to train, and the state to continue from. */
+/** The model to train, and the state to continue from. `classified`: the model that a classification left for this run. */
 async function openStart(
   options: TrainOptions,
   {
@@ -180,7 +221,14 @@ async function openStart(
     records,
     config,
     signal,
-  }: { folder: RunFolder; records: readonly ImageRecord[]; config: TripletConfig; signal: AbortSignal },
+    classified,
+  }: {
+    folder: RunFolder;
+    records: readonly ImageRecord[];
+    config: TripletConfig;
+    signal: AbortSignal;
+    classified: string | undefined;
+  },
 ): Promise<{ model: DescriptorModel; resume?: { state: TripletState; momentum: NamedArrays } }> {
   const { loadForTraining, whitened } = await import('../train/starting-model.js');
   const { openCheckpoint } = await import('../train/ranking/triplet-run.js');
@@ -189,9 +237,9 @@ async function openStart(
     say(`Continuing ${folder.path} after update ${begun.resume.state.step} of ${config.steps}.`);
     return begun;
   }
-  const files = await startFiles(options, folder);
+  const files = classified === undefined ? await startFiles(options, folder) : { init: classified };
   const model = await loadForTraining(files.init, config);
-  await writeBeginning(folder, config, files);
+  if (classified === undefined) await writeBeginning(folder, config, files);
   if (config.whitenDimension === 0) return { model };
   if (model.meta.whitening !== undefined) {
     say(
@@ -217,13 +265,21 @@ async function estimate(options: TrainOptions, { records, validation, config }: 
   const { dryRun } = await import('../train/dry-run.js');
   const { headFor, loadForTraining } = await import('../train/starting-model.js');
   const { imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
+  const { estimateClassify } = await import('./train-classify.js');
+  const first = config.classify && (await estimateClassify(classifyOptions(options, config)));
   await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initialWeights(options), config);
   const head = headFor(model);
   try {
     const validationImages = validation === undefined ? 0 : imagesToDescribe(validation);
     const result = await dryRun(model, records, { config, validationImages, head });
-    printResult({ ...result, config }, dryRunText(result, config), options);
+    const text = dryRunText(result, config);
+    if (first === undefined) printResult({ ...result, config }, text, options);
+    else {
+      const etaSeconds = first.etaSeconds + result.etaSeconds;
+      const stages = `Classification\n${first.text}\n\nRanking\n${text}\n\nboth              ${formatSeconds(etaSeconds)}`;
+      printResult({ ...result, etaSeconds, classify: first.result, ranking: result, config }, stages, options);
+    }
   } finally {
     head?.dispose();
     model.dispose();

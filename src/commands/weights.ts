@@ -11,6 +11,7 @@ interface ImportFlags {
   size?: number;
   provenance?: string;
   whitening?: string;
+  withClassifier?: string;
   out: string;
   overwrite?: boolean;
   json?: boolean;
@@ -29,6 +30,10 @@ export function register(program: Command): void {
     .option('--size <px>', 'longest image side the model is made for', positiveInteger)
     .option('--provenance <text>', 'where the weights come from, stored in the model (default: what the file says)')
     .option('--whitening <name>', 'of a retrieval model: which stored whitening, or none (default: the first)')
+    .option(
+      '--with-classifier <file>',
+      'write fc6 and fc7 of VGG or AlexNet to this file, for train classify --classifier',
+    )
     .requiredOption('--out <file>', 'model file to write')
     .option('--overwrite', 'replace an existing file')
     .option('--json', 'print one JSON object on stdout and nothing else')
@@ -39,6 +44,7 @@ Examples:
   rmac weights import densenet121.safetensors --arch densenet121 --out model.safetensors
   rmac weights import resnet50-0676ba61.pth --arch resnet50-tv --out model.safetensors
   rmac weights import resnet50.safetensors --arch resnet50 --cut activation_40 --out model.safetensors
+  rmac weights import vgg16.h5 --arch vgg16 --out vgg16.safetensors --with-classifier vgg16-fc.safetensors
 
 Networks: alexnet | alexnet-tv | densenet121 | densenet169 | densenet201 | mobilenet | mobilenet-v2-tv | resnet50 |
   resnet50-caffe | resnet101-caffe | resnet152-caffe | resnet50-keras | resnet101-keras | resnet152-keras |
@@ -164,11 +170,11 @@ async function download(name: string, flags: DownloadFlags): Promise<void> {
 }
 
 async function importFile(file: string, flags: ImportFlags): Promise<void> {
-  const { assertWritable } = await import('../data/files.js');
   const { writeModelFile } = await import('../data/model-file.js');
   const { openWeights } = await import('../data/open-weights.js');
   const { importFile: convert } = await import('../models/weights/import-file.js');
-  assertWritable(flags.out, flags);
+  const { assertWritable, writeFileAtomic } = await import('../data/files.js');
+  for (const out of [flags.out, flags.withClassifier]) if (out !== undefined) assertWritable(out, flags);
   const source = await openWeights(file);
   const { meta, weights, layout, head, behindCut, system, whiteningName } = convert(source, file, {
     architecture: flags.arch,
@@ -181,10 +187,18 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
     provenance: flags.provenance ?? source.metadata.source,
     whitening: flags.whitening,
   });
+  if (flags.withClassifier !== undefined) {
+    const { importClassifier } = await import('../models/import-classifier.js');
+    const { encodePublishedClassifier } = await import('../train/classify/classifier-file.js');
+    const { architecture } = meta;
+    const layers = importClassifier(source.tensors, file, { architecture, layout });
+    await writeFileAtomic(flags.withClassifier, encodePublishedClassifier(architecture, layers), flags);
+  }
   await writeModelFile(flags.out, { meta, weights }, flags);
   const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   if (!flags.json) {
-    if (head.length > 0) say(`Left out, the classifier: ${head.join(', ')}.`);
+    const kept = flags.withClassifier === undefined ? '' : ` (fc6 and fc7 are in ${flags.withClassifier})`;
+    if (head.length > 0) say(`Left out, the classifier: ${head.join(', ')}${kept}.`);
     if (system !== undefined) say(`A model of ${system}, ${meta.pooling.kind}, whitening: ${whiteningName ?? 'none'}.`);
     if (behindCut.length > 0) say(`Left out, behind the cut: ${behindCut.length} tensors.`);
   }
@@ -198,6 +212,7 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
       tensors: weights.size,
       parameters,
       skipped: { head, behindCut },
+      ...(flags.withClassifier !== undefined && { classifier: flags.withClassifier }),
     },
     `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${weights.size} tensors, ${(parameters / 1e6).toFixed(2)} M values, ${layout} names.`,
     flags,

@@ -18,6 +18,8 @@ export interface DescribeGroundTruthOptions {
   sizing: ImageSizing;
   signal?: AbortSignal;
   onProgress?: (done: number) => void;
+  /** Called right after the model has described an image of the database, or a query that is a crop or not in it. */
+  onDescribed?: (item: { id: string; image: string }, kind: 'database' | 'query') => void;
 }
 
 /** Images that `describeGroundTruth` describes: the database, and queries that are crops or not in it. */
@@ -30,7 +32,7 @@ export function imagesToDescribe(groundTruth: GroundTruth): number {
 export async function describeGroundTruth(
   model: Describer,
   groundTruth: GroundTruth,
-  { sizing, signal, onProgress }: DescribeGroundTruthOptions,
+  { sizing, signal, onProgress, onDescribed }: DescribeGroundTruthOptions,
 ): Promise<GroundTruthDescriptors> {
   const failures: DescribeFailure[] = [];
   const rows = new Map<string, Float32Array>();
@@ -41,6 +43,7 @@ export async function describeGroundTruth(
     else {
       rows.set(result.item.id, result.descriptor);
       byImage.set(result.item.image, result.descriptor);
+      onDescribed?.(result.item, 'database');
     }
   }
   let done = groundTruth.database.length;
@@ -59,6 +62,7 @@ export async function describeGroundTruth(
       for await (const result of describeImages(model, [query], () => source, { sizing: ownSizing, ahead: 1 })) {
         if ('error' in result) throw result.error;
         queryRows.set(query.id, result.descriptor);
+        onDescribed?.(query, 'query');
       }
     } catch (error) {
       if (!(error instanceof InputError)) throw error;

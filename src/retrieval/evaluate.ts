@@ -20,6 +20,8 @@ export interface EvaluateOptions {
   top?: number;
   /** Default: dot products on this thread. */
   similarity?: Similarity;
+  /** Replaces a query's similarities [N] by others, whose order is then the ranking; may change what it is given. */
+  rerank?: (query: Query, similarities: Float32Array) => Float32Array | Promise<Float32Array>;
   onProgress?: (queriesDone: number) => void;
 }
 
@@ -95,7 +97,7 @@ export async function evaluateSettings(
   queries: DescriptorTable,
   options: EvaluateOptions = {},
 ): Promise<EvaluationResult[]> {
-  const { rule = 'trapezoid', top = 0, similarity, onProgress } = options;
+  const { rule = 'trapezoid', top = 0, similarity, rerank, onProgress } = options;
   const { dimension } = queries;
   if (database.dimension !== dimension) {
     throw new Error(`evaluateDescriptors: queries of ${dimension} values, database of ${database.dimension}.`);
@@ -122,14 +124,16 @@ export async function evaluateSettings(
       vectors.set(queries.data.subarray(row * dimension, (row + 1) * dimension), i * dimension);
     });
     const similarities = await similarTo(vectors); // [B, N]
-    members.forEach(({ index }, i) => {
-      const row = similarities.subarray(i * rows, (i + 1) * rows);
+    for (const [i, { index }] of members.entries()) {
+      const own = similarities.subarray(i * rows, (i + 1) * rows);
+      const row = rerank === undefined ? own : await rerank(first.queries[index], own);
       groundTruths.forEach((truth, setting) => {
         const query = truth.queries[index];
         if (query.positives.length === 0) return;
         scores[setting].push(scoreQuery(query, row, { rowOf, unlisted, database, rule, top }));
       });
-    });
+      if (rerank !== undefined) onProgress?.(start + i + 1);
+    }
     onProgress?.(start + members.length);
   }
   const missing = {

@@ -48,7 +48,12 @@ export class ProposalDescriber {
 
   /** [1, H, W, 3] RGB 0-255 -> [1, D] unit rows. Waits for the engine: the regions depend on what it computes. */
   describe(images: tf.Tensor4D): tf.Tensor2D {
-    return tf.tidy(() => this.pooling.describe(this.chosen(this.model.featureMap(images), sidesOf(images))));
+    return tf.tidy(() => this.pool(this.model.featureMap(images), sidesOf(images)));
+  }
+
+  /** What is behind the trunk: map [1, h, w, C] of an image -> [1, D] unit rows. */
+  pool(map: tf.Tensor4D, image: ImageSides): tf.Tensor2D {
+    return tf.tidy(() => this.pooling.describe(this.chosen(map, image)));
   }
 
   /** [1, H, W, 3] -> [1, R, C] unit rows before whitening, R as many regions as the image has. */

@@ -10,12 +10,15 @@ import type { RegionSource } from '../models/region-source.js';
 import { cellsOf, type Region } from '../models/regions.js';
 import type { ImageSides } from './box-rows.js';
 import type { RpnHead } from './head.js';
-import { poolRegions, type RegionMaxima } from './pool-regions.js';
+import { poolRegions } from './pool-regions.js';
 import { headValues, proposeFrom } from './propose.js';
 
 /** The regions of an image: R rows, of which `weights` says whether they are one. */
-export interface ChosenRegions extends RegionMaxima {
+export interface ChosenRegions {
   regions: readonly Region[];
+  /** [R, C] maxima, and their places in the map's values. */
+  pooled: Float32Array;
+  positions: Int32Array;
   /** [R] 1, and 0 where the image has fewer. */
   weights: Float32Array;
 }
@@ -46,7 +49,9 @@ export class ProposalPooling {
     const regions = all.length > 0 ? all : [{ yMin: 0, xMin: 0, yMax: height, xMax: width }];
     const slots = grid.length + this.source.proposals;
     const weights = new Float32Array(slots).fill(1, 0, regions.length);
-    return { regions, weights, ...poolRegions(map.values, { width, channels, slots }, regions) };
+    const positions = new Int32Array(slots * channels);
+    const pooled = poolRegions(map.values, { width, channels, slots, positions }, regions);
+    return { regions, pooled, positions, weights };
   }
 
   /** The descriptor [1, D] of an image from its regions' maxima alone. */

@@ -25,7 +25,7 @@ export function regionRows(model: DescriptorModel, images: tf.Tensor4D, proposal
   try {
     const values = features.dataSync<'float32'>();
     const regions = proposals?.regions(features, image) ?? regionsOf(map, meta.pooling, { image, stride });
-    const { pooled } = poolRegions(values, { width, channels }, regions);
+    const pooled = poolRegions(values, { width, channels }, regions);
     const rows = tf.tidy(() => {
       const vectors = tf.tensor3d(pooled, [1, regions.length, channels]);
       return Float32Array.from(model.regionRows(vectors).dataSync<'float32'>());

@@ -79,7 +79,7 @@ function poolMap(view: View, layer: number, { pooling }: SystemSettings): Float3
   const { height, width } = map;
   switch (pooling.kind) {
     case 'mac':
-      return poolRegions(map.data, map, [{ yMin: 0, xMin: 0, yMax: height, xMax: width }]).pooled;
+      return poolRegions(map.data, map, [{ yMin: 0, xMin: 0, yMax: height, xMax: width }]);
     case 'sum':
       return sumPool(map, pooling);
     case 'sliding':
@@ -93,7 +93,7 @@ function poolMap(view: View, layer: number, { pooling }: SystemSettings): Float3
           stride: view.strides[layer],
         },
       );
-      return pooling.of === 'sum' ? sumRegions(map, regions) : poolRegions(map.data, map, regions).pooled;
+      return pooling.of === 'sum' ? sumRegions(map, regions) : poolRegions(map.data, map, regions);
     }
   }
 }

@@ -23,7 +23,7 @@ export function slidingPool(map: FeatureMap, { levels = 3, stride = 0.4 } = {}):
   const { channels } = map;
   const sum = new Float32Array(channels);
   for (let level = 1; level <= levels; level++) {
-    const { pooled: maxima } = poolRegions(map.data, map, slidingWindows(map.height, map.width, level, stride));
+    const maxima = poolRegions(map.data, map, slidingWindows(map.height, map.width, level, stride));
     for (let c = 0; c < channels; c++) {
       let squares = 0;
       for (let i = c; i < maxima.length; i += channels) squares += maxima[i] * maxima[i];

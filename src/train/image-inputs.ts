@@ -48,6 +48,9 @@ export type LoadedInput<T> = { item: T; input: TrunkInput } | { item: T; error: 
 export class ImageInputs {
   private readonly cache: ByteCache<TrunkInput>;
   private readonly ahead: number;
+  /** Images that are being decoded for a later `load`. */
+  private started = new Map<string, Promise<RgbImage>>();
+  private waited = 0;
 
   constructor(
     private readonly model: TrainableModel,
@@ -59,6 +62,25 @@ export class ImageInputs {
 
   get cachedBytes(): number {
     return this.cache.bytes;
+  }
+
+  /** Milliseconds in which `load` had no decoded image to give, since the start. */
+  get waitedMs(): number {
+    return this.waited;
+  }
+
+  /**
+   * Decodes the first of these images, as many as `load` would: a `load` that begins with them does not wait. What was decoded
+   * before and not loaded is dropped. Resolves when they are there; an image's error is told by `load`.
+   */
+  async prefetch(items: readonly ViewedImage[]): Promise<void> {
+    this.started = new Map();
+    for (const item of items.slice(0, this.ahead)) {
+      const key = keyOf(item);
+      if (this.cache.has(key) || this.started.has(key)) continue;
+      this.started.set(key, this.decode(item));
+    }
+    await Promise.allSettled(this.started.values());
   }
 
   /** Descriptor of one input, [1, D]: differentiable with respect to the trained weights. */
@@ -88,8 +110,14 @@ export class ImageInputs {
 
   /** The items' inputs, in order, decoded ahead. An image that cannot be used comes as its error. */
   async *load<T extends ViewedImage>(items: readonly T[]): AsyncGenerator<LoadedInput<T>> {
-    const decodeUnlessKept = async (item: T) => (this.cache.has(keyOf(item)) ? undefined : this.decode(item));
-    for await (const outcome of runAhead(items, decodeUnlessKept, this.ahead)) {
+    const decodeUnlessKept = async (item: T) => {
+      const key = keyOf(item);
+      if (this.cache.has(key)) return undefined;
+      const started = this.started.get(key);
+      this.started.delete(key);
+      return started ?? this.decode(item);
+    };
+    for await (const outcome of this.timed(runAhead(items, decodeUnlessKept, this.ahead))) {
       const { item } = outcome;
       const key = keyOf(item);
       let input = this.cache.get(key);
@@ -112,6 +140,16 @@ export class ImageInputs {
   /** Drops what later updates will not meet again. */
   forgetOnce(items: Iterable<ViewedImage>): void {
     for (const item of items) if (!isReusable(item.view)) this.cache.delete(keyOf(item));
+  }
+
+  /** Adds the time in which the consumer waits. */
+  private async *timed<T>(outcomes: AsyncIterable<T>): AsyncGenerator<T> {
+    let askedAt = performance.now();
+    for await (const outcome of outcomes) {
+      this.waited += performance.now() - askedAt;
+      yield outcome;
+      askedAt = performance.now();
+    }
   }
 
   private async decode({ record, view }: ViewedImage): Promise<RgbImage> {

@@ -10,7 +10,7 @@ import { firstFew } from '../retrieval/ground-truth.js';
 import type { GradientAccumulator } from './gradients.js';
 import { NotFiniteError } from './not-finite.js';
 import type { RandomState, RandomStream } from './random.js';
-import { Optimizer } from './optimizer.js';
+import { Optimizer, type OptimizerOptions } from './optimizer.js';
 import { learningRateAt } from './schedule.js';
 import type { TrainingConfig } from './training-config.js';
 
@@ -89,7 +89,7 @@ export interface LoopHooks<State, Criterion extends string> {
 }
 
 export interface LoopParts<State, Criterion extends string> extends LoopHooks<State, Criterion> {
-  config: TrainingConfig;
+  config: TrainingConfig & Pick<OptimizerOptions, 'biasLearningRateFactor'>;
   criterion: Criterion;
   /** Changed in place. */
   state: State;

@@ -1,6 +1,6 @@
 /**
  * @file The folder of one training run: `config.yaml` (resolved), `start.json` (what it started from), `log.jsonl`, `checkpoints/`,
- * `model.safetensors` (the last complete state's model) and `best.safetensors` (by mAP on --val).
+ * `model.safetensors` (the last complete state's model) and `best.safetensors` (by mAP on --val); `classify/`, the same of a classification before it.
  */
 import { appendFileSync, existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
@@ -18,6 +18,8 @@ export class RunFolder {
   readonly checkpoints: string;
   readonly model: string;
   readonly best: string;
+  /** Folder of the classification that a ranking begins with. */
+  readonly classify: string;
 
   constructor(readonly path: string) {
     this.config = join(path, 'config.yaml');
@@ -26,6 +28,7 @@ export class RunFolder {
     this.checkpoints = join(path, 'checkpoints');
     this.model = join(path, 'model.safetensors');
     this.best = join(path, 'best.safetensors');
+    this.classify = join(path, 'classify');
   }
 
   /** Throws `InputError` if a run is here already and is not to be resumed. */

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { type ComparedPair, MatchLog, matchLogFile, pairKey } from '../../src/cleaning/match-log.js';
-import { writeFailure } from '../../src/cleaning/write-failure.js';
+import { writeFailure } from '../../src/data/write-failure.js';
 import { InputError } from '../../src/errors.js';
 
 let folder: string;

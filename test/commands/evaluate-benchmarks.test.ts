@@ -442,7 +442,15 @@ describe('uncertainty, comparison and report', () => {
       '--descriptors',
       descriptorFolder(oxfordGroups),
     );
-    await usage(/--distractors goes with/, '--protocol', 'holidays', '--ranks', 'r', '--distractors', 'd');
+    await usage(
+      /--distractors, --qe and --dba go with/,
+      '--protocol',
+      'holidays',
+      '--ranks',
+      'r',
+      '--distractors',
+      'd',
+    );
     await usage(
       /drop --groundtruth/,
       '--protocol',

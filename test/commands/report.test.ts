@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -96,6 +96,12 @@ describe('rmac report', () => {
     expect(page.includes('--init FILE')).toBe(true);
     // Nothing is loaded from elsewhere.
     expect(/(src|href)="(?!data:)/.test(page)).toBe(false);
+
+    const staged = makeRun();
+    cpSync(makeRun([{ event: 'stop', step: 500, reason: 'finished' }]), join(staged, 'classify'), { recursive: true });
+    await report(staged);
+    expect(count(pageOf(staged), 'aria-label="loss (means of 3)')).toBe(2);
+    expect(pageOf(staged).includes('Classification before it')).toBe(true);
 
     await expect(report(run)).rejects.toThrow(/exists; pass --overwrite/);
     const out = join(run, 'sub', 'page.html');

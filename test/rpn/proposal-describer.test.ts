@@ -1,5 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
+import type { OnnxBackend } from '../../src/backend/backend.js';
+import { orderOps } from '../../src/backend/plan.js';
 import { InputError, UsageError } from '../../src/errors.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import type { PoolingOptions, RpnMeta } from '../../src/models/meta.js';
@@ -39,7 +41,9 @@ test('poolRegions: what regionMaxPool computes, empty regions and negative value
     { yMin: 3, xMin: 4, yMax: 4, xMax: 5 },
   ];
   const expected = regionMaxPool(tf.tensor4d(values, [1, 4, 5, 3]), regions).dataSync();
-  const { pooled, positions } = poolRegions(values, { width: 5, channels: 3, slots: regions.length + 1 }, regions);
+  const positions = new Int32Array((regions.length + 1) * 3);
+  const slots = regions.length + 1;
+  const pooled = poolRegions(values, { width: 5, channels: 3, slots, positions }, regions);
   expect([...pooled]).toEqual([...expected, 0, 0, 0]);
   // the third last region is empty, the row after the last has none
   const filled = [...regions.keys()].filter((i) => i !== regions.length - 2);
@@ -48,7 +52,8 @@ test('poolRegions: what regionMaxPool computes, empty regions and negative value
 });
 
 test('poolRegions: of equal maxima the first', () => {
-  const { positions } = poolRegions(Float32Array.of(1, 2, 2, 0, 2, 2), { width: 3, channels: 1 }, [
+  const positions = new Int32Array(2);
+  poolRegions(Float32Array.of(1, 2, 2, 0, 2, 2), { width: 3, channels: 1, positions }, [
     { yMin: 0, xMin: 0, yMax: 2, xMax: 3 },
     { yMin: 1, xMin: 0, yMax: 2, xMax: 3 },
   ]);
@@ -126,6 +131,28 @@ describe('ProposalDescriber', () => {
     ]);
     const mac = whole.aggregate(regionMaxPool(map, [{ yMin: 0, xMin: 0, yMax: map.shape[1], xMax: map.shape[2] }]));
     expectClose(describer.describe(small).dataSync(), mac.dataSync());
+    describer.dispose();
+    whole.dispose();
+  });
+
+  test('the trunk runs once: a description has its convolutions and the three of the head', () => {
+    const whole = model();
+    const describer = new ProposalDescriber(whole, { proposals: 5 });
+    const convolutions = (work: () => unknown) => {
+      const backend = tf.backend() as OnnxBackend;
+      const execute = backend.execute.bind(backend);
+      let count = 0;
+      const spy = vi.spyOn(backend, 'execute').mockImplementation((values, substitute) => {
+        count += orderOps(values).filter(({ type }) => type === 'Conv').length;
+        return execute(values, substitute);
+      });
+      work();
+      spy.mockRestore();
+      return count;
+    };
+    const ofTrunk = convolutions(() => tf.tidy(() => whole.featureMap(image()).dataSync()));
+    expect(ofTrunk).toBeGreaterThan(5);
+    expect(convolutions(() => tf.tidy(() => describer.describe(image()).dataSync()))).toBe(ofTrunk + 3);
     describer.dispose();
     whole.dispose();
   });

@@ -1,4 +1,4 @@
-import { writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decodeImage, toTensor } from '../../src/data/images.js';
@@ -64,6 +64,22 @@ describe('ImageInputs', () => {
     const both = inputs.cachedBytes;
     inputs.forgetOnce([dark, mirrored]);
     expect(inputs.cachedBytes).toBe(both / 2);
+  });
+
+  test('what was prefetched is loaded without its file, once; an error is told by load', async () => {
+    const some = await stripedPhotographs(await temporaryFolder(), { landmarks: 1, photos: 3 });
+    await writeFile(some[1].path, 'no image');
+    const inputs = new ImageInputs(smallModel(), { freeze: 'none', imageSize: 48, cacheBytes: 0, ahead: 2 });
+    const expected = await all(inputs.load(some.map(plain)));
+    await inputs.prefetch(some.map(plain)); // the first two
+    await rm(some[0].path);
+    const loaded = await all(inputs.load(some.map(plain)));
+    expect(loaded[0]).toEqual(expected[0]);
+    expect(loaded[1]).toMatchObject({ error: { message: expect.stringContaining('l0-p1.png') as string } });
+    expect(loaded[2]).toEqual(expected[2]);
+    expect((await all(inputs.load([plain(some[0])])))[0]).toHaveProperty('error');
+    const { waitedMs } = inputs;
+    expect(waitedMs).toBeGreaterThan(0);
   });
 
   test('leaves no tensor behind', async () => {

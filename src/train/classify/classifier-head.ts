@@ -88,11 +88,17 @@ export function headShapes({ kind, widths }: Pick<HeadLayout, 'kind' | 'widths'>
 
 /**
  * First weights, as bvlc_alexnet's training definition has them: fc6 and fc7 normal with deviation 0.005 and bias 0.1, the
- * classes normal with 0.01 and bias 0. Small on purpose: Caffe's networks feed fc6 with values in the tens.
+ * classes normal with 0.01 and bias 0. Small on purpose: Caffe's networks feed fc6 with values in the tens. What is in `known`
+ * is taken from there, and not drawn.
  */
-export function initialHead(layout: HeadLayout, random: RandomStream): NamedArrays {
+export function initialHead(layout: HeadLayout, random: RandomStream, known: NamedArrays = new Map()): NamedArrays {
   const arrays: NamedArrays = new Map();
   for (const [name, shape] of headShapes(layout)) {
+    const given = known.get(name);
+    if (given !== undefined) {
+      arrays.set(name, given);
+      continue;
+    }
     const data = new Float32Array(shape.reduce((a, b) => a * b));
     const hidden = !name.includes('/classes/');
     if (name.endsWith('/kernel')) fillNormal(data, hidden ? 0.005 : 0.01, random);

@@ -37,7 +37,7 @@ export interface ClassifierStart {
   hadWhitening: boolean;
 }
 
-/** A new run's model and head; `classifier`: file of a head to continue from. */
+/** A new run's model and head; `classifier`: file of a head, or of a published network's fc6 and fc7, to continue from. */
 export async function newClassifier(
   init: string,
   { classes, config, classifier }: { classes: readonly string[]; config: ClassifyConfig; classifier?: string },
@@ -46,7 +46,8 @@ export async function newClassifier(
   try {
     const layout = headLayout(model.meta, classes, config);
     const random = new RandomStream(config.seed);
-    const weights = classifier === undefined ? initialHead(layout, random) : await readClassifier(classifier, layout);
+    const known = classifier && (await readClassifier(classifier, layout, model.meta.architecture));
+    const weights = initialHead(layout, random, known || undefined);
     return { model, head: new ClassifierHead(layout, weights, classifier), random: random.state(), hadWhitening };
   } catch (error) {
     model.dispose();

@@ -24,6 +24,7 @@ const known: Readonly<Record<string, Record<string, { name: string; factor?: num
     learningRate: { name: 'learning rate' },
     gradientNorm: { name: 'gradient norm' },
     imagesPerSecond: { name: 'images per second' },
+    waiting: { name: 'share of time waiting for images' },
     rssBytes: { name: 'memory, MB', factor: 1e-6 },
   },
   mine: { withLoss: { name: 'triplets of the pool with a loss' } },

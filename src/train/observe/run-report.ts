@@ -102,12 +102,18 @@ export interface RunReportOptions {
   records?: ReadonlyMap<string, ImageRecord>;
   /** What the page says of single neurons, as neuron-patches.ts makes it; without it how to get it. */
   neurons?: readonly ReportBlock[];
+  /** The classification that the run began with. */
+  classify?: RunContents;
 }
 
 /** The page. */
-export async function runReport(run: RunContents, { title, records, neurons }: RunReportOptions): Promise<string> {
+export async function runReport(
+  run: RunContents,
+  { title, records, neurons, classify }: RunReportOptions,
+): Promise<string> {
   const { problems, unreadable } = run;
   const sections: ReportSection[] = [
+    ...(classify === undefined ? [] : [classifySection(classify)]),
     { heading: 'Run', blocks: [summaryTable(run), ...problems.map(textBlock)] },
     { heading: 'Measurements', blocks: curveBlocks(run.records, 'measure') },
     { heading: 'Training', blocks: curveBlocks(run.records, 'update') },
@@ -127,6 +133,13 @@ export async function runReport(run: RunContents, { title, records, neurons }: R
     { heading: 'Settings', blocks: [settingsTable(run.config)] },
   ];
   return htmlReport({ title, sections: sections.filter(({ blocks }) => blocks.length > 0) });
+}
+
+function classifySection(run: RunContents): ReportSection {
+  return {
+    heading: 'Classification before it',
+    blocks: [summaryTable(run), ...run.problems.map(textBlock), ...curveBlocks(run.records, 'update')],
+  };
 }
 
 function textBlock(text: string): ReportBlock {

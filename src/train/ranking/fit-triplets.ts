@@ -17,7 +17,7 @@ import {
   type UpdateRecord,
 } from '../loop.js';
 import { minePool, type MiningSummary } from './mine-pool.js';
-import { countTriplets, type MinedTriplets, numberLabels } from './mining.js';
+import { countTriplets, type MinedTriplets, numberLabels, type PoolLabels } from './mining.js';
 import { RandomStream } from '../random.js';
 import { imageSource } from './ranking-source.js';
 import { rankingStep } from './ranking-step.js';
@@ -37,6 +37,8 @@ export interface TripletFigures {
   active: number;
   /** Of the mining in use. */
   hardestSimilarity?: number;
+  /** Share of the update's time that was spent waiting for images to be decoded. */
+  waiting: number;
 }
 
 /** `step`: the update that the mining is for. */
@@ -139,6 +141,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   }
 
   async function gradient() {
+    const [startedAt, waited] = [performance.now(), source.waitedMs()];
     const update = await drawAndStep();
     if (update === undefined) return undefined;
     return {
@@ -146,6 +149,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         loss: update.loss,
         active: update.active / update.terms,
         ...(mining && { hardestSimilarity: mining.triplets.hardestSimilarity }),
+        waiting: (source.waitedMs() - waited) / (performance.now() - startedAt),
       },
       ids: update.ids,
       images: update.described + update.replayed,
@@ -156,23 +160,36 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   }
 
   /** What to train on next; `drawn`: samples taken for this update. */
-  function draw(candidates: readonly ImageRecord[], drawn: number): DrawnBatch {
+  function draw(candidates: Candidates, drawn: number, stream: RandomStream): DrawnBatch {
     const { loss, sampling } = config;
-    const labels = numberLabels(candidates);
-    if (loss === 'average-precision') return drawList(candidates, labels, config, random);
-    if (mining === undefined || sampling === 'random') return drawRandom(candidates, labels, config, random);
-    const mined = { pool: candidates, labels, triplets: mining.triplets, drawn: mining.drawn + drawn };
-    return drawMined(mined, { ...config, sampling }, random);
+    const { records: from, labels } = candidates;
+    if (loss === 'average-precision') return drawList(from, labels, config, stream);
+    if (mining === undefined || sampling === 'random') return drawRandom(from, labels, config, stream);
+    const mined = { pool: from, labels, triplets: mining.triplets, drawn: mining.drawn + drawn };
+    return drawMined(mined, { ...config, sampling }, stream);
+  }
+
+  /**
+   * Decodes what the next update begins with while this one computes. It is drawn from a copy of the stream, which the next update
+   * will draw from unless images turn out unreadable: a wrong guess costs its decoding.
+   */
+  function prefetchNext(candidates: Candidates, drawn: number): void {
+    const next = state.step + 1;
+    if (next >= config.steps || (minesPools(config) && next % config.remineEvery === 0)) return;
+    const { batch } = draw(candidates, drawn, new RandomStream(random.state()));
+    source.prefetch([...new Set(batch.images)]);
   }
 
   /** Leaves the gradient of a drawn batch in the accumulator; draws again if an image went missing. */
   async function drawAndStep() {
     const pool = mining?.pool.map((id) => byId.get(id) as ImageRecord);
     for (let drawn = 0; ; ) {
-      const candidates = pool ?? records.filter((record) => !unreadable.has(record.id));
-      const { batch, drawn: taken } = draw(candidates, drawn);
+      const from = pool ?? records.filter((record) => !unreadable.has(record.id));
+      const candidates = { records: from, labels: numberLabels(from) };
+      const { batch, drawn: taken } = draw(candidates, drawn, random);
       if (batch.images.length === 0) throw new InputError('No landmark is left with two photographs that can be read.');
       drawn += taken;
+      const drawnNow = drawn;
       const images = new Set(batch.images);
       const ids = [...images].map(nameOf);
       const result = await rankingStep(batch, source, {
@@ -180,6 +197,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         accumulator,
         nameOf,
         recomputeActivations: config.recomputeActivations,
+        onDescribed: () => prefetchNext(candidates, drawnNow),
       }).catch((error: unknown) => {
         throw namingUpdate(error, { step: state.step, ids });
       });
@@ -190,7 +208,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         return undefined;
       }
       if (result.loss !== undefined) return { ...result, loss: result.loss, ids, drawn };
-      if (ids.every((id) => unreadable.has(id)) && candidates.every(({ id }) => unreadable.has(id))) {
+      if (ids.every((id) => unreadable.has(id)) && from.every(({ id }) => unreadable.has(id))) {
         throw new InputError(`No image of the pool can be read any more: ${result.unreadable[0]?.error.message}`);
       }
     }
@@ -198,6 +216,12 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
 }
 
 type Mining = NonNullable<TripletState['mining']>;
+
+/** Images to draw from. */
+interface Candidates {
+  records: readonly ImageRecord[];
+  labels: PoolLabels;
+}
 
 const nameOf = ({ record }: ViewedImage) => record.id;
 

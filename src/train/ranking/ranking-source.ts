@@ -42,6 +42,10 @@ export type RankingSource<T> = Observing & { load(items: readonly T[]): AsyncIte
 export type ImageSource = RankingSource<ViewedImage> & {
   /** Drops what later updates will not meet again. */
   forgetOnce(items: Iterable<ViewedImage>): void;
+  /** Decodes the first of these in the background. */
+  prefetch(items: readonly ViewedImage[]): void;
+  /** Milliseconds spent waiting for images so far. */
+  waitedMs(): number;
 };
 
 /** Describes an image with the weights as they are. */
@@ -65,11 +69,15 @@ export function imageSource(
   }: Pick<TripletConfig, 'freeze' | 'imageSize'> & { cacheBytes: number; head?: RpnHead | undefined },
 ): ImageSource {
   const inputs = new ImageInputs(model, options);
-  const forgetOnce = (items: Iterable<ViewedImage>) => inputs.forgetOnce(items);
+  const files = {
+    load: (items: readonly ViewedImage[]) => inputs.load(items),
+    forgetOnce: (items: Iterable<ViewedImage>) => inputs.forgetOnce(items),
+    prefetch: (items: readonly ViewedImage[]) => void inputs.prefetch(items),
+    waitedMs: () => inputs.waitedMs,
+  };
   const { regions } = model.meta;
-  const load = (items: readonly ViewedImage[]) => inputs.load(items);
   if (regions === undefined) {
-    return { load, describe: inputs.describe.bind(inputs), inBlocks: inputs.inBlocks.bind(inputs), forgetOnce };
+    return { ...files, describe: inputs.describe.bind(inputs), inBlocks: inputs.inBlocks.bind(inputs) };
   }
   assertProposals(model.meta);
   if (head === undefined) throw new InputError('A model that pools proposals trains with its network of proposals.');
@@ -77,7 +85,7 @@ export function imageSource(
     freeze: options.freeze,
     pooling: new ProposalPooling(model, head, regions),
   });
-  return { load, observe: (input) => source.observe(input), forgetOnce };
+  return { ...files, observe: (input) => source.observe(input) };
 }
 
 /** Describes images by the proposals of the weights as they are. */

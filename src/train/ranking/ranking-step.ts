@@ -44,6 +44,7 @@ export async function rankingStep<T>(
     accumulator,
     nameOf,
     recomputeActivations = false,
+    onDescribed,
   }: {
     variables: ReadonlyMap<string, tf.Variable>;
     accumulator: GradientAccumulator;
@@ -51,6 +52,8 @@ export async function rankingStep<T>(
     nameOf: (item: T) => string;
     /** Replay in blocks: the same gradient in less memory, for one more forward pass. */
     recomputeActivations?: boolean;
+    /** Called before the second pass. */
+    onDescribed?: () => void;
   },
 ): Promise<RankingStep<T>> {
   const descriptors = new Map<T, Float32Array>();
@@ -74,6 +77,7 @@ export async function rankingStep<T>(
       keptBytes += bytes;
     }
   }
+  onDescribed?.();
   const evaluated = await batch.evaluate(descriptors);
   if (evaluated === undefined) return { ...nothing, described: descriptors.size };
   const { loss, terms, active, shares } = evaluated;

@@ -5,12 +5,18 @@
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { parseRegions, regionsSyntax } from '../../models/region-source.js';
+import { classifyConfigSchema } from '../classify/classify-config.js';
 import { changeableTraining, trainingSettings } from '../training-config.js';
 import { samplings } from './sampler.js';
 
 const trueOrFalse = z.boolean('true or false');
 
 export const tripletConfigSchema = z.strictObject({
+  /**
+   * Settings of a classification that is trained first, from whose model the ranking starts, as in S2; none = ranking alone. Its
+   * seed is that of the run.
+   */
+  classify: classifyConfigSchema.omit({ seed: true }).optional(),
   ...trainingSettings({
     /** S2: about 2000. */
     steps: 64,

@@ -59,5 +59,5 @@ function sides(length: number): fc.Arbitrary<[number, number]> {
 
 /** Maxima of a box by looking at every cell. */
 export function exactMax(map: ActivationMap, region: Region): Float32Array {
-  return poolRegions(map.values, map, [region]).pooled;
+  return poolRegions(map.values, map, [region]);
 }

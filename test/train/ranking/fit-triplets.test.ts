@@ -5,6 +5,7 @@ import type { ImageRecord } from '../../../src/data/manifest.js';
 import { InputError } from '../../../src/errors.js';
 import type { DescriptorModel } from '../../../src/models/descriptor.js';
 import type { NamedArrays } from '../../../src/models/safetensors.js';
+import { ImageInputs } from '../../../src/train/image-inputs.js';
 import { encodeState } from '../../../src/train/checkpoint.js';
 import {
   type FitRecord,
@@ -180,6 +181,31 @@ describe('fitTriplets', () => {
     for (const update of updates) expect(update).not.toHaveProperty('hardestSimilarity');
     expect(saved.at(-1)!.state).not.toHaveProperty('mining');
   });
+
+  test.each([
+    // Of four updates the last has none after it, and before a mining the pool comes first.
+    ['mined', 2, {}],
+    ['random, with views', 3, { sampling: 'random', augmentation: { flip: true, colour: 0.1, crop: 0.2 } }],
+    ['lists', 3, { loss: 'average-precision', listSize: 6, photographsPerLandmark: 3 }],
+  ] satisfies [string, number, Partial<TripletConfig>][])(
+    'the first images of an update are decoded during the one before (%s)',
+    async (_, prefetched, changes) => {
+      const prefetch = vi.spyOn(ImageInputs.prototype, 'prefetch');
+      const load = vi.spyOn(ImageInputs.prototype, 'load');
+      const { updates } = await fit(smallModel(), { config: config(changes) });
+      const order = [prefetch, load].map(({ mock }) => mock.invocationCallOrder);
+      expect(order[0]).toHaveLength(prefetched);
+      for (const [i, at] of order[0].entries()) {
+        // The load after it is the second pass; the next but one is the next update.
+        const second = order[1].findIndex((loadedAt) => loadedAt > at);
+        const wanted = prefetch.mock.calls[i][0];
+        expect(load.mock.calls[second + 1][0]).toEqual(wanted);
+      }
+      for (const { waiting } of updates) expect(waiting).toBeGreaterThanOrEqual(0);
+      for (const { waiting } of updates) expect(waiting).toBeLessThan(1);
+      for (const spy of [prefetch, load]) spy.mockRestore();
+    },
+  );
 
   test('frozen stages keep their weights, the others change', async () => {
     const model = smallModel();
