@@ -100,7 +100,7 @@ async function continueDownload(
     if (start > 0) headers.range = `bytes=${start}-`;
     if (version !== '') headers['if-range'] = version; // another version by now comes from its beginning
     const response = await fetch(url, { headers, signal: stop.signal });
-    if (response.status === 416) {
+    if (response.status === 416 && start > 0) {
       await response.body?.cancel();
       if (response.headers.get('content-range') === `bytes */${start}`) return; // all of it is there
       await rm(part, { force: true });

@@ -43,6 +43,10 @@ async function serve(answers: Readonly<Record<string, Buffer | Answer>>) {
 
 function send(content: Buffer, request: IncomingMessage, response: ServerResponse, headers: object = {}): void {
   const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
+  if (start > 0 && start >= content.length) {
+    response.writeHead(416, { 'content-range': `bytes */${content.length}` }).end();
+    return;
+  }
   const range = { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` };
   response.writeHead(start > 0 ? 206 : 200, {
     'content-length': content.length - start,
@@ -208,7 +212,7 @@ describe('downloadData', () => {
     expect(readFileSync(join(out, '.archives', `${imagesName}.part`))).toEqual(images.subarray(0, 40));
     const again = await serve(published());
     await downloadData(oxford, out, { from: again.url });
-    expect(again.asked).toEqual([`/${imagesName} bytes=40-`]);
+    expect(again.asked).toContain(`/${imagesName} bytes=40-`);
     expect(readdirSync(join(out, 'gt'))).toHaveLength(4);
     expect(readdirSync(join(out, 'images'))).toHaveLength(2);
   });
@@ -268,6 +272,13 @@ describe('downloadFile against difficult servers', () => {
       },
     });
     await expect(downloadFile(`${url}/long`, target(), { retries: 1, idleMs: 500 })).rejects.toThrow(/keeps breaking/);
+  });
+
+  test('416 to a request for the whole file is no file', async () => {
+    const { url } = await serve({
+      '/f': (_, response) => response.writeHead(416, { 'content-range': 'bytes */0' }).end(),
+    });
+    await expect(downloadFile(`${url}/f`, target())).rejects.toThrow(/the server answers 416/);
   });
 
   test('another version of the file by the time of the second run starts from the beginning', async () => {
