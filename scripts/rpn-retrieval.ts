@@ -70,11 +70,7 @@ function describeAll(images: tf.Tensor4D): tf.Tensor2D {
       ...counts.map((count) => [grid.length, grid.length + count]),
       [0, grid.length + both],
     ];
-    const vectors = tf.tensor3d(poolRegions(values, { width, channels }, regions).pooled, [
-      1,
-      regions.length,
-      channels,
-    ]);
+    const vectors = tf.tensor3d(poolRegions(values, { width, channels }, regions), [1, regions.length, channels]);
     const sums = (rows: tf.Tensor3D) => {
       const read = rows.dataSync<'float32'>();
       return spans.flatMap(([from, to]) => unitSum(read, rows.shape[2], from, Math.min(to, regions.length)));

@@ -8,6 +8,7 @@ import './kernels/depthwise.js';
 import './kernels/elementwise.js';
 import './kernels/forwarded.js';
 import './kernels/image.js';
+import './kernels/non-maximum-suppression.js';
 import './kernels/normalization.js';
 import './kernels/pool.js';
 import './kernels/reduce.js';
@@ -19,6 +20,7 @@ import { executionProviders } from './ort.js';
 import { loadTensorflow, tensorflowBackend } from './tensorflow.js';
 
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
+export { recordOperator } from './operator.js';
 export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';
 

@@ -152,7 +152,7 @@ async function train(
   await openEngine(options, graphsOf(config));
   const { headFor } = await import('../train/starting-model.js');
   const { model, resume } = await openStart(options, { folder, records, config, signal: either, classified });
-  const head = headFor(model);
+  const head = headFor(model, config);
   const describer = await describerNow(model, head);
   const report = new TrainReport(words, config.steps, startedAt, resume?.state);
   const measure = async (groundTruth: GroundTruth) => {
@@ -269,7 +269,7 @@ async function estimate(options: TrainOptions, { records, validation, config }: 
   const first = config.classify && (await estimateClassify(classifyOptions(options, config)));
   await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initialWeights(options), config);
-  const head = headFor(model);
+  const head = headFor(model, config);
   try {
     const validationImages = validation === undefined ? 0 : imagesToDescribe(validation);
     const result = await dryRun(model, records, { config, validationImages, head });

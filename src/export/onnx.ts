@@ -5,9 +5,15 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
+import sharp from 'sharp';
 import { recordModel } from '../backend/index.js';
 import { assertWritable, type WriteOptions, writeFileAtomic } from '../data/files.js';
+import { decodeImage } from '../data/images.js';
 import type { DescriptorModel } from '../models/descriptor.js';
+import type { RegionSource } from '../models/region-source.js';
+import { describeInGraph } from '../rpn/graph-pooling.js';
+import { RpnHead } from '../rpn/head.js';
+import { assertProposals, ProposalDescriber } from '../rpn/proposal-describer.js';
 import { encodeMeta, type ModelMeta } from '../models/meta.js';
 
 export interface ImageSize {
@@ -34,42 +40,69 @@ export const manifestName = 'descriptor-model.json';
 const inputName = 'image';
 const outputName = 'descriptor';
 
+export interface ExportOptions extends WriteOptions {
+  /** What R-MAC pools in place of the model's own regions. Proposals are found inside the file. */
+  regions?: RegionSource | undefined;
+}
+
 /** Writes one ONNX file per size and the manifest, last, into `folder`. */
 export async function exportOnnx(
   model: DescriptorModel,
   folder: string,
   sizes: readonly ImageSize[],
-  options: WriteOptions = {},
+  { regions, ...options }: ExportOptions = {},
 ): Promise<ExportManifest> {
   const manifestPath = join(folder, manifestName);
   assertWritable(manifestPath, options);
+  const meta = metaWith(model, regions);
   const files: ExportedFile[] = [];
-  for (const { width, height } of sizes) {
-    const bytes = recordModel((image) => model.describe(image as tf.Tensor4D), {
-      inputShape: [1, height, width, 3],
-      inputName,
-      outputName,
-      metadata: { rmac: encodeMeta(model.meta) },
-    });
-    const file = `descriptor-${width}x${height}.onnx`;
-    await writeFileAtomic(join(folder, file), bytes, options);
-    files.push({ file, width, height, bytes: bytes.length });
+  const head = meta.regions && new RpnHead(meta.rpn!, model.channels, model.rpnWeights);
+  try {
+    for (const { width, height } of sizes) {
+      const describe = (images: tf.Tensor4D) =>
+        head === undefined || meta.regions === undefined
+          ? model.describe(images)
+          : describeInGraph(model, head, { source: meta.regions, images });
+      const bytes = recordModel((image) => describe(image as tf.Tensor4D), {
+        inputShape: [1, height, width, 3],
+        inputName,
+        outputName,
+        metadata: { rmac: encodeMeta(meta) },
+      });
+      const file = `descriptor-${width}x${height}.onnx`;
+      await writeFileAtomic(join(folder, file), bytes, options);
+      files.push({ file, width, height, bytes: bytes.length });
+    }
+  } finally {
+    head?.dispose();
   }
   const manifest: ExportManifest = {
     format: 'onnx',
     input: { name: inputName, layout: '[1, height, width, 3]', type: 'float32', values: 'RGB 0-255' },
     output: { name: outputName, layout: '[1, dimension]', type: 'float32', dimension: model.dimension },
     files,
-    model: model.meta,
+    model: meta,
   };
   await writeFileAtomic(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`, options);
   return manifest;
 }
 
+/** The model's meta with these regions in place of its own. */
+function metaWith({ meta }: DescriptorModel, regions: RegionSource | undefined): ModelMeta {
+  if (regions === undefined && meta.regions === undefined) return meta;
+  const { regions: own, ...rest } = meta;
+  const source = regions ?? own!;
+  if (source.proposals === 0) return rest;
+  assertProposals(meta);
+  return { ...rest, regions: source };
+}
+
 export interface Verification extends ImageSize {
+  /** Pictures compared: photographs, or one that is made up. */
+  pictures: number;
   /** Largest absolute difference of a component. */
   maxDifference: number;
-  /** Cosine of the two descriptors. */
+  /** Smallest cosine of two descriptors. */
   cosine: number;
   ok: boolean;
 }
@@ -77,28 +110,61 @@ export interface Verification extends ImageSize {
 /** Components of unit descriptors must agree to this (float32 arithmetic in another order). */
 export const tolerance = 1e-4;
 
+export interface VerifyOptions {
+  /** The regions it was exported with, in place of the model's own. */
+  regions?: RegionSource | undefined;
+  /** Photographs to compare on, brought to the file's size; default: a picture that is made up. */
+  images?: readonly string[];
+}
+
 /**
- * Runs one exported file in plain ONNX Runtime, without anything of this project's engine, on a test picture, and
- * compares with the model.
+ * Runs one exported file in plain ONNX Runtime, without anything of this project's engine, and compares with the model: with
+ * proposals, with those found in plain numbers.
  */
 export async function verifyOnnx(
   model: DescriptorModel,
   folder: string,
   { file, width, height }: ExportedFile,
+  { regions, images = [] }: VerifyOptions = {},
 ): Promise<Verification> {
-  const pixels = testPicture(width, height);
+  const meta = metaWith(model, regions);
+  const describer = meta.regions && new ProposalDescriber(model, meta.regions);
   const session = await InferenceSession.create(join(folder, file));
-  const outputs = await session.run({ [inputName]: new Tensor('float32', pixels, [1, height, width, 3]) });
-  await session.release();
-  const actual = outputs[outputName]?.data as Float32Array;
-  const expected = tf.tidy(() => model.describe(tf.tensor4d(pixels, [1, height, width, 3])).dataSync());
+  const shape: [number, number, number, number] = [1, height, width, 3];
+  const compare = async (pixels: Float32Array) => {
+    const outputs = await session.run({ [inputName]: new Tensor('float32', pixels, shape) });
+    const actual = outputs[outputName]?.data as Float32Array;
+    const expected = tf.tidy(() => (describer ?? model).describe(tf.tensor4d(pixels, shape)).dataSync());
+    return differenceOf(actual, expected);
+  };
+  const found: { maxDifference: number; cosine: number }[] = [];
+  try {
+    if (images.length === 0) found.push(await compare(testPicture(width, height)));
+    for (const path of images) found.push(await compare(await photograph(path, { width, height })));
+  } finally {
+    await session.release();
+    describer?.dispose();
+  }
+  const maxDifference = Math.max(...found.map((pair) => pair.maxDifference));
+  const cosine = Math.min(...found.map((pair) => pair.cosine));
+  return { width, height, pictures: found.length, maxDifference, cosine, ok: maxDifference <= tolerance };
+}
+
+function differenceOf(actual: ArrayLike<number>, expected: ArrayLike<number>) {
   let maxDifference = actual.length === expected.length ? 0 : Number.POSITIVE_INFINITY;
   let cosine = 0;
   for (let i = 0; i < expected.length; i++) {
     maxDifference = Math.max(maxDifference, Math.abs(actual[i] - expected[i]));
     cosine += actual[i] * expected[i];
   }
-  return { width, height, maxDifference, cosine, ok: maxDifference <= tolerance };
+  return { maxDifference, cosine };
+}
+
+/** [height, width, 3] RGB 0-255 of a file, bent to the size. */
+async function photograph(path: string, { width, height }: ImageSize): Promise<Float32Array> {
+  const { data, ...raw } = await decodeImage(path);
+  const resized = sharp(data, { raw: { ...raw, channels: 3 } }).resize(width, height, { fit: 'fill' });
+  return Float32Array.from(await resized.raw().toBuffer());
 }
 
 /** Smooth colour waves with edges: every size gives the same kind of picture, without a file. */

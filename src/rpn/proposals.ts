@@ -14,6 +14,9 @@ export interface ProposalOptions extends DecodeOptions {
   smallestSide?: number;
 }
 
+/** py-faster-rcnn's for testing. */
+export const proposalDefaults = { count: 300, candidates: 6000, overlap: 0.7, smallestSide: 16 } as const;
+
 export interface Proposals {
   /** [K, 4] rows, best first. */
   boxes: Float32Array;
@@ -28,7 +31,13 @@ export interface Proposals {
 export function selectProposals(
   { anchors, scores, deltas }: { anchors: BoxRows; scores: ArrayLike<number>; deltas: BoxRows },
   image: ImageSides,
-  { count = 300, candidates = 6000, overlap = 0.7, smallestSide = 16, ...decode }: ProposalOptions = {},
+  {
+    count = proposalDefaults.count,
+    candidates = proposalDefaults.candidates,
+    overlap = proposalDefaults.overlap,
+    smallestSide = proposalDefaults.smallestSide,
+    ...decode
+  }: ProposalOptions = {},
 ): Proposals {
   const all = clipRows(decodeBoxes(anchors, deltas, decode), image);
   const large: number[] = [];

@@ -2,7 +2,7 @@
  * @file Seeded changes of a training image: mirror, colour, zoom. What was drawn is a small record (a view), so that an image
  * is changed the same way when an update describes it and again when it replays it.
  */
-import type { RgbImage } from '../data/images.js';
+import type { ImageSizing, RgbImage } from '../data/images.js';
 import type { RandomStream } from './random.js';
 
 export interface AugmentationOptions {
@@ -49,23 +49,36 @@ export function isReusable({ gains, zoom }: View): boolean {
   return zoom === 1 && gains.every((gain) => gain === 1);
 }
 
-/**
- * Applies a view to an image decoded at `zoom` times its usual size, sides multiples of `stride` px. The window's sides are
- * multiples of `stride` too, so that a view adds no image shape.
- */
-export function applyView(image: RgbImage, view: View, stride: number): RgbImage {
+/** How large an image is decoded for a view. */
+export function sizingOf({ zoom }: View, { imageSize, stride }: { imageSize: number; stride: number }): ImageSizing {
+  return { longest: Math.round(imageSize * zoom), multipleOf: stride };
+}
+
+/** Sides of a view's window in an image decoded for it: multiples of `stride`, so that a view adds no image shape. */
+export function windowSides(image: { width: number; height: number }, { zoom }: View, stride: number) {
   const windowSide = (side: number) =>
-    view.zoom === 1 ? side : Math.min(side, Math.max(stride, Math.round(side / view.zoom / stride) * stride));
-  const width = windowSide(image.width);
-  const height = windowSide(image.height);
+    zoom === 1 ? side : Math.min(side, Math.max(stride, Math.round(side / zoom / stride) * stride));
+  return { width: windowSide(image.width), height: windowSide(image.height) };
+}
+
+/** First column and row of a window of such sides. */
+export function windowOrigin(
+  image: { width: number; height: number },
+  { left, top }: View,
+  { width, height }: { width: number; height: number },
+): { left: number; top: number } {
+  return { left: Math.floor(left * (image.width - width)), top: Math.floor(top * (image.height - height)) };
+}
+
+/** Applies a view to an image decoded at the size of `sizingOf`. */
+export function applyView(image: RgbImage, view: View, stride: number): RgbImage {
   if (!view.flip && isReusable(view)) return image;
-  return cutWindow(image, view, { width, height });
+  return cutWindow(image, view, windowSides(image, view, stride));
 }
 
 /** The view's window of `width` x `height` px, which must fit into the image, with its mirror and colours. */
 export function cutWindow(image: RgbImage, view: View, { width, height }: { width: number; height: number }): RgbImage {
-  const left = Math.floor(view.left * (image.width - width));
-  const top = Math.floor(view.top * (image.height - height));
+  const { left, top } = windowOrigin(image, view, { width, height });
   const data = new Uint8Array(width * height * 3);
   const tables = view.gains.map((gain) =>
     Uint8ClampedArray.from({ length: 256 }, (_, value) => Math.round(value * gain)),

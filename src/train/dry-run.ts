@@ -61,14 +61,16 @@ export async function dryRun(
   { config, validationImages, head }: { config: TripletConfig; validationImages: number; head?: RpnHead | undefined },
 ): Promise<DryRun> {
   const { poolSize, steps, remineEvery, cacheMegabytes, freeze, imageSize } = config;
-  const source = imageSource(model, { freeze, imageSize, cacheBytes: 0, head });
-  const variables = model.trainable(config.freeze);
+  const random = new RandomStream(config.seed);
+  const anchors = config.rpnWeight > 0 ? random : undefined;
+  const source = imageSource(model, { freeze, imageSize, cacheBytes: 0, head, anchors });
+  const variables = new Map([...model.trainable(freeze), ...((anchors && head?.variables) || [])]);
   const accumulator = new GradientAccumulator();
   const probes: TrunkInput[] = [];
   let error: InputError | undefined;
   let [loadMs, describeMs, replayMs] = [0, 0, 0];
   try {
-    for (const item of new RandomStream(config.seed).shuffle(records).slice(0, candidates).map(plain)) {
+    for (const item of random.shuffle(records).slice(0, candidates).map(plain)) {
       let input: TrunkInput | undefined;
       for await (const loaded of source.load([item])) {
         if ('error' in loaded) error ??= loaded.error;
@@ -80,9 +82,9 @@ export async function dryRun(
       loadMs += await secondTime(async () => {
         for await (const _ of source.load([item]));
       });
-      describeMs += await secondTime(() => observe(source, readable));
-      const observed = await observe(source, readable);
-      const upstream = new Float32Array(model.dimension).fill(1);
+      describeMs += await secondTime(() => observe(source, readable, item));
+      const observed = await observe(source, readable, item);
+      const upstream = new Float32Array(model.dimension + (observed.own === undefined ? 0 : 1)).fill(1);
       const replayOne = () =>
         (config.recomputeActivations ? replayInBlocks : replay)(observed.replay, readable, {
           upstream,

@@ -13,7 +13,7 @@ import type { ImageRecord } from '../data/manifest.js';
 import { runAhead } from '../data/run-ahead.js';
 import { InputError } from '../errors.js';
 import type { DescriptorBlock } from '../models/descriptor.js';
-import { applyView, isReusable, plainView, type View } from './augmentation.js';
+import { applyView, isReusable, plainView, sizingOf, type View } from './augmentation.js';
 import { ByteCache } from './prefix-cache.js';
 import type { TrainableModel } from './trainable-model.js';
 
@@ -33,6 +33,8 @@ export interface ImageInputOptions {
   /** Longest side, px. */
   imageSize: number;
   cacheBytes: number;
+  /** What stays in the cache when not all fits (prefix-cache.ts). Default `recent`. */
+  keep?: 'recent' | 'first';
   /** Images decoded ahead of the one in use. */
   ahead?: number;
 }
@@ -56,7 +58,7 @@ export class ImageInputs {
     private readonly model: TrainableModel,
     private readonly options: ImageInputOptions,
   ) {
-    this.cache = new ByteCache(options.cacheBytes);
+    this.cache = new ByteCache(options.cacheBytes, options.keep);
     this.ahead = options.ahead ?? 4;
   }
 
@@ -154,8 +156,8 @@ export class ImageInputs {
 
   private async decode({ record, view }: ViewedImage): Promise<RgbImage> {
     const { stride } = this.model;
-    const longest = Math.round(this.options.imageSize * view.zoom);
-    const image = await decodeImage(record.path, { sizing: { longest, multipleOf: stride } });
+    const sizing = sizingOf(view, { imageSize: this.options.imageSize, stride });
+    const image = await decodeImage(record.path, { sizing });
     return applyView(image, view, stride);
   }
 

@@ -14,14 +14,14 @@ import type { TripletConfig } from './ranking/triplet-config.js';
 /** Loads a model file for training at `imageSize` and with `regions`, which become those stored in it. */
 export async function loadForTraining(
   file: string,
-  config: Pick<TripletConfig, 'imageSize' | 'freeze' | 'whitenDimension' | 'regions'>,
+  config: Pick<TripletConfig, 'imageSize' | 'freeze' | 'whitenDimension' | 'regions' | 'rpnWeight'>,
 ): Promise<DescriptorModel> {
   const { imageSize, freeze, whitenDimension } = config;
   const stored = await readModelFile(file);
   let model: DescriptorModel;
   try {
     const meta = withRegions(stored.meta, config.regions);
-    if (meta.regions !== undefined) assertProposals(meta);
+    if (meta.regions !== undefined || config.rpnWeight > 0) assertProposals(meta);
     model = DescriptorModel.create({ ...meta, imageSize }, stored.weights);
   } catch (error) {
     throw error instanceof InputError ? new InputError(`${file}: ${messageOf(error)}`) : error;
@@ -51,10 +51,14 @@ function withRegions(meta: ModelMeta, text: string): ModelMeta {
   return regions === undefined || regions.proposals === 0 ? rest : { ...rest, regions };
 }
 
-/** The network of the proposals that a model pools; undefined where it pools none. The caller disposes of it. */
-export function headFor(model: DescriptorModel): RpnHead | undefined {
-  const { rpn, regions } = model.meta;
-  return rpn === undefined || regions === undefined ? undefined : new RpnHead(rpn, model.channels, model.rpnWeights);
+/** The model's network of proposals where training needs it: they are pooled, or learn. The caller disposes of it. */
+export function headFor(
+  { meta, channels, rpnWeights }: DescriptorModel,
+  { rpnWeight }: Pick<TripletConfig, 'rpnWeight'>,
+): RpnHead | undefined {
+  const { rpn, regions } = meta;
+  const needed = regions !== undefined || rpnWeight > 0;
+  return rpn !== undefined && needed ? new RpnHead(rpn, channels, rpnWeights) : undefined;
 }
 
 /**

@@ -12,6 +12,7 @@ export type TrainableModel = Pick<
   | 'mapFromPrefix'
   | 'describeFromPrefix'
   | 'blocksFromPrefix'
+  | 'pool'
   | 'aggregate'
   | 'trainable'
 >;

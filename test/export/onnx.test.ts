@@ -2,12 +2,21 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
-import { afterEach, beforeEach, expect, test } from 'vitest';
+import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { recordModel } from '../../src/backend/index.js';
 import { exportOnnx, manifestName, verifyOnnx } from '../../src/export/onnx.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
+import type { RpnMeta } from '../../src/models/meta.js';
+import type { RegionSource } from '../../src/models/region-source.js';
+import { initialRpn, RpnHead } from '../../src/rpn/head.js';
+import { describeInGraph } from '../../src/rpn/graph-pooling.js';
+import { ProposalDescriber } from '../../src/rpn/proposal-describer.js';
+import { RandomStream } from '../../src/train/random.js';
+import { expectClose } from '../support/close.js';
 import '../support/engine.js';
+import { smallModelParts } from '../support/small-model.js';
+import { stripedPhotographs } from '../train/tiny-run.js';
 
 let folder: string;
 beforeEach(() => {
@@ -67,4 +76,69 @@ test('an existing export is not replaced without being told to', async () => {
   await expect(exportOnnx(model, folder, sizes)).rejects.toThrow(/--overwrite/);
   await exportOnnx(model, folder, sizes, { overwrite: true });
   model.dispose();
+});
+
+describe('proposals inside the file', () => {
+  /** Kernels so large that boxes differ from anchors and from image to image. */
+  function withProposals(rpn: RpnMeta, regions?: RegionSource) {
+    const { meta, weights } = smallModelParts({ whiteningDimension: 8 });
+    const head = initialRpn(rpn, 256, new RandomStream(1));
+    for (const { data } of head.values()) data.forEach((value, i) => (data[i] = 3 * value));
+    return DescriptorModel.create({ ...meta, rpn, ...(regions && { regions }) }, new Map([...weights, ...head]));
+  }
+  const rpn: RpnMeta = { anchors: { base: 16, scales: [1, 2, 4], ratios: [0.5, 1, 2], clip: true }, channels: 8 };
+
+  test.each<[string, RegionSource, Partial<RpnMeta['anchors']>]>([
+    ['rpn:4', { grid: false, proposals: 4 }, {}],
+    ['grid+rpn:5, anchors left whole', { grid: true, proposals: 5 }, { clip: false }],
+    ['more than anchors', { grid: false, proposals: 600 }, {}],
+    ['none: all too small', { grid: false, proposals: 3 }, { scales: [0.01] }],
+  ])('photographs give the descriptors of the plain numbers (%s)', async (_, regions, anchors) => {
+    const model = withProposals({ ...rpn, anchors: { ...rpn.anchors, ...anchors } }, regions);
+    const records = await stripedPhotographs(folder, { sidePx: 96 });
+    const images = records.map(({ path }) => path);
+    const { files, model: stored } = await exportOnnx(model, folder, [
+      { width: 144, height: 96 },
+      ...(regions.grid ? [{ width: 104, height: 122 }] : []),
+    ]);
+    expect(stored.regions).toEqual(regions);
+    for (const file of files) {
+      const { maxDifference, pictures, ok } = await verifyOnnx(model, folder, file, { images });
+      expect(pictures).toBe(9);
+      expect(maxDifference).toBeLessThan(1e-5);
+      expect(ok).toBe(true);
+    }
+    const grid = await verifyOnnx(model, folder, files[0], { images, regions: { grid: true, proposals: 0 } });
+    expect(grid.ok).toBe(false); // what was compared were the proposals
+    model.dispose();
+  });
+
+  test('more anchors than enter the suppression', () => {
+    const many = { ...rpn, anchors: { ...rpn.anchors, scales: [1, 1.5, 2, 3, 4, 5, 6, 7] } };
+    const source = { grid: false, proposals: 40 };
+    const model = withProposals(many, source);
+    const [height, width] = [256, 272]; // 16 x 17 x 24 anchors = 6528
+    const images = tf.tensor4d(
+      Float32Array.from({ length: height * width * 3 }, (_, i) => 127 + 127 * Math.sin(i * 0.013) * Math.cos(i * 1e-4)),
+      [1, height, width, 3],
+    );
+    const head = new RpnHead(many, model.channels, model.rpnWeights);
+    const expected = new ProposalDescriber(model, source).describe(images).dataSync();
+    expectClose(describeInGraph(model, head, { source, images }).dataSync(), expected, { absolute: 1e-5 });
+  });
+
+  test('regions of the call win over those of the model', async () => {
+    const model = withProposals(rpn, { grid: false, proposals: 4 });
+    const { model: stored, files } = await exportOnnx(model, folder, [{ width: 96, height: 64 }], {
+      regions: { grid: true, proposals: 0 },
+    });
+    expect(stored.regions).toBeUndefined();
+    expect((await verifyOnnx(model, folder, files[0], { regions: { grid: true, proposals: 0 } })).ok).toBe(true);
+    await expect(
+      exportOnnx(smallModel(), folder, [{ width: 96, height: 64 }], {
+        regions: { grid: false, proposals: 4 },
+        overwrite: true,
+      }),
+    ).rejects.toThrow('no region proposals');
+  });
 });

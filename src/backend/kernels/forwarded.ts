@@ -13,7 +13,6 @@ export const forwardedKernels: Readonly<Record<string, readonly string[]>> = {
   'the shape of the result depends on values, or the values are shapes': [
     'BroadcastArgs',
     'NonMaxSuppressionV3',
-    'NonMaxSuppressionV4',
     'NonMaxSuppressionV5',
     'RaggedGather',
     'RaggedRange',

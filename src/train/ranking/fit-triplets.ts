@@ -39,6 +39,10 @@ export interface TripletFigures {
   hardestSimilarity?: number;
   /** Share of the update's time that was spent waiting for images to be decoded. */
   waiting: number;
+  /** With `rpnWeight`: means over the images with a box. */
+  proposalLoss?: number;
+  proposalObjectness?: number;
+  proposalBoxes?: number;
 }
 
 /** `step`: the update that the mining is for. */
@@ -48,7 +52,7 @@ export type FitRecord = MiningRecord | UpdateRecord<TripletFigures> | MeasureRec
 
 export interface FitTripletsOptions extends Omit<LoopHooks<TripletState, 'map'>, 'measure'> {
   model: TrainableModel;
-  /** The model's network of proposals, needed where its regions are proposals. The caller keeps owning it. */
+  /** The model's network of proposals, needed where its regions are proposals or `rpnWeight` is above 0. The caller keeps owning it. */
   head?: RpnHead | undefined;
   records: readonly ImageRecord[];
   config: TripletConfig;
@@ -85,12 +89,17 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
   };
   const random = new RandomStream(state.random);
   const unreadable = new Set(state.unreadable);
-  const variables = model.trainable(config.freeze);
+  const joint = config.rpnWeight > 0;
+  if (joint && !records.some(({ box }) => box !== undefined)) {
+    throw new InputError('rpnWeight: no image of the manifest has a "box"; rmac clean writes them into clean.jsonl.');
+  }
+  const variables = new Map([...model.trainable(config.freeze), ...((joint && head?.variables) || [])]);
   const source = imageSource(model, {
     head,
     freeze: config.freeze,
     imageSize: config.imageSize,
     cacheBytes: config.cacheMegabytes * 1e6,
+    ...(joint && { anchors: random }),
   });
   const accumulator = new GradientAccumulator();
   const stopped = () => isStopped(options);
@@ -150,6 +159,11 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         active: update.active / update.terms,
         ...(mining && { hardestSimilarity: mining.triplets.hardestSimilarity }),
         waiting: (source.waitedMs() - waited) / (performance.now() - startedAt),
+        ...(update.own && {
+          proposalLoss: update.own.loss,
+          proposalObjectness: update.own.objectness,
+          proposalBoxes: update.own.boxes,
+        }),
       },
       ids: update.ids,
       images: update.described + update.replayed,
@@ -198,6 +212,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         nameOf,
         recomputeActivations: config.recomputeActivations,
         onDescribed: () => prefetchNext(candidates, drawnNow),
+        ownWeight: config.rpnWeight,
       }).catch((error: unknown) => {
         throw namingUpdate(error, { step: state.step, ids });
       });

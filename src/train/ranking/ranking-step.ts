@@ -14,7 +14,7 @@ import type { GradientAccumulator } from '../gradients.js';
 import type { TrunkInput } from '../image-inputs.js';
 import { NotFiniteError } from '../not-finite.js';
 import type { RankingBatch } from './ranking-batches.js';
-import { observe, type RankingSource } from './ranking-source.js';
+import { observe, type OwnLoss, type RankingSource } from './ranking-source.js';
 import { replay, replayInBlocks, type ReplaySource } from '../replay.js';
 
 /** Bytes that images keep from their description for their replay, at most; the others are described once more. */
@@ -30,6 +30,8 @@ export interface RankingStep<T> {
   described: number;
   replayed: number;
   unreadable: { item: T; error: InputError }[];
+  /** Means of the images' own losses, over those that have one to learn from; undefined where none has. */
+  own: Omit<OwnLoss, 'learns'> | undefined;
 }
 
 /**
@@ -45,6 +47,7 @@ export async function rankingStep<T>(
     nameOf,
     recomputeActivations = false,
     onDescribed,
+    ownWeight = 0,
   }: {
     variables: ReadonlyMap<string, tf.Variable>;
     accumulator: GradientAccumulator;
@@ -54,24 +57,31 @@ export async function rankingStep<T>(
     recomputeActivations?: boolean;
     /** Called before the second pass. */
     onDescribed?: () => void;
+    /** Weight of the mean of the images' own losses beside the ranking's. */
+    ownWeight?: number;
   },
 ): Promise<RankingStep<T>> {
   const descriptors = new Map<T, Float32Array>();
   const replays = new Map<T, ReplaySource<TrunkInput>>();
+  const ownLosses = new Map<T, OwnLoss>();
   let keptBytes = 0;
   const unreadable: { item: T; error: InputError }[] = [];
-  const nothing = { loss: undefined, terms: 0, active: 0, replayed: 0, unreadable };
+  const nothing = { own: undefined, loss: undefined, terms: 0, active: 0, replayed: 0, unreadable };
   for await (const loaded of source.load([...new Set(batch.images)])) {
     if ('error' in loaded) {
       unreadable.push(loaded);
       continue;
     }
-    const observed = await observe(source, loaded.input);
-    const { descriptor, bytes } = observed;
+    const observed = await observe(source, loaded.input, loaded.item);
+    const { descriptor, bytes, own } = observed;
     if (!descriptor.every(Number.isFinite)) {
       throw new NotFiniteError(`the descriptor of ${nameOf(loaded.item)} has NaN or infinite values`);
     }
     descriptors.set(loaded.item, descriptor);
+    if (own !== undefined) ownLosses.set(loaded.item, own);
+    if (own !== undefined && !Number.isFinite(own.loss)) {
+      throw new NotFiniteError(`the proposals' loss of ${nameOf(loaded.item)} is ${own.loss}`);
+    }
     if (keptBytes + bytes <= maxKeptBytes) {
       replays.set(loaded.item, observed.replay);
       keptBytes += bytes;
@@ -82,8 +92,10 @@ export async function rankingStep<T>(
   if (evaluated === undefined) return { ...nothing, described: descriptors.size };
   const { loss, terms, active, shares } = evaluated;
 
+  const learning = [...ownLosses].filter(([, { learns }]) => learns);
+  const replayed = new Set([...shares.keys(), ...learning.map(([item]) => item)]);
   const replayOne = recomputeActivations ? replayInBlocks : replay;
-  for await (const loaded of source.load([...shares.keys()])) {
+  for await (const loaded of source.load([...replayed])) {
     if ('error' in loaded) {
       // It was readable a moment ago. Without it the gradient would be of another loss: start over.
       accumulator.reset();
@@ -91,8 +103,30 @@ export async function rankingStep<T>(
       return { ...nothing, described: descriptors.size };
     }
     const { item, input } = loaded;
-    const again = replays.get(item) ?? (await observe(source, input)).replay;
-    await replayOne(again, input, { upstream: shares.get(item) as Float32Array, variables, accumulator });
+    const again = replays.get(item) ?? (await observe(source, input, item)).replay;
+    const share = shares.get(item) ?? new Float32Array((descriptors.get(item) as Float32Array).length);
+    const own = ownLosses.get(item);
+    const upstream =
+      own === undefined ? share : Float32Array.of(...share, own.learns ? ownWeight / learning.length : 0);
+    await replayOne(again, input, { upstream, variables, accumulator });
   }
-  return { loss, terms, active, described: descriptors.size, replayed: shares.size, unreadable };
+  return {
+    loss,
+    terms,
+    active,
+    described: descriptors.size,
+    replayed: replayed.size,
+    unreadable,
+    own: meanOf(learning.map(([, own]) => own)),
+  };
+}
+
+function meanOf(losses: readonly OwnLoss[]): RankingStep<unknown>['own'] {
+  if (losses.length === 0) return undefined;
+  const mean = (value: (own: OwnLoss) => number) => losses.reduce((sum, own) => sum + value(own), 0) / losses.length;
+  return {
+    loss: mean(({ loss }) => loss),
+    objectness: mean(({ objectness }) => objectness),
+    boxes: mean(({ boxes }) => boxes),
+  };
 }

@@ -68,6 +68,11 @@ export const tripletConfigSchema = z.strictObject({
     .string(`model, ${regionsSyntax}`)
     .refine((text) => text === 'model' || parseRegions(text) !== undefined, `model, ${regionsSyntax}`)
     .default('model'),
+  /**
+   * Weight of the loss of the model's network of proposals on the boxes of the update's images, beside the ranking's: both then
+   * train the trunk. 0 = proposals do not learn. S2: 0, since training both together was difficult and unstable.
+   */
+  rpnWeight: numberFrom(0).default(0),
   /** The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only what follows the trunk learns). */
   freeze: z.string('the name of a stage, none or all').min(1, 'the name of a stage, none or all').default('none'),
   /** Seeded changes of the training images; pools are described without any. */

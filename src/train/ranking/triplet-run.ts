@@ -8,6 +8,7 @@ import { contactSheet } from '../observe/contact-sheet.js';
 import type { TaggedPicture } from '../observe/observe-run.js';
 import { recordRun, type RunNotes } from '../observe/record-run.js';
 import type { RunFolder } from '../run-folder.js';
+import { withProposals } from '../rpn/rpn-run.js';
 import { loadForTraining } from '../starting-model.js';
 import type { TripletConfig } from './triplet-config.js';
 import { readTripletCheckpoint } from './triplet-state.js';
@@ -36,10 +37,11 @@ export async function openCheckpoint(
 
 /** `fitTriplets` with its results in `folder`. Yields what it appends to the log; the caller disposes of the model. */
 export function runTriplets(folder: RunFolder, { measure, ...options }: TripletRunOptions): AsyncGenerator<FitRecord> {
-  const { model, records, config, resume, manifest, scalars } = options;
+  const { model, head, records, config, resume, manifest, scalars } = options;
+  const learning = config.rpnWeight > 0 ? head : undefined;
   return recordRun<TripletState, 'map', FitRecord>(folder, {
-    model,
-    trained: model.trainable(config.freeze).keys(),
+    model: learning === undefined ? model : withProposals(model, learning),
+    trained: [...model.trainable(config.freeze).keys(), ...(learning?.variables.keys() ?? [])],
     config,
     resumed: resume?.state,
     measure,

@@ -40,7 +40,7 @@ export class BoxedImages {
   private readonly originals = new Map<string, ImageSides>();
 
   constructor(model: TrainableModel, { imageSize, cacheBytes }: { imageSize: number; cacheBytes: number }) {
-    this.inputs = new ImageInputs(model, { freeze: 'all', imageSize, cacheBytes });
+    this.inputs = new ImageInputs(model, { freeze: 'all', imageSize, cacheBytes, keep: 'first' });
   }
 
   get cachedBytes(): number {

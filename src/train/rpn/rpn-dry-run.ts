@@ -71,7 +71,8 @@ export async function rpnDryRun(
   const [load, train] = [median(loadMs), median(trainMs)];
   const distinct = Math.min(steps * imagesPerStep, records.length * (config.flip ? 2 : 1));
   const mapBytes = Math.max(...maps.map(({ values }) => values.byteLength));
-  const fits = distinct * mapBytes <= config.cacheMegabytes * 1e6;
+  const reads = steps * imagesPerStep;
+  const kept = Math.min(1, (config.cacheMegabytes * 1e6) / (distinct * mapBytes)); // later reads of which find their map
   return {
     images: records.length,
     withoutBox,
@@ -80,7 +81,7 @@ export async function rpnDryRun(
     positives: positives / maps.length,
     loadMs: load,
     trainMs: train,
-    etaSeconds: (steps * imagesPerStep * train + (fits ? distinct : steps * imagesPerStep) * load) / 1000,
+    etaSeconds: (reads * train + (distinct + (1 - kept) * (reads - distinct)) * load) / 1000,
   };
 }
 

@@ -62,6 +62,36 @@ export function sampleTargets(
   return { positions, labels, weights, deltas, positives: labels.filter((label) => label === 1).length };
 }
 
+/** Targets of an image that is not to be learned from: the loss is 0. */
+export function noTargets(count: number): SampledTargets {
+  return {
+    positions: new Int32Array(count),
+    labels: new Float32Array(count),
+    weights: new Float32Array(count),
+    deltas: new Float32Array(4 * count),
+    positives: 0,
+  };
+}
+
+/** The losses of what the head gave for a map [1, h, w, C]; only `total` is meant to be differentiated. */
+export function sampledLoss(
+  head: RpnHead,
+  map: tf.Tensor4D,
+  targets: SampledTargets,
+  { sigma, boxNormalization, boxWeight }: Pick<RpnConfig, 'sigma' | 'boxNormalization' | 'boxWeight'>,
+): { total: tf.Scalar; objectness: tf.Scalar; boxes: tf.Scalar } {
+  const positions = tf.tensor1d(targets.positions, 'int32');
+  const wanted = {
+    labels: tf.tensor1d(targets.labels),
+    weights: tf.tensor1d(targets.weights),
+    deltas: tf.tensor2d(targets.deltas, [targets.positions.length, 4]),
+  };
+  const { logOdds, deltas } = head.run(map);
+  const sampled = { logOdds: logOdds.gather(positions), deltas: deltas.gather(positions) };
+  const cells = map.shape[1] * map.shape[2];
+  return rpnLoss(sampled, wanted, { sigma, boxNormalization, lambda: boxWeight, cells });
+}
+
 export interface RpnImageLoss {
   loss: number;
   objectness: number;
@@ -89,22 +119,9 @@ export async function rpnStep(
   const names = new Map([...head.variables].map(([name, variable]) => [variable.name, name]));
   const losses = tf.tidy(() => {
     const input = tf.tensor4d(map.values, map.shape);
-    const positions = tf.tensor1d(targets.positions, 'int32');
-    const wanted = {
-      labels: tf.tensor1d(targets.labels),
-      weights: tf.tensor1d(targets.weights),
-      deltas: tf.tensor2d(targets.deltas, [targets.positions.length, 4]),
-    };
     let parts: tf.Scalar[] = [];
     const { value, grads } = tf.variableGrads(() => {
-      const output = head.run(input);
-      const sampled = { logOdds: output.logOdds.gather(positions), deltas: output.deltas.gather(positions) };
-      const { total, objectness, boxes } = rpnLoss(sampled, wanted, {
-        sigma: config.sigma,
-        boxNormalization: config.boxNormalization,
-        lambda: config.boxWeight,
-        cells: map.shape[1] * map.shape[2],
-      });
+      const { total, objectness, boxes } = sampledLoss(head, input, targets, config);
       parts = [tf.keep(objectness), tf.keep(boxes)];
       return total.div<tf.Scalar>(images);
     }, [...head.variables.values()]);

@@ -1,4 +1,4 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, readFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -49,13 +49,23 @@ const config = (changes: object = {}) =>
   });
 
 /** Trains in a new folder, or goes on in one, until `steps`. */
-async function train(settings: ReturnType<typeof config>, path = mkdtempSync(join(tmpdir(), 'rmac-fit-proposals-'))) {
+async function train(
+  settings: ReturnType<typeof config>,
+  path = mkdtempSync(join(tmpdir(), 'rmac-fit-proposals-')),
+  images = records,
+) {
   const folder = new RunFolder(path);
   const opened = await openCheckpoint(folder, settings);
   const model = opened?.model ?? (await loadForTraining(file, settings));
-  const head = headFor(model);
+  const head = headFor(model, settings);
   const losses: number[] = [];
-  for await (const record of runTriplets(folder, { model, head, records, config: settings, resume: opened?.resume })) {
+  for await (const record of runTriplets(folder, {
+    model,
+    head,
+    records: images,
+    config: settings,
+    resume: opened?.resume,
+  })) {
     if (record.event === 'update') losses.push(record.loss);
   }
   head?.dispose();
@@ -81,6 +91,24 @@ describe('train triplet with proposals', () => {
     const changed = differing(before, whole.weights);
     expect(changed).toContain('whitening/kernel');
     expect(changed.filter((name) => name.startsWith('rpn/'))).toEqual([]);
+  });
+
+  test('rpnWeight: proposals learn with the trunk and are in the model of the run; resumed it is the same bits', async () => {
+    const joint = config({ rpnWeight: 0.5, augmentation: { flip: true, crop: 0.2 }, regions: 'rpn:3' });
+    const boxed = records.map((record, i) =>
+      i === 0 ? record : { ...record, box: { x: 8, y: 4, width: 30, height: 24 } },
+    );
+    const whole = await train(joint, undefined, boxed);
+    const first = await train({ ...joint, steps: 1 }, undefined, boxed);
+    const rest = await train(joint, first.path, boxed);
+    expect([...first.losses, ...rest.losses]).toEqual(whole.losses);
+    expect(differing(whole.weights, rest.weights)).toEqual([]);
+    const changed = differing((await readModelFile(file)).weights, whole.weights);
+    expect(changed.filter((name) => name.startsWith('rpn/'))).toHaveLength(6);
+    const log = readFileSync(new RunFolder(whole.path).log, 'utf8');
+    expect(log).toMatch(/"proposalLoss":0\.\d+,"proposalObjectness":0\.\d+,"proposalBoxes":0\.\d+/);
+    await expect(train(joint)).rejects.toThrow('no image of the manifest has a "box"');
+    await expect(loadForTraining(plainFile, { ...joint, regions: 'grid' })).rejects.toThrow('no region proposals');
   });
 
   test('regions: grid takes them from a model, model leaves them', async () => {

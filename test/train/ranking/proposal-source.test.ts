@@ -1,8 +1,12 @@
+import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
+import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { engineStats } from '../../../src/backend/index.js';
+import { decodeImage } from '../../../src/data/images.js';
 import type { ImageRecord } from '../../../src/data/manifest.js';
 import { InputError } from '../../../src/errors.js';
+import { rpnLoss } from '../../../src/losses/rpn.js';
 import { tripletLoss } from '../../../src/losses/triplet.js';
 import { DescriptorModel } from '../../../src/models/descriptor.js';
 import type { RpnMeta } from '../../../src/models/meta.js';
@@ -12,12 +16,17 @@ import { rigidGrid } from '../../../src/models/regions.js';
 import { initialRpn, RpnHead } from '../../../src/rpn/head.js';
 import { ProposalDescriber } from '../../../src/rpn/proposal-describer.js';
 import { ProposalPooling } from '../../../src/rpn/proposal-pooling.js';
+import type { Draws } from '../../../src/rpn/sampler.js';
+import { applyView, plainView, sizingOf, type View } from '../../../src/train/augmentation.js';
 import { GradientAccumulator } from '../../../src/train/gradients.js';
 import { plain } from '../../../src/train/image-inputs.js';
 import { RandomStream } from '../../../src/train/random.js';
 import { tripletBatch } from '../../../src/train/ranking/ranking-batches.js';
 import { imageSource, observe } from '../../../src/train/ranking/ranking-source.js';
 import { rankingStep } from '../../../src/train/ranking/ranking-step.js';
+import { boxInView } from '../../../src/train/ranking/viewed-box.js';
+import { rpnConfigSchema } from '../../../src/train/rpn/rpn-config.js';
+import { sampleTargets } from '../../../src/train/rpn/rpn-step.js';
 import { expectClose, relativeDistance } from '../../support/close.js';
 import '../../support/engine.js';
 import { checkGradient } from '../../support/gradient.js';
@@ -194,5 +203,147 @@ describe('imageSource with proposals', () => {
     const { model, head } = setUp({ grid: false, proposals: 4 });
     const { source, loaded } = await inputsOf(model, head);
     await expectNoLeak(() => observe(source, loaded[0].input));
+  });
+});
+
+describe('imageSource with proposals that learn', () => {
+  const box = { x: 20, y: 10, width: 50, height: 40 };
+  const joint = (model: DescriptorModel, head: RpnHead, anchors: Draws = new RandomStream(4)) =>
+    imageSource(model, { freeze: 'none', imageSize: sidePx, cacheBytes: 1e8, head, anchors });
+
+  test.each([
+    ['grid', false],
+    ['rpn', false],
+    ['rpn', true],
+  ] as const)(
+    'the gradient is that of ranking loss + weight x mean loss of the images with a box, in one tape (%s, in blocks: %s)',
+    async (pooled, recomputeActivations) => {
+      const weight = 0.7;
+      const whole = setUp({ grid: false, proposals: 5 });
+      const { head } = whole;
+      const { meta } = whole.model;
+      const model =
+        pooled === 'rpn'
+          ? whole.model
+          : DescriptorModel.create({ ...meta, regions: undefined }, await whole.model.toArrays());
+      const items = [0, 3, 6].map((i) => plain(i === 3 ? records[i] : { ...records[i], box }));
+      const variables = new Map([...model.trainable('none'), ...head.variables]);
+      const accumulator = new GradientAccumulator();
+      const result = await rankingStep(
+        tripletBatch([[items[0], items[1], items[2]]], { margin: 3 }),
+        joint(model, head),
+        {
+          variables,
+          accumulator,
+          nameOf: ({ record }) => record.id,
+          recomputeActivations,
+          ownWeight: weight,
+        },
+      );
+      // The same draws: images in the order of the batch, those with a box only.
+      const random = new RandomStream(4);
+      const describer = new ProposalDescriber(model, { proposals: 5, head });
+      const inputs = await inputsOf(whole.model, head);
+      const images = inputs.loaded.map(({ input }) => {
+        if (input.kind !== 'pixels') throw new Error('pixels expected');
+        const { data, width, height } = input.image;
+        const pixels = tf.tensor4d(Float32Array.from(data), [1, height, width, 3]);
+        const map = model.featureMap(pixels);
+        const image = { width, height };
+        return { pixels, image, shape: map.shape, regions: describer.regions(map, image) };
+      });
+      const rows = [10, 20, 50, 70]; // the images are not resized
+      const targets = [0, 2].map((i) =>
+        sampleTargets(
+          { shape: images[i].shape, image: images[i].image, box: Float32Array.from(rows) },
+          { anchors: rpn.anchors, stride },
+          rpnConfigSchema.parse({}),
+          random,
+        ),
+      );
+      expect(targets.every(({ positives }) => positives > 0)).toBe(true);
+      const { value, grads } = tf.variableGrads(() => {
+        const maps = images.map(({ pixels }) => model.featureMap(pixels));
+        const [q, p, n] = maps.map((map, i) =>
+          pooled === 'grid' ? model.pool(map) : model.aggregate(regionMaxPool(map, images[i].regions)),
+        );
+        const own = [0, 2].map((i, k) => {
+          const { logOdds, deltas } = head.run(maps[i]);
+          const positions = tf.tensor1d(targets[k].positions, 'int32');
+          const wanted = {
+            labels: tf.tensor1d(targets[k].labels),
+            weights: tf.tensor1d(targets[k].weights),
+            deltas: tf.tensor2d(targets[k].deltas, [256, 4]),
+          };
+          return rpnLoss({ logOdds: logOdds.gather(positions), deltas: deltas.gather(positions) }, wanted).total;
+        });
+        return tripletLoss(q, p, n, { margin: 3 }).add(own[0].add(own[1]).mul(weight / 2));
+      }, [...variables.values()]);
+      expect(result.replayed).toBe(3);
+      expect(result.loss! + weight * result.own!.loss).toBeCloseTo(value.dataSync()[0], 4);
+      expect(result.own!.objectness + result.own!.boxes).toBeCloseTo(result.own!.loss, 5);
+      expect([...accumulator.sums.keys()].sort()).toEqual([...variables.keys()].sort());
+      for (const [name, sum] of accumulator.sums) {
+        const expected = grads[variables.get(name)!.name].dataSync();
+        expect(relativeDistance(sum.dataSync(), expected), name).toBeLessThan(1e-3);
+      }
+    },
+  );
+
+  test('an image without a box ranks and learns nothing else; a batch without any has no loss of proposals', async () => {
+    const { model, head } = setUp({ grid: false, proposals: 5 });
+    const items = [0, 3, 6].map((i) => plain(records[i]));
+    const variables = new Map([...model.trainable('none'), ...head.variables]);
+    const accumulator = new GradientAccumulator();
+    const batch = tripletBatch([[items[0], items[1], items[2]] as const], { margin: 3 });
+    const options = { variables, accumulator, nameOf: () => '', ownWeight: 1 };
+    const { own, loss } = await rankingStep(batch, joint(model, head), options);
+    expect(own).toBeUndefined();
+    expect(loss).toBeGreaterThan(0);
+    for (const name of head.variables.keys()) expect(accumulator.sums.get(name)!.abs().max().dataSync()[0]).toBe(0);
+  });
+});
+
+describe('boxInView', () => {
+  const original = { width: 200, height: 100 };
+  const options = (view: Partial<View>) => ({ view: { ...plainView, ...view }, imageSize: 100, stride: 10 });
+  const box = { x: 20, y: 10, width: 40, height: 60 };
+
+  test('is scaled; mirrored; cut by the window of a zoom', () => {
+    expect([...boxInView(box, original, options({}))!]).toEqual([5, 10, 35, 30]);
+    expect([...boxInView(box, original, options({ flip: true }))!]).toEqual([5, 70, 35, 90]);
+    // decoded at 200 x 100, a window of 100 x 50 of it, at (50, 25): x 20..60 - 50, y 10..70 - 25
+    const window = { zoom: 2, left: 0.5, top: 0.5 };
+    expect([...boxInView(box, original, options(window))!]).toEqual([0, 0, 45, 10]);
+    expect([...boxInView(box, original, options({ ...window, flip: true }))!]).toEqual([0, 90, 45, 100]);
+  });
+
+  test('none where the window does not show it, or the box is none', () => {
+    expect(boxInView(box, original, options({ zoom: 2, left: 1, top: 0 }))).toBeUndefined();
+    expect(boxInView({ ...box, width: -3 }, original, options({}))).toBeUndefined();
+  });
+
+  test('is where the pixels are', async () => {
+    const folder = await temporaryFolder();
+    const path = join(folder, 'spot.png');
+    const spot = { left: 60, top: 30, width: 40, height: 20 };
+    await sharp({ create: { width: 200, height: 100, channels: 3, background: 'black' } })
+      .composite([{ input: { create: { width: 40, height: 20, channels: 3, background: 'white' } }, ...spot }])
+      .png()
+      .toFile(path);
+    for (const flip of [false, true]) {
+      const { view } = options({ zoom: 1.4, left: 0.4, top: 0.7, flip });
+      const image = applyView(
+        await decodeImage(path, { sizing: sizingOf(view, { imageSize: 100, stride: 10 }) }),
+        view,
+        10,
+      );
+      const [yMin, xMin, yMax, xMax] = boxInView({ x: 60, y: 30, width: 40, height: 20 }, original, options(view))!;
+      const bright = [...Array(image.width * image.height).keys()].filter((i) => image.data[3 * i] > 127);
+      const columns = bright.map((i) => i % image.width);
+      const rows = bright.map((i) => Math.floor(i / image.width));
+      const found = [Math.min(...rows), Math.min(...columns), Math.max(...rows) + 1, Math.max(...columns) + 1];
+      [yMin, xMin, yMax, xMax].forEach((edge, i) => expect(Math.abs(edge - found[i])).toBeLessThan(1));
+    }
   });
 });
