@@ -21,6 +21,7 @@ import { loadTensorflow, tensorflowBackend } from './tensorflow.js';
 
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
 export { recordOperator } from './operator.js';
+export { GramProducts } from './gram.js';
 export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';
 

@@ -28,7 +28,8 @@ export interface ProtoNode {
 
 export interface ProtoTensor {
   name: string;
-  type: ValueType;
+  /** float64 is no type of a tensor here; graphs of their own may compute in it. */
+  type: ValueType | 'float64';
   /** A name stands for an extent that each run decides. */
   dims: readonly (number | string)[];
 }
@@ -39,7 +40,7 @@ export interface ProtoGraph {
   outputs: readonly ProtoTensor[];
   constants: readonly { name: string; constant: Constant }[];
   /** Large tensors stored in the model (export); raw little-endian bytes. */
-  initializers?: readonly { name: string; type: ValueType; dims: readonly number[]; bytes: Uint8Array }[];
+  initializers?: readonly { name: string; type: ProtoTensor['type']; dims: readonly number[]; bytes: Uint8Array }[];
   /** metadata_props of the model. */
   metadata?: Readonly<Record<string, string>>;
 }
@@ -72,8 +73,13 @@ function constantBytes({ constant, values }: Constant): Uint8Array {
   }
 }
 
-function tensorProto(name: string, type: ValueType, dims: readonly number[], rawData: Uint8Array) {
-  return create(TensorProtoSchema, { name, dataType: onnxTypes[type], dims: dims.map(BigInt), rawData });
+/** ONNX's number of a type. */
+export function typeNumber(type: ProtoTensor['type']): number {
+  return type === 'float64' ? 11 : onnxTypes[type];
+}
+
+function tensorProto(name: string, type: ProtoTensor['type'], dims: readonly number[], rawData: Uint8Array) {
+  return create(TensorProtoSchema, { name, dataType: typeNumber(type), dims: dims.map(BigInt), rawData });
 }
 
 function valueInfo({ name, type, dims }: ProtoTensor) {
@@ -84,7 +90,7 @@ function valueInfo({ name, type, dims }: ProtoTensor) {
     }),
   );
   const tensorType = create(TypeProto_TensorSchema, {
-    elemType: onnxTypes[type],
+    elemType: typeNumber(type),
     shape: create(TensorShapeProtoSchema, { dim }),
   });
   return create(ValueInfoProtoSchema, {

@@ -21,7 +21,7 @@ import { descriptorLength, type Features, frameLength } from './features.js';
 import type { GreyImage } from './grey-image.js';
 import { type FeatureKernels, type Octave, type ScaleSpaceOptions, withFeatureKernels } from './scale-space.js';
 import { imagePosition, scaleSpaceExtrema } from './scale-space-extrema.js';
-import type { Kernels } from './wasm.js';
+import type { Kernels } from '../wasm.js';
 
 export interface HessianAffineOptions extends ScaleSpaceOptions {
   /** The strongest are kept. Default 1500. */

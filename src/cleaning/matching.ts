@@ -1,6 +1,6 @@
 /** @file Nearest neighbours of local descriptors with Lowe's ratio test, exact, in WebAssembly SIMD (`assembly/descriptors.ts`). */
 import { descriptorLength, type Features } from './features.js';
-import { type Kernels, loadKernels } from './wasm.js';
+import { type Kernels, loadKernels } from '../wasm.js';
 
 export interface MatchOptions {
   /** Nearest distance over second nearest must be below this (Lowe 2004, section 7.1: 0.8). Default 0.8. */
@@ -81,7 +81,7 @@ export function nearestTwo(
   rows: Uint8Array,
   columns: Uint8Array,
 ): { nearest: Uint32Array; best: Int32Array; second: Int32Array } {
-  const kernels = (loaded ??= loadKernels<DescriptorKernels>('descriptors'));
+  const kernels = (loaded ??= loadKernels<DescriptorKernels>('cleaning/descriptors'));
   const { exports } = kernels;
   const rowCount = rows.length / descriptorLength;
   const columnCount = columns.length / descriptorLength;

@@ -8,7 +8,7 @@ import {
   type ScaleSpaceOptions,
 } from './scale-space.js';
 import { StrongestFirst } from './strongest-first.js';
-import type { Kernels } from './wasm.js';
+import type { Kernels } from '../wasm.js';
 
 /** As numbered in assembly/response.ts. */
 const kinds = { differenceOfGaussians: 0, hessianDeterminant: 1 };

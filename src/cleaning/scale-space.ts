@@ -5,7 +5,7 @@
  * are described there), the first and the last two are shared by all octaves, so 7 planes of the first octave's size suffice.
  */
 import type { GreyImage } from './grey-image.js';
-import { type Kernels, loadKernels } from './wasm.js';
+import { type Kernels, loadKernels } from '../wasm.js';
 
 /** Exports of assembly/local-features.ts; addresses and sizes in the order explained there. */
 export interface FeatureKernels {
@@ -119,7 +119,7 @@ let shared: Kernels<FeatureKernels> | undefined;
 
 /** Runs `work` with this thread's kernels, memory emptied; what it returns must not point into it. */
 export function withFeatureKernels<T>(work: (kernels: Kernels<FeatureKernels>) => T): T {
-  shared ??= loadKernels<FeatureKernels>('local-features');
+  shared ??= loadKernels<FeatureKernels>('cleaning/local-features');
   const kernels = shared;
   kernels.reset();
   try {

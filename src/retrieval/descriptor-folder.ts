@@ -64,6 +64,14 @@ export interface DescriptorSet extends DescriptorTable {
 
 /** Reads a folder's descriptors, whole or in shards. @throws InputError naming the file and the way out. */
 export async function readDescriptorFolder(folder: string): Promise<DescriptorSet> {
+  const set = await readWholeOrShards(folder);
+  if (set.ids.length === 0) {
+    throw new InputError(`${folder} holds no descriptors: its tables have 0 rows; extract the images again.`);
+  }
+  return set;
+}
+
+async function readWholeOrShards(folder: string): Promise<DescriptorSet> {
   let names: string[];
   try {
     names = await readdir(folder);
@@ -175,7 +183,8 @@ function concatenate(folder: string, sets: readonly (DescriptorSet & { fingerpri
   };
 }
 
-function assertDistinctIds(ids: readonly string[], where: string): void {
+/** @throws InputError naming `where` and the first id that occurs twice. */
+export function assertDistinctIds(ids: readonly string[], where: string): void {
   const seen = new Set<string>();
   for (const id of ids) {
     if (seen.has(id)) throw new InputError(`${where}: id "${id}" occurs twice; ids must be unique.`);

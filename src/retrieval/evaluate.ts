@@ -7,8 +7,10 @@ import {
   precisionAt,
   recallAt,
 } from './average-precision.js';
+import { assertDistinctIds } from './descriptor-folder.js';
 import type { GroundTruth, Query } from './ground-truth.js';
 import { groupBy } from '../data/group-by.js';
+import { InputError } from '../errors.js';
 import { type DescriptorTable, plainSimilarity, positiveRanks, rankedItems, type Similarity } from './ranking.js';
 
 export interface EvaluateOptions {
@@ -99,9 +101,13 @@ export async function evaluateSettings(
 ): Promise<EvaluationResult[]> {
   const { rule = 'trapezoid', top = 0, similarity, rerank, onProgress } = options;
   const { dimension } = queries;
+  if (database.ids.length === 0) throw new InputError('evaluateDescriptors: the database has no descriptors.');
   if (database.dimension !== dimension) {
-    throw new Error(`evaluateDescriptors: queries of ${dimension} values, database of ${database.dimension}.`);
+    throw new InputError(
+      `evaluateDescriptors: queries of ${dimension} values, database of ${database.dimension}; describe both with one model.`,
+    );
   }
+  for (const { ids } of new Set([database, queries])) assertDistinctIds(ids, 'evaluateDescriptors');
   const [first] = groundTruths;
   const rowOf = new Map(database.ids.map((id, row) => [id, row]));
   const queryRowOf = queries === database ? rowOf : new Map(queries.ids.map((id, row) => [id, row]));
@@ -124,6 +130,7 @@ export async function evaluateSettings(
       vectors.set(queries.data.subarray(row * dimension, (row + 1) * dimension), i * dimension);
     });
     const similarities = await similarTo(vectors); // [B, N]
+    assertNoNaN(similarities, rows, { database, queryIds: members.map(({ index }) => first.queries[index].id) });
     for (const [i, { index }] of members.entries()) {
       const own = similarities.subarray(i * rows, (i + 1) * rows);
       const row = rerank === undefined ? own : await rerank(first.queries[index], own);
@@ -175,6 +182,21 @@ export function summarize(
       .map(({ id }) => id),
     ...missing,
   };
+}
+
+/** A NaN would be neither before nor behind any other image, and break every rank without a word. */
+function assertNoNaN(
+  similarities: Float32Array,
+  rows: number,
+  { database, queryIds }: { database: DescriptorTable; queryIds: readonly string[] },
+): void {
+  const at = similarities.findIndex((value) => Number.isNaN(value));
+  if (at < 0) return;
+  const [query, image] = [queryIds[Math.floor(at / rows)], database.ids[at % rows]];
+  throw new InputError(
+    `evaluateDescriptors: the similarity of "${query}" and "${image}" is NaN; ` +
+      'one of their descriptors has NaN or infinite values: describe it again.',
+  );
 }
 
 interface ScoreContext {

@@ -39,13 +39,13 @@ export async function evaluationReport(
       caption,
       outlines: descriptor && (await outlines?.of(file, descriptor, crop)),
     });
-    const results: RankedPictures['results'][number][] = [];
-    for (const { id: found, similarity, relation } of top) {
-      const shown = await picture(pathOf.get(found) ?? '', `${found} ${similarity.toFixed(3)}`);
-      results.push({ ...shown, relation });
+    const found: RankedPictures['results'][number][] = [];
+    for (const { id: result, similarity, relation } of top) {
+      const shown = await picture(pathOf.get(result) ?? '', `${result} ${similarity.toFixed(3)}`);
+      found.push({ ...shown, relation });
     }
     const caption = `${id}: AP ${ap.toFixed(3)}, ${positives} positive${positives === 1 ? '' : 's'}`;
-    return { query: await picture(path, caption, box), results };
+    return { query: await picture(path, caption, box), results: found };
   };
 
   const rows: RankedPictures[] = [];

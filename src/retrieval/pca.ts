@@ -5,7 +5,7 @@
  * x are l2-normalised region vectors. Only C² sums are kept, so any number of regions can pass through.
  */
 import { InputError } from '../errors.js';
-import { symmetricEigen } from './symmetric-eigen.js';
+import { type EigenPairs, symmetricEigen } from './symmetric-eigen.js';
 
 export interface PcaWhitening {
   /** m, the mean region vector. [C] */
@@ -28,10 +28,22 @@ export interface PcaOptions {
    * channel that is always 0) would otherwise be blown up until float32 rounding (1e-14 in variance) is what it shows.
    */
   eigenvalueFloor?: number;
+  /** Computes the largest eigenpairs of a symmetric matrix. Default: symmetricEigen. */
+  eigen?: (matrix: Float64Array, n: number, count: number) => EigenPairs;
+}
+
+/** Sums Σ x xᵀ in float64 outside of this thread's plain loops; the engine's `GramProducts` is one. */
+export interface Products {
+  /** Adds rows [R, C], read before it returns. */
+  add(rows: Float32Array): void;
+  /** [C, C]; only the lower triangle is read. */
+  lowerTriangle(): Float64Array;
 }
 
 // Rows are collected and multiplied in blocks: the column-major block stays in cache, and each C² sum is touched once per block.
 const rowsPerBlock = 128;
+/** Rows given to `Products` at once. */
+const rowsPerProduct = 2048;
 
 /** Streams rows [*, C] into their mean and covariance, in float64. */
 export class CovarianceAccumulator {
@@ -43,13 +55,19 @@ export class CovarianceAccumulator {
   readonly #products: Float64Array;
   /** The rows not yet multiplied, one column after the other: [C, rowsPerBlock]. */
   readonly #block: Float64Array;
+  /** The rows not yet given to `#elsewhere`, [rowsPerProduct, C]. */
+  readonly #rows: Float32Array;
+  readonly #elsewhere: Products | undefined;
   #pending = 0;
 
-  constructor(dimension: number) {
+  /** The caller keeps `products`, which must be new, and disposes of it after `finish`. */
+  constructor(dimension: number, products?: Products) {
     this.dimension = dimension;
+    this.#elsewhere = products;
     this.#sum = new Float64Array(dimension);
-    this.#products = new Float64Array(dimension * dimension);
-    this.#block = new Float64Array(dimension * rowsPerBlock);
+    this.#products = new Float64Array(products === undefined ? dimension * dimension : 0);
+    this.#block = new Float64Array(products === undefined ? dimension * rowsPerBlock : 0);
+    this.#rows = new Float32Array(products === undefined ? 0 : dimension * rowsPerProduct);
   }
 
   /** Adds rows [R, C]. */
@@ -57,6 +75,10 @@ export class CovarianceAccumulator {
     const { dimension } = this;
     if (rows.length % dimension !== 0) {
       throw new Error(`CovarianceAccumulator: ${rows.length} values are not rows of ${dimension}.`);
+    }
+    if (this.#elsewhere !== undefined) {
+      this.#collect(rows);
+      return;
     }
     for (let start = 0; start < rows.length; start += dimension) {
       for (let i = 0; i < dimension; i++) {
@@ -73,11 +95,12 @@ export class CovarianceAccumulator {
   finish(): { mean: Float64Array; covariance: Float64Array } {
     this.#flush();
     const { dimension, count } = this;
+    const products = this.#elsewhere?.lowerTriangle() ?? this.#products;
     const mean = this.#sum.map((sum) => sum / count);
     const covariance = new Float64Array(dimension * dimension);
     for (let i = 0; i < dimension; i++) {
       for (let j = 0; j <= i; j++) {
-        const value = this.#products[i * dimension + j] / count - mean[i] * mean[j];
+        const value = products[i * dimension + j] / count - mean[i] * mean[j];
         covariance[i * dimension + j] = value;
         covariance[j * dimension + i] = value;
       }
@@ -85,8 +108,25 @@ export class CovarianceAccumulator {
     return { mean, covariance };
   }
 
+  /** Keeps rows until there are enough for a product. */
+  #collect(rows: Float32Array): void {
+    const { dimension } = this;
+    for (let start = 0; start < rows.length; start += dimension) {
+      const row = rows.subarray(start, start + dimension);
+      for (let i = 0; i < dimension; i++) this.#sum[i] += row[i];
+      this.#rows.set(row, this.#pending * dimension);
+      this.count++;
+      if (++this.#pending === rowsPerProduct) this.#flush();
+    }
+  }
+
   #flush(): void {
     const { dimension } = this;
+    if (this.#elsewhere !== undefined) {
+      this.#elsewhere.add(this.#rows.subarray(0, this.#pending * dimension));
+      this.#pending = 0;
+      return;
+    }
     const block = this.#block;
     const products = this.#products;
     const rows = this.#pending;
@@ -146,8 +186,8 @@ export class CovarianceAccumulator {
 
 /** PCA-whitening from accumulated rows; @throws InputError when there are fewer rows than directions to learn. */
 export function learnPcaWhitening(
-  rows: CovarianceAccumulator,
-  { dimension = rows.dimension, eigenvalueFloor = 1e-8 }: PcaOptions = {},
+  rows: Pick<CovarianceAccumulator, 'dimension' | 'count' | 'finish'>,
+  { dimension = rows.dimension, eigenvalueFloor = 1e-8, eigen = symmetricEigen }: PcaOptions = {},
 ): PcaWhitening {
   const channels = rows.dimension;
   if (dimension < 1 || dimension > channels) {
@@ -159,7 +199,7 @@ export function learnPcaWhitening(
     );
   }
   const { mean, covariance } = rows.finish();
-  const { values, vectors } = symmetricEigen(covariance, channels, dimension);
+  const { values, vectors } = eigen(covariance, channels, dimension);
   let total = 0; // Σ λ
   let size = 0; // mean squared length of the rows: what rounding in C is relative to
   for (let i = 0; i < channels; i++) {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -50,6 +50,35 @@ describe('rmac whiten', () => {
     await whiten(b, ...more);
     expect(readFileSync(a).equals(readFileSync(b))).toBe(true);
     await expect(whiten(a, ...more)).rejects.toThrow(/exists; pass --overwrite/);
+  });
+
+  test('Lw from the labels and from a file of pairs, for one vector per image', async () => {
+    const [byLabels, byFile] = [newFile(), newFile()];
+    const more = ['--pooling', 'gem', '--dimension', '8', '--size', '64', '--json'];
+    const { stdout } = await whiten(byLabels, '--pairs', 'labels', ...more);
+    // three landmarks of four photographs: six pairs each
+    expect(JSON.parse(stdout)).toMatchObject({ dimension: 8, images: 12, pairs: 18 });
+    expect((await readModelFile(byLabels)).weights.get('whitening/kernel')?.shape).toEqual([256, 8]);
+    const ids = readFileSync(set.manifest, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line) as { id: string; landmark: string });
+    const lines = ids.flatMap((a, i) =>
+      ids.slice(i + 1).flatMap((b) => (a.landmark === b.landmark ? [JSON.stringify({ a: a.id, b: b.id })] : [])),
+    );
+    const pairs = join(byFile, '..', 'graph.jsonl');
+    const dropped = JSON.stringify({ a: ids[0].id, b: ids.at(-1)?.id, kept: false });
+    writeFileSync(pairs, `${[...lines, dropped].join('\n')}\n`);
+    await whiten(byFile, '--pairs', pairs, ...more);
+    expect(readFileSync(byFile).equals(readFileSync(byLabels))).toBe(true);
+
+    const out = newFile();
+    await expect(whiten(out, '--pairs', 'labels', '--size', '64')).rejects.toThrow(/one vector per image/);
+    writeFileSync(pairs, '{"a":1}\n');
+    await expect(whiten(out, '--pairs', pairs, ...more)).rejects.toThrow(/graph\.jsonl:1: expected \{"a":id,"b":id\}/);
+    writeFileSync(pairs, '{"a":"x","b":"y"}\n');
+    await expect(whiten(out, '--pairs', pairs, ...more)).rejects.toThrow(/^Lw: no pair/);
+    await expect(whiten(out, '--pairs', join(out, 'none'), ...more)).rejects.toThrow(/^Cannot read/);
   });
 
   test('more dimensions than regions or channels are refused and nothing is written', async () => {

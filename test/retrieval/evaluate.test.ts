@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { evaluateDescriptors } from '../../src/retrieval/evaluate.js';
+import { InputError } from '../../src/errors.js';
 import type { GroundTruth } from '../../src/retrieval/ground-truth.js';
 import type { DescriptorTable } from '../../src/retrieval/ranking.js';
 
@@ -95,6 +96,19 @@ describe('evaluateDescriptors', () => {
     expect(result.map).toBe(1);
     expect(done.at(-1)).toBe(600);
     expect(done.length).toBeGreaterThan(1);
+  });
+
+  test('one clear error each for tables that cannot be ranked', async () => {
+    const refused = async (message: RegExp, other: DescriptorTable, queries: DescriptorTable = other) => {
+      await expect(evaluateDescriptors(groundTruth, other, queries)).rejects.toThrow(InputError);
+      await expect(evaluateDescriptors(groundTruth, other, queries)).rejects.toThrow(message);
+    };
+    await refused(/the database has no descriptors/, { ids: [], dimension: 2, data: new Float32Array(0) }, database);
+    await refused(/id "a1" occurs twice/, { ...database, ids: database.ids.map(() => 'a1') });
+    await refused(/id "a1" occurs twice/, database, { ids: ['a1', 'a1'], dimension: 2, data: new Float32Array(4) });
+    const broken = { ...database, data: database.data.slice() };
+    broken.data[2 * 3] = Number.NaN;
+    await refused(/the similarity of "a1" and "b2" is NaN.*describe it again/, broken, database);
   });
 
   test('tables of different dimensions are refused', async () => {

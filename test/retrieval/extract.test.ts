@@ -176,6 +176,7 @@ describe('readDescriptorFolder', () => {
     ['too few ids', Float32Array.of(1, 0, 0, 1), [2, 2], 'a\n', /1 ids for 2 rows/],
     ['NaN', Float32Array.of(1, 0, Number.NaN, 1), [2, 2], 'a\nb\n', /row 1 \("b"\) has NaN/],
     ['a duplicate id', Float32Array.of(1, 0, 0, 1), [2, 2], 'a\na\n', /id "a" occurs twice/],
+    ['no row at all', new Float32Array(0), [0, 2], '', /holds no descriptors: its tables have 0 rows/],
     ['a single row without axis', Float32Array.of(1, 0), [2], 'a\nb\n', /expected rows \[N, D\], got shape \(2\)/],
   ])('%s is refused', async (_, rows, shape, ids, message) => {
     const folder = folderWith(rows, shape, ids);

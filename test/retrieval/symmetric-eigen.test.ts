@@ -43,7 +43,7 @@ describe('symmetricEigen', () => {
     expect(vectors[2] * vectors[3]).toBeCloseTo(-0.5, 14);
   });
 
-  test.each([1, 2, 3, 7, 40])('eigenvalues of a %i x %i matrix equal ml-matrix', (n) => {
+  test.each([1, 2, 3, 7, 40, 201])('eigenvalues of an n x n matrix equal ml-matrix, n = %i', (n) => {
     const matrix = symmetric(n, (i, j) => Math.sin(3 * i + 5 * j + i * j));
     const rows = Array.from({ length: n }, (_, i) => [...matrix.subarray(i * n, (i + 1) * n)]);
     const expected = new EigenvalueDecomposition(new Matrix(rows), { assumeSymmetric: true }).realEigenvalues;
@@ -69,6 +69,48 @@ describe('symmetricEigen', () => {
       symmetric(12, (i, j) => (i < 6 === j < 6 ? 1 / (1 + (i % 6) + (j % 6)) : 0)),
       12,
     );
+  });
+
+  test('many equal and nearly equal eigenvalues, where most of a merge drops out', () => {
+    const n = 130;
+    // Wilkinson's W₁₃₁ without its last row: pairs that agree to more than machine precision
+    const wilkinson = (i: number, j: number) => (i === j ? Math.abs(i - 65) : i === j + 1 ? 1 : 0);
+    expectEigenPairs(symmetric(n, wilkinson), n);
+    // copies of one small block, barely coupled
+    const glued = (i: number, j: number) => (i === j + 1 ? (i % 13 === 0 ? 1e-14 : 1) : i === j ? i % 13 : 0);
+    expectEigenPairs(symmetric(n, glued), n);
+    // rank one plus a multiple of I, and all zeros off a split diagonal
+    expectEigenPairs(
+      symmetric(n, (i, j) => (i + 1) * (j + 1) * 1e-4 + (i === j ? 3 : 0)),
+      n,
+    );
+    expectEigenPairs(
+      symmetric(n, (i, j) => (i === j ? i % 3 : 0)),
+      n,
+    );
+  });
+
+  test('tridiagonals with a known spectrum: 2 cos(kπ / (n + 1))', () => {
+    const n = 150;
+    const values = expectEigenPairs(
+      symmetric(n, (i, j) => (i === j + 1 ? 1 : 0)),
+      n,
+    );
+    values.forEach((value, k) =>
+      expect(Math.abs(value - 2 * Math.cos(((k + 1) * Math.PI) / (n + 1)))).toBeLessThan(1e-13),
+    );
+  });
+
+  test('large and small matrices: 1e150 and 1e-150 times a matrix scale its eigenvalues', () => {
+    const entry = (i: number, j: number) => Math.cos(3 * i - j * j);
+    const { values } = symmetricEigen(symmetric(30, entry), 30);
+    for (const factor of [1e150, 1e-150]) {
+      const scaled = symmetricEigen(
+        symmetric(30, (i, j) => factor * entry(i, j)),
+        30,
+      );
+      scaled.values.forEach((value, k) => expect(Math.abs(value / factor - values[k])).toBeLessThan(1e-12));
+    }
   });
 
   test('graded spectra over twelve orders of magnitude', () => {
@@ -102,6 +144,8 @@ describe('symmetricEigen', () => {
     const some = symmetricEigen(matrix, n, 4);
     const all = symmetricEigen(matrix, n);
     expect(some.vectors).toEqual(all.vectors.subarray(0, 4 * n));
+    const large = symmetric(140, (i, j) => Math.cos(i - 2 * j));
+    expectEigenPairs(large, 140, 37);
     expect(symmetricEigen(matrix, n)).toEqual(all);
   });
 

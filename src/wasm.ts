@@ -1,5 +1,5 @@
 /**
- * @file Loads the WebAssembly kernels of this folder (`assembly/`, compiled by `npm run build`) and lends them memory.
+ * @file Loads WebAssembly kernels (the folders `assembly/`, compiled by `npm run build`) and lends them memory.
  *
  * A kernel takes addresses. One call of `reset` begins a piece of work, `alloc` hands out addresses until the next `reset`; views of
  * the memory are stale once `alloc` has grown it, so take them after the last `alloc`.
@@ -33,10 +33,10 @@ export interface Kernels<Exports> {
   buffer(): ArrayBuffer;
 }
 
-/** Instantiates `assembly/<name>.ts`; every call has memory of its own. */
+/** Instantiates the kernels `<folder>/<name>` of `src/<folder>/assembly/<name>.ts`; every call has memory of its own. */
 export function loadKernels<Exports>(name: string): Kernels<Exports> {
-  // From src/ and from dist/ alike: the kernels lie in dist/cleaning.
-  const file = new URL(`../../dist/cleaning/${name}.wasm`, import.meta.url);
+  // From src/ and from dist/ alike: the kernels lie in dist.
+  const file = new URL(`../dist/${name}.wasm`, import.meta.url);
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(file);
