@@ -25,7 +25,8 @@ export { encodeSafetensors, type NamedArray, type NamedArrays, parseSafetensors 
 export { whiten, withoutWhitening, withWhitening } from './models/whitening.js';
 export { averagePrecision } from './retrieval/average-precision.js';
 export { describeImages } from './retrieval/describe.js';
-export { evaluateDescriptors } from './retrieval/evaluate.js';
+export { evaluateDescriptors, evaluateSettings } from './retrieval/evaluate.js';
+export { evaluateRankings } from './retrieval/evaluate-rankings.js';
 export { expandGroundTruth } from './retrieval/expand-ground-truth.js';
 export { augmentDatabase, expandQueries } from './retrieval/expansion.js';
 export { type GroundTruth, labelsGroundTruth, readGroundTruth } from './retrieval/ground-truth.js';
@@ -41,6 +42,7 @@ export { localizationQuery, rerankShortlist } from './retrieval/localization/rer
 export { blocksOf, nearestRows } from './retrieval/nearest-rows.js';
 export { encodeNpy, parseNpy } from './retrieval/npy.js';
 export { bootstrapInterval } from './retrieval/protocols/bootstrap.js';
+export { openBenchmark } from './retrieval/protocols/open-benchmark.js';
 export { pairedTest } from './retrieval/protocols/paired-test.js';
 export { npyRows } from './retrieval/npy-rows.js';
 export { describeForSystem, evaluateSystem } from './systems/describe-for-system.js';

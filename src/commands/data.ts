@@ -8,6 +8,7 @@ import type { ScanResult } from '../data/scan.js';
 import type { SplitKind } from '../data/split.js';
 import { InputError, UsageError } from '../errors.js';
 import { interruptSignal, nonNegativeInteger, positiveInteger, printResult, say, startProgress } from './console.js';
+import { registerDownload } from './data-download.js';
 import { registerSynthesize } from './data-synthesize.js';
 
 /** How many lines of a list go to the terminal; `--json` has them all. */
@@ -16,10 +17,11 @@ const listedLines = 20;
 export function register(program: Command): void {
   const data = program
     .command('data')
-    .description('photographs in folders -> manifests; splits; generated photographs');
+    .description('photographs in folders -> manifests; splits; generated photographs; benchmarks');
   registerScan(data);
   registerSplit(data);
   registerSynthesize(data);
+  registerDownload(data);
 }
 
 interface ScanFlags {

@@ -4,7 +4,7 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, rename, rm, stat } from 'node:fs/promises';
+import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError, messageOf } from '../errors.js';
@@ -35,8 +35,18 @@ export interface Downloaded {
   sha256: string;
 }
 
-/** A connection that broke; the part that came is kept. */
-class Broken extends Error {}
+/** A connection that broke, or a server that asks to wait; the part that came is kept. */
+class Broken extends Error {
+  constructor(
+    message: string,
+    readonly waitMs = 0,
+  ) {
+    super(message);
+  }
+}
+
+/** Longest wait that a server's Retry-After is granted, ms. */
+const longestWaitMs = 60_000;
 
 /** Downloads `url` to `file`. Throws `InputError` when the server refuses, the checksum differs or connections keep breaking. */
 export async function downloadFile(url: string, file: string, options: DownloadOptions = {}): Promise<Downloaded> {
@@ -57,18 +67,20 @@ export async function downloadFile(url: string, file: string, options: DownloadO
       if (failures > retries) {
         throw new InputError(`${url}: the connection keeps breaking (${error.message}). The same command continues.`);
       }
-      await sleep(Math.min(100 * 2 ** failures, 5000), undefined, { signal }).catch(() => {});
+      const wait = Math.max(error.waitMs, Math.min(100 * 2 ** failures, 5000));
+      await sleep(wait, undefined, { signal }).catch(() => {});
     }
   }
   const [sha256, own] = await hashesOf(part, checksum?.algorithm ?? 'sha256');
   if (checksum !== undefined && !own.startsWith(checksum.digits)) {
-    await rm(part, { force: true });
+    await Promise.all([rm(part, { force: true }), rm(versionFile(part), { force: true })]);
     throw new InputError(
       `${url}: the ${checksum.algorithm} is ${own.slice(0, checksum.digits.length)}, ${checksum.digits} expected; the file was removed. Try again.`,
     );
   }
   const bytes = await sizeOf(part);
   await rename(part, file);
+  await rm(versionFile(part), { force: true });
   return { bytes, verified: checksum !== undefined, sha256 };
 }
 
@@ -84,15 +96,20 @@ async function continueDownload(
   let idle = setTimeout(abort, idleMs);
   try {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
+    const version = start > 0 ? await readFile(versionFile(part), 'utf8').catch(() => '') : '';
     if (start > 0) headers.range = `bytes=${start}-`;
+    if (version !== '') headers['if-range'] = version; // another version by now comes from its beginning
     const response = await fetch(url, { headers, signal: stop.signal });
-    if (response.status === 416) {
+    if (response.status === 416 && start > 0) {
       await response.body?.cancel();
       if (response.headers.get('content-range') === `bytes */${start}`) return; // all of it is there
       await rm(part, { force: true });
       throw new Broken('the part of an earlier run did not fit');
     }
-    if (response.status >= 500) throw new Broken(`status ${response.status}`);
+    if (response.status >= 500 || response.status === 429 || response.status === 408) {
+      await response.body?.cancel();
+      throw new Broken(`status ${response.status}`, waitOf(response));
+    }
     if (!response.ok || response.body === null) {
       throw new InputError(`${url}: the server answers ${response.status} ${response.statusText}.`);
     }
@@ -100,6 +117,7 @@ async function continueDownload(
     const length = response.headers.get('content-length');
     const total = length === null ? undefined : start + Number(length);
     if ((total ?? 0) > maxBytes) throw new InputError(`${url} has ${total} bytes, at most ${maxBytes} expected.`);
+    if (start === 0) await rememberVersion(response, part);
     const out = await open(part, start === 0 ? 'w' : 'a');
     try {
       let done = start;
@@ -123,6 +141,25 @@ async function continueDownload(
     clearTimeout(idle);
     signal?.removeEventListener('abort', abort);
   }
+}
+
+function versionFile(part: string): string {
+  return `${part}.version`;
+}
+
+/** What the server calls this version of the file, for If-Range: a strong ETag, or the date. */
+async function rememberVersion({ headers }: Response, part: string): Promise<void> {
+  const tag = headers.get('etag');
+  const version = tag !== null && !tag.startsWith('W/') ? tag : (headers.get('last-modified') ?? '');
+  if (version === '') await rm(versionFile(part), { force: true });
+  else await writeFile(versionFile(part), version);
+}
+
+/** Retry-After in seconds or as a date, bounded. */
+function waitOf({ headers }: Response): number {
+  const after = headers.get('retry-after') ?? '';
+  const wait = /^\d+$/.test(after) ? 1000 * Number(after) : Date.parse(after) - Date.now();
+  return Number.isFinite(wait) ? Math.max(0, Math.min(wait, longestWaitMs)) : 0;
 }
 
 /** Whether a partial answer continues where we stopped. */

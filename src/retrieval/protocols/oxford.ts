@@ -4,7 +4,7 @@
  * the query's own image stays in the database, where it is a positive.
  */
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import type { Box } from '../../data/manifest.js';
 import { InputError, messageOf } from '../../errors.js';
 import { firstFew, type GroundTruth, type Query } from '../ground-truth.js';
@@ -12,7 +12,7 @@ import { type Benchmark, benchmarkId } from './benchmark.js';
 import { corruptedParisImages } from './corrupted-paris-images.js';
 
 export interface OxfordSource {
-  /** Folder with the four files of each query, in it or in one of its folders. */
+  /** Folder with the four files of each query, in it or below it. */
   truth: string;
   /** Paths of the images by id. */
   images?: ReadonlyMap<string, string>;
@@ -52,19 +52,16 @@ export async function openOxford(protocol: 'oxford5k' | 'paris6k', source: Oxfor
   };
 }
 
-/** The folder itself or the one folder in it that has the query files. */
+/** The folder itself, or the one folder below it, that has the query files. */
 async function truthFolder(folder: string): Promise<string> {
-  const found: string[] = [];
+  let names: string[];
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    if (entries.some(({ name }) => name.endsWith('_query.txt'))) return folder;
-    for (const entry of entries.filter((each) => each.isDirectory())) {
-      const path = join(folder, entry.name);
-      if ((await readdir(path)).some((name) => name.endsWith('_query.txt'))) found.push(path);
-    }
+    names = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith('_query.txt'));
   } catch (error) {
     throw new InputError(`Cannot read ${folder}: ${messageOf(error)}`);
   }
+  const found = [...new Set(names.map((name) => dirname(join(folder, name))))];
+  if (names.some((name) => basename(name) === name)) return folder;
   if (found.length === 1) return found[0];
   throw new InputError(
     found.length === 0
