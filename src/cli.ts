@@ -24,6 +24,7 @@ const commandFiles: string[] = [
   'explain',
   'extract',
   'evaluate',
+  'compare',
   'regions',
   'export',
 ];

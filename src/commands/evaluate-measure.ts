@@ -10,7 +10,6 @@ import { benchmarkId } from '../retrieval/protocols/benchmark.js';
 import type { RankingsFile } from '../retrieval/rankings-file.js';
 import { type BenchmarkOptions, isBenchmark, type Truth } from './benchmark-options.js';
 import { type CommonOptions, interruptSignal, say, startProgress } from './console.js';
-import { shownResults } from './evaluate-report.js';
 import type { ExpansionOptions } from './expansion-options.js';
 import { type ModelOptions, openEngine, openModel } from './open-model.js';
 import type { PresetOptions } from './preset-options.js';
@@ -33,7 +32,8 @@ export interface MeasureOptions
   regions?: RegionSource;
   ap: AveragePrecisionRule;
   recall: number[];
-  report?: string;
+  /** Results to return of each ranking. */
+  top: number;
 }
 
 /** What was computed elsewhere, with ids as the ground truth writes them. */
@@ -47,7 +47,7 @@ export interface Sources {
 }
 
 /** Reads descriptors, rankings and distractors that the options name. */
-export async function readSources(options: MeasureOptions): Promise<Sources> {
+export async function readSources(options: Omit<MeasureOptions, 'top'>): Promise<Sources> {
   const { protocol, descriptors, queries, ranks, distractors } = options;
   const named = isBenchmark(protocol);
   const { readDescriptorFolder } = await import('../retrieval/descriptor-folder.js');
@@ -85,7 +85,7 @@ export async function readSources(options: MeasureOptions): Promise<Sources> {
 /** Ids that descriptors or rankings name, in case they are all that is known of the database. */
 export async function knownIds(
   { database, rankings }: Sources,
-  { protocol, ranks }: MeasureOptions,
+  { protocol, ranks }: Pick<MeasureOptions, 'protocol' | 'ranks'>,
 ): Promise<string[] | undefined> {
   if (database !== undefined) return [...database.ids, ...database.failures.map(({ id }) => id)];
   if (rankings === undefined || !/^(?:holidays|ukbench)/.test(protocol)) return undefined;
@@ -101,6 +101,8 @@ export interface Measured {
   described?: GroundTruthDescriptors;
   /** With `--preset`. */
   ready?: ReadyPreset;
+  /** Time for the images, and for ranking with what belongs to it, s. */
+  seconds?: { describe: number; rank: number };
 }
 
 /** Measures what the options name. */
@@ -134,6 +136,7 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const images = sources.distractorTable === undefined ? (sources.distractors ?? []) : [];
   const toDescribe = withDistractors(settings, images)[0].groundTruth;
   if (options.preset !== undefined) return measurePreset(truth, toDescribe, sources, options);
+  const startedAt = performance.now();
   const { described, rerank, dispose } =
     options.model === undefined
       ? { described: await lookUp(toDescribe, sources, options) }
@@ -142,10 +145,11 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
     const names = { first: options.descriptors ?? options.model ?? '', second: options.distractors ?? '' };
     described.database = joinTables(described.database, sources.distractorTable, names);
   }
+  const describedAt = performance.now();
   const truths = withDistractors(settings, sources.distractors ?? []).map((setting) => setting.groundTruth);
   const main = settings.findIndex(({ name }) => name === truth.main);
   const results = await evaluate(truths, main, { described, rerank }, options).finally(() => dispose?.());
-  return { results, failures: described.failures, described };
+  return { results, failures: described.failures, described, seconds: secondsOf(startedAt, describedAt) };
 }
 
 /** By a published system: its own vectors, expansion and distance. */
@@ -165,16 +169,22 @@ async function measurePreset(
   const searched = toDescribe.database.map(({ image }) => image);
   const ready = await readyPreset(options, searched);
   try {
+    const startedAt = performance.now();
     const described = await describeByPreset(ready, toDescribe);
+    const describedAt = performance.now();
     const results = await evaluateSystemSettings(ready.system, truths, mainTruth, described, {
       rule: options.ap,
       recallAt: options.recall,
-      top: options.report === undefined ? 0 : shownResults,
+      top: options.top,
     });
-    return { results, failures: described.failures, described, ready };
+    return { results, failures: described.failures, described, ready, seconds: secondsOf(startedAt, describedAt) };
   } finally {
     ready.system.dispose();
   }
+}
+
+function secondsOf(startedAt: number, describedAt: number): { describe: number; rank: number } {
+  return { describe: (describedAt - startedAt) / 1000, rank: (performance.now() - describedAt) / 1000 };
 }
 
 interface Described {
@@ -241,7 +251,7 @@ async function evaluate(
   const common = {
     rule: options.ap,
     recallAt: options.recall,
-    top: options.report === undefined ? 0 : shownResults,
+    top: options.top,
     rerank,
   };
   const multiplyAdds = described.queries.data.length * described.database.ids.length;

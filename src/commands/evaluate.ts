@@ -15,7 +15,7 @@ import { addCommonOptions, nonNegativeInteger, positiveInteger, printResult, say
 import { knownIds, measure, type MeasureOptions, readSources } from './evaluate-measure.js';
 import { extraMeasures, measureLines, publishedNote } from './evaluate-measures.js';
 import { perQueryText, resultJson, resultText } from './evaluate-output.js';
-import { writeEvaluationReport } from './evaluate-report.js';
+import { shownResults, writeEvaluationReport } from './evaluate-report.js';
 import { addExpansionOptions } from './expansion-options.js';
 import { addModelOptions } from './open-model.js';
 import { addPresetOptions, checkPresetUsage } from './preset-options.js';
@@ -23,7 +23,8 @@ import { presetJson, presetRows } from './ready-preset.js';
 import { addRegionsOption } from './regions-option.js';
 import { addRerankOptions, checkRerank, rerankText } from './rerank-option.js';
 
-interface EvaluateCommandOptions extends MeasureOptions {
+interface EvaluateCommandOptions extends Omit<MeasureOptions, 'top'> {
+  report?: string;
   bootstrap?: number;
   seed: number;
   against?: string;
@@ -93,7 +94,10 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
     images: options.model !== undefined || options.preset !== undefined,
     ids: options.data === undefined ? await knownIds(sources, options) : sources.database?.ids,
   });
-  const { results, failures, described, ready } = await measure(truth, sources, options);
+  const { results, failures, described, ready } = await measure(truth, sources, {
+    ...options,
+    top: options.report === undefined ? 0 : shownResults,
+  });
   const named = truth.settings.map(({ name }, i) => ({ name, result: results[i] }));
   const main = named.find(({ name }) => name === truth.main) ?? named[0];
   if (main.result.queries.length === 0) {

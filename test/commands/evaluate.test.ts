@@ -134,7 +134,7 @@ describe('rmac evaluate', () => {
     await usage(/labels needs --manifest/, '--protocol', 'labels', '--model', set.model);
     await usage(/groundtruth needs --groundtruth/, '--protocol', 'groundtruth', '--manifest', set.manifest);
     await usage(/takes --manifest only/, ...labels(), '--groundtruth', set.groundTruth);
-    await usage(/either --model FILE or --descriptors DIR/, ...labels());
+    await usage(/either --model FILE or --preset NAME/, ...labels());
     await usage(/either --model/, ...labels(), '--model', set.model, '--descriptors', descriptors);
     await usage(/--queries goes with/, ...labels(), '--model', set.model, '--queries', descriptors);
     const from = [...labels(), '--descriptors', descriptors];

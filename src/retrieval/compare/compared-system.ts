@@ -39,7 +39,9 @@ const schema = z.object({
   name: z.string(),
   /** What the figures depend on: files by content, settings. A stored system whose key differs is measured again. */
   key: z.string(),
+  /** Of the main setting; those of all settings by name where there are several. */
   map: z.number(),
+  settings: z.record(z.string(), z.number()).optional(),
   precisionAt1: z.number(),
   databaseSize: z.number().int(),
   failures: z.number().int(),
@@ -58,12 +60,13 @@ export function comparedSystem(
   name: string,
   key: string,
   { map, precisionAt1, databaseSize, queries }: EvaluationResult,
-  { failures, cost }: { failures: number; cost: SystemCost },
+  { failures, cost, settings }: { failures: number; cost: SystemCost; settings?: Record<string, number> },
 ): ComparedSystem {
   return {
     name,
     key,
     map,
+    ...(settings && { settings }),
     precisionAt1,
     databaseSize,
     failures,

@@ -45,9 +45,11 @@ export function comparisonTable(
 ): { columns: string[]; rows: string[][] } {
   const withPublished = published.size > 0;
   const figure = (value: number) => value.toFixed(3);
+  const settings = Object.keys(rows[0]?.system.settings ?? {});
+  const maps = settings.length > 0 ? settings.map((name) => `mAP ${name}`) : ['mAP'];
   const columns = [
     'system',
-    'mAP',
+    ...maps,
     '95 % interval',
     'against the first',
     'p',
@@ -63,7 +65,7 @@ export function comparisonTable(
       const value = published.get(name);
       return [
         name,
-        figure(map),
+        ...(settings.length > 0 ? settings.map((one) => figure(system.settings?.[one] ?? Number.NaN)) : [figure(map)]),
         interval === undefined ? '-' : `${figure(interval.low)} to ${figure(interval.high)}`,
         test === undefined ? '-' : `${test.difference < 0 ? '−' : '+'}${figure(Math.abs(test.difference))}`,
         test === undefined ? '-' : test.p < 0.001 ? '< .001' : figure(test.p),
