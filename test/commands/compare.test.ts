@@ -90,7 +90,7 @@ describe('rmac compare', () => {
     await failing(/Unknown preset "nothing"/, UsageError, '--models', `${set.model},nothing`);
     await failing(/needs --weights FILE/, UsageError, '--models', 'tolias-mac');
     await failing(/none of --weights has a vgg16/, UsageError, '--models', 'tolias-mac@vgg16', '--weights', set.model);
-    await failing(/no such recipe file/, UsageError, '--table', 'nowhere.yaml');
+    await failing(/no such recipe file/, InputError, '--table', 'nowhere.yaml');
     expect(existsSync(out)).toBe(false);
   });
 
