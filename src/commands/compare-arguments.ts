@@ -2,6 +2,9 @@
 import { existsSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UsageError } from '../errors.js';
+import type { AveragePrecisionRule } from '../retrieval/average-precision.js';
+import type { BenchmarkOptions } from './benchmark-options.js';
+import type { CommonOptions } from './console.js';
 
 export interface ComparedArguments {
   /** What the table calls it. */
@@ -14,23 +17,22 @@ export interface ComparedArguments {
   given: { model: string } | { preset: string; weights: string; model?: never };
 }
 
-interface Context {
-  weights: readonly string[];
-  protocol: string;
-  groundtruth?: string;
-  manifest?: string;
-  data?: string;
+/** What every system of a comparison is measured with. */
+export interface SharedOptions extends BenchmarkOptions, CommonOptions {
   fit?: string;
   fitImages?: number;
   fitSeed: number;
   classifier?: string;
   size?: number | 'none';
   snap?: number;
-  ap: string;
+  ap: AveragePrecisionRule;
 }
 
 /** @throws UsageError for what is neither a file nor a preset, and for a preset without weights. */
-export async function systemArguments(system: string, context: Context): Promise<ComparedArguments> {
+export async function systemArguments(
+  system: string,
+  context: SharedOptions & { weights: readonly string[] },
+): Promise<ComparedArguments> {
   const given = existsSync(system) ? { model: system } : await presetArguments(system, context.weights);
   const name = 'preset' in given ? given.preset : modelName(system);
   const { checksum } = await import('../retrieval/extract.js');

@@ -3,12 +3,11 @@ import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { InputError, UsageError } from '../errors.js';
-import { type AveragePrecisionRule, averagePrecisionRules } from '../retrieval/average-precision.js';
+import { averagePrecisionRules } from '../retrieval/average-precision.js';
 import type { ComparedSystem } from '../retrieval/compare/compared-system.js';
 import type { ComparisonTableFile, TableSystem } from '../retrieval/compare/table-file.js';
 import {
   addBenchmarkOptions,
-  type BenchmarkOptions,
   checkBenchmarkUsage,
   mainGroundTruth,
   openTruth,
@@ -16,26 +15,10 @@ import {
   sourceOf,
   type Truth,
 } from './benchmark-options.js';
-import {
-  addCommonOptions,
-  type CommonOptions,
-  nonNegativeInteger,
-  positiveInteger,
-  printResult,
-  say,
-} from './console.js';
+import { addCommonOptions, nonNegativeInteger, positiveInteger, printResult, say } from './console.js';
+import type { SharedOptions } from './compare-arguments.js';
 import { measure, type Measured } from './evaluate-measure.js';
 import { sizeOption } from './open-model.js';
-
-interface SharedOptions extends BenchmarkOptions, CommonOptions {
-  fit?: string;
-  fitImages?: number;
-  fitSeed: number;
-  classifier?: string;
-  size?: number | 'none';
-  snap?: number;
-  ap: AveragePrecisionRule;
-}
 
 interface CompareOptions extends SharedOptions {
   models?: string[];
