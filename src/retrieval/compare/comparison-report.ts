@@ -50,7 +50,7 @@ export async function comparisonReport(
           kind: 'text',
           text:
             'Intervals: bootstrap over landmarks. p: paired sign-flip test of the difference to the first system, ' +
-            'whole landmarks flipped. Times on this machine, one query at a time; bytes are what the database keeps.',
+            'whole landmarks flipped. Times are means on this machine; bytes are what the database keeps.',
         },
       ],
     },
