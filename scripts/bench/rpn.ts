@@ -59,26 +59,32 @@ function measure(network: string) {
   plain.dispose();
   const { stride } = model;
   const image = { height: Math.round((size * 3) / 4), width: size };
-  const pixels = tf.tensor4d(
-    Float32Array.from({ length: image.height * image.width * 3 }, () => 255 * random.next()),
-    [1, image.height, image.width, 3],
-  );
+  const values = Float32Array.from({ length: image.height * image.width * 3 }, () => 255 * random.next());
+  // New tensors for every run, as in use: work on the same ones is never seen to depend on anything but weights.
+  const pixels = () => tf.tensor4d(values, [1, image.height, image.width, 3]);
   const head = new RpnHead(rpn, model.channels, model.rpnWeights);
   const describer = new ProposalDescriber(model, { proposals });
-  const map = model.featureMap(pixels);
-  map.dataSync();
+  const [mapValues, mapShape] = tf.tidy(() => {
+    const features = model.featureMap(pixels());
+    return [features.dataSync<'float32'>(), features.shape] as const;
+  });
+  const map = () => tf.tensor4d(mapValues, mapShape);
   const read = (work: () => tf.Tensor) => () => {
     tf.tidy(() => {
       work().dataSync();
     });
   };
   const kinds = {
-    trunk: read(() => model.featureMap(pixels)),
-    propose: () => void propose(head, map, { image, stride, count: proposals }),
-    describeGrid: read(() => model.describe(pixels)),
-    describeProposals: read(() => describer.describe(pixels)),
-    poolGrid: read(() => model.pool(map, [image.height, image.width])),
-    poolProposals: read(() => describer.pool(map, image)),
+    trunk: read(() => model.featureMap(pixels())),
+    propose: () => {
+      tf.tidy(() => {
+        propose(head, map(), { image, stride, count: proposals });
+      });
+    },
+    describeGrid: read(() => model.describe(pixels())),
+    describeProposals: read(() => describer.describe(pixels())),
+    poolGrid: read(() => model.pool(map(), [image.height, image.width])),
+    poolProposals: read(() => describer.pool(map(), image)),
   };
   type Kind = keyof typeof kinds;
   const measured = new Map<Kind, Times[]>();
@@ -96,7 +102,7 @@ function measure(network: string) {
   const result = {
     network,
     pixels: `${image.width}x${image.height}`,
-    map: `${map.shape[2]}x${map.shape[1]}x${map.shape[3]}`,
+    map: `${mapShape[2]}x${mapShape[1]}x${mapShape[3]}`,
     headChannels: channels,
     proposals,
     rounds,
@@ -110,7 +116,6 @@ function measure(network: string) {
       [...measured].map(([kind, all]) => [kind, rounded(median(all.map(({ wall }) => wall)), 1)]),
     ),
   };
-  tf.dispose([pixels, map]);
   for (const part of [head, describer, model]) part.dispose();
   return result;
 }
