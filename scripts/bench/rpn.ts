@@ -59,9 +59,9 @@ function measure(network: string) {
   plain.dispose();
   const { stride } = model;
   const image = { height: Math.round((size * 3) / 4), width: size };
-  const values = Float32Array.from({ length: image.height * image.width * 3 }, () => 255 * random.next());
+  const picture = Float32Array.from({ length: image.height * image.width * 3 }, () => 255 * random.next());
   // New tensors for every run, as in use: work on the same ones is never seen to depend on anything but weights.
-  const pixels = () => tf.tensor4d(values, [1, image.height, image.width, 3]);
+  const pixels = () => tf.tensor4d(picture, [1, image.height, image.width, 3]);
   const head = new RpnHead(rpn, model.channels, model.rpnWeights);
   const describer = new ProposalDescriber(model, { proposals });
   const [mapValues, mapShape] = tf.tidy(() => {

@@ -1,10 +1,11 @@
 /** @file What a name in `rmac compare --models` stands for: a model file, or a preset on the weights that fit it. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
 import { UsageError } from '../errors.js';
 import type { AveragePrecisionRule } from '../retrieval/average-precision.js';
 import type { BenchmarkOptions } from './benchmark-options.js';
 import type { CommonOptions } from './console.js';
+import type { FitOptions } from './preset-options.js';
 
 export interface ComparedArguments {
   /** What the table calls it. */
@@ -18,50 +19,56 @@ export interface ComparedArguments {
 }
 
 /** What every system of a comparison is measured with. */
-export interface SharedOptions extends BenchmarkOptions, CommonOptions {
-  fit?: string;
-  fitImages?: number;
-  fitSeed: number;
-  classifier?: string;
+export interface SharedOptions extends BenchmarkOptions, CommonOptions, FitOptions {
   size?: number | 'none';
   snap?: number;
   ap: AveragePrecisionRule;
 }
 
-/** @throws UsageError for what is neither a file nor a preset, and for a preset without weights. */
-export async function systemArguments(
-  system: string,
+/** @throws UsageError for what is neither a file nor a preset, for a preset without weights, and for a system that is listed twice. */
+export async function comparedArguments(
+  systems: readonly string[],
   context: SharedOptions & { weights: readonly string[] },
-): Promise<ComparedArguments> {
-  const given = existsSync(system) ? { model: system } : await presetArguments(system, context.weights);
-  const name = 'preset' in given ? given.preset : modelName(system);
-  const { checksum } = await import('../retrieval/extract.js');
-  const { protocol, data, size, snap, ap } = context;
-  const sum = async (file: string | undefined) => (file === undefined ? undefined : checksum(file));
-  const truth = context.groundtruth ?? context.manifest;
-  const key = JSON.stringify({
-    protocol,
-    data,
-    size,
-    snap,
-    ap,
-    truth: truth === undefined || !existsSync(truth) ? truth : await sumOfFile(truth, checksum),
-    network: await checksum('preset' in given ? given.weights : given.model),
-    ...('preset' in given && {
-      preset: given.preset,
-      fit: await sum(context.fit),
-      fitImages: context.fitImages,
-      fitSeed: context.fitSeed,
-      classifier: await sum(context.classifier),
-    }),
-  });
-  return { name, file: `${name.replaceAll(/[^\w@.-]+/g, '_')}.json`, key, given };
+): Promise<ComparedArguments[]> {
+  const { sha256OfFile } = await import('../data/sha256.js');
+  const sums = new Map<string, Promise<string>>();
+  /** Each file is read once. A folder, and what is no file, is known by its name. */
+  const sum = (path: string | undefined): Promise<string> | undefined => {
+    if (path === undefined) return undefined;
+    const found = sums.get(path) ?? (isFile(path) ? sha256OfFile(path) : Promise.resolve(path));
+    sums.set(path, found);
+    return found;
+  };
+  const networks = systems.every((system) => existsSync(system)) ? [] : await networksOf(context.weights);
+  const { protocol, data, size, snap, ap, fitImages, fitSeed } = context;
+  const entries: ComparedArguments[] = [];
+  for (const system of systems) {
+    const given = existsSync(system) ? { model: system } : await presetArguments(system, networks);
+    const name = 'preset' in given ? given.preset : modelName(system);
+    if (entries.some((other) => other.name === name)) throw new UsageError(`${system} is listed twice, as ${name}.`);
+    const key = JSON.stringify({
+      protocol,
+      data,
+      size,
+      snap,
+      ap,
+      truth: await sum(context.groundtruth ?? context.manifest),
+      network: await sum('preset' in given ? given.weights : given.model),
+      ...('preset' in given && {
+        preset: given.preset,
+        fit: await sum(context.fit),
+        fitImages,
+        fitSeed,
+        classifier: await sum(context.classifier),
+      }),
+    });
+    entries.push({ name, file: `${name.replaceAll(/[^\w@.-]+/g, '_')}.json`, key, given });
+  }
+  return entries;
 }
 
-/** A folder of ground truth is known by its name. */
-async function sumOfFile(path: string, checksum: (file: string) => Promise<string>): Promise<string> {
-  const { stat } = await import('node:fs/promises');
-  return (await stat(path)).isFile() ? checksum(path) : path;
+function isFile(path: string): boolean {
+  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
 }
 
 /** "runs/a/model.safetensors" -> "a/model", "densenet121.safetensors" -> "densenet121". */
@@ -71,30 +78,40 @@ function modelName(file: string): string {
   return ['model', 'best'].includes(name) && !['', '.', '..'].includes(folder) ? `${folder}/${name}` : name;
 }
 
+interface NetworkFile {
+  file: string;
+  family: string;
+}
+
+async function networksOf(weights: readonly string[]): Promise<NetworkFile[]> {
+  const { readModelFile } = await import('../data/model-file.js');
+  const { familyOf } = await import('../systems/network-layers.js');
+  const networks: NetworkFile[] = [];
+  for (const file of weights) networks.push({ file, family: familyOf((await readModelFile(file)).meta.architecture) });
+  return networks;
+}
+
 /** The first weights whose network the preset names; without a network in its name, those of its paper, else the first. */
 async function presetArguments(
   system: string,
-  weights: readonly string[],
+  networks: readonly NetworkFile[],
 ): Promise<{ preset: string; weights: string; model?: never }> {
   const { parseSystemName } = await import('../systems/system-name.js');
-  const { architectureFamily, familyOf } = await import('../systems/network-layers.js');
-  const { readModelFile } = await import('../data/model-file.js');
+  const { architectureFamily } = await import('../systems/network-layers.js');
   const { preset, network } = parseSystemName(system);
-  if (weights.length === 0) {
+  if (networks.length === 0) {
     throw new UsageError(
       `${system}: no such file, and as a preset it needs --weights FILE: a model file of rmac weights import.`,
     );
   }
-  const wanted = network === undefined ? Object.keys(preset.networks) : [architectureFamily(network).family];
-  const families = await Promise.all(
-    weights.map(async (file) => ({ file, family: familyOf((await readModelFile(file)).meta.architecture) })),
-  );
-  const fitting = families.find(({ family }) => wanted.includes(family));
+  const wanted: readonly string[] =
+    network === undefined ? Object.keys(preset.networks) : [architectureFamily(network).family];
+  const fitting = networks.find(({ family }) => wanted.includes(family));
   if (fitting === undefined && network !== undefined) {
     throw new UsageError(
-      `${system}: none of --weights has a ${network}; they have ${families.map(({ family }) => family).join(', ')}.`,
+      `${system}: none of --weights has a ${network}; they have ${networks.map(({ family }) => family).join(', ')}.`,
     );
   }
-  const { file, family } = fitting ?? families[0];
+  const { file, family } = fitting ?? networks[0];
   return { preset: `${preset.name}@${network ?? family}`, weights: file };
 }

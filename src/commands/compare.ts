@@ -15,10 +15,11 @@ import {
   sourceOf,
   type Truth,
 } from './benchmark-options.js';
-import { addCommonOptions, nonNegativeInteger, positiveInteger, printResult, say } from './console.js';
 import type { SharedOptions } from './compare-arguments.js';
+import { addCommonOptions, nonNegativeInteger, positiveInteger, printResult, say } from './console.js';
 import { measure, type Measured } from './evaluate-measure.js';
 import { sizeOption } from './open-model.js';
+import { addFitOptions } from './preset-options.js';
 
 interface CompareOptions extends SharedOptions {
   models?: string[];
@@ -41,14 +42,8 @@ export function register(program: Command): void {
       list,
     )
     .option('--table <name>', 'systems of a publication: a file of recipes/tables, or a path')
-    .option('--weights <list>', 'model files whose networks the presets run on', list, [])
-    .option('--fit <file>', '.jsonl manifest that presets learn whitening or feature selection on')
-    .option('--fit-images <n>', 'learn from this many of its images', positiveInteger)
-    .option('--fit-seed <n>', 'seed of that draw', nonNegativeInteger, 0)
-    .option(
-      '--classifier <file>',
-      "weight file with the network's fully connected layer, for presets that mask by class",
-    )
+    .option('--weights <list>', 'model files whose networks the presets run on', list, []);
+  addFitOptions(command)
     .option('--size <px>', 'longest side of all (default: each its own)', sizeOption)
     .option('--snap <px>', 'round both sides to multiples of this', positiveInteger)
     .addOption(
@@ -80,21 +75,21 @@ async function run(options: CompareOptions): Promise<void> {
   if ((options.models === undefined) === (options.table === undefined) || systems.length === 0) {
     throw new UsageError('Give either --models LIST or --table NAME.');
   }
-  const { systemArguments } = await import('./compare-arguments.js');
-  const entries = await Promise.all(
-    systems.map(async ({ system }) => ({ system, ...(await systemArguments(system, options)) })),
+  const { comparedArguments } = await import('./compare-arguments.js');
+  const { readComparedSystem, writeComparedSystem } = await import('../retrieval/compare/compared-system.js');
+  const entries = await comparedArguments(
+    systems.map(({ system }) => system),
+    options,
   );
   const truth = await openTruth(options, { images: true });
   const { models: _models, weights: _weights, ...shared } = options;
   const compared: ComparedSystem[] = [];
-  for (const { system, name, file, key, given } of entries) {
-    const { readComparedSystem, writeComparedSystem } = await import('../retrieval/compare/compared-system.js');
+  for (const { name, file, key, given } of entries) {
     const path = join(options.out, 'systems', file);
     const kept = await readComparedSystem(path, key);
     say(`${name}${kept === undefined ? '' : ': measured before'}`);
     const found = kept ?? (await measured(truth, { name, key }, { ...shared, ...given }));
     if (kept === undefined) await writeComparedSystem(path, found);
-    if (compared.some((other) => other.name === found.name)) throw new UsageError(`${system} is listed twice.`);
     compared.push(found);
   }
   const { comparisonRows, comparisonTable } = await import('../retrieval/compare/comparison.js');

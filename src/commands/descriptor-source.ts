@@ -27,9 +27,9 @@ export interface DescriptorSource {
 
 export async function modelSource(options: SourceOptions): Promise<DescriptorSource> {
   const { model: modelFile = '', regions } = options;
-  const { checksum } = await import('../retrieval/extract.js');
+  const { sha256OfFile } = await import('../data/sha256.js');
   const { sizingFor } = await import('../retrieval/describe.js');
-  const modelChecksum = await checksum(modelFile);
+  const modelChecksum = await sha256OfFile(modelFile);
   await openEngine(options);
   const model = await openModel(modelFile, options);
   const { meta } = model;
@@ -58,7 +58,7 @@ export async function presetSource(
   items: readonly { path: string }[],
 ): Promise<DescriptorSource> {
   const { weights = '', fit, classifier } = options;
-  const { checksum } = await import('../retrieval/extract.js');
+  const { sha256OfFile } = await import('../data/sha256.js');
   const { describeFilesBySystem } = await import('../systems/describe-for-system.js');
   const ready = await readyPreset(
     options,
@@ -78,7 +78,7 @@ export async function presetSource(
       `${system.name} is searched by another distance (${distance}) than the dot product of rmac evaluate --descriptors.`,
     );
   }
-  const sum = async (file: string | undefined) => (file === undefined ? 'none' : checksum(file));
+  const sum = async (file: string | undefined) => (file === undefined ? 'none' : sha256OfFile(file));
   return {
     describer: {
       dimension: system.dimension,
@@ -87,7 +87,7 @@ export async function presetSource(
     settings: {
       system: system.name,
       systemSettings: JSON.stringify(system.settings),
-      weights: await checksum(weights),
+      weights: await sha256OfFile(weights),
       fit: `${await sum(fit)} ${options.fitImages ?? 'all'} ${options.fitSeed}`,
       classifier: await sum(classifier),
     },

@@ -4,28 +4,37 @@ import { UsageError } from '../errors.js';
 import { presets } from '../systems/presets.js';
 import { nonNegativeInteger, positiveInteger } from './console.js';
 
-export interface PresetOptions {
-  preset?: string;
-  weights?: string;
+/** What presets learn from. */
+export interface FitOptions {
   fit?: string;
   fitImages?: number;
   fitSeed: number;
   classifier?: string;
 }
 
-/** Adds `--preset`, `--weights`, `--fit`, `--fit-images`, `--fit-seed`, `--classifier` and `--presets`, which lists them and ends. */
-export function addPresetOptions(command: Command): Command {
-  command
-    .option('--preset <name[@network]>', 'a published system, such as rmac-plus@densenet121 (docs/systems.md)')
-    .option('--weights <file>', 'model file with the network of --preset; its architecture wins over the name')
-    .option('--fit <file>', '.jsonl manifest that the whitening or feature selection of --preset is learned on')
+export interface PresetOptions extends FitOptions {
+  preset?: string;
+  weights?: string;
+}
+
+/** Adds `--fit`, `--fit-images`, `--fit-seed` and `--classifier`. */
+export function addFitOptions(command: Command): Command {
+  return command
+    .option('--fit <file>', '.jsonl manifest that presets learn whitening or feature selection on')
     .option('--fit-images <n>', 'learn from this many of its images, drawn at random', positiveInteger)
     .option('--fit-seed <n>', 'seed of that draw', nonNegativeInteger, 0)
     .option(
       '--classifier <file>',
       "weight file with the network's fully connected layer, for presets that mask by class",
-    )
-    .option('--presets', 'list the published systems and end');
+    );
+}
+
+/** Adds `--preset`, `--weights`, `--fit`, `--fit-images`, `--fit-seed`, `--classifier` and `--presets`, which lists them and ends. */
+export function addPresetOptions(command: Command): Command {
+  command
+    .option('--preset <name[@network]>', 'a published system, such as rmac-plus@densenet121 (docs/systems.md)')
+    .option('--weights <file>', 'model file with the network of --preset; its architecture wins over the name');
+  addFitOptions(command).option('--presets', 'list the published systems and end');
   return command.on('option:presets', () => {
     process.stdout.write(`${presetList()}\n`);
     throw new CommanderError(0, 'rmac.presets', 'listed');

@@ -3,8 +3,7 @@
  * `download.json` in the folder says what is done, so the same command continues after any end, and holds every file to
  * the sha256 that it had first.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
@@ -14,6 +13,7 @@ import { extractArchive } from './extract-archive.js';
 import { writeFileAtomic } from './files.js';
 import { oneAtATime } from './one-at-a-time.js';
 import type { PublishedData, PublishedFile } from './published-data.js';
+import { sha256OfFile } from './sha256.js';
 import { runAhead } from './run-ahead.js';
 
 export interface DownloadDataOptions {
@@ -163,7 +163,7 @@ async function obtain(
   if (from !== undefined && !isAddress) {
     const path = join(from, file.name);
     if (!existsSync(path)) throw new InputError(`${from} has no ${file.name}; it should hold the published files.`);
-    const sha256 = await sha256Of(path);
+    const sha256 = await sha256OfFile(path);
     const bytes = (await stat(path)).size;
     onBytes(bytes, bytes);
     if (expected !== undefined && sha256 !== expected) throw differs(path, sha256, expected);
@@ -172,7 +172,7 @@ async function obtain(
   const url = from === undefined ? file.url : `${from.replace(/\/$/, '')}/${file.name}`;
   const path = join(out, '.archives', file.name);
   if (existsSync(path)) {
-    const sha256 = await sha256Of(path);
+    const sha256 = await sha256OfFile(path);
     if (expected === undefined || sha256 === expected)
       return { path, url, bytes: (await stat(path)).size, sha256, borrowed: false };
     await rm(path, { force: true });
@@ -228,10 +228,4 @@ function differs(path: string, sha256: string, expected: string): InputError {
   return new InputError(
     `${path}: the sha256 is ${sha256}, ${expected} when it first came (download.json); it is damaged or another version.`,
   );
-}
-
-async function sha256Of(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }

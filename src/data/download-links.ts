@@ -5,14 +5,14 @@
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, open, rm } from 'node:fs/promises';
+import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { downloadFile } from './download.js';
 import { groupBy } from './group-by.js';
-import { signatureLength, unfitReason } from './image-format.js';
+import { unfitFile } from './image-format.js';
 import type { Link } from './link-list.js';
 import { parseJson, wholeLines } from './whole-lines.js';
 
@@ -158,7 +158,7 @@ async function fetchLink(
       maxBytes,
       ...(signal && { signal }),
     });
-    const unfit = unfitReason(await headOf(path));
+    const unfit = await unfitFile(path);
     if (unfit === undefined) return { url, landmark, file, sha256 };
     await rm(path, { force: true });
     return { url, landmark, error: `${url}: ${unfit}` };
@@ -167,16 +167,6 @@ async function fetchLink(
     // a part that no later run continues
     if (!signal?.aborted) for (const rest of ['.part', '.part.version']) await rm(`${path}${rest}`, { force: true });
     return { url, landmark, error: error.message };
-  }
-}
-
-async function headOf(path: string): Promise<Uint8Array> {
-  const file = await open(path);
-  try {
-    const { buffer, bytesRead } = await file.read(Buffer.alloc(signatureLength), 0, signatureLength, 0);
-    return buffer.subarray(0, bytesRead);
-  } finally {
-    await file.close();
   }
 }
 

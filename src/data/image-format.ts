@@ -3,10 +3,13 @@
  * and other formats that can name further files or draw without end, and a photograph is never one of those.
  */
 
+import { open, stat } from 'node:fs/promises';
+import { InputError, messageOf } from '../errors.js';
+
 export const photographFormats = 'JPEG, PNG, WebP, TIFF, GIF or AVIF';
 
 /** How many bytes `unfitReason` looks at. */
-export const signatureLength = 32;
+const signatureLength = 32;
 
 /** Extensions of files that someone meant to be an image, also of formats that cannot be decoded. */
 const imageExtension =
@@ -36,4 +39,22 @@ export function unfitReason(head: Uint8Array): string | undefined {
     if (/hei[cxms]|hev[cxms]|mif1|msf1/.test(brands)) return 'HEIC cannot be decoded here; convert it to JPEG';
   }
   return `not a photograph; expected ${photographFormats}`;
+}
+
+/** `unfitReason` of a regular file; a pipe or a device would block. Throws `InputError` where there is none or it cannot be read. */
+export async function unfitFile(path: string): Promise<string | undefined> {
+  try {
+    if (!(await stat(path)).isFile()) throw new InputError(`${path}: expected an image file, this is none.`);
+    const file = await open(path);
+    try {
+      const { buffer, bytesRead } = await file.read(Buffer.alloc(signatureLength), 0, signatureLength, 0);
+      return unfitReason(buffer.subarray(0, bytesRead));
+    } finally {
+      await file.close();
+    }
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
+    throw new InputError(missing ? `${path}: no such image file.` : `${path}: cannot be read: ${messageOf(error)}.`);
+  }
 }

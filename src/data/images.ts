@@ -10,11 +10,10 @@
  * of 2,683 photographs from a web scrape and from phones is refused for it.) Only one warning that says
  * nothing about pixels passes: `harmlessWarning`.
  */
-import { open, stat } from 'node:fs/promises';
 import * as tf from '@tensorflow/tfjs';
 import sharp from 'sharp';
 import { InputError, messageOf } from '../errors.js';
-import { signatureLength, unfitReason } from './image-format.js';
+import { unfitFile, unfitReason } from './image-format.js';
 import type { Box } from './manifest.js';
 import { type QuarterTurn, rotatePixels } from './rotate-pixels.js';
 import { runAhead } from './run-ahead.js';
@@ -70,7 +69,7 @@ const harmlessWarning = /^(VipsJpeg: )?Invalid SOS parameters for sequential JPE
  */
 export async function decodeImage(source: string | Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
   const name = typeof source === 'string' ? source : `image in memory (${source.length} bytes)`;
-  const unfit = unfitReason(typeof source === 'string' ? await readHead(source) : source);
+  const unfit = typeof source === 'string' ? await unfitFile(source) : unfitReason(source);
   if (unfit !== undefined) throw new InputError(`${name}: ${unfit}.`);
   try {
     return await decode(source, name, options, 'warning');
@@ -165,24 +164,6 @@ async function decode(
     height: info.height,
   };
   return rotate === undefined ? image : rotatePixels(image, rotate);
-}
-
-/** The first bytes of a regular file; a pipe or a device would block. */
-async function readHead(path: string): Promise<Uint8Array> {
-  try {
-    if (!(await stat(path)).isFile()) throw new InputError(`${path}: expected an image file, this is none.`);
-    const file = await open(path);
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(signatureLength), 0, signatureLength, 0);
-      return buffer.subarray(0, bytesRead);
-    } finally {
-      await file.close();
-    }
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new InputError(missing ? `${path}: no such image file.` : `${path}: cannot be read: ${messageOf(error)}.`);
-  }
 }
 
 function clipBox(crop: Box, { width, height }: { width: number; height: number }, name: string) {

@@ -10,16 +10,15 @@
  * - Ids are `<folder>/<name without extension>`; where two files would share one, both keep their extension.
  * - Links are followed, except back up into a folder they lie in. The order is that of the names' UTF-16 codes.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { open, readdir, realpath, stat } from 'node:fs/promises';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { InputError, messageOf } from '../errors.js';
 import { countBy, groupBy } from './group-by.js';
-import { hasImageName, signatureLength, unfitReason } from './image-format.js';
+import { hasImageName, unfitFile } from './image-format.js';
 import { decodeImage } from './images.js';
 import type { ImageRecord } from './manifest.js';
 import { runAhead } from './run-ahead.js';
+import { sha256OfFile } from './sha256.js';
 
 export interface ScanOptions {
   /** Landmarks with fewer usable photographs are left out. Default 1. */
@@ -122,13 +121,7 @@ async function findImages(folder: string) {
 
 async function looksLikeImage(path: string): Promise<boolean> {
   try {
-    const file = await open(path);
-    try {
-      const { buffer, bytesRead } = await file.read(Buffer.alloc(signatureLength), 0, signatureLength, 0);
-      return unfitReason(buffer.subarray(0, bytesRead)) === undefined;
-    } finally {
-      await file.close();
-    }
+    return (await unfitFile(path)) === undefined;
   } catch {
     return false;
   }
@@ -139,9 +132,7 @@ async function probe(path: string): Promise<string> {
   // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(path)) throw new InputError('the name has control characters; rename it');
   await decodeImage(path, { sizing: { longest: 32, upscale: false } });
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path) as AsyncIterable<Buffer>) hash.update(chunk);
-  return hash.digest('hex');
+  return sha256OfFile(path);
 }
 
 /** The message without the path it starts with, which is listed beside it. */

@@ -1,10 +1,10 @@
 /** @file Extraction of a list of images into a descriptor folder: resumable, a bad image is counted and left out. */
 import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
 import { assertWritable, writeFileAtomic } from '../data/files.js';
 import type { ImageSizing } from '../data/images.js';
-import { InputError, messageOf } from '../errors.js';
+import { InputError } from '../errors.js';
 import { type Described, describeImages, type Describer, type ImageSource } from './describe.js';
 import { type DescribeFailure, descriptorFiles, type Shard } from './descriptor-folder.js';
 import { npyHeader } from './npy.js';
@@ -133,20 +133,6 @@ export async function extractDescriptors(
   await writeFileAtomic(files.meta, `${JSON.stringify(meta, null, 2)}\n`, replace);
   await rm(files.partial);
   return { images: ids.length, dimension, resumed, failures };
-}
-
-/** SHA-256 of a file in hexadecimal. */
-export async function checksum(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(file)) {
-      const bytes: Buffer = chunk;
-      hash.update(bytes);
-    }
-  } catch (error) {
-    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
-  }
-  return hash.digest('hex');
 }
 
 /** Equal for equal settings, whatever the order of their names. */

@@ -2,14 +2,14 @@
  * @file The files that a run started from, by name and checksum: `start.json` of its folder, written before the first checkpoint, so
  * that a run that was killed before it begins again from the same files or not at all.
  */
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { writeFileAtomic } from '../data/files.js';
-import { InputError, messageOf } from '../errors.js';
+import { sha256OfFile } from '../data/sha256.js';
+import { InputError } from '../errors.js';
 import type { RunFolder } from './run-folder.js';
 
 /** The trunk that ships with the package: where training starts without `--init`. */
@@ -29,7 +29,7 @@ const startSchema = z.strictObject({ init: fileSchema, classifier: fileSchema.op
 export async function writeStart(folder: RunFolder, { init, classifier }: StartFiles): Promise<void> {
   const entry = async (file: string) => ({
     ...(resolve(file) !== packageTrunk && { file: relative(folder.path, file).replaceAll(sep, '/') }),
-    sha256: await sha256Of(file),
+    sha256: await sha256OfFile(file),
   });
   const start = { init: await entry(init), ...(classifier !== undefined && { classifier: await entry(classifier) }) };
   await writeFileAtomic(folder.start, `${JSON.stringify(start satisfies z.output<typeof startSchema>)}\n`, {
@@ -53,7 +53,9 @@ export async function readStart(folder: RunFolder, given: Partial<StartFiles>): 
     const entry = start[option];
     if (given[option] !== undefined || entry === undefined) return given[option];
     const file = entry.file === undefined ? packageTrunk : join(folder.path, entry.file);
-    const problem = existsSync(file) ? (await sha256Of(file)) !== entry.sha256 && 'has changed since' : 'is missing';
+    const problem = existsSync(file)
+      ? (await sha256OfFile(file)) !== entry.sha256 && 'has changed since'
+      : 'is missing';
     if (problem === false) return file;
     throw new InputError(
       `${folder.path} has no checkpoint yet and began from ${file} (sha256 ${entry.sha256.slice(0, 12)}...), which ${problem}; ` +
@@ -70,14 +72,4 @@ function parseStart(text: string, source: string): z.output<typeof startSchema> 
   } catch {
     throw new InputError(`${source} is damaged; remove it and name the model to start from with --init FILE.`);
   }
-}
-
-async function sha256Of(file: string): Promise<string> {
-  const hash = createHash('sha256');
-  try {
-    for await (const chunk of createReadStream(file)) hash.update(chunk as Buffer);
-  } catch (error) {
-    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
-  }
-  return hash.digest('hex');
 }

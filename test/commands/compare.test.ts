@@ -1,6 +1,6 @@
 import { existsSync, mkdtempSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { recipesFolder, resolveConfig } from '../../src/config.js';
 import { register as registerCompare } from '../../src/commands/compare.js';
@@ -91,6 +91,9 @@ describe('rmac compare', () => {
     await failing(/needs --weights FILE/, UsageError, '--models', 'tolias-mac');
     await failing(/none of --weights has a vgg16/, UsageError, '--models', 'tolias-mac@vgg16', '--weights', set.model);
     await failing(/no such recipe file/, InputError, '--table', 'nowhere.yaml');
+    await failing(/model is listed twice/, UsageError, '--models', `${set.model},./${relative('.', set.model)}`);
+    const twice = 'tolias-mac,tolias-mac@rmac-small';
+    await failing(/tolias-mac@rmac-small is listed twice/, UsageError, '--models', twice, '--weights', set.model);
     expect(existsSync(out)).toBe(false);
   });
 

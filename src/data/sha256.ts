@@ -1,0 +1,15 @@
+/** @file What a file holds, in 64 digits. */
+import { createHash } from 'node:crypto';
+import { createReadStream } from 'node:fs';
+import { InputError, messageOf } from '../errors.js';
+
+/** SHA-256 of a file in hexadecimal. Throws `InputError` where it cannot be read. */
+export async function sha256OfFile(file: string): Promise<string> {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(file) as AsyncIterable<Buffer>) hash.update(chunk);
+  } catch (error) {
+    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
+  }
+  return hash.digest('hex');
+}
