@@ -91,7 +91,7 @@ describe('rmac compare', () => {
     await failing(/needs --weights FILE/, UsageError, '--models', 'tolias-mac');
     await failing(/none of --weights has a vgg16/, UsageError, '--models', 'tolias-mac@vgg16', '--weights', set.model);
     await failing(/no such recipe file/, InputError, '--table', 'nowhere.yaml');
-    await failing(/model is listed twice/, UsageError, '--models', `${set.model},./${relative('.', set.model)}`);
+    await failing(/is listed twice, as /, UsageError, '--models', `${set.model},./${relative('.', set.model)}`);
     const twice = 'tolias-mac,tolias-mac@rmac-small';
     await failing(/tolias-mac@rmac-small is listed twice/, UsageError, '--models', twice, '--weights', set.model);
     expect(existsSync(out)).toBe(false);

@@ -5,31 +5,25 @@ import { runAhead } from '../../data/run-ahead.js';
 import { InputError } from '../../errors.js';
 import type { NamedArrays } from '../../models/safetensors.js';
 import { fingerprintOf, labelsOf } from '../classes.js';
+import { beginEpochs, ClassSampler, type EpochStart, type EpochState } from '../epochs.js';
 import type { ClassifierHead } from './classifier-head.js';
 import { type ClassifiableModel, classifyPass, type LabelledCrop, trainedVariables } from './classify-step.js';
 import type { ClassifyConfig } from './classify-config.js';
 import { type Crop, decodeCrop, drawCrop } from './crops.js';
-import { ClassSampler, type EpochPosition } from './epochs.js';
 import { GradientAccumulator } from '../gradients.js';
 import {
   isStopped,
   type LoopHooks,
-  type LoopState,
   type MeasureRecord,
   namingUpdate,
   runLoop,
   type StopRecord,
   type UpdateRecord,
 } from '../loop.js';
-import { type RandomState, RandomStream } from '../random.js';
+import { RandomStream } from '../random.js';
 
-/** The loop's state, and where the epoch stands. Plain data, JSON-ready. */
-export interface ClassifyState extends LoopState<'top1'> {
-  /** Of the manifest (classes.ts): another one would have another order. */
-  images: string;
-  /** Natural sampling only. */
-  epoch?: EpochPosition;
-}
+/** The loop's state, and where the epoch stands. */
+export type ClassifyState = EpochState<'top1'>;
 
 /** Of one update. */
 export interface ClassifyFigures {
@@ -43,13 +37,11 @@ export interface ClassifyFigures {
 
 export type ClassifyRecord = UpdateRecord<ClassifyFigures> | MeasureRecord<'top1'> | StopRecord;
 
-export interface FitClassifierOptions extends LoopHooks<ClassifyState, 'top1'> {
+export interface FitClassifierOptions extends LoopHooks<ClassifyState, 'top1'>, EpochStart<'top1'> {
   model: ClassifiableModel;
   head: ClassifierHead;
   records: readonly ImageRecord[];
   config: ClassifyConfig;
-  /** Where the stream of a new run stands, after the head was drawn from it. Default: at the seed. */
-  random?: RandomState;
   /** Where an earlier run stopped; model and head have its weights already. */
   resume?: { state: ClassifyState; momentum: NamedArrays };
 }
@@ -66,19 +58,9 @@ interface Draw {
  * or gradient is not finite (naming update and images): the last checkpoint is then the last good state.
  */
 export async function* fitClassifier(options: FitClassifierOptions): AsyncGenerator<ClassifyRecord> {
-  const { model, head, records, config, resume } = options;
+  const { model, head, records, config } = options;
   const labels = labelsOf(records, head.layout.classes, 'The manifest');
-  const images = fingerprintOf(records);
-  if (resume !== undefined && resume.state.images !== images) {
-    throw new InputError('The manifest is not the one that the run began with; resume it with its own manifest.');
-  }
-  const state: ClassifyState = structuredClone(resume?.state) ?? {
-    step: 0,
-    random: options.random ?? new RandomStream(config.seed).state(),
-    unreadable: [],
-    measuredStep: -1,
-    images,
-  };
+  const state = beginEpochs<'top1'>(fingerprintOf(records), options);
   const random = new RandomStream(state.random);
   const unreadable = new Set(state.unreadable);
   const sampler = new ClassSampler(labels, config.sampling, state.epoch);

@@ -7,28 +7,23 @@ import { InputError } from '../../errors.js';
 import type { NamedArrays } from '../../models/safetensors.js';
 import type { RpnHead } from '../../rpn/head.js';
 import type { BoxedImages, BoxedRecord, BoxedView } from './boxed-images.js';
-import { ClassSampler, type EpochPosition } from '../classify/epochs.js';
+import { beginEpochs, ClassSampler, type EpochStart, type EpochState } from '../epochs.js';
 import { GradientAccumulator } from '../gradients.js';
 import {
   isStopped,
   type LoopHooks,
-  type LoopState,
   type MeasureRecord,
   namingUpdate,
   runLoop,
   type StopRecord,
   type UpdateRecord,
 } from '../loop.js';
-import { type RandomState, RandomStream } from '../random.js';
+import { RandomStream } from '../random.js';
 import type { RpnConfig } from './rpn-config.js';
 import { rpnStep, sampleTargets } from './rpn-step.js';
 
-/** The loop's state, and where the epoch stands. Plain data, JSON-ready. */
-export interface RpnState extends LoopState<'recall'> {
-  /** Of the photographs and their boxes: others would have another order. */
-  images: string;
-  epoch?: EpochPosition;
-}
+/** The loop's state, and where the epoch stands. */
+export type RpnState = EpochState<'recall'>;
 
 /** Of one update: means over its images. */
 export interface RpnFigures {
@@ -40,15 +35,13 @@ export interface RpnFigures {
 
 export type RpnRecord = UpdateRecord<RpnFigures> | MeasureRecord<'recall'> | StopRecord;
 
-export interface FitRpnOptions extends LoopHooks<RpnState, 'recall'> {
+export interface FitRpnOptions extends LoopHooks<RpnState, 'recall'>, EpochStart<'recall'> {
   head: RpnHead;
   images: BoxedImages;
   /** Px of the image per cell of the map. */
   stride: number;
   records: readonly BoxedRecord[];
   config: RpnConfig;
-  /** Where the stream of a new run stands, after the head was drawn from it. Default: at the seed. */
-  random?: RandomState;
   /** Where an earlier run stopped; the head has its weights already. */
   resume?: { state: RpnState; momentum: NamedArrays };
 }
@@ -58,18 +51,8 @@ export interface FitRpnOptions extends LoopHooks<RpnState, 'recall'> {
  * is not finite (naming update and images): the last checkpoint is then the last good state.
  */
 export async function* fitRpn(options: FitRpnOptions): AsyncGenerator<RpnRecord> {
-  const { head, images, stride, records, config, resume } = options;
-  const fingerprint = fingerprintOf(records);
-  if (resume !== undefined && resume.state.images !== fingerprint) {
-    throw new InputError('The manifest is not the one that the run began with; resume it with its own manifest.');
-  }
-  const state: RpnState = structuredClone(resume?.state) ?? {
-    step: 0,
-    random: options.random ?? new RandomStream(config.seed).state(),
-    unreadable: [],
-    measuredStep: -1,
-    images: fingerprint,
-  };
+  const { head, images, stride, records, config } = options;
+  const state = beginEpochs<'recall'>(fingerprintOf(records), options);
   const random = new RandomStream(state.random);
   const unreadable = new Set(state.unreadable);
   const sampler = new ClassSampler(new Int32Array(records.length), 'natural', state.epoch);

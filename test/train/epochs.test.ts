@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { ClassSampler } from '../../../src/train/classify/epochs.js';
-import { RandomStream } from '../../../src/train/random.js';
+import { ClassSampler } from '../../src/train/epochs.js';
+import { RandomStream } from '../../src/train/random.js';
 
 const always = () => true;
 

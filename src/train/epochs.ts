@@ -1,11 +1,40 @@
 /** @file Which image comes next: every image once per epoch in a shuffled order, or a class and one of its images. */
-import { type RandomState, RandomStream } from '../random.js';
+import { InputError } from '../errors.js';
+import type { LoopState } from './loop.js';
+import { type RandomState, RandomStream } from './random.js';
 
 /** Where a run is in its epoch: the stream before the order was drawn gives that order again. */
 export interface EpochPosition {
   random: RandomState;
   /** Positions of the order that were taken. */
   drawn: number;
+}
+
+/** The loop's state of a trainer whose images come by epochs. Plain data, JSON-ready. */
+export interface EpochState<Criterion extends string> extends LoopState<Criterion> {
+  /** Fingerprint of the manifest: another one would have another order. */
+  images: string;
+  /** Natural sampling only. */
+  epoch?: EpochPosition;
+}
+
+export interface EpochStart<Criterion extends string> {
+  config: { seed: number };
+  /** Where the stream of a new run stands, after the head was drawn from it. Default: at the seed. */
+  random?: RandomState;
+  resume?: { state: EpochState<Criterion> };
+}
+
+/** The state to go on from, a copy. Throws `InputError` where the run that is resumed had other images. */
+export function beginEpochs<Criterion extends string>(
+  images: string,
+  { config, random, resume }: EpochStart<Criterion>,
+): EpochState<Criterion> {
+  if (resume !== undefined && resume.state.images !== images) {
+    throw new InputError('The manifest is not the one that the run began with; resume it with its own manifest.');
+  }
+  if (resume !== undefined) return structuredClone(resume.state);
+  return { step: 0, random: random ?? new RandomStream(config.seed).state(), unreadable: [], measuredStep: -1, images };
 }
 
 /** Draws positions in a list of images; `labels[i]` is the class of image i. */
