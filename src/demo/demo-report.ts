@@ -6,8 +6,8 @@ import type { SynthesizeOptions } from '../data/synthetic/dataset-plan.js';
 import { betterAndWorse, exampleGains, queryGains } from '../retrieval/compare/gains.js';
 import type { EvaluationResult, QueryScore, RankedResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
+import { GroundTruthPictures } from '../retrieval/ground-truth-pictures.js';
 import { htmlReport, type RankedPictures, type ReportBlock, type ReportPicture } from '../retrieval/report.js';
-import { thumbnail } from '../retrieval/thumbnail.js';
 import type { RunFolder } from '../train/run-folder.js';
 import type { DemoFolder } from './demo-folder.js';
 import type { DemoResult } from './run-demo.js';
@@ -135,23 +135,17 @@ const shown = 8;
 async function exampleBlocks(
   before: EvaluationResult,
   after: EvaluationResult,
-  { queries, database }: GroundTruth,
+  groundTruth: GroundTruth,
 ): Promise<ReportBlock[]> {
   const gains = queryGains(before.queries, after.queries);
-  const pathOf = new Map(database.map(({ id, image }) => [id, image]));
-  const pictures = new Map<string, Promise<string | undefined>>();
-  const picture = (path: string): Promise<string | undefined> => {
-    const made = pictures.get(path) ?? thumbnail(path);
-    pictures.set(path, made);
-    return made;
-  };
+  const pictures = new GroundTruthPictures(groundTruth);
   const results = (top: readonly RankedResult[]) =>
     Promise.all(
       top
         .filter(({ relation }) => relation !== 'junk') // the query itself
         .slice(0, shown)
         .map(async ({ id, similarity, relation }) => ({
-          image: await picture(pathOf.get(id) ?? ''),
+          image: await pictures.result(id),
           caption: `${id} ${similarity.toFixed(2)}`,
           relation,
         })),
@@ -159,8 +153,7 @@ async function exampleBlocks(
   const blocks: ReportBlock[] = [];
   for (const { place, gain } of exampleGains(gains)) {
     const { before: one, after: two } = gain;
-    const query = queries.find(({ id }) => id === one.id);
-    const image = query === undefined ? undefined : await thumbnail(query.image, { crop: query.box });
+    const image = await pictures.query(one.id);
     const ranking = async (when: string, score: QueryScore): Promise<RankedPictures> => {
       const shownQuery: ReportPicture = { image, caption: `${when}: AP ${score.ap.toFixed(2)}` };
       return { query: shownQuery, results: await results(score.top) };

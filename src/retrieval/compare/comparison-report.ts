@@ -4,7 +4,7 @@
  */
 import type { GroundTruth } from '../ground-truth.js';
 import { htmlReport, type RankedPictures, type ReportBlock, type ReportSection } from '../report.js';
-import { thumbnail } from '../thumbnail.js';
+import { GroundTruthPictures } from '../ground-truth-pictures.js';
 import { type ComparedQuery, type ComparedSystem, keptResults } from './compared-system.js';
 import { comparisonRows, comparisonTable, mostChanged } from './comparison.js';
 import { betterAndWorse, exampleGains, queryGains } from './gains.js';
@@ -33,7 +33,7 @@ export async function comparisonReport(
   const last = systems.length - 1;
   const gains = queryGains(systems[0].queries, systems[last].queries);
   const { better, worse } = betterAndWorse(gains);
-  const pictures = new Pictures(groundTruth);
+  const pictures = new GroundTruthPictures(groundTruth);
   const examples: ReportBlock[] = [];
   if (last > 0) {
     for (const { place, gain } of exampleGains(gains)) {
@@ -100,34 +100,11 @@ export async function comparisonReport(
   return htmlReport({ title: 'Systems compared', sections });
 }
 
-/** Thumbnails, each made once. */
-class Pictures {
-  readonly #pathOf: ReadonlyMap<string, string>;
-  readonly #queries: GroundTruth['queries'];
-  readonly #made = new Map<string, Promise<string | undefined>>();
-
-  constructor({ queries, database }: GroundTruth) {
-    this.#pathOf = new Map(database.map(({ id, image }) => [id, image]));
-    this.#queries = queries;
-  }
-
-  result(id: string): Promise<string | undefined> {
-    const made = this.#made.get(id) ?? thumbnail(this.#pathOf.get(id) ?? '');
-    this.#made.set(id, made);
-    return made;
-  }
-
-  query(id: string): Promise<string | undefined> {
-    const query = this.#queries.find((one) => one.id === id);
-    return query === undefined ? Promise.resolve(undefined) : thumbnail(query.image, { crop: query.box });
-  }
-}
-
 async function exampleBlocks(
   id: string,
   place: string,
   systems: readonly ComparedSystem[],
-  pictures: Pictures,
+  pictures: GroundTruthPictures,
 ): Promise<ReportBlock[]> {
   const scores = systems.flatMap(({ name, queries }) => {
     const query = queries.find((one) => one.id === id);
