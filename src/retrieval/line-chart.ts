@@ -8,7 +8,9 @@ export interface LineChart {
 }
 
 const width = 640;
-const height = 320;
+/** Without the legend. */
+const axesHeight = 320;
+const legendLine = 18;
 const plot = { left: 72, right: 624, top: 16, bottom: 268 };
 const colours = ['#1f6fb4', '#d9690f', '#2a8f3c', '#b8262b', '#7a55b0', '#7a5148', '#5f6b78', '#c2569b'];
 
@@ -41,19 +43,21 @@ export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {
       ([px, py]) =>
         `<circle cx="${x(px)}" cy="${y(py)}" r="3" fill="${colour}"><title>${escapeHtml(`${name}: ${px}, ${py}`)}</title></circle>`,
     );
-    const legendY = plot.top + 8 + i * 18;
+    const legendY = axesHeight + (Math.floor(i / 2) + 0.4) * legendLine;
+    const legendX = i % 2 === 0 ? plot.left : (plot.left + plot.right) / 2;
     return (
       `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>${dots.join('')}` +
-      `<text x="${plot.right - 8}" y="${legendY}" text-anchor="end" fill="${colour}">${escapeHtml(name)}</text>`
+      `<text x="${legendX}" y="${legendY}" fill="${colour}">${escapeHtml(name)}</text>`
     );
   });
   const middle = (plot.top + plot.bottom) / 2;
+  const height = axesHeight + Math.ceil(drawn.length / 2) * legendLine; // two names a line, below the axes
   return (
     `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(`${yLabel} by ${xLabel}`)}">` +
     grid.join('') +
     bottom.join('') +
     lines.join('') +
-    `<text x="${(plot.left + plot.right) / 2}" y="${height - 12}" text-anchor="middle">${escapeHtml(xLabel)}</text>` +
+    `<text x="${(plot.left + plot.right) / 2}" y="${axesHeight - 12}" text-anchor="middle">${escapeHtml(xLabel)}</text>` +
     `<text x="14" y="${middle}" text-anchor="middle" transform="rotate(-90 14 ${middle})">${escapeHtml(yLabel)}</text></svg>`
   );
 }

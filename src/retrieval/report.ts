@@ -45,10 +45,10 @@ export interface ReportSection {
 
 const style = `
 :root { color-scheme: light dark; --line: #8886; --good: #2a8f3c; --bad: #c22f2f; --grey: #888; }
-body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; }
+body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; } th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; }
+th:first-child, td:first-child { text-align: left; } td:first-child { white-space: nowrap; }
 .scroll { overflow-x: auto; }
 .chart { width: 100%; max-width: 40rem; font-size: 12px; } .chart text:not([fill]) { fill: currentColor; } .grid { stroke: var(--line); }
 .ranking { display: flex; gap: .4rem; margin: .6rem 0; } figure { margin: 0; flex: none; }
