@@ -16,7 +16,9 @@ interface Entry {
   uses: number;
   /** The kept result, by output index. */
   readonly results: Map<number, Value>;
-  readonly dependents: Entry[];
+  readonly dependents: Set<Entry>;
+  /** Where it is listed itself: with its sources and with its buffers, most of which live longer than it. */
+  readonly listedIn: Set<Entry>[];
 }
 
 /** An invariant result that is due to be computed and kept: compute `value`, then call `keep` with the known value. */
@@ -27,7 +29,7 @@ export interface Hoist {
 
 export class InvariantCache {
   private readonly entries = new Map<string, Entry>();
-  private readonly byMemory = new Map<number, Entry[]>();
+  private readonly byMemory = new Map<number, Set<Entry>>();
   private nextEntry = 0;
   /** Bytes of kept results. */
   bytes = 0;
@@ -118,26 +120,29 @@ export class InvariantCache {
     let entry = this.entries.get(key);
     if (entry === undefined) {
       const constant = memories.length === 0 && sources.every((source) => source.constant);
-      entry = { id: this.nextEntry++, key, constant, uses: 0, results: new Map(), dependents: [] };
+      entry = { id: this.nextEntry++, key, constant, uses: 0, results: new Map(), dependents: new Set(), listedIn: [] };
       this.entries.set(key, entry);
-      for (const source of sources) if (!source.constant) source.dependents.push(entry);
-      for (const memory of memories) {
-        const list = this.byMemory.get(memory.id);
-        if (list === undefined) this.byMemory.set(memory.id, [entry]);
-        else list.push(entry);
+      for (const source of sources) if (!source.constant) entry.listedIn.push(source.dependents);
+      for (const { id } of memories) {
+        const listed = this.byMemory.get(id) ?? new Set();
+        this.byMemory.set(id, listed);
+        entry.listedIn.push(listed);
       }
+      for (const listed of entry.listedIn) listed.add(entry);
     }
     return entry;
   }
 
   /** A buffer is gone: so is everything computed from it. */
   readonly forget = (memory: Memory): void => {
-    const stack = this.byMemory.get(memory.id);
-    if (stack === undefined) return;
+    const listed = this.byMemory.get(memory.id);
+    if (listed === undefined) return;
     this.byMemory.delete(memory.id);
+    const stack = [...listed];
     for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
       if (!this.entries.delete(entry.key)) continue;
       stack.push(...entry.dependents);
+      for (const others of entry.listedIn) others.delete(entry);
       for (const value of entry.results.values()) {
         this.bytes -= value.size * 4;
         release(value, (freed) => {

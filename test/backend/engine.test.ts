@@ -1,6 +1,7 @@
 /** What the engine promises beyond single kernels: laziness, shared runs, invariants, bounds, exact memory. */
 import * as tf from '@tensorflow/tfjs';
 import { beforeEach, expect, test } from 'vitest';
+import type { OnnxBackend } from '../../src/backend/backend.js';
 import { engineStats, startEngine } from '../../src/backend/index.js';
 
 beforeEach(async () => {
@@ -69,6 +70,29 @@ test('reordered weights are computed once they are seen to be reused, and go wit
   expect(again).toEqual(results);
   filter.dispose();
   expect(engineStats()?.invariantBytes).toBe(0);
+});
+
+test('what is known of weights goes with them, also where it depends on a buffer that stays', () => {
+  const { invariants } = tf.backend() as OnnxBackend;
+  const { byMemory } = invariants as unknown as { byMemory: Map<number, { size: number }> };
+  const known = () => [...byMemory.values()].reduce((sum, { size }) => sum + size, 0);
+  const scale = tf.tensor1d([1, 2, 3, 4]);
+  const image = tf.ones<tf.Rank.R4>([1, 2, 2, 4]);
+  const use = (w: tf.Variable) =>
+    tf.tidy(() => {
+      tf.conv2d(image, tf.mul(w, scale) as tf.Tensor4D, 1, 'valid').dataSync();
+    });
+  const counts: number[] = [];
+  const w = tf.variable(tf.fill<tf.Rank.R4>([1, 1, 4, 4], 0.5));
+  for (let update = 0; update < 8; update++) {
+    for (let i = 0; i < 3; i++) use(w);
+    counts.push(known());
+    const next = tf.tidy(() => tf.add(w, 0.5) as tf.Tensor4D);
+    w.assign(next);
+    next.dispose();
+  }
+  expect(counts[0]).toBeGreaterThan(0);
+  expect(new Set(counts.slice(2)).size).toBe(1);
 });
 
 test('a training loop does not serve stale invariants', () => {
