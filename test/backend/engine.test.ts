@@ -80,14 +80,14 @@ test('what is known of weights goes with them, also where it depends on a buffer
   const image = tf.ones<tf.Rank.R4>([1, 2, 2, 4]);
   const use = (w: tf.Variable) =>
     tf.tidy(() => {
-      tf.conv2d(image, tf.mul(w, scale) as tf.Tensor4D, 1, 'valid').dataSync();
+      tf.conv2d(image, tf.mul<tf.Tensor4D>(w, scale), 1, 'valid').dataSync();
     });
   const counts: number[] = [];
   const w = tf.variable(tf.fill<tf.Rank.R4>([1, 1, 4, 4], 0.5));
   for (let update = 0; update < 8; update++) {
     for (let i = 0; i < 3; i++) use(w);
     counts.push(known());
-    const next = tf.tidy(() => tf.add(w, 0.5) as tf.Tensor4D);
+    const next = tf.tidy(() => tf.add<tf.Tensor4D>(w, 0.5));
     w.assign(next);
     next.dispose();
   }
