@@ -32,13 +32,14 @@ export async function comparedArguments(
 ): Promise<ComparedArguments[]> {
   const { sha256OfFile } = await import('../data/sha256.js');
   const sums = new Map<string, Promise<string>>();
-  /** Each file is read once. A folder, and what is no file, is known by its name. */
-  const sum = (path: string | undefined): Promise<string> | undefined => {
-    if (path === undefined) return undefined;
-    const found = sums.get(path) ?? (isFile(path) ? sha256OfFile(path) : Promise.resolve(path));
-    sums.set(path, found);
+  /** Each file is read once. */
+  const sum = (file: string | undefined): Promise<string> | undefined => {
+    if (file === undefined) return undefined;
+    const found = sums.get(file) ?? sha256OfFile(file);
+    sums.set(file, found);
     return found;
   };
+  const truth = context.groundtruth ?? context.manifest;
   const networks = systems.every((system) => existsSync(system)) ? [] : await networksOf(context.weights);
   const { protocol, data, size, snap, ap, fitImages, fitSeed } = context;
   const entries: ComparedArguments[] = [];
@@ -52,7 +53,7 @@ export async function comparedArguments(
       size,
       snap,
       ap,
-      truth: await sum(context.groundtruth ?? context.manifest),
+      truth: isFile(truth) ? await sum(truth) : truth, // a folder is known by its name
       network: await sum('preset' in given ? given.weights : given.model),
       ...('preset' in given && {
         preset: given.preset,
@@ -67,8 +68,8 @@ export async function comparedArguments(
   return entries;
 }
 
-function isFile(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isFile() ?? false;
+function isFile(path: string | undefined): boolean {
+  return path !== undefined && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
 }
 
 /** "runs/a/model.safetensors" -> "a/model", "densenet121.safetensors" -> "densenet121". */

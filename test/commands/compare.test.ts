@@ -92,6 +92,8 @@ describe('rmac compare', () => {
     await failing(/none of --weights has a vgg16/, UsageError, '--models', 'tolias-mac@vgg16', '--weights', set.model);
     await failing(/no such recipe file/, InputError, '--table', 'nowhere.yaml');
     await failing(/is listed twice, as /, UsageError, '--models', `${set.model},./${relative('.', set.model)}`);
+    const fitted = ['--models', `${set.model},tolias-mac-whitened`, '--weights', set.model];
+    await failing(/Cannot read .*nowhere.jsonl/, InputError, ...fitted, '--fit', join(out, 'nowhere.jsonl'));
     const twice = 'tolias-mac,tolias-mac@rmac-small';
     await failing(/tolias-mac@rmac-small is listed twice/, UsageError, '--models', twice, '--weights', set.model);
     expect(existsSync(out)).toBe(false);
