@@ -13,21 +13,11 @@ let folder: string;
 let manifest: string;
 let proposing: string;
 
-async function train(
-  kind: 'rpn' | 'triplet',
-  run: string,
-  init: string,
-  settings: readonly string[],
-  ...more: string[]
-) {
+async function train(kind: 'rpn' | 'triplet', run: string, init: string, settings: readonly string[]) {
   const set = settings.flatMap((setting) => ['--set', setting]);
   const args = ['train', kind, '--manifest', manifest, '--run', run, '--init', init, '--threads', '2', '--json'];
-  try {
-    const { stdout } = await runCommand(registerTrain, ...args, ...set, ...more);
-    return JSON.parse(stdout) as Record<string, unknown>;
-  } finally {
-    process.removeAllListeners('SIGINT');
-  }
+  const { stdout } = await runCommand(registerTrain, ...args, ...set);
+  return JSON.parse(stdout) as Record<string, unknown>;
 }
 
 const ranking = ['steps=2', 'tripletsPerStep=2', 'imageSize=48', 'poolSize=9', 'margin=1', 'checkpointEvery=1'];

@@ -22,6 +22,7 @@ export async function runCommand(register: (program: Command) => void, ...argv: 
     await program.parseAsync(argv, { from: 'user' });
   } finally {
     for (const spy of spies) spy.mockRestore();
+    process.removeAllListeners('SIGINT'); // a command waits for Ctrl-C until its process ends
   }
   return output;
 }

@@ -43,12 +43,8 @@ function argumentsOf(run: string, more: readonly string[]): string[] {
 }
 
 async function train(run: string, ...more: string[]): Promise<Record<string, unknown> & { stderr: string }> {
-  try {
-    const { stdout, stderr } = await runCommand(register, ...argumentsOf(run, more));
-    return { ...(JSON.parse(stdout) as Record<string, unknown>), stderr };
-  } finally {
-    process.removeAllListeners('SIGINT');
-  }
+  const { stdout, stderr } = await runCommand(register, ...argumentsOf(run, more));
+  return { ...(JSON.parse(stdout) as Record<string, unknown>), stderr };
 }
 
 const sameBytes = async (a: string, b: string) => (await readFile(a)).equals(await readFile(b));

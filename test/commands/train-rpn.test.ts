@@ -36,12 +36,8 @@ const small = [
 async function train(run: string, ...more: string[]) {
   const settings = more.includes('--resume') ? [] : [...small.flatMap((key) => ['--set', key]), '--init', init];
   const args = ['train', 'rpn', '--manifest', manifest, '--run', run, '--threads', '2', '--json', ...settings, ...more];
-  try {
-    const { stdout, stderr } = await runCommand(register, ...args);
-    return { result: JSON.parse(stdout) as Record<string, unknown>, stderr };
-  } finally {
-    process.removeAllListeners('SIGINT');
-  }
+  const { stdout, stderr } = await runCommand(register, ...args);
+  return { result: JSON.parse(stdout) as Record<string, unknown>, stderr };
 }
 
 test('leaves the model it began with, whole, with proposals; resuming continues it', async () => {
