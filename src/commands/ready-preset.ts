@@ -74,6 +74,7 @@ async function fitOn(
   try {
     const report = await system.fit(images, { signal, onProgress: (done) => progress.update(done) });
     for (const { id, error } of report.failures.slice(0, 10)) say(`skipped ${id}: ${error}`);
+    for (const warning of report.warnings) say(`${system.name}: ${warning}`);
     return { ...report, manifest, transductive };
   } finally {
     progress.stop();
@@ -97,6 +98,7 @@ export function presetJson({ system, fit }: Omit<ReadyPreset, 'signal'>) {
     rows: fit.rows,
     transductive: fit.transductive,
     failures: fit.failures,
+    warnings: fit.warnings,
   };
   return { name, source: preset.source, network, settings, dimension, bytesPerImage, ...(learned && { fit: learned }) };
 }

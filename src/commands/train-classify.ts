@@ -161,7 +161,7 @@ async function train(
     model.dispose();
     head.dispose();
   }
-  const { first: firstTop1, last: top1, ...rest } = summary;
+  const { first: firstTop1, whitened: _, last: top1, ...rest } = summary;
   const { classes } = head.layout;
   const result = { run: folder.path, model: folder.model, classes: classes.length, ...rest, firstTop1, top1, top5 };
   return { result, text: summaryText(summary, words, folder) };

@@ -1,5 +1,7 @@
 /** @file What the person at the terminal sees of a training run, and what remains at its end. */
+
 import type { Best, StopReason, StopRecord, UpdateFigures } from '../train/loop.js';
+import { costs } from '../train/observe/whitening-cost.js';
 import { formatSeconds, type Progress, say, startProgress } from './console.js';
 
 /** How a trainer's records are told. */
@@ -20,8 +22,9 @@ export interface RunSummary<Criterion extends string> {
   stopped: StopReason | undefined;
   /** Mean loss of the last update. */
   loss: number | undefined;
-  /** The criterion before training, last, and best. */
+  /** The criterion before training (of the model as it was given), with the whitening that the run put in, last, and best. */
   first: number | undefined;
+  whitened: number | undefined;
   last: number | undefined;
   best: Best<Criterion> | undefined;
   unreadable: number;
@@ -42,6 +45,7 @@ export class TrainReport<Criterion extends string> {
   private loss: number | undefined;
   private last: number | undefined;
   private first: number | undefined;
+  private whitened: number | undefined;
   private best: Best<Criterion> | undefined;
   private step: number;
   private readonly firstStep: number;
@@ -53,6 +57,7 @@ export class TrainReport<Criterion extends string> {
     private readonly steps: number,
     private readonly startedAt: number,
     resumed: { step: number; best?: Best<Criterion> } | undefined,
+    private readonly whitening?: { mapAsGiven?: number },
   ) {
     this.firstStep = this.step = resumed?.step ?? 0;
     this.best = resumed?.best;
@@ -79,18 +84,27 @@ export class TrainReport<Criterion extends string> {
 
   /** What the run came to. */
   summary(): RunSummary<Criterion> {
-    const { step, steps, loss, last, first, best, unreadable, reason } = this;
+    const { step, steps, loss, last, first, whitened, best, unreadable, reason } = this;
     const seconds = (performance.now() - this.startedAt) / 1000;
-    return { step, steps, stopped: reason, loss, first, last, best, unreadable, seconds };
+    return { step, steps, stopped: reason, loss, first, whitened, last, best, unreadable, seconds };
   }
 
   private measured(record: MeasureLog<Criterion>): void {
     const { criterion, name, measure } = this.words;
     const value: number = record[criterion];
     this.last = value;
-    if (record.step === 0) this.first = value;
+    if (record.step === 0) {
+      this.first = this.whitening === undefined ? value : this.whitening.mapAsGiven;
+      if (this.whitening !== undefined) this.whitened = value;
+    }
     if (record.best) this.best = { step: record.step, [criterion]: value } as Best<Criterion>;
     say(`update ${record.step}: ${name} ${value.toFixed(4)}${measure?.(record) ?? ''}${record.best ? ' (best)' : ''}`);
+    if (record.step === 0) this.sayCost();
+  }
+
+  private sayCost(): void {
+    const text = costText(this.first, this.whitened, this.words.name);
+    if (text !== undefined) say(text);
   }
 
   private updated(record: UpdateLog): void {
@@ -116,12 +130,26 @@ export function summaryText<Criterion extends string>(
   { criterion, name }: Pick<ReportWords<Criterion>, 'criterion' | 'name'>,
   folder: { model: string; best: string },
 ): string {
-  const { step, steps, stopped, first, last, best, seconds } = summary;
+  const { step, steps, stopped, first, whitened, last, best, seconds } = summary;
   const lines = [`${stopped} after update ${step} of ${steps} in ${formatSeconds(seconds)}: ${folder.model}`];
   if (best !== undefined) {
-    const from = first === undefined ? '' : ` (before training ${first.toFixed(4)})`;
+    const from =
+      first === undefined
+        ? ''
+        : ` (before training ${first.toFixed(4)}${whitened === undefined ? '' : `, with the whitening ${whitened.toFixed(4)}`})`;
     lines.push(`best ${name} ${best[criterion].toFixed(4)} after update ${best.step}${from}: ${folder.best}`);
   } else if (last !== undefined) lines.push(`${name} ${last.toFixed(4)}`);
+  const cost = costText(first, whitened, name);
+  if (cost !== undefined) lines.push(cost);
   if (stopped === 'interrupted' || stopped === 'out of time') lines.push('Continue with --resume.');
   return lines.join('\n');
+}
+
+/** A warning where the whitening that was put in made the model worse than it was given. */
+function costText(given: number | undefined, whitened: number | undefined, name: string): string | undefined {
+  if (given === undefined || whitened === undefined || !costs(given, whitened)) return undefined;
+  return (
+    `The whitening costs ${name} on the validation set: ${whitened.toFixed(4)}, and ${given.toFixed(4)} without it; ` +
+    '--set whitenDimension=0 trains without one.'
+  );
 }

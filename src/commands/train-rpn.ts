@@ -137,7 +137,7 @@ async function train(
     model.dispose();
     head.dispose();
   }
-  const { first: firstRecall, last: recall, ...rest } = summary;
+  const { first: firstRecall, whitened: _, last: recall, ...rest } = summary;
   const result = { run: folder.path, model: folder.model, ...rest, firstRecall, recall, withoutBox };
   return { result, text: summaryText(summary, words, folder) };
 }

@@ -8,6 +8,7 @@ import type { Describer } from '../retrieval/describe.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { RpnHead } from '../rpn/head.js';
 import type { DryRun } from '../train/dry-run.js';
+import type { AddedWhitening } from '../train/observe/record-run.js';
 import type { MiningRecord, TripletState } from '../train/ranking/fit-triplets.js';
 import type { RunFolder } from '../train/run-folder.js';
 import type { TripletConfig } from '../train/ranking/triplet-config.js';
@@ -146,17 +147,28 @@ async function train(
   classified?: string,
 ): Promise<TrainerOutcome> {
   const { measureMap } = await import('../train/ranking/measure.js');
+  const { headFor } = await import('../train/starting-model.js');
   const { runTriplets } = await import('../train/ranking/triplet-run.js');
   const startedAt = performance.now();
   const { signal, timeout, either } = signals;
   await openEngine(options, graphsOf(config));
-  const { headFor } = await import('../train/starting-model.js');
-  const { model, resume } = await openStart(options, { folder, records, config, signal: either, classified });
+  const measure = async (describer: Describer & { stride: number }) =>
+    validation && (await measureMap(describer, validation, { imageSize: config.imageSize, signal: either }));
+  const asGiven = async (given: DescriptorModel) => {
+    const itsHead = headFor(given, config);
+    try {
+      return await measure(await describerNow(given, itsHead));
+    } finally {
+      itsHead?.dispose();
+    }
+  };
+  const start = { folder, records, config, signal: either, classified, asGiven };
+  const { model, resume, whitening } = await openStart(options, start);
   const head = headFor(model, config);
   const describer = await describerNow(model, head);
-  const report = new TrainReport(words, config.steps, startedAt, resume?.state);
-  const measure = async (groundTruth: GroundTruth) => {
-    const map = await measureMap(describer, groundTruth, { imageSize: config.imageSize, signal: either });
+  const report = new TrainReport(words, config.steps, startedAt, resume?.state, whitening);
+  const figures = async () => {
+    const map = await measure(describer);
     return map === undefined ? undefined : { map };
   };
   let summary: RunSummary<'map'>;
@@ -170,8 +182,9 @@ async function train(
       signal,
       timeout,
       ...(await runNotes(options)),
+      whitening,
       onMining: (done, total) => report.working('describe pool', done, total),
-      measure: validation === undefined ? undefined : () => measure(validation),
+      measure: validation === undefined ? undefined : figures,
     });
     for await (const record of log) {
       if (record.event !== 'mine') report.add(record);
@@ -186,8 +199,8 @@ async function train(
     head?.dispose();
     model.dispose();
   }
-  const { first: firstMap, last: map, ...rest } = summary;
-  const result = { run: folder.path, model: folder.model, ...rest, firstMap, map };
+  const { first: firstMap, whitened: whitenedMap, last: map, ...rest } = summary;
+  const result = { run: folder.path, model: folder.model, ...rest, firstMap, whitenedMap, map };
   return { result, text: summaryText(summary, words, folder) };
 }
 
@@ -222,14 +235,21 @@ async function openStart(
     config,
     signal,
     classified,
+    asGiven,
   }: {
     folder: RunFolder;
     records: readonly ImageRecord[];
     config: TripletConfig;
     signal: AbortSignal;
     classified: string | undefined;
+    /** mAP of a model on --val, where there is one. */
+    asGiven: (model: DescriptorModel) => Promise<number | undefined>;
   },
-): Promise<{ model: DescriptorModel; resume?: { state: TripletState; momentum: NamedArrays } }> {
+): Promise<{
+  model: DescriptorModel;
+  resume?: { state: TripletState; momentum: NamedArrays };
+  whitening?: AddedWhitening;
+}> {
   const { loadForTraining, whitened } = await import('../train/starting-model.js');
   const { openCheckpoint } = await import('../train/ranking/triplet-run.js');
   const begun = options.resume === true ? await openCheckpoint(folder, config) : undefined;
@@ -247,15 +267,20 @@ async function openStart(
     );
     return { model };
   }
+  const mapAsGiven = await asGiven(model);
+  if (mapAsGiven !== undefined) say(`as given: mAP ${mapAsGiven.toFixed(4)}`);
   let progress: Progress | undefined;
   try {
-    return {
-      model: await whitened(model, records, {
-        config,
-        signal,
-        onProgress: (done, total) => (progress ??= startProgress('learn whitening', total)).update(done),
-      }),
-    };
+    const { model: learned, warnings } = await whitened(model, records, {
+      config,
+      signal,
+      onProgress: (done, total) => (progress ??= startProgress('learn whitening', total)).update(done),
+    });
+    progress?.stop();
+    const { dimension } = learned;
+    say(`A whitening to ${dimension} values was learned on the training set and put into the model (whitenDimension).`);
+    for (const warning of warnings) say(warning);
+    return { model: learned, whitening: { dimension, warnings, ...(mapAsGiven !== undefined && { mapAsGiven }) } };
   } finally {
     progress?.stop();
   }

@@ -1,7 +1,6 @@
 /** @file `rmac whiten`: learns a whitening (PCA of region descriptors, or Lw of pairs) and stores it in the model as shift + FC. */
 import { type Command, Option } from 'commander';
 import type { EigenSolver } from '../retrieval/open-blas.js';
-
 import {
   addCommonOptions,
   type CommonOptions,
@@ -85,11 +84,10 @@ async function run(options: WhitenCommandOptions): Promise<void> {
   const model = await openModel(modelFile, options);
   const describer = await describerFor(model, modelFile);
   const channels = model.meta.projection?.dimension ?? model.channels;
-  const dimension = options.dimension ?? channels;
   const progress = startProgress('whiten', records.length);
   const settings = {
     channels,
-    dimension,
+    dimension: options.dimension ?? channels,
     sizing: sizingFor(model.meta, options),
     eigen,
     threads: options.threads,
@@ -110,7 +108,9 @@ async function run(options: WhitenCommandOptions): Promise<void> {
     const sized = typeof size === 'number' ? { ...meta, imageSize: size } : meta;
     await writeModelFile(out, { meta: sized, weights }, { overwrite });
     const images = records.length - failures.length;
-    const common = { out, dimension, images };
+    const { dimension, warnings } = whitening;
+    for (const warning of warnings) say(warning);
+    const common = { out, dimension, images, warnings };
     if ('pairs' in learned) {
       const { regularisation } = learned.whitening;
       if (regularisation > 0)

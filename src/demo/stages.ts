@@ -170,11 +170,13 @@ export async function measureStart(
     const learned = view.progress('learn whitening', Math.min(train.length, config.whitenImages));
     // A few photographs have too few independent regions for a recipe's dimension.
     const whitenDimension = Math.min(config.whitenDimension, model.channels, 4 * train.length);
-    model = await whitened(model, train, {
+    const added = await whitened(model, train, {
       config: { ...config, whitenDimension },
       signal,
       onProgress: (done) => learned.update(done),
     }).finally(() => learned.stop());
+    model = added.model;
+    for (const warning of added.warnings) view.note(warning);
     await saveModel(folder.whitened, model, { overwrite: true });
     const result = await evaluate(model, { config, label: 'describe, whitened', ...measuring });
     view.note(`mAP ${figure(result)} with a whitening to ${model.dimension} values`);

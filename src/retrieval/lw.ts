@@ -7,6 +7,7 @@
  */
 import { InputError } from '../errors.js';
 import { Float64Kernels } from './float64-kernels.js';
+import { meanSquareOf, numericalRank, whiteningWarnings } from './numerical-rank.js';
 import { CovarianceAccumulator, type PcaOptions, type Products } from './pca.js';
 import { type DescriptorRows, rowCount } from './ranking.js';
 import { symmetricEigen } from './symmetric-eigen.js';
@@ -16,10 +17,12 @@ export interface LwWhitening {
   mean: Float32Array;
   /** P. [D, C] */
   components: Float32Array;
-  /** D. */
+  /** D: as many as asked, at most as the descriptors vary in. */
   dimension: number;
   /** What had to be added to S's diagonal for it to be positive definite; 0 with enough pairs. */
   regularisation: number;
+  /** What is doubtful about it, one line each. */
+  warnings: string[];
 }
 
 export interface LwOptions extends Pick<PcaOptions, 'dimension' | 'eigen'> {
@@ -32,11 +35,11 @@ export function learnLw(
   descriptors: DescriptorRows,
   queries: Int32Array,
   positives: Int32Array,
-  { dimension = descriptors.dimension, eigen = symmetricEigen, products }: LwOptions = {},
+  { dimension: asked = descriptors.dimension, eigen = symmetricEigen, products }: LwOptions = {},
 ): LwWhitening {
   const { data, dimension: n } = descriptors;
-  if (dimension < 1 || dimension > n) {
-    throw new InputError(`Lw: ${dimension} dimensions asked of descriptors of ${n}; choose 1 to ${n}.`);
+  if (asked < 1 || asked > n) {
+    throw new InputError(`Lw: ${asked} dimensions asked of descriptors of ${n}; choose 1 to ${n}.`);
   }
   if (queries.length === 0) {
     throw new InputError('Lw: no pair of descriptors; give pairs of photographs that show the same thing.');
@@ -68,6 +71,10 @@ export function learnLw(
   solveLower(kernels, l, y, n); // L⁻¹ A
   transpose(kernels.values, y, n);
   solveLower(kernels, l, y, n); // L⁻¹ A L⁻ᵀ
+  // Where S has full rank, so have the descriptors, of which it is a part.
+  const meanSquare = meanSquareOf(all.mean, all.covariance);
+  const dimension = regularisation === 0 ? asked : numericalRank(eigen(about, n, asked).values, meanSquare);
+  if (dimension === 0) throw new InputError('Lw: all descriptors are equal; describe other images.');
   const { vectors } = eigen(kernels.values.slice(y, y + n * n), n, dimension);
   for (let i = 0; i < n; i++) {
     for (let k = 0; k < dimension; k++) kernels.values[y + i * dimension + k] = vectors[k * n + i];
@@ -77,7 +84,8 @@ export function learnLw(
   for (let k = 0; k < dimension; k++) {
     for (let i = 0; i < n; i++) components[k * n + i] = kernels.values[y + i * dimension + k];
   }
-  return { mean: Float32Array.from(mean), components, dimension, regularisation };
+  const warnings = whiteningWarnings({ count: queries.length, of: 'pairs', asked, kept: dimension });
+  return { mean: Float32Array.from(mean), components, dimension, regularisation, warnings };
 }
 
 function secondMoment(

@@ -5,6 +5,7 @@
  * x are l2-normalised region vectors. Only C² sums are kept, so any number of regions can pass through.
  */
 import { InputError } from '../errors.js';
+import { meanSquareOf, numericalRank, whiteningWarnings } from './numerical-rank.js';
 import { type EigenPairs, symmetricEigen } from './symmetric-eigen.js';
 
 export interface PcaWhitening {
@@ -12,22 +13,19 @@ export interface PcaWhitening {
   mean: Float32Array;
   /** P, one whitening direction per row. [D, C] */
   components: Float32Array;
-  /** D. */
+  /** D: as many as asked, at most the numerical rank of C. */
   dimension: number;
-  /** λ of the D directions, descending, before the floor. */
+  /** λ of the D directions, descending. */
   eigenvalues: Float64Array;
   /** Share of the total variance that the D directions carry. */
   explainedVariance: number;
+  /** What is doubtful about it, one line each. */
+  warnings: string[];
 }
 
 export interface PcaOptions {
-  /** D, number of directions kept. Default: all C. */
+  /** Number of directions to keep, of those the vectors vary in. Default: all. */
   dimension?: number;
-  /**
-   * Eigenvalues below this fraction of the largest are raised to it. Default 1e-8: a direction that hardly varies (a
-   * channel that is always 0) would otherwise be blown up until float32 rounding (1e-14 in variance) is what it shows.
-   */
-  eigenvalueFloor?: number;
   /** Computes the largest eigenpairs of a symmetric matrix. Default: symmetricEigen. */
   eigen?: (matrix: Float64Array, n: number, count: number) => EigenPairs;
 }
@@ -187,32 +185,29 @@ export class CovarianceAccumulator {
 /** PCA-whitening from accumulated rows; @throws InputError when there are fewer rows than directions to learn. */
 export function learnPcaWhitening(
   rows: Pick<CovarianceAccumulator, 'dimension' | 'count' | 'finish'>,
-  { dimension = rows.dimension, eigenvalueFloor = 1e-8, eigen = symmetricEigen }: PcaOptions = {},
+  { dimension: asked = rows.dimension, eigen = symmetricEigen }: PcaOptions = {},
 ): PcaWhitening {
   const channels = rows.dimension;
-  if (dimension < 1 || dimension > channels) {
-    throw new InputError(`PCA: ${dimension} dimensions asked of descriptors of ${channels}; choose 1 to ${channels}.`);
+  if (asked < 1 || asked > channels) {
+    throw new InputError(`PCA: ${asked} dimensions asked of descriptors of ${channels}; choose 1 to ${channels}.`);
   }
-  if (rows.count < dimension) {
+  if (rows.count < asked) {
     throw new InputError(
-      `PCA: ${dimension} dimensions cannot be learned from ${rows.count} region descriptors; use more images or a smaller --dimension.`,
+      `PCA: ${asked} dimensions cannot be learned from ${rows.count} region descriptors; use more images or a smaller --dimension.`,
     );
   }
   const { mean, covariance } = rows.finish();
-  const { values, vectors } = eigen(covariance, channels, dimension);
-  let total = 0; // Σ λ
-  let size = 0; // mean squared length of the rows: what rounding in C is relative to
-  for (let i = 0; i < channels; i++) {
-    total += covariance[i * channels + i];
-    size += covariance[i * channels + i] + mean[i] * mean[i];
-  }
-  if (!(values[0] > 1e-13 * size)) {
+  const { values: all, vectors } = eigen(covariance, channels, asked);
+  const dimension = numericalRank(all, meanSquareOf(mean, covariance));
+  if (dimension === 0) {
     throw new InputError('PCA: all region descriptors are equal, there is nothing to whiten; use other images.');
   }
-  const floor = values[0] * eigenvalueFloor;
+  const values = all.slice(0, dimension);
+  let total = 0; // Σ λ
+  for (let i = 0; i < channels; i++) total += covariance[i * channels + i];
   const components = new Float32Array(dimension * channels);
   for (let k = 0; k < dimension; k++) {
-    const factor = 1 / Math.sqrt(Math.max(values[k], floor));
+    const factor = 1 / Math.sqrt(values[k]);
     for (let i = 0; i < channels; i++) components[k * channels + i] = vectors[k * channels + i] * factor;
   }
   const explained = values.reduce((sum, value) => sum + value, 0);
@@ -222,5 +217,6 @@ export function learnPcaWhitening(
     dimension,
     eigenvalues: values,
     explainedVariance: explained / total,
+    warnings: whiteningWarnings({ count: rows.count, asked, kept: dimension }),
   };
 }

@@ -8,7 +8,7 @@ import { learnZcaWhitening } from './zca.js';
 
 export type SystemFit =
   /** y = components (x - mean), [dimension, C] and [C]. */
-  | { kind: 'whitening'; mean: Float32Array; components: Float32Array; dimension: number }
+  | { kind: 'whitening'; mean: Float32Array; components: Float32Array; dimension: number; warnings: string[] }
   /** Indices of the values kept. */
   | { kind: 'selection'; features: Int32Array };
 
@@ -37,17 +37,18 @@ export class FitRows {
     const { rows, fit } = this;
     if (fit.kind === 'pfa') return { kind: 'selection', features: learnPrincipalFeatures(rows, fit) };
     if (fit.kind === 'zca') return { kind: 'whitening', ...learnZcaWhitening(rows, fit) };
-    // 'all': n vectors span n - 1 directions around their mean
-    const wanted = fit.dimension === 'all' ? Math.min(rows.dimension, rows.count - 1) : fit.dimension;
-    const { mean, components, dimension } = learnPcaWhitening(rows, { dimension: Math.min(wanted, rows.dimension) });
-    return { kind: 'whitening', mean, components, dimension };
+    // 'all': those that the vectors vary in
+    const wanted = fit.dimension === 'all' ? rows.count : fit.dimension;
+    const whitening = learnPcaWhitening(rows, { dimension: Math.min(wanted, rows.dimension) });
+    const { mean, components, dimension, warnings } = whitening;
+    return { kind: 'whitening', mean, components, dimension, warnings };
   }
 }
 
 /** Whitened rows [R, C] -> [R, D], each of unit length. */
 export function whitenRows(
   rows: Float32Array,
-  { mean, components, dimension }: Extract<SystemFit, { kind: 'whitening' }>,
+  { mean, components, dimension }: Omit<Extract<SystemFit, { kind: 'whitening' }>, 'warnings'>,
   epsilon: number,
 ): Float32Array {
   const channels = mean.length;

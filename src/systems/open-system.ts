@@ -97,7 +97,7 @@ class OpenedSystem implements System {
   async fit(images: readonly { id: string; path: string }[], options: WorkOptions = {}): Promise<FitReport> {
     const { signal, onProgress } = options;
     const failures: DescribeFailure[] = [];
-    if (this.settings.fit === undefined) return { images: 0, rows: 0, failures };
+    if (this.settings.fit === undefined) return { images: 0, rows: 0, failures, warnings: [] };
     const rows = new FitRows(this.settings.fit, this.pooledDimension);
     let done = 0;
     for (const { id, path } of images) {
@@ -116,7 +116,8 @@ class OpenedSystem implements System {
       );
     }
     this.fitted = rows.learn();
-    return { images: images.length - failures.length, rows: rows.count, failures };
+    const warnings = this.fitted.kind === 'whitening' ? this.fitted.warnings : [];
+    return { images: images.length - failures.length, rows: rows.count, failures, warnings };
   }
 
   async describe(image: SystemImage, role: Role): Promise<Float32Array> {

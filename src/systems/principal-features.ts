@@ -7,6 +7,7 @@
  * clusters of them mean nothing. Lu et al. cluster the absolute values of the entries, OS-RMAC's text the entries.
  */
 import { InputError } from '../errors.js';
+import { meanSquareOf, numericalRank } from '../retrieval/numerical-rank.js';
 import type { CovarianceAccumulator } from '../retrieval/pca.js';
 import { symmetricEigen } from '../retrieval/symmetric-eigen.js';
 import { kMeans, nearestCentres } from './k-means.js';
@@ -19,9 +20,11 @@ export function learnPrincipalFeatures(rows: CovarianceAccumulator, options: Omi
   if (rows.count < 3) throw new InputError(`Principal feature analysis of ${rows.count} images; fit on more.`);
   if (dimension === channels) return Int32Array.from({ length: channels }, (_, i) => i);
   const wanted = options.eigenvectors === 'below-dimension' ? dimension - 1 : options.eigenvectors;
-  // n centred vectors span n - 1 directions; the eigenvectors behind these are arbitrary
-  const q = Math.max(1, Math.min(wanted, channels - 1, rows.count - 1));
-  const { vectors } = symmetricEigen(rows.finish().covariance, channels, q);
+  const { mean, covariance } = rows.finish();
+  const { values, vectors } = symmetricEigen(covariance, channels, Math.max(1, Math.min(wanted, channels - 1)));
+  // the eigenvectors behind the directions that the vectors vary in are arbitrary
+  const q = numericalRank(values, meanSquareOf(mean, covariance));
+  if (q === 0) throw new InputError('Principal feature analysis: all vectors are equal; fit on other images.');
   const valueRows = new Float32Array(channels * q);
   for (let k = 0; k < q; k++) {
     for (let c = 0; c < channels; c++) {

@@ -47,6 +47,8 @@ export interface FitReport {
   /** Vectors learned from. */
   rows: number;
   failures: DescribeFailure[];
+  /** What is doubtful about what was learned, one line each. */
+  warnings: string[];
 }
 
 export interface WorkOptions {

@@ -62,8 +62,8 @@ export function headFor(
 }
 
 /**
- * The same model with a PCA-whitening learned from the training set's region vectors, as shift + FC. Takes `model` over: it
- * is disposed of.
+ * The same model with a PCA-whitening learned from the training set's region vectors, as shift + FC, and what is doubtful about
+ * it. Takes `model` over: it is disposed of.
  */
 export async function whitened(
   model: DescriptorModel,
@@ -77,7 +77,7 @@ export async function whitened(
     signal?: AbortSignal;
     onProgress?: (done: number, total: number) => void;
   },
-): Promise<DescriptorModel> {
+): Promise<{ model: DescriptorModel; warnings: string[] }> {
   const { regions } = model.meta;
   const describer = regions === undefined ? undefined : new ProposalDescriber(model, regions);
   try {
@@ -90,7 +90,7 @@ export async function whitened(
       onProgress: (done) => onProgress?.(done, images.length),
     });
     const { meta, weights } = withWhitening(model.meta, await model.toArrays(), whitening);
-    return DescriptorModel.create(meta, weights);
+    return { model: DescriptorModel.create(meta, weights), warnings: whitening.warnings };
   } finally {
     describer?.dispose();
     model.dispose();

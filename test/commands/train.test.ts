@@ -11,6 +11,8 @@ import { spreadOf } from '../../src/commands/train-seeds.js';
 import { writeManifest } from '../../src/data/manifest.js';
 import { readModelFile } from '../../src/data/model-file.js';
 import { InputError, UsageError } from '../../src/errors.js';
+import { readRun } from '../../src/train/observe/run-report.js';
+import { RunFolder } from '../../src/train/run-folder.js';
 import { hasTensorboard, readTensorboard } from '../support/tensorboard.js';
 import { stripedPhotographs, temporaryFolder, tinyModelFile } from '../train/tiny-run.js';
 
@@ -137,7 +139,14 @@ describe('rmac train triplet', () => {
     expect(resolve(run, log[0].manifest as string)).toBe(manifest);
     const measured = log.filter(({ event }) => event === 'measure');
     expect(measured.map(({ step }) => step)).toEqual([0, 3]);
-    expect(result).toMatchObject({ firstMap: measured[0].map, map: measured[1].map });
+    // before training is the model as it was given; the first measurement has the whitening
+    const asGiven = await train(join(run, '..', 'given'), '--val', manifest, '--set', 'steps=1', '--seed', '5');
+    expect(result).toMatchObject({ firstMap: asGiven.firstMap, whitenedMap: measured[0].map, map: measured[1].map });
+    expect(log[1]).toMatchObject({ event: 'whitening', step: 0, dimension: 8, mapAsGiven: asGiven.firstMap });
+    expect(await readRun(new RunFolder(run))).toMatchObject({
+      first: asGiven.firstMap,
+      whitened: { dimension: 8, value: measured[0].map },
+    });
     expect(result.best.map).toBe(Math.max(measured[0].map, measured[1].map));
     for (const { hardest } of log.filter(({ event }) => event === 'mine')) {
       expect(hardest.length).toBeGreaterThan(0);

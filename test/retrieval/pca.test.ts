@@ -1,8 +1,10 @@
 import { readFileSync } from 'node:fs';
+import { SingularValueDecomposition } from 'ml-matrix';
 import { describe, expect, test } from 'vitest';
 import { GramProducts } from '../../src/backend/index.js';
 import { InputError } from '../../src/errors.js';
 import { CovarianceAccumulator, learnPcaWhitening } from '../../src/retrieval/pca.js';
+import { lowRank, unitRows } from '../support/low-rank.js';
 
 interface Golden {
   rows: number;
@@ -79,12 +81,37 @@ describe('learnPcaWhitening', () => {
     }
   });
 
-  test('a channel that never varies is bounded by the eigenvalue floor', () => {
-    // Three channels, the third constant: λ₃ = 0, raised to 1e-8 λ₁, so its row of P has length 1e4 / √λ₁.
+  test('a channel that never varies gives no direction', () => {
     const data = Float32Array.of(1, 0, 0.5, 0, 1, 0.5, -1, 0, 0.5, 0, -1, 0.5);
-    const { components, eigenvalues } = learnPcaWhitening(accumulated(data, 3));
-    expect(Math.hypot(...components.subarray(6, 9))).toBeCloseTo(1e4 / Math.sqrt(eigenvalues[0]), 0);
+    const { components, dimension, warnings } = learnPcaWhitening(accumulated(data, 3));
+    expect(dimension).toBe(2);
+    expect(components.length).toBe(6);
+    expect(warnings[0]).toMatch(/^4 vectors to learn from, which vary in 2 directions and not in 3/);
   });
+
+  test.each(['of whole numbers', 'of unit length'])(
+    'keeps as many directions as the rows vary in, by ml-matrix, and gives the rest of the space nothing: rows %s',
+    (kind) => {
+      const [rows, channels, span] = [70, 48, 30];
+      const whole = lowRank(rows, channels, span);
+      const exact = kind === 'of whole numbers' ? whole : unitRows(whole);
+      const data = Float32Array.from(exact.to1DArray());
+      // of the rows before float32 rounds them
+      const { rank } = new SingularValueDecomposition(exact.clone().center('column'));
+      expect(rank).toBeLessThan(rows - 1);
+      const { components, dimension, mean } = learnPcaWhitening(accumulated(data, channels));
+      expect(dimension).toBe(rank);
+      // a row that was not learned from has no more energy than those that were
+      const other = Float32Array.from({ length: channels }, (_, i) => data[i] * (1 + 0.1 * noise(i)));
+      let energy = 0;
+      for (let k = 0; k < dimension; k++) {
+        let sum = 0;
+        for (let i = 0; i < channels; i++) sum += components[k * channels + i] * (other[i] - mean[i]);
+        energy += sum * sum;
+      }
+      expect(energy).toBeLessThan(100 * dimension);
+    },
+  );
 
   test('fewer rows than dimensions, too many dimensions and equal rows are refused', () => {
     expect(() => learnPcaWhitening(accumulated(goldenRows().subarray(0, 20), 5))).toThrow(

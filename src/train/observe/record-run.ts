@@ -17,6 +17,17 @@ export interface RunNotes {
   manifest?: string;
   /** TensorBoard's scalars go here instead of the run's own event file. */
   scalars?: ScalarLog;
+  /** What was put into the model before the first update. */
+  whitening?: AddedWhitening | undefined;
+}
+
+/** A whitening that a run learned at its start. */
+export interface AddedWhitening {
+  dimension: number;
+  /** What is doubtful about it. */
+  warnings: readonly string[];
+  /** mAP on --val of the model as it was given, where there is one: the first measurement is of the whitened model. */
+  mapAsGiven?: number;
 }
 
 export interface RecordedRun<State extends { step: number }, Criterion extends string, Log> extends RunNotes {
@@ -61,6 +72,7 @@ export async function* recordRun<
   await folder.truncateLog(resumed?.step ?? -1);
   await folder.writeConfig(config);
   await logStart(folder, { step: resumed?.step ?? 0, seed: config.seed, manifest: notes.manifest });
+  if (resumed === undefined && notes.whitening) folder.append({ event: 'whitening', step: 0, ...notes.whitening });
   const publish = async (bytes: Uint8Array, others: ReadonlyMap<string, Uint8Array>) => {
     await writeFileAtomic(folder.model, bytes, { overwrite: true });
     for (const [name, content] of others) await writeFileAtomic(join(folder.path, name), content, { overwrite: true });

@@ -12,6 +12,7 @@ import type { MiningSummary } from '../ranking/mine-pool.js';
 import { curveBlocks, figureName } from './run-curves.js';
 import type { RunFolder } from '../run-folder.js';
 import { type LogRecord, readRunLog } from './run-log.js';
+import { costs } from './whitening-cost.js';
 
 /** What a run folder says of its run. */
 export interface RunContents {
@@ -23,7 +24,10 @@ export interface RunContents {
   stopped?: string;
   /** Name of the figure that chooses the best model, and the measurements by it. */
   criterion?: string;
+  /** Of the model as it was given. */
   first?: number;
+  /** With the whitening that the run put in before its first update. */
+  whitened?: { dimension: number; value?: number };
   last?: number;
   best?: { step: number; value: number };
   /** Ids of images that could not be read, by the newest checkpoint. */
@@ -79,17 +83,25 @@ export async function readRun(folder: RunFolder): Promise<RunContents> {
   };
 }
 
-function measurementsOf(records: readonly LogRecord[]): Pick<RunContents, 'criterion' | 'first' | 'last' | 'best'> {
+function measurementsOf(
+  records: readonly LogRecord[],
+): Pick<RunContents, 'criterion' | 'first' | 'whitened' | 'last' | 'best'> {
   const measured = records.filter(({ event }) => event === 'measure');
   const criterion = ['map', 'top1', 'recall'].find((name) =>
     measured.some((record) => typeof record[name] === 'number'),
   );
-  if (criterion === undefined) return {};
+  const whitening = records.findLast(({ event }) => event === 'whitening');
+  const start = criterion && measured.find(({ step }) => step === 0)?.[criterion];
+  const whitened = whitening && {
+    whitened: { dimension: Number(whitening.dimension), ...(typeof start === 'number' && { value: start }) },
+  };
+  if (criterion === undefined) return { ...whitened };
   const best = measured.findLast((record) => record.best === true);
-  const first = measured.find(({ step }) => step === 0)?.[criterion];
+  const first = whitening === undefined ? start : whitening.mapAsGiven;
   const last = measured.at(-1)?.[criterion];
   return {
     criterion,
+    ...whitened,
     ...(typeof first === 'number' && { first }),
     ...(typeof last === 'number' && { last }),
     ...(best && { best: { step: best.step, value: Number(best[criterion]) } }),
@@ -155,6 +167,7 @@ function summaryTable({
   stopped,
   criterion,
   first,
+  whitened,
   last: end,
   best,
   unreadable,
@@ -169,6 +182,17 @@ function summaryTable({
     ...(best === undefined ? [] : [[`best ${name}`, `${best.value.toFixed(4)} after update ${best.step}`] as const]),
     ...(end === undefined ? [] : [[`last ${name}`, end.toFixed(4)] as const]),
     ...(first === undefined ? [] : [[`${name} before training`, first.toFixed(4)] as const]),
+    ...(whitened === undefined
+      ? []
+      : [
+          [
+            `whitening to ${whitened.dimension} values put in before the first update`,
+            whitened.value === undefined ? '' : `${name} ${whitened.value.toFixed(4)}`,
+          ] as const,
+        ]),
+    ...(whitened?.value === undefined || first === undefined || !costs(first, whitened.value)
+      ? []
+      : [['', `The whitening costs ${name}: ${whitened.value.toFixed(4)} after ${first.toFixed(4)}.`] as const]),
     ...(typeof last?.loss === 'number' ? [['last loss', last.loss.toPrecision(4)] as const] : []),
     ['unreadable images', Math.max(unreadable.length, Number(last?.unreadable ?? 0))],
     ...(start === undefined ? [] : [['seed', String(start.seed)] as const]),

@@ -39,7 +39,7 @@ export async function openCheckpoint(
 
 /** `fitTriplets` with its results in `folder`. Yields what it appends to the log; the caller disposes of the model. */
 export function runTriplets(folder: RunFolder, { measure, ...options }: TripletRunOptions): AsyncGenerator<FitRecord> {
-  const { model, head, records, config, resume, manifest, scalars } = options;
+  const { model, head, records, config, resume, manifest, scalars, whitening } = options;
   const learning = config.rpnWeight > 0 ? head : undefined;
   return recordRun<TripletState, 'map', FitRecord>(folder, {
     model: learning === undefined ? model : withProposals(model, learning),
@@ -49,6 +49,7 @@ export function runTriplets(folder: RunFolder, { measure, ...options }: TripletR
     measure,
     manifest,
     scalars,
+    whitening,
     pictures: (record) => minedTriplets(record, { model, records, config }),
     fit: ({ measure: measureAll, ...hooks }) =>
       fitTriplets({

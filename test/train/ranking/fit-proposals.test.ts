@@ -128,7 +128,7 @@ describe('train triplet with proposals', () => {
     const dimension = 4;
     const learn = async (regions: string) => {
       const settings = config({ regions, whitenDimension: dimension, freeze: 'none' });
-      const model = await whitened(await loadForTraining(file, settings), records, { config: settings });
+      const { model } = await whitened(await loadForTraining(file, settings), records, { config: settings });
       const { data } = (await model.toArrays()).get('whitening/shift')!;
       model.dispose();
       return [...data];
