@@ -115,14 +115,16 @@ export function verify(a: Features, b: Features, matches: Matches, options: Veri
       const grown = grow(start);
       if (grown.length <= inliers.length) continue;
       const settled = settle(grown);
-      if (settled !== undefined && settled.kept.length > inliers.length) [affine, inliers] = [settled.map, settled.kept];
+      if (settled !== undefined && settled.kept.length > inliers.length)
+        [affine, inliers] = [settled.map, settled.kept];
     }
   };
 
   if (points.count >= Math.max(3, minInliers)) {
     if (method === 'single') {
       const limit = Math.min(points.count, maxHypotheses);
-      for (let k = 0; k < Math.min(limit, trialsFor(goodFrames * inliers.length)); k++) propose(mapOfFrames(a, b, points, k));
+      for (let k = 0; k < Math.min(limit, trialsFor(goodFrames * inliers.length)); k++)
+        propose(mapOfFrames(a, b, points, k));
     } else {
       const random = seedrandom.alea(`verify ${seed}`);
       const draw = () => Math.floor(random() * points.count);
