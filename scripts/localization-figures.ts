@@ -15,8 +15,8 @@ import { evaluateDescriptors } from '../src/retrieval/evaluate.js';
 import { readGroundTruth } from '../src/retrieval/ground-truth.js';
 import { describeGroundTruthMaps } from '../src/retrieval/localization/describe-maps.js';
 import {
-  groundTruthReranker,
   type GroundTruthRerankOptions,
+  groundTruthReranker,
 } from '../src/retrieval/localization/ground-truth-reranker.js';
 import { modelRegions } from '../src/retrieval/localization/model-regions.js';
 
@@ -103,6 +103,11 @@ variants['aml+qe5'] = { kind: 'aml', expansion: 5 };
 variants['aml-rmac'] = { kind: 'aml-rmac' };
 variants['aml-rmac+qe5'] = { kind: 'aml-rmac', expansion: 5 };
 variants['cross-match'] = { kind: 'cross-match' };
+variants['aml, exact maxima'] = { kind: 'aml', maxima: 'exact' };
+variants['aml+qe5, exact maxima'] = { kind: 'aml', expansion: 5, maxima: 'exact' };
+variants['aml-rmac, exact maxima'] = { kind: 'aml-rmac', maxima: 'exact' };
+variants['aml-rmac+qe5, exact maxima'] = { kind: 'aml-rmac', expansion: 5, maxima: 'exact' };
+variants['aml, levels'] = { kind: 'aml', read: 'levels' };
 variants['aml-rmac, levels'] = { kind: 'aml-rmac', read: 'levels' };
 const figures: Record<string, unknown> = {};
 for (const [name, options] of Object.entries(variants)) {

@@ -73,7 +73,7 @@ function overview(cleaned: Cleaned, landmarks: readonly (readonly [string, reado
       {
         kind: 'text',
         text:
-          `Boxes: dashed red, the geometric median of the rectangles of verified matches; solid green, after ${diffusion.steps} steps of diffusion` +
+          `Boxes: dashed red, the geometric median of the rectangles of verified matches; solid green, after at most ${diffusion.steps} steps of diffusion` +
           `${diffusion.converged ? '' : ' (not converged)'}.`,
       },
     ],

@@ -51,17 +51,19 @@ export function correspondencesOf(a: Features, b: Features, { count, pairs, rati
 export interface InlierSearch {
   /**
    * Writes the numbers of the inliers into `inliers` and returns how many they are: both transfer errors, of a's point in b and of b's point
-   * in a, within `tolerancePx` reference pixels, and no place of either image twice (the better match stays).
+   * in a, within `tolerancePx` reference pixels, and no place of either image twice (the better match stays). Of all
+   * matches, or of those numbered in `among`, in ascending order.
    */
-  find(map: AffineMap, tolerancePx: number, inliers: Uint32Array): number;
+  find(map: AffineMap, tolerancePx: number, inliers: Uint32Array, among?: Uint32Array): number;
 }
 
 export function inlierSearch({ count, from, to, fromPlace, toPlace, fromUnit, toUnit }: Correspondences): InlierSearch {
   const usedFrom = new Uint32Array(count);
   const usedTo = new Uint32Array(count);
+  const all = Uint32Array.from({ length: count }, (_, k) => k);
   let stamp = 0;
   return {
-    find(map, tolerancePx, inliers) {
+    find(map, tolerancePx, inliers, among = all) {
       const inverse = invertMap(map);
       if (inverse === null) return 0;
       const [a, b, tx, c, d, ty] = map;
@@ -70,7 +72,7 @@ export function inlierSearch({ count, from, to, fromPlace, toPlace, fromUnit, to
       const backward = (tolerancePx * fromUnit) ** 2;
       let found = 0;
       stamp++;
-      for (let k = 0; k < count; k++) {
+      for (const k of among) {
         const [x, y, u, v] = [from[2 * k], from[2 * k + 1], to[2 * k], to[2 * k + 1]];
         const dx = a * x + b * y + tx - u;
         const dy = c * x + d * y + ty - v;
@@ -89,7 +91,8 @@ export function inlierSearch({ count, from, to, fromPlace, toPlace, fromUnit, to
 }
 
 /** Standard deviation of points along the direction in which they vary least, px. Small: they lie on a line or in a heap. */
-export function leastSpread(points: Float64Array, indices: ArrayLike<number>, count: number): number {
+export function leastSpread(points: Float64Array, indices: ArrayLike<number>): number {
+  const count = indices.length;
   let [mx, my, xx, xy, yy] = [0, 0, 0, 0, 0];
   for (let k = 0; k < count; k++) {
     mx += points[2 * indices[k]] / count;

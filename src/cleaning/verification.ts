@@ -3,7 +3,8 @@
  *
  * Method 'single': every match alone proposes a map, from its two local frames (Philbin et al. 2007, section 3.4): nothing is drawn
  * at random, and the best matches come first. Method 'ransac': three matches propose a map, drawn with a seed. Either way a better map is
- * refined by least squares on its inliers as long as they grow in number (locally optimised RANSAC, Chum et al. 2003).
+ * refined by least squares on its inliers as long as they grow in number (locally optimised RANSAC, Chum et al. 2003), and what is returned
+ * is always the least-squares fit of the inliers that are returned with it, every one within its tolerance.
  *
  * Maps that no camera makes are passed over: reflections, extreme scales and shears, and maps whose inliers lie on a line or in a heap.
  */
@@ -37,7 +38,7 @@ export interface Verification {
   count: number;
   /** Index of a feature of a and of one of b, [K, 2], the most distinct match first; no position of either image twice. */
   inliers: Uint32Array;
-  /** From a's pixels to b's; null where the pair is not verified. */
+  /** From a's pixels to b's, the least-squares fit of the inliers; null where the pair is not verified. */
   affine: AffineMap | null;
 }
 
@@ -68,9 +69,8 @@ export function verify(a: Features, b: Features, matches: Matches, options: Veri
   if (!(tolerancePx > 0)) throw new RangeError(`verify: tolerancePx above 0 expected, got ${tolerancePx}.`);
   const points = correspondencesOf(a, b, matches);
   const search = inlierSearch(points);
-  let inliers = new Uint32Array(points.count);
-  let candidates = new Uint32Array(points.count);
-  let count = 0;
+  const candidates = new Uint32Array(points.count);
+  let inliers: Uint32Array = new Uint32Array(0);
   let affine: AffineMap | null = null;
 
   const plausible = (map: AffineMap) => {
@@ -78,47 +78,63 @@ export function verify(a: Features, b: Features, matches: Matches, options: Veri
     const [large, small] = stretches(map).map((factor) => (factor * points.fromUnit) / points.toUnit);
     return determinant(map) > 0 && large <= maxStretch && small * maxStretch >= 1 && large <= maxAnisotropy * small;
   };
-  const spread = (found: number) =>
-    leastSpread(points.from, candidates, found) >= minSpreadPx * points.fromUnit &&
-    leastSpread(points.to, candidates, found) >= minSpreadPx * points.toUnit;
-  /** Takes the map if it has at least so many inliers. */
-  const accept = (map: AffineMap, least: number): boolean => {
-    if (!plausible(map)) return false;
-    const found = search.find(map, tolerancePx, candidates);
-    if (found < least || !spread(found)) return false;
-    [inliers, candidates] = [candidates, inliers];
-    [count, affine] = [found, map];
-    return true;
-  };
+  const spread = (found: Uint32Array) =>
+    leastSpread(points.from, found) >= minSpreadPx * points.fromUnit &&
+    leastSpread(points.to, found) >= minSpreadPx * points.toUnit;
   /** Trials after which `drawn` of `good` matches have surely come together once. */
   const trialsFor = (good: number, drawn = 1) => Math.log(missed) / Math.log1p(-((good / points.count) ** drawn));
+  const fit = (indices: Uint32Array) => fitAffine(points.from, points.to, indices);
+  /** The map's inliers, refitted as long as they grow in number; none for a map that no camera makes. */
+  const grow = (map: AffineMap): Uint32Array => {
+    let grown: Uint32Array = new Uint32Array(0);
+    let next: AffineMap | null = map;
+    for (let refit = 0; refit <= maxRefits && next !== null && plausible(next); refit++) {
+      const found = search.find(next, tolerancePx, candidates);
+      if (found < grown.length) break;
+      const done = found === grown.length;
+      grown = candidates.slice(0, found);
+      if (done) break;
+      next = fit(grown);
+    }
+    return grown;
+  };
+  /** Drops what is beyond the tolerance of the others' least-squares map, until that map is the fit of the matches that it explains. */
+  const settle = (kept: Uint32Array): { map: AffineMap; kept: Uint32Array } | undefined => {
+    const map = fit(kept);
+    if (map === null || !plausible(map)) return undefined;
+    const found = search.find(map, tolerancePx, candidates, kept);
+    if (found < kept.length) return settle(candidates.slice(0, found));
+    return spread(kept) ? { map, kept } : undefined;
+  };
   const propose = (map: AffineMap) => {
     if (!plausible(map)) return;
     const near = search.find(map, hypothesisSlack * tolerancePx, candidates);
-    if (near <= Math.max(count, 2)) return;
-    const fromNear = fitAffine(points.from, points.to, candidates.subarray(0, near));
-    const better = accept(map, Math.max(count + 1, 3));
-    if (!(fromNear !== null && accept(fromNear, Math.max(count + 1, 3))) && !better) return;
-    for (let refit = 0, before = 0; refit < maxRefits && count > before; refit++) {
-      before = count;
-      const fitted = fitAffine(points.from, points.to, inliers.subarray(0, count));
-      if (fitted === null || !accept(fitted, count)) break;
+    if (near <= Math.max(inliers.length, 2)) return;
+    const fromNear = fit(candidates.subarray(0, near));
+    for (const start of fromNear === null ? [map] : [map, fromNear]) {
+      const grown = grow(start);
+      if (grown.length <= inliers.length) continue;
+      const settled = settle(grown);
+      if (settled !== undefined && settled.kept.length > inliers.length)
+        [affine, inliers] = [settled.map, settled.kept];
     }
   };
 
   if (points.count >= Math.max(3, minInliers)) {
     if (method === 'single') {
       const limit = Math.min(points.count, maxHypotheses);
-      for (let k = 0; k < Math.min(limit, trialsFor(goodFrames * count)); k++) propose(mapOfFrames(a, b, points, k));
+      for (let k = 0; k < Math.min(limit, trialsFor(goodFrames * inliers.length)); k++)
+        propose(mapOfFrames(a, b, points, k));
     } else {
       const random = seedrandom.alea(`verify ${seed}`);
       const draw = () => Math.floor(random() * points.count);
-      for (let trial = 0; trial < Math.min(maxHypotheses, trialsFor(count, 3)); trial++) {
-        const map = fitAffine(points.from, points.to, [draw(), draw(), draw()]);
+      for (let trial = 0; trial < Math.min(maxHypotheses, trialsFor(inliers.length, 3)); trial++) {
+        const map = fit(Uint32Array.of(draw(), draw(), draw()));
         if (map !== null) propose(map);
       }
     }
   }
+  const count = inliers.length;
   if (affine === null || count < minInliers) return { count: 0, inliers: new Uint32Array(0), affine: null };
   const pairs = new Uint32Array(2 * count);
   for (let k = 0; k < count; k++) pairs.set(points.pairs.subarray(2 * inliers[k], 2 * inliers[k] + 2), 2 * k);

@@ -126,7 +126,9 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
   ];
   const json = {
     ...resultJson(main.result, { failures, options }),
-    ...(options.rerank && { rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0 } }),
+    ...(options.rerank && {
+      rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0, ...options.localization },
+    }),
     ...(ready && { preset: presetJson(ready) }),
     ...extra.json,
   };

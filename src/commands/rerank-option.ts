@@ -1,11 +1,18 @@
-/** @file `--rerank` and `--localized-qe`: a second look at the top of every ranking, in the images' activation maps. */
+/** @file `--rerank`, `--localization` and `--localized-qe`: a second look at the top of every ranking, in the images' activation maps. */
 import type { Command } from 'commander';
 import { UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { DescribeGroundTruthOptions, GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
 import type { EvaluateOptions } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
-import { defaultRerankDepth, type RerankKind, rerankKinds } from '../retrieval/localization/rerank.js';
+import { type LevelValues, levelValues } from '../retrieval/localization/compact-map.js';
+import {
+  defaultRerankDepth,
+  maximaKinds,
+  type RerankKind,
+  rerankKinds,
+  type RerankOptions,
+} from '../retrieval/localization/rerank.js';
 import { positiveInteger } from './console.js';
 
 export interface Rerank {
@@ -13,18 +20,27 @@ export interface Rerank {
   depth: number;
 }
 
+/** What `--localization` sets; the rest keeps its defaults. */
+export type Localization = Pick<RerankOptions, 'step' | 'aspectBound' | 'alpha' | 'read' | 'maxima'>;
+
 export interface RerankFlags {
   rerank?: Rerank;
+  localization?: Localization;
   localizedQe?: number;
 }
 
-/** Adds `--rerank` and `--localized-qe`. */
+/** Adds `--rerank`, `--localization` and `--localized-qe`. */
 export function addRerankOptions(command: Command): Command {
   return command
     .option(
       '--rerank <kind>',
       `re-rank the first images (default: ${defaultRerankDepth}) by what looks like the query in them: aml, aml-rmac or cross-match, with :N for another number`,
       rerankOption,
+    )
+    .option(
+      '--localization <settings>',
+      'of --rerank: t=3 (cells between boxes), s=1.1 (factor between aspects), alpha=10, read=centres or levels, maxima=integral or exact, with commas',
+      localizationOption,
     )
     .option(
       '--localized-qe <k>',
@@ -46,11 +62,39 @@ export function rerankOption(text: string): Rerank {
   return { kind, depth };
 }
 
+/** commander parser: "t=2,s=1.5,read=levels". */
+export function localizationOption(text: string): Localization {
+  const found: Localization = {};
+  const wrong = (part: string) =>
+    new UsageError(
+      `--localization: expected t (whole, from 1), s (from 1), alpha (1 to 100), read (${Object.keys(levelValues).join(' or ')}) or ` +
+        `maxima (${maximaKinds.join(' or ')}), such as t=3,s=1.1,alpha=10, got "${part}".`,
+    );
+  for (const part of text.split(',')) {
+    const [key, value = '', ...rest] = part.split('=');
+    const number = value.trim() === '' ? Number.NaN : Number(value);
+    if (rest.length > 0) throw wrong(part);
+    if (key === 't' && Number.isSafeInteger(number) && number >= 1) found.step = number;
+    else if (key === 's' && number >= 1) found.aspectBound = number;
+    else if (key === 'alpha' && number >= 1 && number <= 100) found.alpha = number;
+    else if (key === 'read' && Object.hasOwn(levelValues, value)) found.read = value as LevelValues;
+    else if (key === 'maxima' && value === 'integral') found.maxima = value;
+    else if (key === 'maxima' && value === 'exact') found.maxima = value;
+    else throw wrong(part);
+  }
+  return found;
+}
+
 /** @throws UsageError where the flags do not go together. `model`: one is given; `proposals`: it describes by those. */
-export function checkRerank({ rerank, localizedQe }: RerankFlags, model: boolean, proposals: boolean): void {
+export function checkRerank(
+  { rerank, localization, localizedQe }: RerankFlags,
+  model: boolean,
+  proposals: boolean,
+): void {
   if (localizedQe !== undefined && (rerank === undefined || rerank.kind === 'cross-match')) {
     throw new UsageError('--localized-qe goes with --rerank aml or aml-rmac: it expands by what was localised.');
   }
+  if (localization !== undefined && rerank === undefined) throw new UsageError('--localization goes with --rerank.');
   if (rerank === undefined) return;
   if (!model)
     throw new UsageError('--rerank looks into activation maps; it goes with --model, not with --descriptors.');
@@ -62,7 +106,7 @@ export async function describeForRerank(
   model: DescriptorModel,
   groundTruth: GroundTruth,
   settings: DescribeGroundTruthOptions,
-  { rerank, localizedQe }: RerankFlags,
+  { rerank, localization, localizedQe }: RerankFlags,
 ): Promise<{ described: GroundTruthDescriptors; rerank: EvaluateOptions['rerank'] }> {
   const { describeGroundTruthMaps } = await import('../retrieval/localization/describe-maps.js');
   const { groundTruthReranker } = await import('../retrieval/localization/ground-truth-reranker.js');
@@ -70,7 +114,7 @@ export async function describeForRerank(
   const { kind, depth } = rerank!;
   const regions = kind === 'aml' ? undefined : modelRegions(model);
   const found = await describeGroundTruthMaps(model, groundTruth, { ...settings, regions });
-  const rerankOptions = { kind, depth, model: regions, expansion: localizedQe };
+  const rerankOptions = { kind, depth, model: regions, expansion: localizedQe, ...localization };
   return {
     described: found.described,
     rerank: groundTruthReranker(groundTruth, found, rerankOptions),
@@ -78,7 +122,8 @@ export async function describeForRerank(
 }
 
 /** The flags in words. */
-export function rerankText({ rerank, localizedQe }: RerankFlags): string {
+export function rerankText({ rerank, localization = {}, localizedQe }: RerankFlags): string {
+  const settings = Object.entries(localization).map(([name, value]) => `, ${name} ${value}`);
   const expansion = localizedQe === undefined ? '' : `, expanded by the best ${localizedQe}`;
-  return `the first ${rerank!.depth} by ${rerank!.kind}${expansion}`;
+  return `the first ${rerank!.depth} by ${rerank!.kind}${settings.join('')}${expansion}`;
 }

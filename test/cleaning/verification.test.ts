@@ -77,6 +77,28 @@ describe.each(['single', 'ransac'] as const)('verify, %s', (method) => {
     );
   });
 
+  test('the map is the least-squares fit of its own inliers: their errors are orthogonal to 1, x and y', () => {
+    fc.assert(
+      fc.property(views, fc.integer({ min: 4, max: 60 }), fc.nat(60), fc.nat(1000), (map, inliers, outliers, seed) => {
+        const { a, b, matches } = planarScene({ map, inliers, outliers, noisePx: 9, frameNoise: 0.3, seed });
+        const found = verify(a, b, matches, { method, minInliers: 4 });
+        if (found.affine === null) return;
+        const sums = [0, 0, 0, 0, 0, 0];
+        for (let k = 0; k < found.count; k++) {
+          const [x, y] = a.frames.subarray(6 * found.inliers[2 * k], 6 * found.inliers[2 * k] + 2);
+          const [u, v] = b.frames.subarray(6 * found.inliers[2 * k + 1], 6 * found.inliers[2 * k + 1] + 2);
+          const [du, dv] = minus(applyMap(found.affine, x, y), u, v);
+          for (const [i, factor] of [1, x / 640, y / 480].entries()) {
+            sums[i] += du * factor;
+            sums[3 + i] += dv * factor;
+          }
+        }
+        for (const sum of sums) expect(Math.abs(sum)).toBeLessThan(1e-6 * found.count);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
   test('the tolerance is that of a 640 px image', () => {
     // every second position in b is 12 px off to one side or the other
     const scene = (side: number) => {

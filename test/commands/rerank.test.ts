@@ -2,7 +2,7 @@ import { writeFileSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { register } from '../../src/commands/evaluate.js';
-import { rerankOption } from '../../src/commands/rerank-option.js';
+import { localizationOption, rerankOption } from '../../src/commands/rerank-option.js';
 import { UsageError } from '../../src/errors.js';
 import { runCommand } from './run-command.js';
 import { makeSmallSet, type SmallSet } from './small-set.js';
@@ -37,6 +37,13 @@ describe('--rerank', () => {
       expect(queries).toHaveLength(12);
       expect(map).toBeGreaterThan(1 / 3); // three textures; chance is about .3
     }
+    const settings = ['--localization', 't=1,s=4,alpha=2,read=levels,maxima=exact'];
+    const set = await evaluate('--rerank', 'aml', ...settings);
+    expect(set.rerank).toEqual({
+      ...{ kind: 'aml', depth: 1000, localizedQe: 0 },
+      ...{ step: 1, aspectBound: 4, alpha: 2, read: 'levels', maxima: 'exact' },
+    });
+    expect(set.queries).not.toEqual(found[0].queries);
     expect(new Set([plain, ...found].map(({ queries }) => JSON.stringify(queries))).size).toBeGreaterThan(3);
     expect(found[2].rerank).toEqual({ kind: 'aml-rmac', depth: 8, localizedQe: 2 });
   });
@@ -61,6 +68,30 @@ describe('--rerank', () => {
     }
   });
 
+  test('what --localization takes', () => {
+    expect(localizationOption('t=2')).toEqual({ step: 2 });
+    expect(localizationOption('s=1.5,alpha=1,maxima=integral')).toEqual({
+      aspectBound: 1.5,
+      alpha: 1,
+      maxima: 'integral',
+    });
+    for (const wrong of [
+      '',
+      't',
+      't=',
+      't=0',
+      't=1.5',
+      's=.9',
+      'alpha=0',
+      'read=toString',
+      'maxima=',
+      't=1=2',
+      'r=3',
+    ]) {
+      expect(() => localizationOption(wrong)).toThrow(UsageError);
+    }
+  });
+
   test('wrong usage says which flag', async () => {
     const usage = async (message: RegExp, ...argv: string[]) => {
       const running = run(...argv);
@@ -68,6 +99,7 @@ describe('--rerank', () => {
       await expect(running).rejects.toThrow(message);
     };
     await usage(/--rerank.*--model, not with --descriptors/, '--descriptors', set.folder, '--rerank', 'aml');
+    await usage(/--localization goes with --rerank/, '--model', set.model, '--localization', 't=1');
     await usage(/--localized-qe goes with --rerank/, '--model', set.model, '--localized-qe', '5');
     await usage(/--localized-qe/, '--model', set.model, '--rerank', 'cross-match', '--localized-qe', '5');
     await usage(/--regions grid/, '--model', set.model, '--rerank', 'aml', '--regions', 'rpn:4');

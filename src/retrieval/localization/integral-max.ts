@@ -4,9 +4,9 @@
  *   max_{p in R} X(p)  ~  (sum_{p in R} X(p)^alpha)^(1/alpha),   the sum from an integral image of X^alpha
  *
  * The approximation is never below the maximum and at most |R|^(1/alpha) above it; alpha = 1 is sum pooling. Sums are 64-bit
- * and every channel is divided by its largest activation first: differences of sums then carry noise of about 1e-13, so
- * what is below 2^-40 counts as 0 (at alpha = 10: activations under 6 % of the channel's maximum, in boxes without larger ones).
- * Integers up to 8, as the compact store holds them, are summed undivided and exactly.
+ * and every channel is divided by its largest activation first. A difference of sums loses the digits that its corners share: where fewer
+ * than 2^-30 of the largest corner remain, `approximateMax` adds up the box's own cells. Integers up to 8, as the compact store
+ * holds them, are summed undivided and exactly; of sums that are neither exact nor have cells to look at, what is below 2^-40 counts as 0.
  */
 import type { Region } from '../../models/regions.js';
 import type { ActivationMap } from './activation-map.js';
@@ -16,6 +16,11 @@ export const defaultAlpha = 10;
 
 /** Differences of sums below this are rounding. */
 export const smallestSum = 2 ** -40;
+
+/** Whether a difference of sums has lost its digits: it is rounding, or less than 2^-30 of its largest corner. */
+export function isLost(sum: number, corner: number): boolean {
+  return sum < smallestSum || sum < 2 ** -30 * corner;
+}
 
 /** Integral images of X^alpha of the channels that are positive anywhere. */
 export interface IntegralMap {
@@ -30,6 +35,8 @@ export interface IntegralMap {
   scale: Float64Array;
   /** [height + 1, width + 1, A]: sum over the cells above and left of the corner. May be longer than that. */
   sums: Float64Array;
+  /** The activations, for boxes in which all are small beside those outside. */
+  source?: ActivationMap;
 }
 
 export interface IntegralOptions {
@@ -38,11 +45,9 @@ export interface IntegralOptions {
 }
 
 /** Integral images of a map. */
-export function integralMap(
-  { height, width, channels, values }: ActivationMap,
-  { alpha = defaultAlpha }: IntegralOptions = {},
-): IntegralMap {
+export function integralMap(source: ActivationMap, { alpha = defaultAlpha }: IntegralOptions = {}): IntegralMap {
   checkAlpha(alpha);
+  const { height, width, channels, values } = source;
   const largest = new Float64Array(channels);
   for (let at = 0; at < values.length; at += channels) {
     for (let c = 0; c < channels; c++) if (values[at + c] > largest[c]) largest[c] = values[at + c];
@@ -63,7 +68,7 @@ export function integralMap(
     }
   }
   integrate(sums, height, width, count);
-  return { height, width, channels, alpha, active, scale, sums };
+  return { height, width, channels, alpha, active, scale, sums, source };
 }
 
 /** Turns powers, one row down and one column right of their cell, into sums in place. [height + 1, width + 1, count]. */
@@ -80,10 +85,11 @@ export function integrate(sums: Float64Array, height: number, width: number, cou
  * `out` is overwritten if given.
  */
 export function approximateMax(
-  { width, channels, alpha, active, scale, sums }: IntegralMap,
-  { yMin, xMin, yMax, xMax }: Region,
+  { width, channels, alpha, active, scale, sums, source }: IntegralMap,
+  box: Region,
   out: Float32Array = new Float32Array(channels),
 ): Float32Array {
+  const { yMin, xMin, yMax, xMax } = box;
   out.fill(0);
   if (yMax <= yMin || xMax <= xMin) return out; // an empty region gives 0, as in regionMaxPool
   const count = active.length;
@@ -91,9 +97,29 @@ export function approximateMax(
   const [a, b, c, d] = [corner(yMin, xMin), corner(yMin, xMax), corner(yMax, xMin), corner(yMax, xMax)];
   for (let i = 0; i < count; i++) {
     const sum = sums[d + i] - sums[c + i] - sums[b + i] + sums[a + i];
-    if (sum >= smallestSum) out[active[i]] = scale[i] * (alpha === 1 ? sum : sum ** (1 / alpha));
+    if (source !== undefined && isLost(sum, sums[d + i])) out[active[i]] = powerMean(source, active[i], box, alpha);
+    else if (sum >= smallestSum) out[active[i]] = scale[i] * (alpha === 1 ? sum : sum ** (1 / alpha));
   }
   return out;
+}
+
+/** (sum X^alpha)^(1/alpha) of a channel over a box, cell by cell, divided by their largest so that no power vanishes. */
+export function powerMean(
+  { width, channels, values }: ActivationMap,
+  channel: number,
+  { yMin, xMin, yMax, xMax }: Region,
+  alpha: number,
+): number {
+  let [largest, sum] = [0, 0];
+  const visit = (use: (value: number) => void) => {
+    for (let y = yMin; y < yMax; y++) {
+      for (let x = xMin; x < xMax; x++) use(values[(y * width + x) * channels + channel]);
+    }
+  };
+  visit((value) => (largest = Math.max(largest, value)));
+  if (largest === 0) return 0;
+  visit((value) => (sum += Math.max(0, value / largest) ** alpha));
+  return largest * sum ** (1 / alpha);
 }
 
 /** The box of all cells. */

@@ -8,7 +8,7 @@
  * way while that helps, at most `refineRounds` times round, then by one cell less, down to 1.
  */
 import type { Region } from '../../models/regions.js';
-import { type IntegralMap, smallestSum, wholeMap } from './integral-max.js';
+import { type IntegralMap, isLost, powerMean, smallestSum, wholeMap } from './integral-max.js';
 
 export interface LocalizationTarget {
   /** [C] maxima of the query over its map (MAC before any whitening). */
@@ -130,7 +130,7 @@ function refine(
 
 /** The function that compares boxes of a map with a query's maxima [C]. */
 export function boxScore(map: IntegralMap, maxima: ArrayLike<number>): BoxScore {
-  const { width, channels, alpha, active, scale, sums } = map;
+  const { width, channels, alpha, active, scale, sums, source } = map;
   if (maxima.length !== channels) {
     throw new Error(`localize: a query of ${channels} channels expected, as the map has, got ${maxima.length}.`);
   }
@@ -152,7 +152,10 @@ export function boxScore(map: IntegralMap, maxima: ArrayLike<number>): BoxScore 
     let norm = 0;
     for (let i = 0; i < count; i++) {
       float[0] = sums[d + i] - sums[c + i] - sums[b + i] + sums[a + i];
-      const value = root[bits[0] >>> tableShift];
+      let value = root[bits[0] >>> tableShift];
+      if (source !== undefined && isLost(float[0], sums[d + i])) {
+        value = powerMean(source, active[i], { yMin, xMin, yMax, xMax }, alpha) / scale[i];
+      }
       dot += weights[i] * value;
       norm += squaredScale[i] * value * value;
     }

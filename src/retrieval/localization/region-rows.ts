@@ -36,10 +36,16 @@ export class RegionRows {
     this.#use = use;
   }
 
+  /** Pools `regions` of a map, every cell looked at. */
   add(image: number, map: ActivationMap, regions: readonly Region[]): void {
-    this.#channels = map.channels;
-    this.#waiting.push({ image, maxima: poolRegions(map.values, map, regions) });
-    this.#count += regions.length;
+    this.addMaxima(image, poolRegions(map.values, map, regions), map.channels);
+  }
+
+  /** `maxima`: of an image's regions, [R, C]. */
+  addMaxima(image: number, maxima: Float32Array, channels: number): void {
+    this.#channels = channels;
+    this.#waiting.push({ image, maxima });
+    this.#count += maxima.length / channels;
     if (this.#count >= rowsPerBlock) this.flush();
   }
 

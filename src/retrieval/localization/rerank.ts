@@ -6,13 +6,16 @@
  *   cross-match  each query region against each region of the image: the mean over query regions of the best cosine
  *                (Razavian et al. 2014); no localisation
  *
- * The query is described from its exact activations, images from their compact maps, as in the paper.
+ * The query is described from its exact activations, images from their compact maps, as in the paper. The maxima of what AML found come
+ * from the integral image that found it (section 6), or from the cells one by one.
  */
-import type { ActivationMap } from './activation-map.js';
-import { type CompactMap, integralOfLevels, levelMap, type LevelValues } from './compact-map.js';
-import { localize, type LocalizationTarget, type LocalizedBox, type LocalizeOptions } from './localize.js';
-import { wholeMap } from './integral-max.js';
+
+import type { Region } from '../../models/regions.js';
 import { poolRegions } from '../../rpn/pool-regions.js';
+import type { ActivationMap } from './activation-map.js';
+import { type CompactMap, integralOfLevels, type LevelValues, levelMap } from './compact-map.js';
+import { approximateMax, type IntegralMap, type IntegralOptions, wholeMap } from './integral-max.js';
+import { type LocalizationTarget, type LocalizedBox, type LocalizeOptions, localize } from './localize.js';
 import { type RegionModel, RegionRows, regionsWithin, sumOfRows, unitRows } from './region-rows.js';
 
 export const rerankKinds = ['aml', 'aml-rmac', 'cross-match'] as const;
@@ -29,8 +32,12 @@ export interface LocalizationQuery extends LocalizationTarget {
   regions?: Float32Array;
 }
 
-export interface RerankOptions extends LocalizeOptions {
+export const maximaKinds = ['integral', 'exact'] as const;
+
+export interface RerankOptions extends LocalizeOptions, IntegralOptions {
   kind: RerankKind;
+  /** How the localised regions are pooled: by integral max-pooling as in the paper, or exactly from the levels. Default 'integral'. */
+  maxima?: (typeof maximaKinds)[number];
   /** Needed for 'aml-rmac' and 'cross-match'. */
   model?: RegionModel;
   /** Images that expand the query after localisation; the shortlist is then ranked by the mean of query and their localised vectors. Default 0. */
@@ -86,7 +93,7 @@ export function bestOf(scores: Float64Array, count: number): number[] {
 export function localizedVectors(
   query: LocalizationQuery,
   shortlist: readonly CompactMap[],
-  { kind, model, read = 'centres', ...options }: RerankOptions,
+  { kind, model, read = 'centres', maxima = 'integral', alpha, ...options }: RerankOptions,
 ): { boxes: LocalizedBox[]; vectors: Float32Array[]; target: Float32Array } {
   const pooled = kind === 'aml-rmac' ? (model ?? missing(kind, 'model')) : macModel;
   const target =
@@ -96,14 +103,24 @@ export function localizedVectors(
   const rows = new RegionRows(pooled, (_, found) => vectors.push(sumOfRows(found, target.length)));
   let buffer: Float64Array | undefined;
   for (const [i, compact] of shortlist.entries()) {
-    const integral = integralOfLevels(compact, { read, buffer });
+    const integral = integralOfLevels(compact, { read, alpha, buffer });
     buffer = integral.sums;
     const box = localize(integral, query, options);
     boxes.push(box);
-    rows.add(i, levelMap(compact, { read }), regionsWithin(pooled, box.region));
+    const regions = regionsWithin(pooled, box.region);
+    if (maxima === 'exact') rows.add(i, levelMap(compact, { read }), regions);
+    else rows.addMaxima(i, approximateMaxima(integral, regions), integral.channels);
   }
   rows.flush();
   return { boxes, vectors, target };
+}
+
+/** [R, C] by integral max-pooling. */
+function approximateMaxima(integral: IntegralMap, regions: readonly Region[]): Float32Array {
+  const { channels } = integral;
+  const maxima = new Float32Array(regions.length * channels);
+  regions.forEach((region, r) => approximateMax(integral, region, maxima.subarray(r * channels, (r + 1) * channels)));
+  return maxima;
 }
 
 /** MAC as regions: the whole map, l2. */

@@ -1,8 +1,8 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { rigidGrid } from '../../../src/models/regions.js';
-import { compactMap, levelMap } from '../../../src/retrieval/localization/compact-map.js';
-import { wholeMap } from '../../../src/retrieval/localization/integral-max.js';
+import { type Region, rigidGrid } from '../../../src/models/regions.js';
+import { compactMap, integralOfLevels, levelMap } from '../../../src/retrieval/localization/compact-map.js';
+import { approximateMax, wholeMap } from '../../../src/retrieval/localization/integral-max.js';
 import {
   type RegionModel,
   RegionRows,
@@ -32,7 +32,11 @@ const maps = Array.from({ length: 8 }, (_, i) => randomMap({ height: 6 + i, widt
 const shortlist = maps.map((map) => compactMap(map));
 
 /** R-MAC written out: sum of l2 of the maxima of every region, l2. */
-function slowRmac(map: (typeof maps)[number], box = wholeMap(map)): Float32Array {
+function slowRmac(
+  map: (typeof maps)[number],
+  box = wholeMap(map),
+  pool = (region: Region) => exactMax(map, region),
+): Float32Array {
   const sum = new Float32Array(map.channels);
   for (const r of rigidGrid(box.yMax - box.yMin, box.xMax - box.xMin)) {
     const moved = {
@@ -41,7 +45,7 @@ function slowRmac(map: (typeof maps)[number], box = wholeMap(map)): Float32Array
       yMax: r.yMax + box.yMin,
       xMax: r.xMax + box.xMin,
     };
-    const maxima = exactMax(map, moved);
+    const maxima = pool(moved);
     const length = Math.hypot(...maxima);
     maxima.forEach((value, c) => (sum[c] += value / length));
   }
@@ -49,20 +53,39 @@ function slowRmac(map: (typeof maps)[number], box = wholeMap(map)): Float32Array
 }
 
 describe('re-ranking a shortlist', () => {
-  test('aml: cosine of the maxima of the box that was found', () => {
+  test('aml: cosine of the integral maxima of the box that was found, or of the exact ones', () => {
     const { scores, boxes } = rerankShortlist(query, shortlist, { kind: 'aml' });
-    for (const [i, { region }] of boxes!.entries()) {
-      expectClose(scores[i], cosine(exactMax(levelMap(shortlist[i], { read: 'centres' }), region), query.maxima));
+    const exact = rerankShortlist(query, shortlist, { kind: 'aml', maxima: 'exact' }).scores;
+    for (const [i, { region, score }] of boxes!.entries()) {
+      const approximate = approximateMax(integralOfLevels(shortlist[i], { read: 'centres' }), region);
+      expectClose(scores[i], cosine(approximate, query.maxima));
+      expectClose(scores[i], score, { relative: 1e-3 });
+      expectClose(exact[i], cosine(exactMax(levelMap(shortlist[i], { read: 'centres' }), region), query.maxima));
     }
-    const exact = exactMax(queryMap, wholeMap(queryMap));
-    expect([...query.maxima]).toEqual([...exact]);
+    expect([...query.maxima]).toEqual([...exactMax(queryMap, wholeMap(queryMap))]);
+  });
+
+  test('alpha is that of both the search and the score', () => {
+    const { scores, boxes } = rerankShortlist(query, shortlist, { kind: 'aml', alpha: 2, read: 'levels' });
+    for (const [i, { region }] of boxes!.entries()) {
+      expectClose(
+        scores[i],
+        cosine(approximateMax(integralOfLevels(shortlist[i], { alpha: 2 }), region), query.maxima),
+      );
+    }
   });
 
   test('aml-rmac: cosine of R-MAC rebuilt on the box and the R-MAC of the query', () => {
-    const { scores, boxes } = rerankShortlist(query, shortlist, { kind: 'aml-rmac', model: plain, read: 'levels' });
     expectClose(query.rmac!, unitRows(slowRmac(queryMap), 24));
-    for (const [i, { region }] of boxes!.entries()) {
-      expectClose(scores[i], cosine(slowRmac(levelMap(shortlist[i]), region), slowRmac(queryMap)));
+    for (const maxima of ['integral', 'exact'] as const) {
+      const options = { kind: 'aml-rmac', model: plain, read: 'levels', maxima } as const;
+      const { scores, boxes } = rerankShortlist(query, shortlist, options);
+      for (const [i, { region }] of boxes!.entries()) {
+        const [levels, integral] = [levelMap(shortlist[i]), integralOfLevels(shortlist[i])];
+        const pool =
+          maxima === 'exact' ? (r: Region) => exactMax(levels, r) : (r: Region) => approximateMax(integral, r);
+        expectClose(scores[i], cosine(slowRmac(levels, region, pool), slowRmac(queryMap)));
+      }
     }
   });
 
