@@ -8,6 +8,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readText, whyUnreadable } from '../data/text-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
 import { parseNpy } from './npy.js';
@@ -141,7 +142,7 @@ async function readSet(files: DescriptorFiles): Promise<DescriptorSet & { finger
 async function readMeta(file: string): Promise<z.output<typeof metaSchema>> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readText(file);
   } catch {
     return { failures: [] };
   }
@@ -156,7 +157,7 @@ async function read(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
+    throw new InputError(`Cannot read ${file}: ${whyUnreadable(file, error)}`);
   }
 }
 
