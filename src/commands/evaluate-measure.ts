@@ -111,15 +111,10 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const [{ groundTruth }] = settings;
   if (sources.rankings !== undefined) {
     const { evaluateRankings } = await import('../retrieval/evaluate-rankings.js');
-    const { assertAllRanked, isIndexRankings, namedRankings } = await import('../retrieval/rankings-file.js');
+    const { assertAllRanked, namedRankings } = await import('../retrieval/rankings-file.js');
     const ids = groundTruth.queries.map(({ id }) => id);
-    const named = isIndexRankings(sources.rankings)
-      ? namedRankings(
-          sources.rankings,
-          ids,
-          groundTruth.database.map(({ id }) => id),
-        )
-      : sources.rankings;
+    const database = groundTruth.database.map(({ id }) => id);
+    const named = namedRankings(sources.rankings, ids, database);
     assertAllRanked(named, ids, options.ranks ?? '');
     const results = evaluateRankings(
       settings.map((setting) => setting.groundTruth),
