@@ -208,6 +208,7 @@ as_lists = {"gnd": lists, "imlist": imlist, "qimlist": qimlist}
 as_arrays = {"gnd": arrays, "imlist": imlist, "qimlist": qimlist}
 (folder / "lists.pkl").write_bytes(pickle.dumps(as_lists, protocol=2))
 (folder / "arrays.pkl").write_bytes(pickle.dumps(as_arrays, protocol=4))
+(folder / "arrays-protocol2.pkl").write_bytes(pickle.dumps(as_arrays, protocol=2))
 (folder / "text.pkl").write_bytes(pickle.dumps(as_lists, protocol=0))
 (folder / "lists.json").write_text(json.dumps(as_lists))
 matlab = np.zeros((1, queries), dtype=[(key, object) for key in ("bbx", "easy", "hard", "junk")])

@@ -3,11 +3,11 @@
  * wrong type is an error that names the key, what was expected and what was found; nothing is ignored or converted silently.
  */
 import { existsSync, readdirSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { isMap, parseDocument } from 'yaml';
 import { z } from 'zod';
+import { readText, whyUnreadable } from './data/text-file.js';
 import { InputError, messageOf, UsageError } from './errors.js';
 
 type Plain = Record<string, unknown>;
@@ -136,9 +136,9 @@ function recipeFile(recipe: string): string {
 
 async function readRecipe(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return await readText(file);
   } catch (error) {
-    throw new InputError(`Cannot read the recipe ${file}: ${messageOf(error)}`);
+    throw new InputError(`Cannot read the recipe ${file}: ${whyUnreadable(file, error)}`);
   }
 }
 

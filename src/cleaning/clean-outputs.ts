@@ -49,11 +49,20 @@ export async function writeCleaned(
 
 /** The kept photographs under their labels, with their boxes. */
 export function keptRecords({ records, decisions, boxes }: Cleaned): ImageRecord[] {
-  return records.flatMap(({ id, path }, node): ImageRecord[] => {
+  return records.flatMap(({ id, path, fields }, node): ImageRecord[] => {
     const { landmark, group } = decisions[node];
     if (landmark === undefined) return [];
     const box = boxes[node];
-    return [{ id, path, landmark, ...(group !== undefined && { group }), ...(box && { box: fileBox(box) }) }];
+    return [
+      {
+        id,
+        path,
+        landmark,
+        ...(group !== undefined && { group }),
+        ...(box && { box: fileBox(box) }),
+        ...(fields && { fields }),
+      },
+    ];
   });
 }
 

@@ -1,12 +1,12 @@
 /** @file `rmac data ...`: folders of photographs and manifests. */
-import { realpathSync } from 'node:fs';
+import { realpathSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { countBy } from '../data/group-by.js';
 import type { ImageRecord } from '../data/manifest.js';
 import type { ScanResult } from '../data/scan.js';
 import type { SplitKind } from '../data/split.js';
-import { InputError, UsageError } from '../errors.js';
+import { InputError, messageOf, UsageError } from '../errors.js';
 import { interruptSignal, nonNegativeInteger, positiveInteger, printResult, say, startProgress } from './console.js';
 import { registerDownload } from './data-download.js';
 import { registerSynthesize } from './data-synthesize.js';
@@ -27,6 +27,8 @@ export function register(program: Command): void {
 interface ScanFlags {
   out: string;
   minImages: number;
+  labelDepth?: number;
+  labelPattern?: RegExp;
   overwrite?: boolean;
   json?: boolean;
 }
@@ -35,29 +37,53 @@ function registerScan(data: Command): void {
   data
     .command('scan')
     .description('a folder per landmark -> manifest; broken images and copies are left out, counted and listed')
-    .argument('<dir>', 'folder with one folder per landmark (images directly in it are landmarks of their own)')
+    .argument(
+      '<source>',
+      'folder with one folder per landmark (images directly in it are landmarks of their own), or a .csv file',
+    )
     .requiredOption('--out <file>', 'manifest to write (JSON lines)')
     .option('--min-images <n>', 'leave out landmarks with fewer usable photographs', positiveInteger, 1)
+    .option('--label-depth <n>', 'the first n folders are the landmark: 2 for city/landmark/photo.jpg', positiveInteger)
+    .option(
+      '--label-pattern <regex>',
+      'the landmark is what the first group matches in a path below the folder',
+      labelPattern,
+    )
     .option('--overwrite', 'replace an existing manifest')
     .option('--json', 'print one JSON object on stdout and nothing else')
     .addHelpText(
       'after',
       `
-Example:
+Examples:
   $ rmac data scan photos --out photos/manifest.jsonl
-Every image is decoded once. Copies are kept once per landmark; a file that is in several landmarks is left out of all.
+  $ rmac data scan travels --label-depth 2 --out travels/manifest.jsonl
+  $ rmac data scan inbox --label-pattern '([a-z]+)_[0-9]+\\.jpg$' --out inbox/manifest.jsonl
+  $ rmac data scan photos.csv --out manifest.jsonl
+Every image is decoded once. Of copies the first is kept; where they lie in several landmarks, those are listed.
+A CSV file has a line of names and a photograph a line: path (relative to the file) and label; id and group are the
+manifest's, and every other column is kept in it. Commas, semicolons or tabs separate cells.
 A manifest never names a path outside its own folder: where the photographs are elsewhere, a link to them is made beside it.`,
     )
     .action(scan);
 }
 
-async function scan(dir: string, flags: ScanFlags): Promise<void> {
-  const { scanFolder } = await import('../data/scan.js');
+async function scan(source: string, flags: ScanFlags): Promise<void> {
+  const { labelDepth, labelPattern: pattern } = flags;
+  if (labelDepth !== undefined && pattern !== undefined) {
+    throw new UsageError('Give --label-depth or --label-pattern, not both.');
+  }
+  const { labelByDepth, labelByPattern, scanFolder, scanTable } = await import('../data/scan.js');
+  const { isTableName } = await import('../data/image-table.js');
   const { assertWritable } = await import('../data/files.js');
   assertWritable(flags.out, flags);
+  const isTable = isTableName(source) && !(statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false);
+  if (isTable && (labelDepth !== undefined || pattern !== undefined)) {
+    throw new UsageError(`--label-depth and --label-pattern are for folders; ${source} has a column for the label.`);
+  }
   let progress: ReturnType<typeof startProgress> | undefined;
-  const found = await scanFolder(dir, {
+  const found = await (isTable ? scanTable : scanFolder)(source, {
     minImages: flags.minImages,
+    label: pattern === undefined ? labelByDepth(labelDepth ?? 1) : labelByPattern(pattern),
     signal: interruptSignal(),
     onProgress(done, total) {
       progress ??= startProgress('decoding', total);
@@ -67,13 +93,20 @@ async function scan(dir: string, flags: ScanFlags): Promise<void> {
 
   list(found.broken, 'broken, left out', ({ path, reason }) => `${path}: ${reason}`);
   list(found.duplicates, 'copies, left out', ({ path, of }) => `${path} is ${of}`);
-  list(found.conflicts, 'files in several landmarks, left out of all', ({ paths }) => paths.join(' = '));
+  list(
+    found.conflicts,
+    'photographs in several landmarks, kept in the first: one of the labels is wrong',
+    ({ paths }) => paths.join(' = '),
+  );
   list(found.tooFew, `landmarks with fewer than ${flags.minImages} photographs, left out`, ({ landmark }) => landmark);
-  if (found.records.length === 0) throw new InputError(nothingUsable(dir, found));
+  if (found.records.length === 0) throw new InputError(nothingUsable(source, found));
 
-  const link = await writeRecords([{ file: flags.out, records: found.records }], dir, flags);
+  const root = isTable ? dirname(source) : source;
+  const link = await writeRecords([{ file: flags.out, records: found.records }], root, flags);
   if (found.unlabelled > 0) {
-    say(`${found.unlabelled} images lie directly in ${dir}: each is a landmark of its own that nothing else matches.`);
+    say(
+      `${found.unlabelled} images have no label in ${source}: each is a landmark of its own that nothing else matches.`,
+    );
   }
   const alone = found.landmarks.filter(({ images }) => images === 1).length - found.unlabelled;
   if (alone > 0) say(`Warning: ${alone} landmarks have a single photograph, which can be no positive for another.`);
@@ -81,9 +114,9 @@ async function scan(dir: string, flags: ScanFlags): Promise<void> {
   printResult({ manifest: flags.out, ...link, images: records.length, ...report }, scanText(flags.out, found), flags);
 }
 
-function nothingUsable(dir: string, { broken, conflicts, tooFew, skipped }: ScanResult): string {
-  const counts = `${broken.length} broken, ${conflicts.length} in several landmarks, ${tooFew.length} landmarks too small, ${skipped} other files`;
-  return `${dir} has no usable image (${counts}); expected a folder of photographs per landmark.`;
+function nothingUsable(source: string, { broken, tooFew, skipped }: ScanResult): string {
+  const counts = `${broken.length} broken, ${tooFew.length} landmarks too small, ${skipped} other files`;
+  return `${source} has no usable image (${counts}); expected a folder of photographs per landmark.`;
 }
 
 function scanText(
@@ -201,6 +234,14 @@ function isSameFile(a: string, b: string): boolean {
     return realpathSync(a) === realpathSync(b);
   } catch {
     return false; // one of them is not there yet
+  }
+}
+
+function labelPattern(text: string): RegExp {
+  try {
+    return new RegExp(text, 'u');
+  } catch (error) {
+    throw new UsageError(`--label-pattern: ${messageOf(error)}.`);
   }
 }
 

@@ -46,24 +46,33 @@ export interface Sources {
   distractorTable?: DescriptorSet | GroundTruthDescriptors['database'];
 }
 
-/** Reads descriptors, rankings and distractors that the options name. */
-export async function readSources(options: Omit<MeasureOptions, 'top'>): Promise<Sources> {
+/** Whether descriptors are rows without ids, which only the order of the ground truth names. */
+export async function areRowsAlone({ descriptors, queries }: Omit<MeasureOptions, 'top'>): Promise<boolean> {
+  const { isRowsAlone } = await import('../retrieval/descriptor-folder.js');
+  return [descriptors, queries].some((source) => source !== undefined && isRowsAlone(source));
+}
+
+/** Reads descriptors, rankings and distractors that the options name. `order`: what names rows without ids. */
+export async function readSources(options: Omit<MeasureOptions, 'top'>, order?: GroundTruth): Promise<Sources> {
   const { protocol, descriptors, queries, ranks, distractors } = options;
   const named = isBenchmark(protocol);
   const { readDescriptorFolder } = await import('../retrieval/descriptor-folder.js');
   const { renameDescriptors } = await import('../retrieval/protocols/rename-descriptors.js');
-  const read = async (folder: string) => {
-    const set = await readDescriptorFolder(folder);
+  const read = async (folder: string, entries?: readonly { id: string }[]) => {
+    const set = await readDescriptorFolder(
+      folder,
+      entries?.map(({ id }) => id),
+    );
     if (set.notUnit) say(`${folder}: rows are not of unit length; images are ranked by the dot product as it is.`);
     return set;
   };
-  const readNamed = async (folder: string) => {
-    const set = await read(folder);
+  const readNamed = async (folder: string, entries?: readonly { id: string }[]) => {
+    const set = await read(folder, entries);
     return named ? renameDescriptors(set, benchmarkId, folder) : set;
   };
   const sources: Sources = {};
-  if (descriptors !== undefined) sources.database = await readNamed(descriptors);
-  if (queries !== undefined) sources.queries = { set: await readNamed(queries), folder: queries };
+  if (descriptors !== undefined) sources.database = await readNamed(descriptors, order?.database);
+  if (queries !== undefined) sources.queries = { set: await readNamed(queries, order?.queries), folder: queries };
   if (ranks !== undefined) {
     const { readRankings } = await import('../retrieval/rankings-file.js');
     sources.rankings = await readRankings(ranks, named ? { idOf: benchmarkId } : {});
@@ -111,15 +120,10 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const [{ groundTruth }] = settings;
   if (sources.rankings !== undefined) {
     const { evaluateRankings } = await import('../retrieval/evaluate-rankings.js');
-    const { assertAllRanked, isIndexRankings, namedRankings } = await import('../retrieval/rankings-file.js');
+    const { assertAllRanked, namedRankings } = await import('../retrieval/rankings-file.js');
     const ids = groundTruth.queries.map(({ id }) => id);
-    const named = isIndexRankings(sources.rankings)
-      ? namedRankings(
-          sources.rankings,
-          ids,
-          groundTruth.database.map(({ id }) => id),
-        )
-      : sources.rankings;
+    const database = groundTruth.database.map(({ id }) => id);
+    const named = namedRankings(sources.rankings, ids, database);
     assertAllRanked(named, ids, options.ranks ?? '');
     const results = evaluateRankings(
       settings.map((setting) => setting.groundTruth),

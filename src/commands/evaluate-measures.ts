@@ -1,7 +1,7 @@
 /** @file What `rmac evaluate` says beyond mAP: settings, scores of single benchmarks, intervals, a test against another. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { InputError, messageOf } from '../errors.js';
+import { readText, whyUnreadable } from '../data/text-file.js';
+import { InputError } from '../errors.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { type BenchmarkProtocol, publishedSizes } from '../retrieval/protocols/benchmark.js';
 import { meanPrecisionAt, nisterStewenius } from '../retrieval/protocols/measures.js';
@@ -134,9 +134,9 @@ const scoresSchema = z.object({
 async function readScores(file: string): Promise<z.output<typeof scoresSchema>['queries']> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readText(file);
   } catch (error) {
-    throw new InputError(`Cannot read --against ${file}: ${messageOf(error)}`);
+    throw new InputError(`Cannot read --against ${file}: ${whyUnreadable(file, error)}`);
   }
   try {
     return scoresSchema.parse(JSON.parse(text)).queries;

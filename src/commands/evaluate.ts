@@ -12,7 +12,7 @@ import {
   sourceOf,
 } from './benchmark-options.js';
 import { addCommonOptions, nonNegativeInteger, positiveInteger, printResult, say } from './console.js';
-import { knownIds, measure, type MeasureOptions, readSources } from './evaluate-measure.js';
+import { areRowsAlone, knownIds, measure, type MeasureOptions, readSources } from './evaluate-measure.js';
 import { extraMeasures, measureLines, publishedNote } from './evaluate-measures.js';
 import { perQueryText, resultJson, resultText } from './evaluate-output.js';
 import { shownResults, writeEvaluationReport } from './evaluate-report.js';
@@ -39,8 +39,11 @@ export function register(program: Command): void {
     .description('Measure retrieval: mAP, P@1 and recall@k under a named protocol.');
   addBenchmarkOptions(command)
     .option('--model <file>', 'describe the images with this model')
-    .option('--descriptors <dir>', 'or take them from what rmac extract wrote')
-    .option('--queries <dir>', 'descriptors of the queries, where they are not in --descriptors')
+    .option(
+      '--descriptors <path>',
+      'or take them from what rmac extract wrote, or an .npy file in the order of the ground truth',
+    )
+    .option('--queries <path>', 'descriptors of the queries, where they are not in --descriptors')
     .option('--ranks <path>', 'or score ranked lists: text, .rnk, .json or .npy')
     .option('--distractors <dir>', 'images or descriptors to search in as well, right for no query');
   addPresetOptions(addExpansionOptions(addRerankOptions(addRegionsOption(addModelOptions(command)))))
@@ -89,11 +92,14 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
   checkUsage(options);
   const { assertWritable } = await import('../data/files.js');
   if (options.report !== undefined) assertWritable(options.report, options);
-  const sources = await readSources(options);
-  const truth = await openTruth(options, {
-    images: options.model !== undefined || options.preset !== undefined,
-    ids: options.data === undefined ? await knownIds(sources, options) : sources.database?.ids,
-  });
+  const ordering = (await areRowsAlone(options)) ? await openTruth(options, { images: false }) : undefined;
+  const sources = await readSources(options, ordering && mainGroundTruth(ordering));
+  const truth =
+    ordering ??
+    (await openTruth(options, {
+      images: options.model !== undefined || options.preset !== undefined,
+      ids: options.data === undefined ? await knownIds(sources, options) : sources.database?.ids,
+    }));
   const { results, failures, described, ready } = await measure(truth, sources, {
     ...options,
     top: options.report === undefined ? 0 : shownResults,

@@ -22,7 +22,7 @@ export function register(program: Command): void {
     .command('extract')
     .description('Compute the descriptors of images.')
     .option('--model <file>', 'model weights (.safetensors)')
-    .requiredOption('--images <source>', 'folder, .jsonl manifest, or text file with one path per line')
+    .requiredOption('--images <source>', 'folder, .jsonl manifest, .csv table, or text file with one path per line')
     .requiredOption('--out <dir>', 'folder for descriptors.npy, ids.txt and meta.json');
   addPresetOptions(addRegionsOption(addModelOptions(command)))
     .option('--crop', "describe each record's box instead of its whole image")

@@ -1,6 +1,7 @@
 /**
  * @file The list of photographs everything works from: JSON lines
- * `{"id","path","landmark","group"?,"box"?: {"x","y","width","height"}}`, one photograph each, unknown keys ignored.
+ * `{"id","path","landmark","group"?,"box"?: {"x","y","width","height"}}`, one photograph each. Other keys are the owner's
+ * (an author, a date): they mean nothing here and are written again wherever their record is.
  *
  * A manifest may come from someone else, so a path is relative to the manifest's folder, written with `/`, and never
  * leaves that folder: absolute paths and `..` are refused as text. A symbolic link inside the folder may lead anywhere,
@@ -12,6 +13,8 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { type WriteOptions, writeFileAtomic } from './files.js';
+import { slashedPath } from './slashed-path.js';
+import { whyUnreadable } from './text-file.js';
 
 /** A rectangle in pixels of the upright image (EXIF orientation applied), origin top left. */
 export interface Box {
@@ -31,6 +34,8 @@ export interface ImageRecord {
   group?: string;
   /** Where in the image the landmark is; the whole image without it. */
   box?: Box;
+  /** What else the manifest says of the photograph. */
+  fields?: Readonly<Record<string, unknown>>;
 }
 
 /** Longest line that is read; a longer one is no manifest. */
@@ -44,7 +49,7 @@ const name = z
   .regex(/^[^\u0000-\u001f\u007f]*$/, 'must not contain control characters or line breaks');
 const positive = z.number().positive('must be above 0');
 
-const lineSchema = z.object({
+const lineSchema = z.looseObject({
   id: name,
   path: name,
   landmark: name,
@@ -100,7 +105,7 @@ export function pathInside(folder: string, path: string): string | undefined {
   return inside.split(sep).join('/');
 }
 
-function toLine({ id, path, landmark, group, box }: ImageRecord, folder: string, file: string) {
+function toLine({ id, path, landmark, group, box, fields }: ImageRecord, folder: string, file: string) {
   const inside = pathInside(folder, path);
   if (inside === undefined) {
     throw new InputError(
@@ -109,7 +114,8 @@ function toLine({ id, path, landmark, group, box }: ImageRecord, folder: string,
   }
   // JSON.stringify drops undefined members
   const pixels = box && { x: box.x, y: box.y, width: box.width, height: box.height };
-  return { id, path: inside, landmark, group, box: pixels };
+  const known = { id, path: inside, landmark, group, box: pixels };
+  return { ...known, ...fields, ...known };
 }
 
 function parseLine(text: string, where: string, folder: string): ImageRecord {
@@ -125,7 +131,7 @@ function parseLine(text: string, where: string, folder: string): ImageRecord {
     const field = issue.path.length === 0 ? 'record' : `"${issue.path.join('.')}"`;
     throw new InputError(`${where}: ${field}: ${issue.message}. Expected {"id","path","landmark","group"?,"box"?}.`);
   }
-  const { id, path, landmark, group, box } = parsed.data;
+  const { id, path, landmark, group, box, ...fields } = parsed.data;
   // a drive letter or a backslash is absolute or a separator on Windows, whatever this machine is
   if (isAbsolute(path) || /^[a-z]:/i.test(path) || path.startsWith('\\')) {
     throw new InputError(`${where}: "path" must be relative to the manifest, got "${path}".`);
@@ -133,7 +139,14 @@ function parseLine(text: string, where: string, folder: string): ImageRecord {
   if (path.split(/[/\\]/).includes('..')) {
     throw new InputError(`${where}: "path" must not leave the manifest's folder with "..", got "${path}".`);
   }
-  return { id, path: join(folder, path), landmark, ...(group !== undefined && { group }), ...(box && { box }) };
+  return {
+    id,
+    path: join(folder, slashedPath(path, folder)),
+    landmark,
+    ...(group !== undefined && { group }),
+    ...(box && { box }),
+    ...(Object.keys(fields).length > 0 && { fields }),
+  };
 }
 
 /** Lines without their \n (JSON takes the \r of \r\n as white space), a BOM dropped; stops at the first over-long one. */
@@ -164,6 +177,10 @@ async function* readLines(file: string): AsyncGenerator<{ text: string; line: nu
     if (rest.length > 0) yield decode(rest);
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(`Cannot read manifest ${file}: ${messageOf(error)}`);
+    const way =
+      (error as NodeJS.ErrnoException).code === 'EISDIR'
+        ? `; make a manifest of the photographs in it: rmac data scan ${file} --out ${join(file, 'manifest.jsonl')}`
+        : '';
+    throw new InputError(`Cannot read manifest ${file}: ${whyUnreadable(file, error)}${way}`);
   }
 }

@@ -6,6 +6,7 @@ import { encodeMeta, metadataKey, type ModelMeta, parseMeta, type PoolingOptions
 import { encodeSafetensors, type NamedArrays, parseSafetensors } from '../models/safetensors.js';
 import { withoutWhitening } from '../models/whitening.js';
 import { assertWritable, type WriteOptions, writeFileAtomic } from './files.js';
+import { whyUnreadable } from './text-file.js';
 
 export interface LoadOverrides {
   /** Pooling options that replace the stored ones. */
@@ -54,7 +55,7 @@ export async function readBytes(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
+    throw new InputError(`Cannot read ${file}: ${whyUnreadable(file, error)}`);
   }
 }
 

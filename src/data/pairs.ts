@@ -1,17 +1,17 @@
 /** @file Pairs of images that show the same thing: JSON lines {"a","b"} of ids, or all pairs of a landmark. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
-import { InputError, messageOf } from '../errors.js';
+import { InputError } from '../errors.js';
 import { groupBy } from './group-by.js';
 import type { ImageRecord } from './manifest.js';
+import { readText, whyUnreadable } from './text-file.js';
 import { parseJson } from './whole-lines.js';
 
 const pair = z.object({ a: z.string().min(1), b: z.string().min(1), kept: z.boolean().optional() });
 
 /** Reads a file of pairs; lines with `"kept": false` are passed over. @throws InputError naming the file and line. */
 export async function readPairs(file: string): Promise<[string, string][]> {
-  const text = await readFile(file, 'utf8').catch((error: unknown) => {
-    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
+  const text = await readText(file).catch((error: unknown) => {
+    throw new InputError(`Cannot read ${file}: ${whyUnreadable(file, error)}`);
   });
   return text.split(/\r?\n/).flatMap((line, i): [string, string][] => {
     if (line.trim() === '') return [];

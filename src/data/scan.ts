@@ -1,20 +1,19 @@
 /**
- * @file A folder per landmark becomes records: every image is decoded once, so that what is broken is known before the
- * training starts.
+ * @file A folder per landmark, or a table of images and labels, becomes records: every image is decoded once, so that what
+ * is broken is known before the training starts.
  *
- * - The landmark is the first folder below the scanned one, however deep the file lies. A file directly in the scanned
- *   folder has no label: it becomes a landmark of its own, named as the file, that nothing else matches.
- * - An image is a file with an image's extension or an image's first bytes; the rest, and hidden names, are skipped.
- * - Copies (equal bytes) are kept once per landmark, the first by name. A file that is in several landmarks is left out
- *   of all of them: one of the labels is wrong, and as a negative of itself it would teach the opposite.
+ * - The landmark is the first folder below the scanned one, however deep the file lies, or what `label` says. A file
+ *   without a label becomes a landmark of its own, named as the file, that nothing else matches.
+ * - Copies (equal bytes) are kept once, the first by name or in the table; as a negative of itself, a photograph would
+ *   teach the opposite. Where copies have different labels one of these is wrong, so they are listed as conflicts, too.
  * - Ids are `<folder>/<name without extension>`; where two files would share one, both keep their extension.
- * - Links are followed, except back up into a folder they lie in. The order is that of the names' UTF-16 codes.
+ * - Which files are images, and in which order: find-images.ts.
  */
-import { readdir, realpath, stat } from 'node:fs/promises';
-import { extname, join } from 'node:path';
+import { extname } from 'node:path';
 import { InputError, messageOf } from '../errors.js';
+import { findImages } from './find-images.js';
 import { countBy, groupBy } from './group-by.js';
-import { hasImageName, unfitFile } from './image-format.js';
+import { readImageTable } from './image-table.js';
 import { decodeImage } from './images.js';
 import type { ImageRecord } from './manifest.js';
 import { runAhead } from './run-ahead.js';
@@ -23,6 +22,11 @@ import { sha256OfFile } from './sha256.js';
 export interface ScanOptions {
   /** Landmarks with fewer usable photographs are left out. Default 1. */
   minImages?: number;
+  /**
+   * The label of the names from the scanned folder to a file; undefined where it has none. Default: the first folder.
+   * Not with a table, which has its own labels.
+   */
+  label?: (parts: readonly string[]) => string | undefined;
   /** Stops the scan with an InputError. */
   signal?: AbortSignal;
   onProgress?: (done: number, total: number) => void;
@@ -35,22 +39,37 @@ export interface ScanResult {
   landmarks: { landmark: string; images: number; broken: number; duplicates: number; conflicts: number }[];
   /** Images that cannot be decoded and folders that cannot be read. */
   broken: { path: string; reason: string }[];
+  /** Files with the bytes of one that is kept. */
   duplicates: { path: string; of: string }[];
-  /** Files with the same bytes in several landmarks. */
+  /** Files with the same bytes in several landmarks, the kept one first. */
   conflicts: { paths: string[] }[];
   /** Landmarks that `minImages` left out. */
   tooFew: { landmark: string; images: number }[];
   /** Files that are no images, and hidden ones. */
   skipped: number;
-  /** Images directly in the folder, each a landmark of its own. */
+  /** Images without a label, each a landmark of its own. */
   unlabelled: number;
 }
 
-interface FoundImage {
-  /** Names from the scanned folder to the file. */
-  parts: string[];
-  path: string;
-  landmark: string;
+/** An image as a folder or a table names it. */
+export interface LabelledImage extends Pick<ImageRecord, 'path' | 'group' | 'fields'> {
+  /** Names to the file, which its id is made of unless it has one. */
+  parts: readonly string[];
+  id?: string;
+  landmark?: string;
+}
+
+/** `1`: the first folder; `2`: the first two, as "paris/louvre"; a file with fewer folders has those as its label. */
+export function labelByDepth(depth: number): (parts: readonly string[]) => string | undefined {
+  return (parts) => parts.slice(0, -1).slice(0, depth).join('/') || undefined;
+}
+
+/** What the first group of `pattern` matches in "folder/name.jpg" (without a group: the whole match). */
+export function labelByPattern(pattern: RegExp): (parts: readonly string[]) => string | undefined {
+  return (parts) => {
+    const match = pattern.exec(parts.join('/'));
+    return (match?.[1] ?? match?.[0]) || undefined;
+  };
 }
 
 /**
@@ -58,8 +77,33 @@ interface FoundImage {
  * @throws InputError if the folder cannot be read, or `signal` fires.
  */
 export async function scanFolder(folder: string, options: ScanOptions = {}): Promise<ScanResult> {
-  const { minImages = 1, signal, onProgress } = options;
-  const { images, unreadable, skipped } = await findImages(folder);
+  const { label = labelByDepth(1) } = options;
+  const { images, unreadable, skipped } = await findImages(folder).catch((error: unknown) => {
+    throw new InputError(`Cannot scan ${folder}: ${messageOf(error)}`);
+  });
+  const labelled = images.map(({ parts, path }) => ({ parts, path, landmark: label(parts) }));
+  return scanImages(labelled, { unreadable, skipped }, options);
+}
+
+/** Scans the images of a table, as scanFolder does. @throws InputError as readImageTable does, or if `signal` fires. */
+export async function scanTable(file: string, options: ScanOptions = {}): Promise<ScanResult> {
+  return scanImages(await readImageTable(file), { unreadable: [], skipped: 0 }, options);
+}
+
+type FoundImage = LabelledImage & { landmark: string; unlabelled: boolean };
+
+async function scanImages(
+  listed: readonly LabelledImage[],
+  { unreadable, skipped }: { unreadable: ScanResult['broken']; skipped: number },
+  { minImages = 1, signal, onProgress }: ScanOptions,
+): Promise<ScanResult> {
+  const images = listed.map(
+    (image): FoundImage => ({
+      ...image,
+      landmark: image.landmark ?? image.parts.join('/'),
+      unlabelled: image.landmark === undefined,
+    }),
+  );
   const broken = unreadable;
   const usable: (FoundImage & { hash: string })[] = [];
   let done = 0;
@@ -75,56 +119,25 @@ export async function scanFolder(folder: string, options: ScanOptions = {}): Pro
   const counts = countBy(kept, ({ landmark }) => landmark);
   const few = [...counts].filter(([, count]) => count < minImages);
   const left = kept.filter(({ landmark }) => (counts.get(landmark) ?? 0) >= minImages);
-  const ids = uniqueIds(left.map(({ parts }) => parts));
+  const ids = uniqueIds(left);
   return {
-    records: left.map(({ path, landmark }, i) => ({ id: ids[i], path, landmark })),
+    records: left.map(
+      ({ path, landmark, group, fields }, i): ImageRecord => ({
+        id: ids[i],
+        path,
+        landmark,
+        ...(group !== undefined && { group }),
+        ...(fields && { fields }),
+      }),
+    ),
     landmarks: summarize(images, left, broken, duplicates, conflicts),
     broken,
     duplicates,
     conflicts,
     tooFew: few.map(([landmark, count]) => ({ landmark, images: count })),
     skipped,
-    unlabelled: left.filter(({ parts }) => parts.length === 1).length,
+    unlabelled: left.filter((image) => image.unlabelled).length,
   };
-}
-
-/** All image files below `folder`, in order, and the folders in it that cannot be read. */
-async function findImages(folder: string) {
-  const images: FoundImage[] = [];
-  const unreadable: ScanResult['broken'] = [];
-  let skipped = 0;
-  const visit = async (parts: string[], above: readonly string[]): Promise<void> => {
-    const place = join(folder, ...parts);
-    const real = await realpath(place);
-    if (above.includes(real)) return; // a link back up would never end
-    for (const name of (await readdir(place)).toSorted()) {
-      const path = join(place, name);
-      const inside = [...parts, name];
-      const kind = name.startsWith('.') ? undefined : await stat(path).catch(() => undefined);
-      if (kind?.isDirectory()) {
-        await visit(inside, [...above, real]).catch((error: unknown) => {
-          unreadable.push({ path, reason: messageOf(error) });
-        });
-      } else if (!name.startsWith('.') && (hasImageName(name) || (kind?.isFile() && (await looksLikeImage(path))))) {
-        // also a dangling link with an image's name: probing says what is wrong
-        images.push({ parts: inside, path, landmark: inside[0] });
-      } else skipped++;
-    }
-  };
-  try {
-    await visit([], []);
-  } catch (error) {
-    throw new InputError(`Cannot scan ${folder}: ${messageOf(error)}`);
-  }
-  return { images, unreadable, skipped };
-}
-
-async function looksLikeImage(path: string): Promise<boolean> {
-  try {
-    return (await unfitFile(path)) === undefined;
-  } catch {
-    return false;
-  }
 }
 
 /** Decodes the whole image, small, and returns the hash of its bytes. */
@@ -146,12 +159,12 @@ function withoutCopies<T extends FoundImage & { hash: string }>(images: readonly
   const copiesOf = groupBy(images, ({ hash }) => hash);
   const kept = images.filter((image) => {
     const copies = copiesOf.get(image.hash) ?? [];
-    const first = copies[0];
-    if (copies.some(({ landmark }) => landmark !== first.landmark)) {
-      if (image === first) conflicts.push({ paths: copies.map(({ path }) => path) });
-      return false;
-    }
+    const labelled = copies.filter(({ unlabelled }) => !unlabelled);
+    const first = labelled[0] ?? copies[0];
     if (image !== first) duplicates.push({ path: image.path, of: first.path });
+    else if (labelled.some(({ landmark }) => landmark !== first.landmark)) {
+      conflicts.push({ paths: labelled.map(({ path }) => path) });
+    }
     return image === first;
   });
   return { kept, duplicates, conflicts };
@@ -167,7 +180,7 @@ function summarize(
   const landmarkOf = new Map(images.map(({ path, landmark }) => [path, landmark]));
   const count = (paths: string[]) => countBy(paths, (path) => landmarkOf.get(path) ?? '');
   const columns = {
-    images: count(kept.map(({ path }) => path)),
+    images: countBy(kept, ({ landmark }) => landmark),
     broken: count(broken.map(({ path }) => path)), // an unreadable folder has no landmark and is in none of the rows
     duplicates: count(duplicates.map(({ path }) => path)),
     conflicts: count(conflicts.flatMap(({ paths }) => paths)),
@@ -182,9 +195,9 @@ function summarize(
 }
 
 /** `a/b/001.jpg` -> `a/b/001`; files that would share an id keep their extension, until all differ. */
-function uniqueIds(files: readonly string[][]): string[] {
-  const whole = files.map((parts) => parts.join('/'));
-  let ids = whole.map((id) => id.slice(0, id.length - extname(id).length));
+function uniqueIds(images: readonly Pick<LabelledImage, 'id' | 'parts'>[]): string[] {
+  const whole = images.map(({ id, parts }) => id ?? parts.join('/'));
+  let ids = images.map(({ id }, i) => id ?? whole[i].slice(0, whole[i].length - extname(whole[i]).length));
   for (;;) {
     const uses = countBy(ids, (id) => id);
     const next = ids.map((id, i) => ((uses.get(id) ?? 0) > 1 ? whole[i] : id));

@@ -95,11 +95,10 @@ export async function scanPhotographs(
     signal,
     onProgress: (done, total) => (progress ??= view.progress('photographs', total)).update(done),
   }).finally(() => progress?.stop());
-  const { records, broken, duplicates, conflicts, tooFew } = scan;
+  const { records, broken, duplicates, tooFew } = scan;
   const left = [
     [broken.length, 'broken'],
     [duplicates.length, 'copies'],
-    [conflicts.length, 'in several folders'],
     [tooFew.length, 'folders with too few'],
   ] as const;
   const leftOut = left.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);

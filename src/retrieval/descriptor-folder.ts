@@ -4,10 +4,13 @@
  *   meta.json        the model, the options and the images that failed
  * Shard i of n has `.i-of-n` before each extension. A folder with all n shards and no whole set reads as their
  * concatenation, which is in the order of an unsharded run because shards are contiguous parts of the list.
+ * Descriptors made elsewhere may be an .npy file alone, whose rows are in an order that the reader knows.
  */
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { readText, whyUnreadable } from '../data/text-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
 import { parseNpy } from './npy.js';
@@ -62,13 +65,40 @@ export interface DescriptorSet extends DescriptorTable {
   notUnit: boolean;
 }
 
-/** Reads a folder's descriptors, whole or in shards. @throws InputError naming the file and the way out. */
-export async function readDescriptorFolder(folder: string): Promise<DescriptorSet> {
-  const set = await readWholeOrShards(folder);
+/** Whether descriptors are an .npy file without ids of its own: not the one of a folder that `extract` wrote. */
+export function isRowsAlone(source: string): boolean {
+  return source.endsWith('.npy') && !isOfFolder(source);
+}
+
+function isOfFolder(file: string): boolean {
+  return basename(file) === 'descriptors.npy' && existsSync(descriptorFiles(dirname(file)).ids);
+}
+
+/**
+ * Reads a folder's descriptors, whole or in shards, or an .npy file alone, whose rows are those of `order`.
+ * @throws InputError naming the file and the way out.
+ */
+export async function readDescriptorFolder(source: string, order?: readonly string[]): Promise<DescriptorSet> {
+  const set = isRowsAlone(source)
+    ? await readRowsAlone(source, order)
+    : await readWholeOrShards(isOfFolder(source) ? dirname(source) : source);
   if (set.ids.length === 0) {
-    throw new InputError(`${folder} holds no descriptors: its tables have 0 rows; extract the images again.`);
+    throw new InputError(`${source} holds no descriptors: its tables have 0 rows; extract the images again.`);
   }
   return set;
+}
+
+async function readRowsAlone(file: string, order: readonly string[] | undefined): Promise<DescriptorSet> {
+  if (order === undefined)
+    throw new InputError(`${file} has no ids; expected a folder with descriptors.npy and ids.txt.`);
+  const table = await readTable(file);
+  const { rows, dimension, data } = table;
+  if (rows !== order.length) {
+    throw new InputError(
+      `${file}: ${rows} rows, the ground truth has ${order.length} images; rows without ids must be its images in its order.`,
+    );
+  }
+  return { ids: [...order], dimension, data, notUnit: notUnit(table, order, file), failures: [] };
 }
 
 async function readWholeOrShards(folder: string): Promise<DescriptorSet> {
@@ -111,37 +141,50 @@ async function readWholeOrShards(folder: string): Promise<DescriptorSet> {
   return concatenate(folder, sets);
 }
 
+interface Table {
+  rows: number;
+  dimension: number;
+  /** Rows [N, D]. */
+  data: Float32Array;
+}
+
+async function readTable(file: string): Promise<Table> {
+  const { data, shape } = parseNpy(await read(file), file);
+  if (shape.length !== 2) throw new InputError(`${file}: expected rows [N, D], got shape (${shape.join(', ')}).`);
+  return { rows: shape[0], dimension: shape[1], data };
+}
+
 async function readSet(files: DescriptorFiles): Promise<DescriptorSet & { fingerprint?: string }> {
-  const { data, shape } = parseNpy(await read(files.descriptors), files.descriptors);
-  if (shape.length !== 2) {
-    throw new InputError(`${files.descriptors}: expected rows [N, D], got shape (${shape.join(', ')}).`);
-  }
-  const [rows, dimension] = shape;
+  const table = await readTable(files.descriptors);
+  const { rows, dimension, data } = table;
   const ids = new TextDecoder().decode(await read(files.ids)).split(/\r?\n/);
   if (ids.at(-1) === '') ids.pop();
   if (ids.length !== rows) {
     throw new InputError(`${files.ids}: ${ids.length} ids for ${rows} rows of ${files.descriptors}; extract again.`);
   }
   assertDistinctIds(ids, files.ids);
-  let notUnit = false;
-  for (let row = 0; row < rows; row++) {
+  return { ids, dimension, data, notUnit: notUnit(table, ids, files.descriptors), ...(await readMeta(files.meta)) };
+}
+
+/** Whether some row's length is not 1 within 1e-3. @throws InputError for NaN and infinite values. */
+function notUnit({ dimension, data }: Table, ids: readonly string[], file: string): boolean {
+  let found = false;
+  for (let row = 0; row < ids.length; row++) {
     let squared = 0;
     for (let i = row * dimension; i < (row + 1) * dimension; i++) squared += data[i] * data[i];
     if (!Number.isFinite(squared)) {
-      throw new InputError(
-        `${files.descriptors}: row ${row} ("${ids[row]}") has NaN or infinite values; extract again.`,
-      );
+      throw new InputError(`${file}: row ${row} ("${ids[row]}") has NaN or infinite values; extract again.`);
     }
-    if (Math.abs(Math.sqrt(squared) - 1) > 1e-3) notUnit = true;
+    if (Math.abs(Math.sqrt(squared) - 1) > 1e-3) found = true;
   }
-  return { ids, dimension, data, notUnit, ...(await readMeta(files.meta)) };
+  return found;
 }
 
 /** meta.json is optional, so that descriptors made elsewhere can be evaluated. */
 async function readMeta(file: string): Promise<z.output<typeof metaSchema>> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readText(file);
   } catch {
     return { failures: [] };
   }
@@ -156,7 +199,7 @@ async function read(file: string): Promise<Uint8Array> {
   try {
     return await readFile(file);
   } catch (error) {
-    throw new InputError(`Cannot read ${file}: ${messageOf(error)}`);
+    throw new InputError(`Cannot read ${file}: ${whyUnreadable(file, error)}`);
   }
 }
 

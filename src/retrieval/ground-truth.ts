@@ -6,11 +6,12 @@
  * upright image. Junk neither counts nor advances the rank. A query's own image leaves its ranking only where its id is
  * in its junk: Oxford/Paris keep it as a positive, most others drop it.
  */
-import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type Box, type ImageRecord, pathInside } from '../data/manifest.js';
+import { slashedPath } from '../data/slashed-path.js';
+import { readText, whyUnreadable } from '../data/text-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
 import type { QuarterTurn } from '../data/rotate-pixels.js';
@@ -60,9 +61,9 @@ const schema = z.object({
 export async function readGroundTruth(file: string): Promise<GroundTruth> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readText(file);
   } catch (error) {
-    throw new InputError(`Cannot read ground truth ${file}: ${messageOf(error)}`);
+    throw new InputError(`Cannot read ground truth ${file}: ${whyUnreadable(file, error)}`);
   }
   return parseGroundTruth(text, file);
 }
@@ -163,7 +164,7 @@ function distinct<T extends { id: string }>(entries: readonly T[], where: string
 }
 
 function resolveInside(folder: string, path: string, file: string): string {
-  const absolute = resolve(folder, path);
+  const absolute = resolve(folder, slashedPath(path, folder));
   if (isAbsolute(path) || pathInside(folder, absolute) === undefined) {
     throw new InputError(
       `${file}: image path "${path}" leads out of the file's folder; move the file above the images and use relative paths.`,

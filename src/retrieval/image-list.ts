@@ -1,8 +1,11 @@
-/** @file What `--images` may be: a folder, a manifest, or a text file of paths; all become (id, path, box) in a fixed order. */
-import { readdir, readFile, stat } from 'node:fs/promises';
-import { dirname, join, resolve, sep } from 'node:path';
-import { hasImageName } from '../data/image-format.js';
+/** @file What `--images` may be: a folder, a manifest, a table, or a text file of paths; all become (id, path, box) in a fixed order. */
+import { stat } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
+import { findImages } from '../data/find-images.js';
+import { isTableName, readImageTable } from '../data/image-table.js';
 import { type Box, readManifest } from '../data/manifest.js';
+import { slashedPath } from '../data/slashed-path.js';
+import { readText } from '../data/text-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
 
@@ -13,8 +16,9 @@ export interface ListedImage {
 }
 
 /**
- * Lists the images of a folder (recursively, hidden files left out), of a `.jsonl` manifest, or of a
- * text file with one path per line, relative to that file. In the first and last case the id is the path without
+ * Lists the images of a folder (those that find-images.ts finds), of a `.jsonl` manifest, of a `.csv`
+ * table with a column `path` (image-table.ts), or of a
+ * text file with one path per line, relative to that file. Where there is no id, it is the path without
  * extension, relative to the folder or as written; with extension where two files differ only in it. A folder is sorted by name, the others keep their order.
  */
 export async function listImages(source: string): Promise<ListedImage[]> {
@@ -28,25 +32,37 @@ export async function listImages(source: string): Promise<ListedImage[]> {
     ? await listFolder(source)
     : source.endsWith('.jsonl')
       ? (await readManifest(source)).map(({ id, path, box }) => ({ id, path, box }))
-      : await readList(source);
+      : isTableName(source)
+        ? await listTable(source)
+        : await readList(source);
   if (images.length === 0)
     throw new InputError(`${source} lists no images; expected a folder, a .jsonl manifest or a list of paths.`);
   return images;
 }
 
 async function listFolder(folder: string): Promise<ListedImage[]> {
-  const names = (await readdir(folder, { recursive: true }))
-    .map((name) => name.split(sep).join('/'))
-    .filter((name) => hasImageName(name) && !name.split('/').some((part) => part.startsWith('.')))
-    .toSorted();
-  return identified(names.map((name) => ({ name, path: join(folder, name) })));
+  const { images, unreadable } = await findImages(folder);
+  if (unreadable.length > 0) throw new InputError(`Cannot read ${unreadable[0].path}: ${unreadable[0].reason}`);
+  return identified(images.map(({ parts, path }) => ({ name: parts.join('/'), path })).toSorted(byName));
+}
+
+function byName(a: { name: string }, b: { name: string }): number {
+  return a.name < b.name ? -1 : 1;
+}
+
+async function listTable(file: string): Promise<ListedImage[]> {
+  const images = await readImageTable(file);
+  const named = identified(images.map(({ id, parts, path }) => ({ name: id ?? parts.join('/'), path })));
+  return named.map((image, i) => ({ ...image, id: images[i].id ?? image.id }));
 }
 
 async function readList(file: string): Promise<ListedImage[]> {
-  const text = await readFile(file, 'utf8');
+  const text = await readText(file);
   if (text.includes('\0')) throw new InputError(`${file} is neither a .jsonl manifest nor a text list of image paths.`);
   const lines = text.split(/\r?\n/).filter((line) => line.trim() !== '');
-  return identified(lines.map((line) => ({ name: line, path: resolve(dirname(file), line) })));
+  const folder = dirname(file);
+  const names = lines.map((line) => slashedPath(line, folder));
+  return identified(names.map((name) => ({ name, path: resolve(folder, name) })));
 }
 
 function identified(files: readonly { name: string; path: string }[]): ListedImage[] {

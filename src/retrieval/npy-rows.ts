@@ -19,23 +19,34 @@ export async function* npyRows(file: string): AsyncGenerator<DescriptorRows> {
     const { size: fileBytes } = await handle.stat();
     const head = new Uint8Array(Math.min(fileBytes, mostHeaderBytes));
     await fill(head, handle, 0, file);
-    const { shape, size, offset } = parseNpyHeader(head, fileBytes, file);
+    const { shape, size, offset, columnMajor } = parseNpyHeader(head, fileBytes, file);
     if (shape.length !== 2) throw new InputError(`${file}: expected rows [N, D], got shape (${shape.join(', ')}).`);
     const [rows, dimension] = shape;
     const rowBytes = dimension * size;
     const step = Math.max(1, Math.floor(blockBytes / Math.max(1, rowBytes)));
     const buffer = new ArrayBuffer(Math.min(rows, step) * rowBytes);
     for (let row = 0; row < rows; row += step) {
-      const values = Math.min(step, rows - row) * dimension;
-      await fill(new Uint8Array(buffer, 0, values * size), handle, offset + row * rowBytes, file);
-      yield {
-        dimension,
-        data: size === 4 ? new Float32Array(buffer, 0, values) : Float32Array.from(new Float64Array(buffer, 0, values)),
-      };
+      const count = Math.min(step, rows - row);
+      const values = count * dimension;
+      const read = (from: number, to: number, at: number) =>
+        fill(new Uint8Array(buffer, from * size, (to - from) * size), handle, offset + at * size, file);
+      if (!columnMajor) await read(0, values, row * dimension);
+      else for (let d = 0; d < dimension; d++) await read(d * count, (d + 1) * count, d * rows + row);
+      const data =
+        size === 4 ? new Float32Array(buffer, 0, values) : Float32Array.from(new Float64Array(buffer, 0, values));
+      yield { dimension, data: columnMajor ? transposed(data, count) : data };
     }
   } finally {
     await handle.close();
   }
+}
+
+/** [D, rows] -> [rows, D]. */
+function transposed(data: Float32Array, rows: number): Float32Array {
+  const dimension = data.length / rows;
+  const out = new Float32Array(data.length);
+  for (let r = 0; r < rows; r++) for (let d = 0; d < dimension; d++) out[r * dimension + d] = data[d * rows + r];
+  return out;
 }
 
 /** Reads until `bytes` is full. */

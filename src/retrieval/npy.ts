@@ -1,5 +1,5 @@
 /**
- * @file NumPy's .npy format for float arrays: versions 1 to 3, little-endian float32 or float64, C order.
+ * @file NumPy's .npy format for float arrays: versions 1 to 3, little-endian float32 or float64, C or Fortran order; C order is written.
  * Layout: "\x93NUMPY", version, header length, a Python dict literal padded with spaces to a multiple of 64, raw values.
  * Typed arrays are read and written as they lie in memory, which is little-endian on every platform Node runs on.
  */
@@ -46,6 +46,8 @@ interface Layout {
   size: number;
   /** Where the values begin, bytes. */
   offset: number;
+  /** Fortran order: the first axis is the fastest. */
+  columnMajor: boolean;
 }
 
 export interface NpyLayout extends Layout {
@@ -57,17 +59,37 @@ export const mostHeaderBytes = 12 + longestHeader;
 
 /**
  * Reads the header of a file of float32 or float64 from the first bytes of its `fileBytes`.
- * @throws InputError naming `source` for other types, Fortran order, wrong lengths.
+ * @throws InputError naming `source` for other types and wrong lengths.
  */
 export function parseNpyHeader(bytes: Uint8Array, fileBytes: number, source: string): NpyLayout {
   return parseHeader(bytes, fileBytes, floatSizes, { source, expected: floats }) as NpyLayout;
 }
 
-/** Reads the bytes of an .npy file; float64 is rounded to float32. @throws InputError as parseNpyHeader does. */
+/** Reads the bytes of an .npy file, row-major; float64 is rounded to float32. @throws InputError as parseNpyHeader does. */
 export function parseNpy(bytes: Uint8Array, source: string): { data: Float32Array; shape: number[] } {
-  const { shape, size, offset } = parseNpyHeader(bytes, bytes.length, source);
-  const values = valuesOf(bytes, offset);
-  return { data: size === 4 ? new Float32Array(values) : Float32Array.from(new Float64Array(values)), shape };
+  const layout = parseNpyHeader(bytes, bytes.length, source);
+  const values = valuesOf(bytes, layout.offset);
+  const data = layout.size === 4 ? new Float32Array(values) : Float32Array.from(new Float64Array(values));
+  return { data: rowMajor(data, layout), shape: layout.shape };
+}
+
+/** The values in C order. */
+function rowMajor<T extends Float32Array | Float64Array>(values: T, { shape, columnMajor }: Layout): T {
+  if (!columnMajor) return values;
+  const out = values.slice() as T;
+  const strides = shape.map((_, axis) => shape.slice(0, axis).reduce((product, side) => product * side, 1));
+  const index = shape.map(() => 0);
+  let from = 0;
+  for (let to = 0; to < out.length; to++) {
+    out[to] = values[from];
+    for (let axis = shape.length - 1; axis >= 0; axis--) {
+      from += strides[axis];
+      if (++index[axis] < shape[axis]) break;
+      from -= strides[axis] * shape[axis];
+      index[axis] = 0;
+    }
+  }
+  return out;
 }
 
 const integerReaders: Readonly<Record<string, (view: DataView, at: number) => number>> = {
@@ -79,16 +101,15 @@ const integerReaders: Readonly<Record<string, (view: DataView, at: number) => nu
   '<u2': (view, at) => view.getUint16(at, true),
 };
 
-/** Reads an .npy file of integers, such as np.argsort gives; values beyond 2^53 lose digits. */
+/** Reads an .npy file of integers, such as np.argsort gives, row-major; values beyond 2^53 lose digits. */
 export function parseIntegerNpy(bytes: Uint8Array, source: string): { values: Float64Array; shape: number[] } {
   const expected = 'expected a NumPy file of integers, as np.save(np.argsort(...)) writes it';
   const sizes = Object.fromEntries(Object.keys(integerReaders).map((name) => [name, Number(name[2])]));
-  const { type, shape, size, offset } = parseHeader(bytes, bytes.length, sizes, { source, expected });
+  const layout = parseHeader(bytes, bytes.length, sizes, { source, expected });
+  const { type, shape, size, offset } = layout;
   const view = new DataView(valuesOf(bytes, offset));
-  return {
-    values: Float64Array.from({ length: view.byteLength / size }, (_, i) => integerReaders[type](view, i * size)),
-    shape,
-  };
+  const values = Float64Array.from({ length: view.byteLength / size }, (_, i) => integerReaders[type](view, i * size));
+  return { values: rowMajor(values, layout), shape };
 }
 
 /** Layout of a file whose type is one of `sizes` (bytes by type). */
@@ -124,7 +145,6 @@ function parseHeader(
     .filter((side) => side !== '')
     .map((side) => Number(side.replace(/L$/, '')));
   if (shape.length > mostDimensions) return fail(`${shape.length} dimensions`);
-  if (order === 'True' && shape.length > 1) return fail('Fortran order (convert with np.ascontiguousarray)');
 
   const offset = start + headerLength;
   const count = shape.reduce((product, side) => product * side, 1);
@@ -134,7 +154,7 @@ function parseHeader(
       `shape (${shape.join(', ')}) needs ${count * size} bytes of values, the file has ${fileBytes - offset}`,
     );
   }
-  return { type, shape, size, offset };
+  return { type, shape, size, offset, columnMajor: order === 'True' && shape.length > 1 };
 }
 
 function valuesOf(bytes: Uint8Array, offset: number): ArrayBuffer {

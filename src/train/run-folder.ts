@@ -8,6 +8,7 @@ import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { parseRecipe } from '../config.js';
 import { writeFileAtomic } from '../data/files.js';
+import { readText } from '../data/text-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { latestCheckpoint } from './checkpoint.js';
 
@@ -49,7 +50,7 @@ export class RunFolder {
   /** The configuration of the run that is here; undefined where none began. */
   async readConfig(): Promise<Record<string, unknown> | undefined> {
     if (!existsSync(this.config)) return undefined;
-    return parseRecipe(await readFile(this.config, 'utf8'), this.config);
+    return parseRecipe(await readText(this.config), this.config);
   }
 
   async writeConfig(config: Readonly<Record<string, unknown>>): Promise<void> {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
@@ -45,6 +45,28 @@ describe('rmac evaluate', () => {
     expect(byTruth).toEqual({ ...byModel, protocol: 'groundtruth' });
     const finite = await json(...labels(), '--descriptors', descriptors, '--ap', 'finite-sum');
     expect(finite.map).toBe(byModel.mapFiniteSum);
+  });
+
+  test('an .npy file alone: rows in the order of the ground truth, of its database and its queries', async () => {
+    const alone = join(set.folder, 'alone.npy');
+    copyFileSync(join(descriptors, 'descriptors.npy'), alone);
+    const json = async (...argv: string[]) => JSON.parse((await evaluate(...argv, '--json')).stdout) as object;
+    const whole = await json(...labels(), '--descriptors', descriptors);
+    expect(await json(...labels(), '--descriptors', alone)).toEqual(whole);
+    expect(await json(...labels(), '--descriptors', alone, '--queries', alone)).toEqual(whole);
+    // the file of a folder goes by the folder's ids, whatever the order of the ground truth is
+    const turned = changedTruth('turned.json', (truth) => {
+      Object.assign(truth, { database: (truth as unknown as { database: object[] }).database.toReversed() });
+    });
+    const byIds = await json(...groundTruth(turned), '--descriptors', descriptors);
+    expect(await json(...groundTruth(turned), '--descriptors', join(descriptors, 'descriptors.npy'))).toEqual(byIds);
+    expect(await json(...groundTruth(turned), '--descriptors', alone)).not.toEqual(byIds);
+    const short = changedTruth('short.json', (truth) => {
+      Object.assign(truth, { queries: truth.queries.slice(0, 5) });
+    });
+    await expect(evaluate(...groundTruth(short), '--descriptors', alone, '--queries', alone)).rejects.toThrow(
+      /alone\.npy: 12 rows, the ground truth has 5 images; .*in its order/,
+    );
   });
 
   test('the table, and the AP of every query on request', async () => {

@@ -45,10 +45,31 @@ describe('readManifest', () => {
     expect(record.path).toBe(relative(process.cwd(), join(folder, 'a/1.jpg')));
   });
 
-  test('BOM, CRLF, blank lines, no newline at the end, unknown keys, names in any script', async () => {
-    const records = await read(`\ufeff${line}\r\n\r\n  \n{"id":"ä 北","path":"北/ä.jpg","landmark":"北","note":[1]}`);
+  test('BOM, CRLF, blank lines, no newline at the end, names in any script', async () => {
+    const records = await read(`\ufeff${line}\r\n\r\n  \n{"id":"ä 北","path":"北/ä.jpg","landmark":"北"}`);
     expect(records.map(({ id }) => id)).toEqual(['a/1', 'ä 北']);
     expect(records[1]).toEqual({ id: 'ä 北', path: join(folder, '北/ä.jpg'), landmark: '北' });
+  });
+
+  test('keys that mean nothing here are kept, and written again behind the known ones', async () => {
+    const note = '{"date":"1889","note":{"by":["Ä"]},"id":"b","path":"b.jpg","landmark":"b","__proto__":7}';
+    const records = await read(`${line}\n${note}\n`);
+    expect(records[0]).not.toHaveProperty('fields');
+    expect(records[1]).toMatchObject({ id: 'b', fields: { date: '1889', note: { by: ['Ä'] } } });
+    const out = join(folder, 'kept.jsonl');
+    await writeManifest(out, records);
+    expect(readFileSync(out, 'utf8').split('\n')[1]).toMatch(
+      /^{"id":"b","path":"b.jpg","landmark":"b",.*"date":"1889","note":{"by":\["Ä"\]}/,
+    );
+    expect(await readManifest(out)).toEqual(records);
+  });
+
+  test('backslashes of Windows separate folders, unless a file has one in its name', async () => {
+    writeFileSync(join(folder, 'odd\\name.jpg'), '');
+    const records = await read(
+      ['a\\b\\1.jpg', 'odd\\name.jpg'].map((path, i) => JSON.stringify({ id: `${i}`, path, landmark: 'a' })).join('\n'),
+    );
+    expect(records.map(({ path }) => path)).toEqual([join(folder, 'a/b/1.jpg'), join(folder, 'odd\\name.jpg')]);
   });
 
   test('a line across two chunks of the file stream', async () => {
@@ -106,6 +127,7 @@ describe('readManifest', () => {
       await expect(read(empty)).rejects.toThrow(/has no records; expected JSON/);
     await expect(readManifest(join(folder, 'absent'))).rejects.toThrow(/Cannot read manifest .*absent: ENOENT/);
     await expect(readManifest(folder)).rejects.toThrow(InputError);
+    await expect(readManifest(folder)).rejects.toThrow(/it is a folder, .*rmac data scan .* --out .*manifest.jsonl/);
   });
 
   test('nothing but InputError and valid records on any bytes', async () => {

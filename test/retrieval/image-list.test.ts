@@ -1,7 +1,8 @@
-import { mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { findImages } from '../../src/data/find-images.js';
 import { InputError } from '../../src/errors.js';
 import { listImages } from '../../src/retrieval/image-list.js';
 
@@ -43,6 +44,34 @@ test('a text list: its order, paths relative to it, empty lines and CRLF', async
     { id: 'x/2', path: join(folder, 'x/2.jpg') },
     { id: '../up/1', path: join(folder, '../up/1.jpg') },
   ]);
+});
+
+test('a text list of Windows: a byte order mark and backslashes', async () => {
+  const folder = folderWith('x/2.jpg', '1.jpg');
+  writeFileSync(join(folder, 'list.txt'), '\ufeff1.jpg\r\nx\\2.jpg\r\n');
+  expect(await listImages(join(folder, 'list.txt'))).toEqual([
+    { id: '1', path: join(folder, '1.jpg') },
+    { id: 'x/2', path: join(folder, 'x/2.jpg') },
+  ]);
+});
+
+test('a table: its ids, or paths without extension', async () => {
+  const folder = folderWith();
+  writeFileSync(join(folder, 'a.csv'), 'path,label\nx/1.jpg,t\nx/1.png,t\n2.jpg,t\n');
+  expect((await listImages(join(folder, 'a.csv'))).map(({ id }) => id)).toEqual(['x/1.jpg', 'x/1.png', '2']);
+  writeFileSync(join(folder, 'b.csv'), 'id,path,label\none.x,x/1.jpg,t\n');
+  expect(await listImages(join(folder, 'b.csv'))).toEqual([{ id: 'one.x', path: join(folder, 'x/1.jpg') }]);
+});
+
+test('a folder: the files that data scan takes, each once though links lead back up', async () => {
+  const folder = folderWith('photos/a/1.jpg', 'photos/a/2.jpg', 'notes.txt');
+  writeFileSync(join(folder, 'photos/unnamed'), Buffer.from([0xff, 0xd8, 0xff, 0xe0]));
+  mkdirSync(join(folder, 'photos/split'));
+  symlinkSync(join(folder, 'photos'), join(folder, 'photos/split/photos'));
+  const listed = await listImages(folder);
+  expect(listed.map(({ id }) => id)).toEqual(['photos/a/1', 'photos/a/2', 'photos/unnamed']);
+  const { images } = await findImages(folder);
+  expect(listed.map(({ path }) => path)).toEqual(images.map(({ path }) => path));
 });
 
 test('a manifest: its ids and boxes', async () => {

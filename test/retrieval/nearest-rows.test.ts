@@ -66,6 +66,12 @@ describe('nearestRows', () => {
     writeFileSync(file, encodeNpy(database.data, [1000, dimension]));
     const inMemory = await nearestRows(queries, blocksOf(database), { count: 20 });
     expect(await nearestRows(queries, npyRows(file), { count: 20 })).toEqual(inMemory);
+    // Fortran order, whose columns lie behind each other
+    const columns = Float32Array.from({ length: 3000 }, (_, i) => database.data[(i % 1000) * 3 + Math.floor(i / 1000)]);
+    const fortran = Buffer.from(encodeNpy(columns, [1000, dimension]));
+    fortran.write('True, ', fortran.indexOf('False,'), 'latin1');
+    writeFileSync(file, fortran);
+    expect(await nearestRows(queries, npyRows(file), { count: 20 })).toEqual(inMemory);
     // float64 is rounded as a whole file is
     writeFileSync(file, float64Npy(database.data));
     expect(await nearestRows(queries, npyRows(file), { count: 20 })).toEqual(inMemory);

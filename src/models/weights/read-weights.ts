@@ -29,9 +29,9 @@ export function readWeights(bytes: Uint8Array, source: string): WeightFile {
   return { format: 'safetensors', tensors, dtypes, metadata };
 }
 
-/** JSON: a model.json of TensorFlow.js, which needs the files beside it. */
+/** JSON, behind white space or a byte order mark: a model.json of TensorFlow.js, which needs the files beside it. */
 export function isJson(bytes: Uint8Array): boolean {
-  const first = bytes.subarray(0, 64).find((byte) => ![0x20, 0x09, 0x0a, 0x0d].includes(byte));
+  const first = bytes.subarray(0, 64).find((byte) => ![0x20, 0x09, 0x0a, 0x0d, 0xef, 0xbb, 0xbf].includes(byte));
   return first === 0x7b && !(bytes[8] === 0x7b && bytes.subarray(4, 8).every((byte) => byte === 0));
 }
 

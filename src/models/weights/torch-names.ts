@@ -92,6 +92,9 @@ const names: Readonly<Record<string, AllowedName>> = {
   'torch._utils._rebuild_parameter': { call: ([tensor]) => tensor },
   'torch.Size': { call: ([items]) => items },
   '_codecs.encode': { call: ([text]) => encodeLatin1(text) },
+  // protocol 2 of Python 3 has no instruction for bytes: encode makes them, and an empty one is bytes()
+  '__builtin__.bytes': { call: noBytes },
+  'builtins.bytes': { call: noBytes },
   'numpy.ndarray': {},
   'numpy.dtype': { call: ([name]) => numpyType(name) },
   'copy_reg._reconstructor': { call: ([name]) => inert(name) },
@@ -186,6 +189,11 @@ function inert(name: PickleValue): InertObject {
 function encodeLatin1(text: PickleValue): Uint8Array {
   if (typeof text !== 'string') throw new Malformed('bytes are made of what is no text');
   return Buffer.from(text, 'latin1');
+}
+
+function noBytes(args: readonly PickleValue[]): Uint8Array {
+  if (args.length > 0) throw new Malformed('bytes are made of something');
+  return new Uint8Array();
 }
 
 function bytesOf(content: PickleValue): Uint8Array<ArrayBuffer> {

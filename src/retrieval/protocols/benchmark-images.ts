@@ -1,7 +1,6 @@
 /** @file The images of a benchmark's folder by name, whichever of the usual places they lie in. */
-import { readdir } from 'node:fs/promises';
-import { join, sep } from 'node:path';
-import { hasImageName } from '../../data/image-format.js';
+import { join } from 'node:path';
+import { findImages } from '../../data/find-images.js';
 import { InputError, messageOf } from '../../errors.js';
 import { benchmarkId } from './benchmark.js';
 
@@ -13,13 +12,12 @@ const usualFolders = ['images', 'jpg', 'oxbuild_images', 'oxbuild_images-v1', 'p
  * @throws InputError if the folder cannot be read, or two files have one name (Paris keeps its images in subfolders).
  */
 export async function benchmarkImages(folder: string): Promise<Map<string, string>> {
-  let names: string[];
-  try {
-    names = (await readdir(folder, { recursive: true })).map((name) => name.split(sep).join('/')).toSorted();
-  } catch (error) {
+  const found = await findImages(folder).catch((error: unknown) => {
     throw new InputError(`Cannot read --data ${folder}: ${messageOf(error)}`);
-  }
-  const images = names.filter((name) => hasImageName(name) && !name.split('/').some((part) => part.startsWith('.')));
+  });
+  const [unreadable] = found.unreadable;
+  if (unreadable !== undefined) throw new InputError(`Cannot read ${unreadable.path}: ${unreadable.reason}`);
+  const images = found.images.map(({ parts }) => parts.join('/')).toSorted();
   const place = usualFolders.find((each) => each === '.' || images.some((name) => name.startsWith(`${each}/`))) ?? '.';
   const byId = new Map<string, string>();
   for (const name of images) {

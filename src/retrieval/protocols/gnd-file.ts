@@ -16,6 +16,7 @@ import {
 } from '../../models/weights/matlab.js';
 import { isMatlab73, readMatlab73 } from '../../models/weights/matlab73.js';
 import { type PickleValue, readPickle, Tuple } from '../../models/weights/pickle.js';
+import { isJson } from '../../models/weights/read-weights.js';
 import { readNumpy } from '../../models/weights/torch.js';
 import { NumpyArray, torchRules } from '../../models/weights/torch-names.js';
 
@@ -42,7 +43,7 @@ export async function readGndFile(file: string): Promise<GndFile> {
   const gnd = parsing(file, 'a ground truth (gnd_*.pkl, .mat or .json)', () => {
     if (isMatlab5(bytes)) return fromMatlab(readMatlab5(bytes));
     if (isMatlab73(bytes)) return fromMatlab(readMatlab73(bytes));
-    return fromPlain(bytes[0] === 0x7b ? fromJson(bytes) : readPickle(new ByteReader(bytes), plainValues));
+    return fromPlain(isJson(bytes) ? fromJson(bytes) : readPickle(new ByteReader(bytes), plainValues));
   });
   const { images, queries, records } = gnd;
   if (queries.length !== records.length || queries.length === 0 || images.length === 0) {

@@ -3,9 +3,10 @@
  * box), NAME_good.txt, NAME_ok.txt and NAME_junk.txt. Positives are good and ok, junk neither counts nor takes a rank, and
  * the query's own image stays in the database, where it is a positive.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Box } from '../../data/manifest.js';
+import { readText } from '../../data/text-file.js';
 import { InputError, messageOf } from '../../errors.js';
 import { firstFew, type GroundTruth, type Query } from '../ground-truth.js';
 import { type Benchmark, benchmarkId } from './benchmark.js';
@@ -94,7 +95,7 @@ async function readQueries(folder: string, corrupted: ReadonlySet<string>): Prom
 
 /** "oxc1_all_souls_000013 136.5 34.1 648.5 955.7": image, left, top, right, bottom in px. */
 async function readQuery(file: string): Promise<{ image: string; box: Box }> {
-  const text = (await readText(file)).trim();
+  const text = (await readTruth(file)).trim();
   const [name, ...sides] = text.split(/\s+/);
   const [left, top, right, bottom] = sides.map(Number);
   if (sides.length !== 4 || !(right > left && bottom > top && Number.isFinite(left + top + right + bottom))) {
@@ -106,16 +107,16 @@ async function readQuery(file: string): Promise<{ image: string; box: Box }> {
 }
 
 async function readList(file: string): Promise<string[]> {
-  const lines = (await readText(file)).split(/\r?\n/).map((line) => line.trim());
+  const lines = (await readTruth(file)).split(/\r?\n/).map((line) => line.trim());
   const wrong = lines.find((line) => /\s/.test(line));
   if (wrong !== undefined)
     throw new InputError(`${file}: expected one image name a line, got "${wrong.slice(0, 80)}".`);
   return lines.filter((line) => line !== '').map(benchmarkId);
 }
 
-async function readText(file: string): Promise<string> {
+async function readTruth(file: string): Promise<string> {
   try {
-    return await readFile(file, 'utf8');
+    return await readText(file);
   } catch (error) {
     throw new InputError(`Cannot read ground truth ${file}: ${messageOf(error)}`);
   }

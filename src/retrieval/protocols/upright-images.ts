@@ -2,8 +2,9 @@
  * @file Holidays has photographs that lie on their side; some papers measure on images turned by hand and mark it
  * ("rotated"). What to turn comes as a list, or as a folder with the turned images under the same names.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { type QuarterTurn, quarterTurns } from '../../data/rotate-pixels.js';
+import { readText } from '../../data/text-file.js';
 import { InputError, messageOf } from '../../errors.js';
 import { firstFew } from '../ground-truth.js';
 import { benchmarkId } from './benchmark.js';
@@ -24,7 +25,7 @@ export async function readUprightImages(source: string, ids: ReadonlySet<string>
   let text = '';
   try {
     isFolder = (await stat(source)).isDirectory();
-    if (!isFolder) text = await readFile(source, 'utf8');
+    if (!isFolder) text = await readText(source);
   } catch (error) {
     throw new InputError(`Cannot read --upright ${source}: ${messageOf(error)}`);
   }

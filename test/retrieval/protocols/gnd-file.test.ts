@@ -21,7 +21,15 @@ function written(content: string | Uint8Array, extension = 'pkl'): string {
 describe('readGndFile', () => {
   test('the same ground truth from every kind of file', async () => {
     const { gnd } = golden.revisited[0];
-    for (const name of ['lists.pkl', 'arrays.pkl', 'text.pkl', 'lists.json', 'plain.mat', 'compressed.mat']) {
+    for (const name of [
+      'lists.pkl',
+      'arrays.pkl',
+      'arrays-protocol2.pkl',
+      'text.pkl',
+      'lists.json',
+      'plain.mat',
+      'compressed.mat',
+    ]) {
       const read = await readGndFile(fixture(name));
       expect(read.images, name).toHaveLength(40);
       expect(read.queries[11], name).toBe('keble_000011');

@@ -1,0 +1,119 @@
+/**
+ * @file A table of images and their labels as CSV, such as a spreadsheet saves: a first line of names, then a photograph a
+ * line. `path` is relative to the table, `label` (or `landmark`) its landmark, none where it is empty; `id` and `group` are the
+ * manifest's; every other column is kept under its name, as text. Commas, semicolons or tabs between cells, quoted or not.
+ */
+import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { type CsvError, type InfoDataSet, parse } from 'csv-parse/sync';
+import { InputError } from '../errors.js';
+import { pathInside } from './manifest.js';
+import type { LabelledImage } from './scan.js';
+import { slashedPath } from './slashed-path.js';
+import { readText, whyUnreadable } from './text-file.js';
+
+const expected = 'expected a first line with the columns path and label, separated by commas, semicolons or tabs';
+
+/** Whether the name is that of a table. */
+export function isTableName(name: string): boolean {
+  return /\.(csv|tsv)$/i.test(name);
+}
+
+/**
+ * The images of a table, in its order. @throws InputError naming `file:line`: lines of another length, no columns path and
+ * label, a path out of the table's folder, an id that is used twice.
+ */
+export async function readImageTable(file: string): Promise<LabelledImage[]> {
+  const text = await readText(file).catch((error: unknown) => {
+    throw new InputError(`Cannot read table ${file}: ${whyUnreadable(file, error)}`);
+  });
+  const [header, ...rows] = rowsOf(text, file);
+  const columns = columnsOf(header?.cells ?? [], file);
+  const lineOfId = new Map<string, number>();
+  const folder = dirname(file);
+  return rows.map(({ cells, line }): LabelledImage => {
+    const where = `${file}:${line}`;
+    const cell = (name: string): string | undefined => {
+      const at = columns.known.get(name);
+      const value = at === undefined ? undefined : cells[at].trim();
+      // oxlint-disable-next-line no-control-regex
+      if (value !== undefined && /[\u0000-\u001f\u007f]/.test(value)) {
+        throw new InputError(`${where}: "${name}" must not contain control characters or line breaks.`);
+      }
+      return value || undefined;
+    };
+    const path = slashedPath(cell('path') ?? '', folder);
+    const inside = pathInside(folder, resolve(folder, path));
+    if (path === '' || isAbsolute(path) || inside === undefined) {
+      throw new InputError(
+        `${where}: "path" must name an image in the table's folder or below it, relative to the table, got "${path}".`,
+      );
+    }
+    const id = cell('id');
+    if (columns.known.has('id')) {
+      if (id === undefined) throw new InputError(`${where}: "id" is empty; fill the column or remove it.`);
+      const earlier = lineOfId.get(id);
+      if (earlier !== undefined) throw new InputError(`${where}: the id "${id}" was used in line ${earlier}.`);
+      lineOfId.set(id, line);
+    }
+    return {
+      path: join(folder, inside),
+      parts: inside.split('/'),
+      id,
+      landmark: cell('label') ?? cell('landmark'),
+      group: cell('group'),
+      ...(columns.others.length > 0 && {
+        fields: Object.fromEntries(columns.others.map(({ name, at }) => [name, cells[at]])),
+      }),
+    };
+  });
+}
+
+interface Row {
+  cells: string[];
+  /** Where it ends, from 1. */
+  line: number;
+}
+
+/** The cells of each line, under the first delimiter that makes `path` a column. */
+function rowsOf(text: string, file: string): Row[] {
+  const split = (delimiter: string, options: object): Row[] =>
+    (
+      parse(text, { delimiter, info: true, skip_empty_lines: true, ...options }) as unknown as {
+        record: string[];
+        info: InfoDataSet;
+      }[]
+    ).map(({ record, info }) => ({ cells: record, line: info.lines }));
+  try {
+    const delimiter = [',', ';', '\t'].find((each) =>
+      split(each, { to: 1 })[0]?.cells.some((name) => nameOf(name) === 'path'),
+    );
+    if (delimiter === undefined) throw new InputError(`${file}: ${expected}.`);
+    return split(delimiter, {});
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    throw new InputError(`${file}: cannot be read as CSV: ${(error as CsvError).message}`);
+  }
+}
+
+/** Names that a manifest has are known in any case. */
+function nameOf(cell: string): string {
+  const name = cell.trim();
+  return /^(path|label|landmark|id|group|box)$/i.test(name) ? name.toLowerCase() : name;
+}
+
+function columnsOf(header: readonly string[], file: string) {
+  const known = new Map<string, number>();
+  const others: { name: string; at: number }[] = [];
+  const seen = new Set<string>();
+  for (const [at, cell] of header.entries()) {
+    const name = nameOf(cell);
+    if (name === '') continue; // the numbers of rows that some programs put first
+    if (seen.has(name)) throw new InputError(`${file}: has two columns "${name}"; rename one.`);
+    seen.add(name);
+    if (name === 'box') throw new InputError(`${file}: rename its column "box", which a manifest has for pixels.`);
+    if (['path', 'label', 'landmark', 'id', 'group'].includes(name)) known.set(name, at);
+    else others.push({ name, at });
+  }
+  if (known.has('label') === known.has('landmark')) throw new InputError(`${file}: ${expected}.`);
+  return { known, others };
+}
