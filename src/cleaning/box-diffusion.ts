@@ -9,6 +9,7 @@
  */
 import { type AffineNumbers, boxAroundPoints, type BoxPx, clipBox, mapBox, type Size } from './boxes.js';
 import { geometricMedian } from './geometric-median.js';
+import { append } from '../extremes.js';
 
 /** A verified pair: where it was verified in both images, and the map from a to b and back. */
 export interface BoxEdge {
@@ -41,8 +42,8 @@ export interface DiffusedBoxes {
 export function initialBoxes(sizes: readonly Size[], edges: readonly BoxEdge[]): (BoxPx | undefined)[] {
   const proposals: number[][] = sizes.map(() => []);
   for (const { a, b, boxA, boxB } of edges) {
-    proposals[a].push(...boxA);
-    proposals[b].push(...boxB);
+    append(proposals[a], boxA);
+    append(proposals[b], boxB);
   }
   return proposals.map((numbers, image) => {
     if (numbers.length === 0) return undefined;
@@ -82,8 +83,8 @@ export function diffusionStep(
   const arriving: number[][] = sizes.map(() => []);
   for (const { a, b, aToB, bToA } of edges) {
     const [boxA, boxB] = [boxes[a], boxes[b]];
-    if (boxA !== undefined) arriving[b].push(...mapBox(aToB, boxA));
-    if (boxB !== undefined) arriving[a].push(...mapBox(bToA, boxB));
+    if (boxA !== undefined) append(arriving[b], mapBox(aToB, boxA));
+    if (boxB !== undefined) append(arriving[a], mapBox(bToA, boxB));
   }
   return boxes.map((box, image) => {
     const numbers = arriving[image];

@@ -11,6 +11,7 @@ import { changedSettings, LineLog, type LogExtent, type LogSettings, readLineLog
 import { writeFailure } from '../data/write-failure.js';
 import { InputError } from '../errors.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
+import { append } from '../extremes.js';
 
 const format = 'rmac matches, version 1';
 
@@ -95,7 +96,7 @@ export class MatchLog {
           await rm(log);
           continue;
         }
-        read.push(...lines);
+        append(read, lines);
         if (basename(log) === basename(file)) begun = extent;
       }
       const log = new MatchLog(

@@ -10,6 +10,7 @@ import { InputError, UsageError } from '../errors.js';
 import { interruptSignal, nonNegativeInteger, positiveInteger, printResult, say, startProgress } from './console.js';
 import { registerDownload } from './data-download.js';
 import { registerSynthesize } from './data-synthesize.js';
+import { largest } from '../extremes.js';
 
 /** How many lines of a list go to the terminal; `--json` has them all. */
 const listedLines = 20;
@@ -219,7 +220,7 @@ function list<T>(items: readonly T[], what: string, line: (item: T) => string): 
 
 /** Columns aligned: the first to the left, numbers to the right. */
 function table(rows: (string | number)[][]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
+  const widths = rows[0].map((_, column) => largest(rows.map((row) => String(row[column]).length)));
   const cell = (value: string | number, column: number) =>
     column === 0 ? String(value).padEnd(widths[0]) : String(value).padStart(widths[column]);
   return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n');

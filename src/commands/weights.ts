@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { interruptSignal, printResult, type Progress, positiveInteger, say, startProgress } from './console.js';
+import { largest } from '../extremes.js';
 
 interface ImportFlags {
   arch: string;
@@ -228,7 +229,7 @@ async function inspectFile(file: string, flags: { json?: boolean }): Promise<voi
     shape,
     notFinite: data.reduce((count, v) => (Number.isFinite(v) ? count : count + 1), 0),
   }));
-  const width = Math.max(0, ...tensors.map(({ name }) => name.length));
+  const width = Math.max(0, largest(tensors.map(({ name }) => name.length)));
   const lines = tensors.map(({ name, dtype, shape, notFinite }) => {
     const warning = notFinite > 0 ? `  ${notFinite} values are NaN or infinite` : '';
     return `${name.padEnd(width)}  ${dtype}  [${shape.join(', ')}]${warning}`;

@@ -15,6 +15,7 @@ import { describeInGraph } from '../rpn/graph-pooling.js';
 import { RpnHead } from '../rpn/head.js';
 import { assertProposals, ProposalDescriber } from '../rpn/proposal-describer.js';
 import { encodeMeta, type ModelMeta } from '../models/meta.js';
+import { largest, smallest } from '../extremes.js';
 
 export interface ImageSize {
   width: number;
@@ -145,8 +146,8 @@ export async function verifyOnnx(
     await session.release();
     describer?.dispose();
   }
-  const maxDifference = Math.max(...found.map((pair) => pair.maxDifference));
-  const cosine = Math.min(...found.map((pair) => pair.cosine));
+  const maxDifference = largest(found.map((pair) => pair.maxDifference));
+  const cosine = smallest(found.map((pair) => pair.cosine));
   return { width, height, pictures: found.length, maxDifference, cosine, ok: maxDifference <= tolerance };
 }
 
