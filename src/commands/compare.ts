@@ -77,12 +77,23 @@ async function run(options: CompareOptions): Promise<void> {
     throw new UsageError('Give either --models LIST or --table NAME.');
   }
   const { comparedArguments } = await import('./compare-arguments.js');
-  const { readComparedSystem, writeComparedSystem } = await import('../retrieval/compare/compared-system.js');
   const entries = await comparedArguments(
     systems.map(({ system }) => system),
     options,
   );
   const truth = await openTruth(options, { images: true });
+  const { withFolderLock } = await import('../data/folder-lock.js');
+  await withFolderLock(options.out, () => compare(options, { truth, entries, table }), { within: ['systems'] });
+}
+
+interface Comparison {
+  truth: Truth;
+  entries: Awaited<ReturnType<typeof import('./compare-arguments.js').comparedArguments>>;
+  table: ComparisonTableFile | undefined;
+}
+
+async function compare(options: CompareOptions, { truth, entries, table }: Comparison): Promise<void> {
+  const { readComparedSystem, writeComparedSystem } = await import('../retrieval/compare/compared-system.js');
   const { models: _models, weights: _weights, ...shared } = options;
   const compared: ComparedSystem[] = [];
   for (const { name, file, key, given } of entries) {

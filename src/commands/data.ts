@@ -174,16 +174,21 @@ async function writeRecords(
   root: string,
   options: { overwrite?: boolean },
 ): Promise<{ link?: { path: string; target: string } }> {
-  const { assertWritable } = await import('../data/files.js');
+  const { assertWritable, writeFileSet } = await import('../data/files.js');
+  const { withFolderLock } = await import('../data/folder-lock.js');
   const { linkImages } = await import('../data/image-link.js');
-  const { writeManifest } = await import('../data/manifest.js');
+  const { manifestText } = await import('../data/manifest.js');
   for (const { file } of outputs) assertWritable(file, options);
   let link: { path: string; target: string } | undefined;
-  for (const { file, records } of outputs) {
-    const linked = await linkImages(dirname(file), root, records);
-    link ??= linked.link;
-    await writeManifest(file, linked.records, options);
-  }
+  await withFolderLock(dirname(outputs[0].file), async () => {
+    const files: [string, string][] = [];
+    for (const { file, records } of outputs) {
+      const linked = await linkImages(dirname(file), root, records);
+      link ??= linked.link;
+      files.push([file, manifestText(file, linked.records)]);
+    }
+    await writeFileSet(files, options);
+  });
   if (link !== undefined) say(`The images are not below the manifest: ${link.path} links to ${link.target}.`);
   return { link };
 }

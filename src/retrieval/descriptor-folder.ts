@@ -1,13 +1,16 @@
 /**
  * @file The folder that `extract` writes and `evaluate` reads:
  *   descriptors.npy  [N, D] float32, unit rows        ids.txt  N lines, one id each, in the order of the rows
- *   meta.json        the model, the options and the images that failed
+ *   meta.json        the model, the options, the images that failed, and the sha256 of the other two, so that files of two
+ *                    extractions are never read as one
  * Shard i of n has `.i-of-n` before each extension. A folder with all n shards and no whole set reads as their
  * concatenation, which is in the order of an unsharded run because shards are contiguous parts of the list.
  */
+import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
+import { sha256Of } from '../data/sha256.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
 import { parseNpy } from './npy.js';
@@ -53,6 +56,7 @@ export function shardOf<T>(items: readonly T[], { index, count }: Shard): T[] {
 const metaSchema = z.object({
   failures: z.array(z.object({ id: z.string(), error: z.string() })).default([]),
   fingerprint: z.string().optional(),
+  sha256: z.object({ descriptors: z.string(), ids: z.string() }).optional(),
 });
 
 export interface DescriptorSet extends DescriptorTable {
@@ -90,11 +94,8 @@ async function readWholeOrShards(folder: string): Promise<DescriptorSet> {
   }
   if (counts.size === 0) {
     const begun = names.some((name) => /^partial\..*jsonl$/.test(name));
-    throw new InputError(
-      begun
-        ? `${folder} holds an unfinished extraction; run the same rmac extract again to finish it.`
-        : `${folder} has no descriptors.npy; make it with rmac extract --out ${folder}.`,
-    );
+    if (begun) throw unfinished(folder);
+    throw new InputError(`${folder} has no descriptors.npy; make it with rmac extract --out ${folder}.`);
   }
   if (counts.size > 1) {
     throw new InputError(`${folder} mixes shards of ${[...counts].join(' and ')} parts; keep one set in a folder.`);
@@ -111,13 +112,27 @@ async function readWholeOrShards(folder: string): Promise<DescriptorSet> {
   return concatenate(folder, sets);
 }
 
+function unfinished(folder: string): InputError {
+  return new InputError(`${folder} holds an unfinished extraction; run the same rmac extract again to finish it.`);
+}
+
 async function readSet(files: DescriptorFiles): Promise<DescriptorSet & { fingerprint?: string }> {
-  const { data, shape } = parseNpy(await read(files.descriptors), files.descriptors);
+  const table = await read(files.descriptors);
+  const { data, shape } = parseNpy(table, files.descriptors);
   if (shape.length !== 2) {
     throw new InputError(`${files.descriptors}: expected rows [N, D], got shape (${shape.join(', ')}).`);
   }
   const [rows, dimension] = shape;
-  const ids = new TextDecoder().decode(await read(files.ids)).split(/\r?\n/);
+  if (existsSync(files.partial) && !existsSync(files.ids)) throw unfinished(dirname(files.ids));
+  const idLines = await read(files.ids);
+  const { sha256, ...meta } = await readMeta(files.meta);
+  if (sha256 !== undefined && (sha256.descriptors !== sha256Of([table]) || sha256.ids !== sha256Of([idLines]))) {
+    throw new InputError(
+      `${files.descriptors} and ${basename(files.ids)} are not those that ${files.meta} was written with; ` +
+        'extract again, or remove that file if you changed them yourself.',
+    );
+  }
+  const ids = new TextDecoder().decode(idLines).split(/\r?\n/);
   if (ids.at(-1) === '') ids.pop();
   if (ids.length !== rows) {
     throw new InputError(`${files.ids}: ${ids.length} ids for ${rows} rows of ${files.descriptors}; extract again.`);
@@ -134,7 +149,7 @@ async function readSet(files: DescriptorFiles): Promise<DescriptorSet & { finger
     }
     if (Math.abs(Math.sqrt(squared) - 1) > 1e-3) notUnit = true;
   }
-  return { ids, dimension, data, notUnit, ...(await readMeta(files.meta)) };
+  return { ids, dimension, data, notUnit, ...meta };
 }
 
 /** meta.json is optional, so that descriptors made elsewhere can be evaluated. */
