@@ -18,6 +18,7 @@ import { readGroundTruth } from '../src/retrieval/ground-truth.js';
 import type { DescriptorTable } from '../src/retrieval/ranking.js';
 import { poolRegions } from '../src/rpn/pool-regions.js';
 import { ProposalDescriber } from '../src/rpn/proposal-describer.js';
+import { largest, lengthOf } from '../src/extremes.js';
 
 const [modelFile, groundTruthFile, sizeText] = process.argv.slice(2);
 if (groundTruthFile === undefined) {
@@ -31,7 +32,7 @@ const kinds = ['grid', ...counts.map((count) => `rpn:${count}`), `grid+rpn:${bot
 await startEngine({ device: 'cpu', threads: 1 });
 const model = await loadModel(modelFile);
 const longest = sizeText === undefined ? (model.meta.imageSize ?? 320) : Number(sizeText);
-const describer = new ProposalDescriber(model, { proposals: Math.max(...counts) });
+const describer = new ProposalDescriber(model, { proposals: largest(counts) });
 const groundTruth = await readGroundTruth(groundTruthFile);
 const total = imagesToDescribe(groundTruth);
 let proposed = 0;
@@ -87,7 +88,7 @@ function unitSum(rows: Float32Array, dimension: number, from: number, to: number
   for (let row = from; row < to; row++) {
     for (let d = 0; d < dimension; d++) sum[d] += rows[row * dimension + d];
   }
-  const norm = Math.hypot(...sum);
+  const norm = lengthOf(sum);
   return sum.map((value) => value / norm);
 }
 

@@ -24,6 +24,7 @@ import { presets } from '../src/systems/presets.js';
 import type { SystemSettings } from '../src/systems/settings.js';
 import type { Role, System } from '../src/systems/system.js';
 import { systemSimilarity } from '../src/systems/system-similarity.js';
+import { largest } from '../src/extremes.js';
 
 const text = (name: string) =>
   process.argv.find((argument) => argument.startsWith(`--${name}=`))?.slice(name.length + 3);
@@ -44,7 +45,7 @@ const classifier: Classifier | undefined =
   classifierFile === undefined ? undefined : await openClassifier(classifierFile, network.channels[0]);
 const chosen = [...presets.values()].filter(
   ({ settings }) =>
-    Math.max(...settings.maps) < network.channels.length && (settings.mask === undefined || classifier !== undefined),
+    largest(settings.maps) < network.channels.length && (settings.mask === undefined || classifier !== undefined),
 );
 const settingsOf = new Map(chosen.map(({ name, settings }) => [name, settingsAt(settings, option('size', 320))]));
 
@@ -70,7 +71,7 @@ async function poolImage(path: string): Promise<Map<string, readonly PooledVecto
         views.get(name) ??
         (await network.view(await decodeImage(path, { sizing: { longest: side, upscale, multipleOf: snap } })));
       views.set(name, view);
-      own.push({ ...view, maps: view.maps.slice(0, Math.max(...settings.maps) + 1) });
+      own.push({ ...view, maps: view.maps.slice(0, largest(settings.maps) + 1) });
     }
     pooled.set(key, poolViews(own, settings, classifier));
   }

@@ -9,6 +9,7 @@ import { isMap, parseDocument } from 'yaml';
 import { z } from 'zod';
 import { readText, whyUnreadable } from './data/text-file.js';
 import { InputError, messageOf, UsageError } from './errors.js';
+import { smallest } from './extremes.js';
 
 type Plain = Record<string, unknown>;
 
@@ -116,7 +117,7 @@ export function nearestKey(key: string, known: readonly string[]): string {
   const initials = known.find((name) => (name[0] + name.slice(1).replaceAll(/[^A-Z]/g, '')).toLowerCase() === short);
   if (initials !== undefined && short.length > 1) return initials;
   const distances = known.map((name) => distance(short, name.toLowerCase()));
-  return known[distances.indexOf(Math.min(...distances))];
+  return known[distances.indexOf(smallest(distances))];
 }
 
 function recipeFile(recipe: string): string {

@@ -7,6 +7,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { median, pythonWithTorch, Worker } from './process.js';
+import { append, largest, smallest } from '../../src/extremes.js';
 
 const rounds = 4;
 const runsPerRound = 4;
@@ -51,7 +52,7 @@ if (python === undefined)
 
 const tenth = (value: number) => Math.round(value * 10) / 10;
 const thousandth = (value: number) => Math.round(value * 1000) / 1000;
-const range = (values: readonly number[]): [number, number] => [tenth(Math.min(...values)), tenth(Math.max(...values))];
+const range = (values: readonly number[]): [number, number] => [tenth(smallest(values)), tenth(largest(values))];
 const productFlops = 2 * 2048 ** 3;
 
 /** One side: how to start it, and how often it runs in a round. */
@@ -86,9 +87,9 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
   const [ours] = sides as [Side];
   const products: number[] = [];
   for (let round = 0; round < rounds; round++) {
-    if (pass === 'forward') products.push(...((await ours.worker.ask('product 2')) as number[]));
+    if (pass === 'forward') append(products, (await ours.worker.ask('product 2')) as number[]);
     for (const { worker, times, runsPerRound: perRound } of sides) {
-      times.push(...((await worker.ask(`run ${perRound}`)) as number[]));
+      append(times, (await worker.ask(`run ${perRound}`)) as number[]);
     }
   }
   const flops = pass === 'forward' ? ((await ours.worker.ask('flops')) as number) : 0;
@@ -123,7 +124,7 @@ const entries: Entry[] = [];
 for (const item of cases) {
   if (only !== undefined && !`${item[0]} ${item[1]}`.startsWith(only)) continue;
   const measured = await measure(item);
-  entries.push(...measured);
+  append(entries, measured);
   const [first] = measured as [Entry];
   const against = measured
     .filter(({ peer_ms }) => peer_ms !== null)

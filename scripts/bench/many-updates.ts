@@ -14,6 +14,7 @@ import { RandomStream } from '../../src/train/random.js';
 import { runTriplets } from '../../src/train/ranking/triplet-run.js';
 import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
 import { RunFolder } from '../../src/train/run-folder.js';
+import { largest } from '../../src/extremes.js';
 
 /** Landmarks, and photographs of each. */
 const [landmarks, photographs] = [8, 4];
@@ -63,7 +64,7 @@ export async function manyUpdates(steps: number): Promise<void> {
     const quarter = Math.floor(rss.length / 4);
     const verdict = {
       updates: rss.length,
-      peakMB: megabytes(Math.max(...rss)),
+      peakMB: megabytes(largest(rss)),
       driftMB: megabytes(mean(rss.slice(3 * quarter)) - mean(rss.slice(2 * quarter, 3 * quarter))),
       numTensorsConstant: tensors.size === 1,
     };

@@ -5,6 +5,7 @@
 import { startEngine } from '../../src/backend/index.js';
 import { engineSimilarity } from '../../src/retrieval/engine-similarity.js';
 import { mineTriplets } from '../../src/train/ranking/mining.js';
+import { lengthOf } from '../../src/extremes.js';
 
 await startEngine({ device: 'cpu' });
 const [images, dimension] = [10_000, 2048];
@@ -18,7 +19,7 @@ for (const perLandmark of [17, 300]) {
     if (i % perLandmark === 0) for (let d = 0; d < dimension; d++) centre[d] = noise();
     const row = data.subarray(i * dimension, (i + 1) * dimension);
     for (let d = 0; d < dimension; d++) row[d] = centre[d] * 0.5 + noise();
-    const length = Math.hypot(...row);
+    const length = lengthOf(row);
     for (let d = 0; d < dimension; d++) row[d] /= length;
   }
   const table = { data, dimension, ids: Array.from({ length: images }, (_, i) => `${i}`) };

@@ -13,6 +13,7 @@ import { siftFeatures } from '../../src/cleaning/sift.js';
 import { synthesizeLandmarks } from '../../src/data/synthetic/dataset.js';
 import { listImages } from '../../src/retrieval/image-list.js';
 import { median, Worker } from './process.js';
+import { largest, smallest } from '../../src/extremes.js';
 
 const runs = 15;
 const [width, height] = [800, 600];
@@ -63,9 +64,9 @@ async function bench(source: string) {
       found: keypoints,
       peer_found: peerKeypoints,
       ours_ms: round(median(ours), 4),
-      ours_range_ms: [Math.min(...ours), Math.max(...ours)].map((value) => round(value)),
+      ours_range_ms: [smallest(ours), largest(ours)].map((value) => round(value)),
       peer_ms: round(median(theirs), 4),
-      peer_range_ms: [Math.min(...theirs), Math.max(...theirs)].map((value) => round(value)),
+      peer_range_ms: [smallest(theirs), largest(theirs)].map((value) => round(value)),
       ours_us_per_keypoint: round(1e3 * mine),
       peer_us_per_keypoint: round(1e3 * other),
       ratio: round(mine / other),

@@ -9,6 +9,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { median, pythonWithTorch, Worker } from './process.js';
+import { append } from '../../src/extremes.js';
 
 const { values } = parseArgs({
   options: {
@@ -37,7 +38,7 @@ for (const side of sides) {
   await side.ask('run 1'); // warm-up
 }
 for (let round = 0; round < Number(values.rounds); round++) {
-  for (const [i, side] of sides.entries()) times[i].push(...((await side.ask('run 1')) as Time[]));
+  for (const [i, side] of sides.entries()) append(times[i], (await side.ask('run 1')) as Time[]);
 }
 for (const side of sides) await side.end();
 const [ours, peer] = times;

@@ -65,7 +65,8 @@ export function buildGraph(
         });
         continue;
       }
-      if (addend !== undefined) inputs.push(...(bias === undefined ? [''] : []), addend);
+      if (addend !== undefined && bias === undefined) inputs.push('');
+      if (addend !== undefined) inputs.push(addend);
       const beyondStandard = addend !== undefined || relu !== undefined;
       protoNodes.push({
         type: beyondStandard ? 'FusedConv' : 'Conv',

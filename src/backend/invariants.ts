@@ -141,7 +141,7 @@ export class InvariantCache {
     const stack = [...listed];
     for (let entry = stack.pop(); entry !== undefined; entry = stack.pop()) {
       if (!this.entries.delete(entry.key)) continue;
-      stack.push(...entry.dependents);
+      for (const dependent of entry.dependents) stack.push(dependent);
       for (const others of entry.listedIn) others.delete(entry);
       for (const value of entry.results.values()) {
         this.bytes -= value.size * 4;

@@ -47,7 +47,7 @@ export function scanGraph(program: Program, { sums, rows, examples }: ScanParts,
       const node = producer.get(name);
       if (node === undefined || stop(name) || found.has(node)) continue;
       found.add(node);
-      stack.push(...node.inputs.filter((input) => input !== ''));
+      for (const input of node.inputs) if (input !== '') stack.push(input);
     }
     return found;
   };

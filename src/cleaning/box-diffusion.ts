@@ -14,6 +14,7 @@
 import { groupBy } from '../data/group-by.js';
 import { type AffineNumbers, type BoxPx, boxAroundPoints, clipBox, mapBox, type Size } from './boxes.js';
 import { geometricMedian } from './geometric-median.js';
+import { append } from '../extremes.js';
 import { connectedComponents } from './match-graph.js';
 
 /** A verified pair: where it was verified in both images, and the map from a to b and back. */
@@ -49,8 +50,8 @@ export interface DiffusedBoxes {
 export function initialBoxes(sizes: readonly Size[], edges: readonly BoxEdge[]): (BoxPx | undefined)[] {
   const proposals: number[][] = sizes.map(() => []);
   for (const { a, b, boxA, boxB } of edges) {
-    proposals[a].push(...boxA);
-    proposals[b].push(...boxB);
+    append(proposals[a], boxA);
+    append(proposals[b], boxB);
   }
   return proposals.map((numbers, image) => {
     if (numbers.length === 0) return undefined;
@@ -113,7 +114,7 @@ export function diffusionStep(
   const propose = (map: AffineNumbers, from: number, to: number) => {
     const box = boxes[from];
     const proposal = box === undefined ? undefined : clipBox(mapBox(map, box), sizes[to]);
-    if (proposal !== undefined) arriving[to].push(...proposal);
+    if (proposal !== undefined) append(arriving[to], proposal);
   };
   for (const { a, b, aToB, bToA } of edges) {
     propose(aToB, a, b);

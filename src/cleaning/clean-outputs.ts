@@ -1,9 +1,8 @@
-/** @file The files of a cleaned collection. All are written whole; `clean.jsonl` comes last and says that the rest is there. */
-import { rm } from 'node:fs/promises';
+/** @file The files of a cleaned collection, exchanged together; `clean.jsonl` comes last and says that the rest is there. */
 import { join } from 'node:path';
-import { writeFileAtomic } from '../data/files.js';
+import { writeFileSet } from '../data/files.js';
 import { linkImages } from '../data/image-link.js';
-import { type Box, type ImageRecord, writeManifest } from '../data/manifest.js';
+import { type Box, type ImageRecord, manifestText } from '../data/manifest.js';
 import type { BoxPx } from './boxes.js';
 import type { Cleaned } from './clean.js';
 
@@ -35,16 +34,18 @@ export async function writeCleaned(
   report?: string,
 ): Promise<void> {
   const files = cleanFiles(folder);
-  const replace = { overwrite: true };
-  await rm(files.clean, { force: true });
-  if (report === undefined) await rm(files.report, { force: true });
-  else await writeFileAtomic(files.report, report, replace);
-  await writeFileAtomic(files.graph, lines(graphLines(cleaned)), replace);
-  await writeFileAtomic(files.boxes, lines(boxLines(cleaned)), replace);
-  await writeFileAtomic(files.removed, lines(removedLines(cleaned)), replace);
-  await writeFileAtomic(files.conflicts, lines(conflictLines(cleaned)), replace);
   const linked = await linkImages(folder, imageRoot, keptRecords(cleaned));
-  await writeManifest(files.clean, linked.records, replace);
+  await writeFileSet(
+    [
+      [files.graph, lines(graphLines(cleaned))],
+      [files.boxes, lines(boxLines(cleaned))],
+      [files.removed, lines(removedLines(cleaned))],
+      [files.conflicts, lines(conflictLines(cleaned))],
+      [files.report, report],
+      [files.clean, manifestText(files.clean, linked.records)],
+    ],
+    { overwrite: true },
+  );
 }
 
 /** The kept photographs under their labels, with their boxes. */

@@ -9,6 +9,7 @@ import { type Features, frameLength } from './features.js';
 import { matchFeatures } from './matching.js';
 import { boxedPicture, graphDrawing, matchDrawing } from './report-drawings.js';
 import { verify } from './verification.js';
+import { append } from '../extremes.js';
 
 export interface CleanReportOptions {
   featuresOf: (key: string) => Promise<Features>;
@@ -105,7 +106,7 @@ async function landmarkSection(
     }
     blocks.push({ kind: 'drawings', drawings });
   }
-  blocks.push(...graphBlocks(cleaned, nodes, options));
+  append(blocks, graphBlocks(cleaned, nodes, options));
 
   const own = new Set(nodes);
   const edges = keptEdges.filter(({ a, b }) => own.has(a) && own.has(b)).toSorted((x, y) => x.inliers - y.inliers);

@@ -1,5 +1,6 @@
 /** @file The two long stages of cleaning, describing and comparing, over the cache and the log that make them resumable. */
 import { join } from 'node:path';
+import { lockFolder } from '../data/folder-lock.js';
 import type { ImageRecord } from '../data/manifest.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import type { CompareOptions } from './compare-pair.js';
@@ -49,7 +50,12 @@ export class CleanStages {
   /** A file of each content. */
   readonly #paths = new Map<string, string>();
 
-  private constructor(log: MatchLog, cache: FeatureCache, options: StageOptions) {
+  private constructor(
+    log: MatchLog,
+    cache: FeatureCache,
+    options: StageOptions,
+    private readonly release: () => void,
+  ) {
     this.log = log;
     this.view = options.view ?? silent;
     this.#cache = cache;
@@ -57,17 +63,23 @@ export class CleanStages {
     this.#workers = new DescribeWorkers(options.describe, options.workers);
   }
 
-  /** @throws InputError where the folder cannot be used, or its log has other settings. */
+  /** @throws InputError where the folder cannot be used, another process writes into it, or its log has other settings. */
   static async open(options: StageOptions): Promise<CleanStages> {
     const { folder, cacheFolder, cacheBytes, describe = {}, compare = {}, shard, overwrite } = options;
     const features = { features: JSON.stringify(describe) };
-    const cache = await FeatureCache.open(cacheFolder ?? join(folder, 'features'), {
-      settings: features,
-      ...(cacheBytes !== undefined && { maxBytes: cacheBytes }),
-    });
-    const settings = { ...features, matches: JSON.stringify(compare) };
-    const log = await MatchLog.open(matchLogFile(folder, shard), settings, { overwrite });
-    return new CleanStages(log, cache, options);
+    const release = await lockFolder(folder, { shard, within: ['features'] });
+    try {
+      const cache = await FeatureCache.open(cacheFolder ?? join(folder, 'features'), {
+        settings: features,
+        ...(cacheBytes !== undefined && { maxBytes: cacheBytes }),
+      });
+      const settings = { ...features, matches: JSON.stringify(compare) };
+      const log = await MatchLog.open(matchLogFile(folder, shard), settings, { overwrite });
+      return new CleanStages(log, cache, options, release);
+    } catch (error) {
+      release();
+      throw error;
+    }
   }
 
   /** Facts of every photograph, in order. */
@@ -131,7 +143,11 @@ export class CleanStages {
 
   async close(): Promise<void> {
     this.view.stop();
-    await this.#workers.close();
-    await this.log.close();
+    try {
+      await this.#workers.close();
+      await this.log.close();
+    } finally {
+      this.release();
+    }
   }
 }

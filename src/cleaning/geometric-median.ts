@@ -3,6 +3,8 @@
  * (PNAS 97, 2000), which does not stall where an iterate hits one of the points.
  */
 
+import { lengthOf } from '../extremes.js';
+
 export interface GeometricMedianOptions {
   /** Weight of each point, above zero. Default 1. */
   weights?: ArrayLike<number>;
@@ -67,7 +69,7 @@ export function geometricMedian(
       }
     }
     if (sum === 0) break; // every point is here
-    const r = Math.hypot(...direction);
+    const r = lengthOf(direction);
     const gamma = eta === 0 ? 0 : r === 0 ? 1 : Math.min(1, eta / r);
     let moved = 0;
     for (let d = 0; d < dimension; d++) {

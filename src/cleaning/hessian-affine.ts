@@ -17,6 +17,7 @@ import {
   upright,
   withShorterAxis,
 } from './affine-shape.js';
+import { append } from '../extremes.js';
 import { descriptorLength, type Features, frameLength } from './features.js';
 import type { GreyImage } from './grey-image.js';
 import { type FeatureKernels, type Octave, type ScaleSpaceOptions, withFeatureKernels } from './scale-space.js';
@@ -136,7 +137,8 @@ export function hessianAffineFeatures(image: GreyImage, options: HessianAffineOp
         cut(x, y, frame, extent);
         const cellPx = (cell * centre) / extent;
         exports.describe(patch, patchSide, patchSide, patchStride, centre, centre, 0, cellPx, descriptorAt);
-        frames.push(x, y, ...frame);
+        frames.push(x, y);
+        append(frames, frame);
         responses.push(response / 255 ** 2);
         descriptors.push(descriptor.slice());
       }

@@ -8,9 +8,11 @@ import { mkdir, readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { changedSettings, LineLog, type LogExtent, type LogSettings, readLineLog } from '../data/line-log.js';
+import { isBeingWritten } from '../data/folder-lock.js';
 import { writeFailure } from '../data/write-failure.js';
 import { InputError } from '../errors.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
+import { append } from '../extremes.js';
 
 const format = 'rmac matches, version 1';
 
@@ -47,6 +49,11 @@ export type ComparedPair = z.output<typeof pairSchema>;
 export function matchLogFile(folder: string, shard?: Shard): string {
   const part = shard === undefined ? '' : `.${shard.index}-of-${shard.count}`;
   return join(folder, `matches${part}.jsonl`);
+}
+
+function shardOfLog(file: string): Shard | undefined {
+  const match = /\.(\d+)-of-(\d+)\.jsonl$/.exec(file);
+  return match === null ? undefined : { index: Number(match[1]), count: Number(match[2]) };
 }
 
 /** Key of a pair in `MatchLog.pairs`, whatever the order of its images. */
@@ -92,10 +99,16 @@ export class MatchLog {
           );
         }
         if (extent === undefined || changes.length > 0) {
-          await rm(log);
+          const inUse = log !== file && (await isBeingWritten(folder, shardOfLog(log)));
+          if (inUse && extent !== undefined) {
+            throw new InputError(
+              `${log} is being written with other settings (${changes.join(', ')}); wait until it ends.`,
+            );
+          }
+          if (!inUse) await rm(log); // else its first line is on the way
           continue;
         }
-        read.push(...lines);
+        append(read, lines);
         if (basename(log) === basename(file)) begun = extent;
       }
       const log = new MatchLog(

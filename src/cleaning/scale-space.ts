@@ -6,6 +6,7 @@
  */
 import type { GreyImage } from './grey-image.js';
 import { type Kernels, loadKernels } from '../wasm.js';
+import { largest } from '../extremes.js';
 
 /** Exports of assembly/local-features.ts; addresses and sizes in the order explained there. */
 export interface FeatureKernels {
@@ -150,7 +151,7 @@ export function buildScaleSpace(
   const ratio = 2 ** (1 / layers);
   const blurs = Array.from({ length: layers + 2 }, (_, i) => sigma * ratio ** i * Math.sqrt(ratio ** 2 - 1));
   const filters = [known, ...blurs].map((blur) => storeFilter(kernels, blur));
-  const widest = Math.max(...filters.map(({ radius }) => radius));
+  const widest = largest(filters.map(({ radius }) => radius));
   const scratch = kernels.alloc(4 * (octave.stride + 4 * widest + 64));
   const octaves: Octave[] = [];
 

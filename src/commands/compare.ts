@@ -20,6 +20,7 @@ import { addCommonOptions, nonNegativeInteger, positiveInteger, printResult, say
 import { measure, type Measured } from './evaluate-measure.js';
 import { sizeOption } from './open-model.js';
 import { addFitOptions } from './preset-options.js';
+import { largest } from '../extremes.js';
 
 interface CompareOptions extends SharedOptions {
   models?: string[];
@@ -76,12 +77,23 @@ async function run(options: CompareOptions): Promise<void> {
     throw new UsageError('Give either --models LIST or --table NAME.');
   }
   const { comparedArguments } = await import('./compare-arguments.js');
-  const { readComparedSystem, writeComparedSystem } = await import('../retrieval/compare/compared-system.js');
   const entries = await comparedArguments(
     systems.map(({ system }) => system),
     options,
   );
   const truth = await openTruth(options, { images: true });
+  const { withFolderLock } = await import('../data/folder-lock.js');
+  await withFolderLock(options.out, () => compare(options, { truth, entries, table }), { within: ['systems'] });
+}
+
+interface Comparison {
+  truth: Truth;
+  entries: Awaited<ReturnType<typeof import('./compare-arguments.js').comparedArguments>>;
+  table: ComparisonTableFile | undefined;
+}
+
+async function compare(options: CompareOptions, { truth, entries, table }: Comparison): Promise<void> {
+  const { readComparedSystem, writeComparedSystem } = await import('../retrieval/compare/compared-system.js');
   const { models: _models, weights: _weights, ...shared } = options;
   const compared: ComparedSystem[] = [];
   for (const { name, file, key, given } of entries) {
@@ -135,7 +147,7 @@ async function measured(
   const { comparedSystem, keptResults } = await import('../retrieval/compare/compared-system.js');
   const { imagesToDescribe } = await import('../retrieval/describe-ground-truth.js');
   const groundTruth = mainGroundTruth(truth);
-  const mostJunk = Math.max(0, ...groundTruth.queries.map(({ junk }) => junk.length));
+  const mostJunk = Math.max(0, largest(groundTruth.queries.map(({ junk }) => junk.length)));
   const found = await measure(truth, {}, { ...options, recall: [1], top: keptResults + mostJunk });
   const at = Math.max(
     0,
@@ -194,7 +206,7 @@ function settingRows(options: CompareOptions): [string, string][] {
 }
 
 function tableText({ columns, rows }: { columns: string[]; rows: string[][] }, report: string): string {
-  const widths = columns.map((column, i) => Math.max(column.length, ...rows.map((row) => row[i].length)));
+  const widths = columns.map((column, i) => Math.max(column.length, largest(rows.map((row) => row[i].length))));
   const line = (cells: readonly string[]) =>
     cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
   return [line(columns), ...rows.map(line), '', `Wrote ${report}.`].join('\n');

@@ -10,6 +10,7 @@ import { InputError, messageOf, UsageError } from '../errors.js';
 import { interruptSignal, nonNegativeInteger, positiveInteger, printResult, say, startProgress } from './console.js';
 import { registerDownload } from './data-download.js';
 import { registerSynthesize } from './data-synthesize.js';
+import { largest } from '../extremes.js';
 
 /** How many lines of a list go to the terminal; `--json` has them all. */
 const listedLines = 20;
@@ -206,16 +207,21 @@ async function writeRecords(
   root: string,
   options: { overwrite?: boolean },
 ): Promise<{ link?: { path: string; target: string } }> {
-  const { assertWritable } = await import('../data/files.js');
+  const { assertWritable, writeFileSet } = await import('../data/files.js');
+  const { withFolderLock } = await import('../data/folder-lock.js');
   const { linkImages } = await import('../data/image-link.js');
-  const { writeManifest } = await import('../data/manifest.js');
+  const { manifestText } = await import('../data/manifest.js');
   for (const { file } of outputs) assertWritable(file, options);
   let link: { path: string; target: string } | undefined;
-  for (const { file, records } of outputs) {
-    const linked = await linkImages(dirname(file), root, records);
-    link ??= linked.link;
-    await writeManifest(file, linked.records, options);
-  }
+  await withFolderLock(dirname(outputs[0].file), async () => {
+    const files: [string, string][] = [];
+    for (const { file, records } of outputs) {
+      const linked = await linkImages(dirname(file), root, records);
+      link ??= linked.link;
+      files.push([file, manifestText(file, linked.records)]);
+    }
+    await writeFileSet(files, options);
+  });
   if (link !== undefined) say(`The images are not below the manifest: ${link.path} links to ${link.target}.`);
   return { link };
 }
@@ -260,7 +266,7 @@ function list<T>(items: readonly T[], what: string, line: (item: T) => string): 
 
 /** Columns aligned: the first to the left, numbers to the right. */
 function table(rows: (string | number)[][]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => String(row[column]).length)));
+  const widths = rows[0].map((_, column) => largest(rows.map((row) => String(row[column]).length)));
   const cell = (value: string | number, column: number) =>
     column === 0 ? String(value).padEnd(widths[0]) : String(value).padStart(widths[column]);
   return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n');

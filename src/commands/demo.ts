@@ -15,6 +15,7 @@ import {
 } from './console.js';
 import { openEngine } from './open-model.js';
 import { packageTrunk } from '../train/run-start.js';
+import { largest } from '../extremes.js';
 
 interface DemoCommandOptions extends CommonOptions {
   out: string;
@@ -108,7 +109,7 @@ export function resultJson(result: DemoResult, seconds: number) {
 
 /** Columns aligned: the first to the left, figures to the right. */
 function alignedTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, column) => Math.max(...rows.map((row) => row[column].length)));
+  const widths = rows[0].map((_, column) => largest(rows.map((row) => row[column].length)));
   const cell = (value: string, column: number) =>
     column === 0 ? value.padEnd(widths[column]) : value.padStart(widths[column] + 2);
   return rows.map((row) => row.map(cell).join('')).join('\n');

@@ -3,6 +3,7 @@ import { type Command, CommanderError } from 'commander';
 import { UsageError } from '../errors.js';
 import { presets } from '../systems/presets.js';
 import { nonNegativeInteger, positiveInteger } from './console.js';
+import { largest } from '../extremes.js';
 
 /** What presets learn from. */
 export interface FitOptions {
@@ -43,7 +44,7 @@ export function addPresetOptions(command: Command): Command {
 
 /** One line per preset: name, networks of its paper, what it is. */
 export function presetList(): string {
-  const width = Math.max(...[...presets.keys()].map((name) => name.length));
+  const width = largest([...presets.keys()].map((name) => name.length));
   return [...presets.values()]
     .map(({ name, networks, summary }) => `${name.padEnd(width)}  ${summary} (${Object.keys(networks).join(', ')})`)
     .join('\n');

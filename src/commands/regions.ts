@@ -14,6 +14,7 @@ import {
   startProgress,
 } from './console.js';
 import { openEngine, openModel } from './open-model.js';
+import { largest } from '../extremes.js';
 
 interface RegionsOptions extends CommonOptions {
   manifest: string;
@@ -127,7 +128,7 @@ async function run(options: RegionsOptions): Promise<void> {
 /** The table's lines, columns aligned. */
 function columnsOf({ columns, rows }: { columns: string[]; rows: string[][] }): string[] {
   const lines = [columns, ...rows];
-  const widths = columns.map((_, i) => Math.max(...lines.map((cells) => cells[i].length)));
+  const widths = columns.map((_, i) => largest(lines.map((cells) => cells[i].length)));
   return lines.map((cells) =>
     cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
   );

@@ -17,6 +17,7 @@ import {
   startProgress,
 } from './console.js';
 import { openEngine } from './open-model.js';
+import { append } from '../extremes.js';
 
 interface ReportOptions extends CommonOptions {
   out?: string;
@@ -164,7 +165,7 @@ async function drawPlaces(
         const pair = await similarPair(model, [paths[0], paths[1]], {
           imageSize: sizeOf(contents.config, model.meta.imageSize),
         });
-        if (pair !== undefined) pictures.push(...(await pairPictures(pair, [query, positive])));
+        if (pair !== undefined) append(pictures, await pairPictures(pair, [query, positive]));
       }
       blocks.push({ kind: 'text', text: name }, { kind: 'pictures', pictures });
     } finally {

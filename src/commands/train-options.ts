@@ -123,6 +123,12 @@ export async function writeBeginning(
   await folder.writeConfig(config);
 }
 
+/** Runs `work` as the only process that writes into the run folder. */
+export async function onlyWriter<T>(run: string, work: () => Promise<T>): Promise<T> {
+  const { withFolderLock } = await import('../data/folder-lock.js');
+  return withFolderLock(run, work, { within: ['checkpoints'] });
+}
+
 export interface RunSignals {
   /** Ctrl-C. */
   signal: AbortSignal;

@@ -6,7 +6,14 @@ import { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
 import type { RunContents } from '../train/observe/run-report.js';
 import { printResult, say } from './console.js';
-import { type RunSignals, runSignals, startFiles, type TrainOptions, writeBeginning } from './train-options.js';
+import {
+  onlyWriter,
+  type RunSignals,
+  runSignals,
+  startFiles,
+  type TrainOptions,
+  writeBeginning,
+} from './train-options.js';
 
 /** What a trainer's command leaves; undefined after `--dry-run`, which prints for itself. */
 export type TrainerOutcome = { result: object; text: string } | undefined;
@@ -30,11 +37,16 @@ export interface Spread {
   std: number | null;
 }
 
-/** Trains once, or with `--seeds` once per seed, and prints the result. */
+/** Trains once, or with `--seeds` once per seed, as the only process that writes into the folders, and prints the result. */
 export async function trainSeeds<Options extends TrainOptions>(
   options: Options,
   trainer: SeedTrainer<Options>,
 ): Promise<void> {
+  if (options.dryRun === true) await trainHere(options, trainer);
+  else await onlyWriter(options.run, () => trainHere(options, trainer));
+}
+
+async function trainHere<Options extends TrainOptions>(options: Options, trainer: SeedTrainer<Options>): Promise<void> {
   if (options.resume !== true && options.dryRun !== true) await assertNoRuns(options);
   const before = await readPlan(options);
   if (options.dryRun === true || (options.seeds === undefined && before === undefined)) {
@@ -52,7 +64,7 @@ export async function trainSeeds<Options extends TrainOptions>(
     const set = before === undefined ? [] : options.set.filter((setting) => !setting.startsWith('seed='));
     const config = before === undefined ? undefined : options.config;
     const own = { set, config, seed: undefined, resume: true, run: folderOf(options, seed), init };
-    await trainer.run({ ...options, ...own }, signals);
+    await onlyWriter(own.run, () => trainer.run({ ...options, ...own }, signals));
   }
   const { result, text } = await summaryOf(options, seeds, trainer.words);
   printResult(result, text, options);

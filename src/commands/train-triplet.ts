@@ -17,6 +17,7 @@ import { openEngine } from './open-model.js';
 import {
   addTrainOptions,
   initialWeights,
+  onlyWriter,
   runNotes,
   runSignals,
   type RunSignals,
@@ -122,7 +123,7 @@ async function trainStages(
   (await loadForTraining(files.init, config)).dispose();
   await writeBeginning(folder, config, files);
   say(`First the classification, in ${folder.classify}`);
-  const outcome = await runClassify(first, signals);
+  const outcome = await onlyWriter(first.run, () => runClassify(first, signals));
   if (outcome === undefined || !('stopped' in outcome.result) || outcome.result.stopped !== 'finished') return outcome;
   say(`Then the ranking, in ${folder.path}`);
   const ranked = await train(options, work, signals, new RunFolder(folder.classify).model);

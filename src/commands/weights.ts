@@ -2,6 +2,7 @@
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { interruptSignal, printResult, type Progress, positiveInteger, say, startProgress } from './console.js';
+import { largest } from '../extremes.js';
 
 interface ImportFlags {
   arch: string;
@@ -170,10 +171,10 @@ async function download(name: string, flags: DownloadFlags): Promise<void> {
 }
 
 async function importFile(file: string, flags: ImportFlags): Promise<void> {
-  const { writeModelFile } = await import('../data/model-file.js');
+  const { encodeModel } = await import('../data/model-file.js');
   const { openWeights } = await import('../data/open-weights.js');
   const { importFile: convert } = await import('../models/weights/import-file.js');
-  const { assertWritable, writeFileAtomic } = await import('../data/files.js');
+  const { assertWritable, writeFileSet } = await import('../data/files.js');
   for (const out of [flags.out, flags.withClassifier]) if (out !== undefined) assertWritable(out, flags);
   const source = await openWeights(file);
   const { meta, weights, layout, head, behindCut, system, whiteningName } = convert(source, file, {
@@ -187,14 +188,15 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
     provenance: flags.provenance ?? source.metadata.source,
     whitening: flags.whitening,
   });
+  const files: [string, Uint8Array][] = [[flags.out, encodeModel(meta, weights)]];
   if (flags.withClassifier !== undefined) {
     const { importClassifier } = await import('../models/import-classifier.js');
     const { encodePublishedClassifier } = await import('../train/classify/classifier-file.js');
     const { architecture } = meta;
     const layers = importClassifier(source.tensors, file, { architecture, layout });
-    await writeFileAtomic(flags.withClassifier, encodePublishedClassifier(architecture, layers), flags);
+    files.push([flags.withClassifier, encodePublishedClassifier(architecture, layers)]);
   }
-  await writeModelFile(flags.out, { meta, weights }, flags);
+  await writeFileSet(files, flags);
   const parameters = [...weights.values()].reduce((sum, { data }) => sum + data.length, 0);
   if (!flags.json) {
     const kept = flags.withClassifier === undefined ? '' : ` (fc6 and fc7 are in ${flags.withClassifier})`;
@@ -228,7 +230,7 @@ async function inspectFile(file: string, flags: { json?: boolean }): Promise<voi
     shape,
     notFinite: data.reduce((count, v) => (Number.isFinite(v) ? count : count + 1), 0),
   }));
-  const width = Math.max(0, ...tensors.map(({ name }) => name.length));
+  const width = Math.max(0, largest(tensors.map(({ name }) => name.length)));
   const lines = tensors.map(({ name, dtype, shape, notFinite }) => {
     const warning = notFinite > 0 ? `  ${notFinite} values are NaN or infinite` : '';
     return `${name.padEnd(width)}  ${dtype}  [${shape.join(', ')}]${warning}`;

@@ -4,13 +4,14 @@
  * the sha256 that it had first.
  */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, rename, rm, stat } from 'node:fs/promises';
+import { copyFile, mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { downloadFile } from './download.js';
 import { extractArchive } from './extract-archive.js';
 import { writeFileAtomic } from './files.js';
+import { isFolderLock, withFolderLock } from './folder-lock.js';
 import { oneAtATime } from './one-at-a-time.js';
 import type { PublishedData, PublishedFile } from './published-data.js';
 import { sha256OfFile } from './sha256.js';
@@ -54,11 +55,15 @@ export async function downloadData(
   out: string,
   options: DownloadDataOptions = {},
 ): Promise<DownloadedData> {
-  const { from, parallel = 3, signal } = options;
-  if (data.manual !== undefined && from === undefined) {
+  if (data.manual !== undefined && options.from === undefined) {
     const addresses = data.files.map(({ url }) => url).join(' ');
     throw new InputError(`${data.name}: ${addresses}: ${data.manual}, then --from the folder they are in.`);
   }
+  return withFolderLock(out, () => downloadFiles(data, out, options));
+}
+
+async function downloadFiles(data: PublishedData, out: string, options: DownloadDataOptions): Promise<DownloadedData> {
+  const { parallel = 3, from, signal } = options;
   const state = await openState(data, out);
   const known = options.checksums === undefined ? {} : (await readState(options.checksums)).files;
   const totals = new Map<string, { done: number; total: number }>();
@@ -98,6 +103,7 @@ export async function downloadData(
     const more = errors.length > 1 ? ` (and ${errors.length - 1} more files failed)` : '';
     throw errors[0] instanceof InputError ? new InputError(`${errors[0].message}${more}`) : errors[0];
   }
+  await rmdir(join(out, '.archives')).catch(() => undefined); // unless archives are kept there
   return { files: results };
 }
 
@@ -110,7 +116,9 @@ interface State {
 async function openState({ name }: PublishedData, out: string): Promise<State> {
   const file = join(out, 'download.json');
   if (!existsSync(file)) {
-    const others = existsSync(out) ? (await readdir(out)).filter((each) => each !== '.archives') : [];
+    const others = existsSync(out)
+      ? (await readdir(out)).filter((each) => each !== '.archives' && !isFolderLock(each))
+      : [];
     if (others.length > 0) {
       throw new InputError(`${out} has other files (${others[0]}) and no download.json; give a new or empty folder.`);
     }

@@ -5,12 +5,13 @@
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { downloadFile } from './download.js';
+import { withFolderLock } from './folder-lock.js';
 import { groupBy } from './group-by.js';
 import { unfitFile } from './image-format.js';
 import type { Link } from './link-list.js';
@@ -48,8 +49,16 @@ export interface DownloadedLinks {
   landmarks: number;
 }
 
-/** @throws InputError when stopped by `signal`; a broken link is an outcome, no error. */
+/** @throws InputError when stopped by `signal`, or where another process writes into `out`; a broken link is an outcome, no error. */
 export async function downloadLinks(
+  links: readonly Link[],
+  out: string,
+  options: DownloadLinksOptions = {},
+): Promise<DownloadedLinks> {
+  return withFolderLock(out, () => downloadAll(links, out, options));
+}
+
+async function downloadAll(
   links: readonly Link[],
   out: string,
   {
@@ -60,9 +69,8 @@ export async function downloadLinks(
     idleMs = 20_000,
     signal,
     onProgress,
-  }: DownloadLinksOptions = {},
+  }: DownloadLinksOptions,
 ): Promise<DownloadedLinks> {
-  await mkdir(out, { recursive: true });
   const log = join(out, 'links.jsonl');
   const known = await readOutcomes(log);
   const isDone = ({ file, error }: LinkOutcome) =>

@@ -1,14 +1,16 @@
 /**
  * @file Downloads a file whole or not at all: into `<file>.part`, continued by HTTP Range after a broken connection or in
- * the next run, its checksum verified, then renamed into place.
+ * the next run where it is certain to be of the same version, its checksum verified, then renamed into place.
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { assertWritable, type WriteOptions } from './files.js';
+import { lockOutput } from './folder-lock.js';
+import { parseJson } from './whole-lines.js';
 
 export interface Checksum {
   algorithm: 'sha256' | 'md5';
@@ -48,11 +50,22 @@ class Broken extends Error {
 /** Longest wait that a server's Retry-After is granted, ms. */
 const longestWaitMs = 60_000;
 
-/** Downloads `url` to `file`. Throws `InputError` when the server refuses, the checksum differs or connections keep breaking. */
+/**
+ * Downloads `url` to `file`, as the only process that does. Throws `InputError` when the server refuses, the checksum differs or
+ * connections keep breaking.
+ */
 export async function downloadFile(url: string, file: string, options: DownloadOptions = {}): Promise<Downloaded> {
-  const { checksum, retries = 4, signal } = options;
   assertWritable(file, options);
-  await mkdir(dirname(file), { recursive: true });
+  const release = await lockOutput(file);
+  try {
+    return await download(url, file, options);
+  } finally {
+    release();
+  }
+}
+
+async function download(url: string, file: string, options: DownloadOptions): Promise<Downloaded> {
+  const { checksum, retries = 4, signal } = options;
   const part = `${file}.part`;
   let failures = 0;
   for (;;) {
@@ -73,38 +86,41 @@ export async function downloadFile(url: string, file: string, options: DownloadO
   }
   const [sha256, own] = await hashesOf(part, checksum?.algorithm ?? 'sha256');
   if (checksum !== undefined && !own.startsWith(checksum.digits)) {
-    await Promise.all([rm(part, { force: true }), rm(versionFile(part), { force: true })]);
+    await removePart(part);
     throw new InputError(
       `${url}: the ${checksum.algorithm} is ${own.slice(0, checksum.digits.length)}, ${checksum.digits} expected; the file was removed. Try again.`,
     );
   }
   const bytes = await sizeOf(part);
-  await rename(part, file);
   await rm(versionFile(part), { force: true });
+  await rename(part, file);
   return { bytes, verified: checksum !== undefined, sha256 };
 }
 
 async function continueDownload(
   url: string,
   part: string,
-  { signal, onProgress, idleMs = 30_000, maxBytes = 2 ** 33 }: DownloadOptions,
+  { checksum, signal, onProgress, idleMs = 30_000, maxBytes = 2 ** 33 }: DownloadOptions,
 ): Promise<void> {
-  let start = await sizeOf(part);
+  const known = await readVersion(part);
+  const isKnown = known.tag !== undefined || known.bytes !== undefined || checksum !== undefined;
+  let start = isKnown ? await sizeOf(part) : 0; // else nothing tells whether the rest belongs to what is there
   const stop = new AbortController();
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort);
   let idle = setTimeout(abort, idleMs);
   try {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
-    const version = start > 0 ? await readFile(versionFile(part), 'utf8').catch(() => '') : '';
     if (start > 0) headers.range = `bytes=${start}-`;
-    if (version !== '') headers['if-range'] = version; // another version by now comes from its beginning
+    if (start > 0 && known.tag !== undefined) headers['if-range'] = known.tag; // another version by now comes from its beginning
     const response = await fetch(url, { headers, signal: stop.signal });
-    if (response.status === 416 && start > 0) {
+    const answered = versionOf(response);
+    const fits = isSameVersion(known, answered, checksum !== undefined);
+    if (start > 0 && (response.status === 416 || (response.status === 206 && !fits))) {
       await response.body?.cancel();
-      if (response.headers.get('content-range') === `bytes */${start}`) return; // all of it is there
-      await rm(part, { force: true });
-      throw new Broken('the part of an earlier run did not fit');
+      if (fits && response.headers.get('content-range') === `bytes */${start}`) return; // all of it is there
+      await removePart(part);
+      throw new Broken('the part that had come is not of this file');
     }
     if (response.status >= 500 || response.status === 429 || response.status === 408) {
       await response.body?.cancel();
@@ -117,7 +133,10 @@ async function continueDownload(
     const length = response.headers.get('content-length');
     const total = length === null ? undefined : start + Number(length);
     if ((total ?? 0) > maxBytes) throw new InputError(`${url} has ${total} bytes, at most ${maxBytes} expected.`);
-    if (start === 0) await rememberVersion(response, part);
+    if (start === 0) {
+      await rm(part, { force: true }); // first: it is of the version that is forgotten now
+      await writeFile(versionFile(part), JSON.stringify(answered));
+    }
     const out = await open(part, start === 0 ? 'w' : 'a');
     try {
       let done = start;
@@ -147,12 +166,38 @@ function versionFile(part: string): string {
   return `${part}.version`;
 }
 
-/** What the server calls this version of the file, for If-Range: a strong ETag, or the date. */
-async function rememberVersion({ headers }: Response, part: string): Promise<void> {
-  const tag = headers.get('etag');
-  const version = tag !== null && !tag.startsWith('W/') ? tag : (headers.get('last-modified') ?? '');
-  if (version === '') await rm(versionFile(part), { force: true });
-  else await writeFile(versionFile(part), version);
+/** Which version of the file a part is of: a strong ETag or the date, for If-Range, and the length of the whole. */
+const versionSchema = z.object({ tag: z.string().optional(), bytes: z.number().optional() });
+type Version = z.output<typeof versionSchema>;
+
+async function readVersion(part: string): Promise<Version> {
+  const text = await readFile(versionFile(part), 'utf8').catch(() => '');
+  const parsed = versionSchema.safeParse(parseJson(text));
+  return parsed.success ? parsed.data : {};
+}
+
+/** The version that an answer is of, as far as it says. */
+function versionOf({ headers, status }: Response): Version {
+  const etag = headers.get('etag');
+  const tag = etag !== null && !etag.startsWith('W/') ? etag : (headers.get('last-modified') ?? undefined);
+  const length =
+    status === 200 ? headers.get('content-length') : /\/(\d+)$/.exec(headers.get('content-range') ?? '')?.[1];
+  const bytes =
+    length === null || length === undefined || !Number.isSafeInteger(Number(length)) ? undefined : Number(length);
+  return { tag, bytes };
+}
+
+/** Whether an answer continues what is known. Some servers do not look at If-Range; `verified`: a checksum will tell in the end. */
+function isSameVersion(known: Version, answered: Version, verified: boolean): boolean {
+  const differs = (['tag', 'bytes'] as const).some(
+    (key) => known[key] !== undefined && answered[key] !== undefined && known[key] !== answered[key],
+  );
+  return !differs && (known.tag !== undefined || answered.bytes !== undefined || verified);
+}
+
+async function removePart(part: string): Promise<void> {
+  await rm(part, { force: true });
+  await rm(versionFile(part), { force: true });
 }
 
 /** Retry-After in seconds or as a date, bounded. */

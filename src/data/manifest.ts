@@ -93,9 +93,13 @@ export async function writeManifest(
   records: readonly ImageRecord[],
   options: WriteOptions = {},
 ): Promise<void> {
+  await writeFileAtomic(file, manifestText(file, records), options);
+}
+
+/** What `writeManifest` writes to `file`. */
+export function manifestText(file: string, records: readonly ImageRecord[]): string {
   const folder = dirname(file);
-  const lines = records.map((record) => `${JSON.stringify(toLine(record, folder, file))}\n`);
-  await writeFileAtomic(file, lines.join(''), options);
+  return records.map((record) => `${JSON.stringify(toLine(record, folder, file))}\n`).join('');
 }
 
 /** `path` relative to `folder` with `/`, or undefined where it lies outside; as text, links are not followed. */

@@ -11,9 +11,10 @@
  *   report.html       written last
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { mkdir, readdir, readFile, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { writeFileAtomic } from '../data/files.js';
+import { removeTree, writeFileAtomic } from '../data/files.js';
+import { isFolderLock } from '../data/folder-lock.js';
 import { pathInside } from '../data/manifest.js';
 import { InputError, UsageError } from '../errors.js';
 
@@ -70,7 +71,7 @@ export class DemoFolder {
         );
       }
       for (const old of [this.report, this.run, this.whitened, this.exported, this.cleaned, this.photographs]) {
-        await rm(old, { recursive: true, force: true }); // a link among the photographs is removed, not followed
+        await removeTree(old); // a link among the photographs is removed, not followed
       }
     }
     await mkdir(this.path, { recursive: true });
@@ -91,8 +92,9 @@ export class DemoFolder {
 
   private async entries(): Promise<string[]> {
     if (!existsSync(this.path)) return [];
-    return readdir(this.path).catch(() => {
+    const names = await readdir(this.path).catch(() => {
       throw new InputError(`${this.path} is not a folder; choose another name for --out.`);
     });
+    return names.filter((name) => !isFolderLock(name));
   }
 }

@@ -5,6 +5,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveConfig } from '../config.js';
+import { withFolderLock } from '../data/folder-lock.js';
 import { readManifest } from '../data/manifest.js';
 import { readModelFile } from '../data/model-file.js';
 import type { SynthesizeOptions } from '../data/synthetic/dataset-plan.js';
@@ -76,8 +77,12 @@ export const generatedPhotographs: Required<Omit<SynthesizeOptions, 'seed'>> = {
 
 /** Runs the demo on the engine that is running. Throws `InputError` when interrupted; the same call then continues. */
 export async function runDemo(options: DemoOptions, view: DemoView): Promise<DemoResult> {
+  const folder = new DemoFolder(options.out, { generated: options.images === undefined });
+  return withFolderLock(folder.path, () => runStages(folder, options, view));
+}
+
+async function runStages(folder: DemoFolder, options: DemoOptions, view: DemoView): Promise<DemoResult> {
   const { init, images, seed, signal } = options;
-  const folder = new DemoFolder(options.out, { generated: images === undefined });
   if (images !== undefined) await folder.assertApartFrom(images);
   const { meta } = await readModelFile(init);
   const { recipe, config } = await configOf(meta, options);
@@ -124,7 +129,13 @@ export async function runDemo(options: DemoOptions, view: DemoView): Promise<Dem
   );
   const run = new RunFolder(folder.run);
   await stage('training', `Fine-tuning: ${config.steps} updates by the triplet loss`, () =>
-    fineTune(folder, run, { start: before.start, config, train, validation, ...measuring }),
+    withFolderLock(
+      run.path,
+      () => fineTune(folder, run, { start: before.start, config, train, validation, ...measuring }),
+      {
+        within: ['checkpoints'],
+      },
+    ),
   );
   const fineTuned = await stage('fineTuned', 'Fine-tuned: the same queries again', () =>
     withModel(run.model, (model) => evaluate(model, { config, label: 'describe', ...measuring })),

@@ -24,6 +24,7 @@ import type { TripletConfig } from '../train/ranking/triplet-config.js';
 import { openCheckpoint, runTriplets } from '../train/ranking/triplet-run.js';
 import type { DemoFolder } from './demo-folder.js';
 import { preparePhotographs } from './own-photographs.js';
+import { largest } from '../extremes.js';
 
 /** How the demo shows what it does. */
 export interface DemoView {
@@ -250,7 +251,7 @@ export async function exportAndVerify(
   for (const file of exported.files) verified.push(await verifyOnnx(model, folder.exported, file));
   const wrong = verified.findIndex(({ ok }) => !ok);
   if (wrong >= 0) throw new InputError(`${join(folder.exported, exported.files[wrong].file)} differs from the model.`);
-  const difference = Math.max(...verified.map(({ maxDifference }) => maxDifference));
+  const difference = largest(verified.map(({ maxDifference }) => maxDifference));
   view.note(`${exported.files.length} files, largest difference ${difference.toExponential(1)}`);
   return { exported, verified };
 }

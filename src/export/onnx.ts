@@ -7,7 +7,8 @@ import * as tf from '@tensorflow/tfjs';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { recordModel } from '../backend/index.js';
-import { assertWritable, type WriteOptions, writeFileAtomic } from '../data/files.js';
+import { assertWritable, FileSet, type WriteOptions } from '../data/files.js';
+import { withFolderLock } from '../data/folder-lock.js';
 import { decodeImage } from '../data/images.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { RegionSource } from '../models/region-source.js';
@@ -15,6 +16,7 @@ import { describeInGraph } from '../rpn/graph-pooling.js';
 import { RpnHead } from '../rpn/head.js';
 import { assertProposals, ProposalDescriber } from '../rpn/proposal-describer.js';
 import { encodeMeta, type ModelMeta } from '../models/meta.js';
+import { largest, smallest } from '../extremes.js';
 
 export interface ImageSize {
   width: number;
@@ -45,7 +47,7 @@ export interface ExportOptions extends WriteOptions {
   regions?: RegionSource | undefined;
 }
 
-/** Writes one ONNX file per size and the manifest, last, into `folder`. */
+/** Writes one ONNX file per size and the manifest into `folder`, all together. */
 export async function exportOnnx(
   model: DescriptorModel,
   folder: string,
@@ -55,6 +57,31 @@ export async function exportOnnx(
   const manifestPath = join(folder, manifestName);
   assertWritable(manifestPath, options);
   const meta = metaWith(model, regions);
+  return withFolderLock(folder, async () => {
+    const set = new FileSet(options);
+    try {
+      const files = await addModels(set, model, { folder, sizes, meta });
+      const manifest: ExportManifest = {
+        format: 'onnx',
+        input: { name: inputName, layout: '[1, height, width, 3]', type: 'float32', values: 'RGB 0-255' },
+        output: { name: outputName, layout: '[1, dimension]', type: 'float32', dimension: model.dimension },
+        files,
+        model: meta,
+      };
+      await set.add(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
+      await set.commit();
+      return manifest;
+    } finally {
+      await set.discard();
+    }
+  });
+}
+
+async function addModels(
+  set: FileSet,
+  model: DescriptorModel,
+  { folder, sizes, meta }: { folder: string; sizes: readonly ImageSize[]; meta: ModelMeta },
+): Promise<ExportedFile[]> {
   const files: ExportedFile[] = [];
   const head = meta.regions && new RpnHead(meta.rpn!, model.channels, model.rpnWeights);
   try {
@@ -70,21 +97,13 @@ export async function exportOnnx(
         metadata: { rmac: encodeMeta(meta) },
       });
       const file = `descriptor-${width}x${height}.onnx`;
-      await writeFileAtomic(join(folder, file), bytes, options);
+      await set.add(join(folder, file), bytes);
       files.push({ file, width, height, bytes: bytes.length });
     }
+    return files;
   } finally {
     head?.dispose();
   }
-  const manifest: ExportManifest = {
-    format: 'onnx',
-    input: { name: inputName, layout: '[1, height, width, 3]', type: 'float32', values: 'RGB 0-255' },
-    output: { name: outputName, layout: '[1, dimension]', type: 'float32', dimension: model.dimension },
-    files,
-    model: meta,
-  };
-  await writeFileAtomic(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`, options);
-  return manifest;
 }
 
 /** The model's meta with these regions in place of its own. */
@@ -145,8 +164,8 @@ export async function verifyOnnx(
     await session.release();
     describer?.dispose();
   }
-  const maxDifference = Math.max(...found.map((pair) => pair.maxDifference));
-  const cosine = Math.min(...found.map((pair) => pair.cosine));
+  const maxDifference = largest(found.map((pair) => pair.maxDifference));
+  const cosine = smallest(found.map((pair) => pair.cosine));
   return { width, height, pictures: found.length, maxDifference, cosine, ok: maxDifference <= tolerance };
 }
 

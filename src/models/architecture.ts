@@ -4,6 +4,7 @@
  */
 import { InputError } from '../errors.js';
 import type { Preprocessing } from './meta.js';
+import { append, smallest } from '../extremes.js';
 
 /**
  * `'same'` is TensorFlow's rule (the larger half behind); `'ceil'` pads behind until the windows reach the last cell (Caffe's
@@ -177,7 +178,7 @@ export function outputSizes({ layers }: Pick<Trunk, 'layers'>): Map<string, numb
 export function mapLength({ layers, cut }: Trunk, length: number): number {
   const lengths = new Map([[imageInput, length]]);
   for (const layer of layers) {
-    const input = Math.min(...layer.inputs.map((name) => lengths.get(name)!));
+    const input = smallest(layer.inputs.map((name) => lengths.get(name)!));
     lengths.set(layer.name, 'size' in layer ? windowLength(input, layer) : input);
   }
   return lengths.get(cut)!;
@@ -227,8 +228,8 @@ export function parametersOf(layers: readonly Layer[]): Parameter[] {
     if (layer.op === 'conv') {
       kinds.push(['kernel', [layer.size, layer.size, layer.inChannels / (layer.groups ?? 1), layer.outChannels]]);
       if (layer.bias) kinds.push(['bias', [layer.outChannels]]);
-      if (layer.norm) kinds.push(...normOf(layer.outChannels));
-    } else if (layer.op === 'norm') kinds.push(...normOf(layer.channels));
+      if (layer.norm) append(kinds, normOf(layer.outChannels));
+    } else if (layer.op === 'norm') append(kinds, normOf(layer.channels));
     return kinds.map(([kind, shape]) => ({
       name: `${layer.name}/${kind}`,
       layer: layer.name,

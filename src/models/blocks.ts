@@ -7,6 +7,7 @@
  * times channels per pixel of the image, so the blocks are the same for every image.
  */
 import { imageInput, type Layer } from './architecture.js';
+import { largest } from '../extremes.js';
 
 /** Consecutive layers that need nothing from before but one map. */
 export interface Block {
@@ -35,7 +36,7 @@ export function recomputationBlocks(
   const total = before.at(-1)!;
   let best: Division | undefined;
   for (let i = 0; i < budgets; i++) {
-    const division = divide(total * (Math.max(...sizes.values()) / total) ** (i / (budgets - 1)));
+    const division = divide(total * (largest(sizes.values()) / total) ** (i / (budgets - 1)));
     const better =
       best === undefined || division.peak * (division.ends.length > best.ends.length ? tolerance : 1) < best.peak;
     if (better) best = division;

@@ -1,7 +1,8 @@
 /**
  * @file The folder that `extract` writes and `evaluate` reads:
  *   descriptors.npy  [N, D] float32, unit rows        ids.txt  N lines, one id each, in the order of the rows
- *   meta.json        the model, the options and the images that failed
+ *   meta.json        the model, the options, the images that failed, and the sha256 of the other two, so that files of two
+ *                    extractions are never read as one
  * Shard i of n has `.i-of-n` before each extension. A folder with all n shards and no whole set reads as their
  * concatenation, which is in the order of an unsharded run because shards are contiguous parts of the list.
  * Descriptors made elsewhere may be an .npy file alone, whose rows are in an order that the reader knows.
@@ -11,6 +12,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { readText, whyUnreadable } from '../data/text-file.js';
+import { sha256Of } from '../data/sha256.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
 import { parseNpy } from './npy.js';
@@ -56,6 +58,7 @@ export function shardOf<T>(items: readonly T[], { index, count }: Shard): T[] {
 const metaSchema = z.object({
   failures: z.array(z.object({ id: z.string(), error: z.string() })).default([]),
   fingerprint: z.string().optional(),
+  sha256: z.object({ descriptors: z.string(), ids: z.string() }).optional(),
 });
 
 export interface DescriptorSet extends DescriptorTable {
@@ -120,11 +123,8 @@ async function readWholeOrShards(folder: string): Promise<DescriptorSet> {
   }
   if (counts.size === 0) {
     const begun = names.some((name) => /^partial\..*jsonl$/.test(name));
-    throw new InputError(
-      begun
-        ? `${folder} holds an unfinished extraction; run the same rmac extract again to finish it.`
-        : `${folder} has no descriptors.npy; make it with rmac extract --out ${folder}.`,
-    );
+    if (begun) throw unfinished(folder);
+    throw new InputError(`${folder} has no descriptors.npy; make it with rmac extract --out ${folder}.`);
   }
   if (counts.size > 1) {
     throw new InputError(`${folder} mixes shards of ${[...counts].join(' and ')} parts; keep one set in a folder.`);
@@ -148,22 +148,40 @@ interface Table {
   data: Float32Array;
 }
 
-async function readTable(file: string): Promise<Table> {
-  const { data, shape } = parseNpy(await read(file), file);
+function parseTable(bytes: Uint8Array, file: string): Table {
+  const { data, shape } = parseNpy(bytes, file);
   if (shape.length !== 2) throw new InputError(`${file}: expected rows [N, D], got shape (${shape.join(', ')}).`);
   return { rows: shape[0], dimension: shape[1], data };
 }
 
+async function readTable(file: string): Promise<Table> {
+  return parseTable(await read(file), file);
+}
+
+function unfinished(folder: string): InputError {
+  return new InputError(`${folder} holds an unfinished extraction; run the same rmac extract again to finish it.`);
+}
+
 async function readSet(files: DescriptorFiles): Promise<DescriptorSet & { fingerprint?: string }> {
-  const table = await readTable(files.descriptors);
+  const bytes = await read(files.descriptors);
+  const table = parseTable(bytes, files.descriptors);
   const { rows, dimension, data } = table;
-  const ids = new TextDecoder().decode(await read(files.ids)).split(/\r?\n/);
+  if (existsSync(files.partial) && !existsSync(files.ids)) throw unfinished(dirname(files.ids));
+  const idLines = await read(files.ids);
+  const { sha256, ...meta } = await readMeta(files.meta);
+  if (sha256 !== undefined && (sha256.descriptors !== sha256Of([bytes]) || sha256.ids !== sha256Of([idLines]))) {
+    throw new InputError(
+      `${files.descriptors} and ${basename(files.ids)} are not those that ${files.meta} was written with; ` +
+        'extract again, or remove that file if you changed them yourself.',
+    );
+  }
+  const ids = new TextDecoder().decode(idLines).split(/\r?\n/);
   if (ids.at(-1) === '') ids.pop();
   if (ids.length !== rows) {
     throw new InputError(`${files.ids}: ${ids.length} ids for ${rows} rows of ${files.descriptors}; extract again.`);
   }
   assertDistinctIds(ids, files.ids);
-  return { ids, dimension, data, notUnit: notUnit(table, ids, files.descriptors), ...(await readMeta(files.meta)) };
+  return { ids, dimension, data, notUnit: notUnit(table, ids, files.descriptors), ...meta };
 }
 
 /** Whether some row's length is not 1 within 1e-3. @throws InputError for NaN and infinite values. */

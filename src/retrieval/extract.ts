@@ -2,8 +2,10 @@
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { assertWritable, writeFileAtomic } from '../data/files.js';
+import { assertWritable, writeFileSet } from '../data/files.js';
+import { withFolderLock } from '../data/folder-lock.js';
 import type { ImageSizing } from '../data/images.js';
+import { sha256Of } from '../data/sha256.js';
 import { InputError } from '../errors.js';
 import { type Described, describeImages, type Describer, type ImageSource } from './describe.js';
 import { type DescribeFailure, descriptorFiles, type Shard } from './descriptor-folder.js';
@@ -65,6 +67,15 @@ export async function extractDescriptors(
   items: readonly ExtractItem[],
   options: ExtractOptions,
 ): Promise<Extraction> {
+  const { folder, shard } = options;
+  return withFolderLock(folder, () => extract(model, items, options), { shard });
+}
+
+async function extract(
+  model: (Describer | FileDescriber) & { readonly dimension: number },
+  items: readonly ExtractItem[],
+  options: ExtractOptions,
+): Promise<Extraction> {
   const { folder, settings, shard, overwrite = false, signal, onStart, onProgress, onFailure } = options;
   const { dimension } = model;
   const files = descriptorFiles(folder, shard);
@@ -118,19 +129,26 @@ export async function extractDescriptors(
     const row = rowOf.get(id);
     if (row !== undefined && sources.get(id) === source) data.set(descriptor, row * dimension);
   });
+  const idLines = ids.map((id) => `${id}\n`).join('');
+  const table = [npyHeader([ids.length, dimension]), new Uint8Array(data.buffer)];
   const meta = {
     images: ids.length,
     dimension,
     settings,
     fingerprint: fingerprint(settings),
     shard,
+    sha256: { descriptors: sha256Of(table), ids: sha256Of([Buffer.from(idLines)]) },
     ...options.meta,
     failures,
   };
-  const replace = { overwrite: true };
-  await writeFileAtomic(files.descriptors, [npyHeader([ids.length, dimension]), new Uint8Array(data.buffer)], replace);
-  await writeFileAtomic(files.ids, ids.map((id) => `${id}\n`).join(''), replace);
-  await writeFileAtomic(files.meta, `${JSON.stringify(meta, null, 2)}\n`, replace);
+  await writeFileSet(
+    [
+      [files.descriptors, table],
+      [files.meta, `${JSON.stringify(meta, null, 2)}\n`],
+      [files.ids, idLines],
+    ],
+    { overwrite: true },
+  );
   await rm(files.partial);
   return { images: ids.length, dimension, resumed, failures };
 }

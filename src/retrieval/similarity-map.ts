@@ -12,6 +12,7 @@ import { type RgbImage, toTensor } from '../data/images.js';
 import { type DescriptorModel, exponentName } from '../models/descriptor.js';
 import { gemFloor, regionsOf } from '../models/pooling.js';
 import type { Region } from '../models/regions.js';
+import { lengthOf } from '../extremes.js';
 
 export interface SimilarityMap {
   /** [height, width] cells, row-major; they sum to the similarity. */
@@ -80,7 +81,7 @@ async function placesOf(model: MappedModel, image: RgbImage): Promise<Places> {
   tensor.dispose();
   const sum = new Float64Array(model.dimension);
   rows.forEach((value, i) => (sum[i % sum.length] += value));
-  const norm = Math.max(Math.hypot(...sum), pooling.epsilon);
+  const norm = Math.max(lengthOf(sum), pooling.epsilon);
   return { height, width, rows, shares: pooled.map(({ share }) => share), descriptor: sum.map((x) => x / norm), norm };
 }
 

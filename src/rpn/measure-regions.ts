@@ -11,6 +11,7 @@ import { type BoxRows, boxInImage, type ImageSides } from './box-rows.js';
 import { RpnHead } from './head.js';
 import { propose } from './propose.js';
 import { RegionStatistics } from './region-statistics.js';
+import { largest } from '../extremes.js';
 
 export type BoxedRecord = ImageRecord & { box: Box };
 
@@ -65,7 +66,7 @@ export async function measureRegions(
         ]);
         if (head !== undefined) {
           const map = tf.tidy(() => model.featureMap(toTensor(decoded.image)));
-          const { boxes } = propose(head, map, { image, stride, count: Math.max(...counts) });
+          const { boxes } = propose(head, map, { image, stride, count: largest(counts) });
           map.dispose();
           for (const count of counts) regions.set(`rpn:${count}`, boxes.subarray(0, 4 * count));
         }

@@ -5,6 +5,7 @@ import { regionsOf } from '../models/pooling.js';
 import type { Region } from '../models/regions.js';
 import { poolRegions } from './pool-regions.js';
 import type { ProposalDescriber } from './proposal-describer.js';
+import { lengthOf } from '../extremes.js';
 
 export interface RegionRows {
   /** Cells that are pooled, and the size of their map. */
@@ -47,6 +48,6 @@ export function similarityShares(
     shares[Math.floor(i / dimension)] += value * query[i % dimension];
     sum[i % dimension] += value;
   });
-  const norm = Math.hypot(...sum);
+  const norm = lengthOf(sum);
   return norm === 0 ? shares : shares.map((share) => share / norm);
 }

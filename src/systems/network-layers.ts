@@ -3,6 +3,7 @@ import { UsageError } from '../errors.js';
 import { cutTrunk, resolveLayer } from '../models/architecture.js';
 import { architectureNamed, architectures } from '../models/architectures.js';
 import type { Preset, SystemNetwork } from './system.js';
+import { largest } from '../extremes.js';
 
 /** `resnet50-tv` -> `resnet50`: networks of one family differ in arithmetic, their layers have the same names. */
 export function familyOf(architecture: string): string {
@@ -47,7 +48,7 @@ export function networkLayers(
   }
   const published = asked === undefined ? preset.networks[familyOf(architecture)] : undefined;
   const stages = stageMaps(architecture, asked ?? cut);
-  const count = Math.max(...preset.settings.maps) + 1;
+  const count = largest(preset.settings.maps) + 1;
   const layers = published !== undefined && reached.has(published[0]) && published.length >= count ? published : stages;
   if (layers.length < count) {
     throw new UsageError(

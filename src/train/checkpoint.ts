@@ -6,7 +6,7 @@ import { existsSync } from 'node:fs';
 import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { writeFileAtomic } from '../data/files.js';
+import { temporaryBeside, writeFileAtomic } from '../data/files.js';
 import { encodeModel, readBytes } from '../data/model-file.js';
 import { InputError, messageOf } from '../errors.js';
 import type { ModelMeta } from '../models/meta.js';
@@ -44,9 +44,8 @@ export async function writeCheckpoint(
     await writeFileAtomic(join(target, checkpointFiles.state), json, { overwrite: true });
     return model;
   }
-  const temporary = join(folder, `.${name}.tmp`);
+  const temporary = temporaryBeside(target);
   try {
-    await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     await writeFileAtomic(join(temporary, checkpointFiles.model), model);
     await writeFileAtomic(join(temporary, checkpointFiles.momentum), encodeSafetensors(momentum, {}));
@@ -114,10 +113,16 @@ const fileSchema = z.strictObject({
   config: z.record(z.string(), z.unknown()),
 });
 
-/** JSON of a state. Numbers survive exactly: a double has one shortest decimal form. */
+/**
+ * JSON of a state. Numbers survive exactly: a double has one shortest decimal form. Names are in alphabetical order, so that a run that
+ * was continued, whose state was read back, leaves the bytes of one that was not.
+ */
 export function encodeState(state: object, config: Readonly<Record<string, unknown>>): string {
-  const replacer = (_: string, value: unknown) =>
-    value instanceof Int32Array || value instanceof Float64Array ? Array.from(value) : value;
+  const replacer = (_: string, value: unknown) => {
+    if (value instanceof Int32Array || value instanceof Float64Array) return Array.from(value);
+    if (typeof value !== 'object' || value === null || Array.isArray(value)) return value;
+    return Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)));
+  };
   return `${JSON.stringify({ format: 1, state, config }, replacer)}\n`;
 }
 

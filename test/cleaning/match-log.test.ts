@@ -96,3 +96,16 @@ test('what cannot be written is one line that says what is kept', async () => {
     'Cannot write out/matches.jsonl: the disk is full. What is finished is kept; make room and run the same command again.',
   );
 });
+
+test('continues after more pairs than a call takes arguments', async () => {
+  const file = await written();
+  const key = (i: number) => `key${i}`;
+  const count = 150_000;
+  const lines = Array.from({ length: count }, (_, i) =>
+    JSON.stringify({ pair: [key(i), key(i + 1)], matches: 5, inliers: 0 }),
+  );
+  appendFileSync(file, `${lines.join('\n')}\n`);
+  const log = await MatchLog.open(file, settings);
+  expect(log.pairs.size).toBe(count + 2);
+  await log.close();
+});

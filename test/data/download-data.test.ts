@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -82,8 +82,7 @@ describe('downloadData', () => {
       [truthName, 4, false],
     ]);
     expect(files[0].sha256).toBe(createHash('sha256').update(images).digest('hex'));
-    expect(readdirSync(out).toSorted()).toEqual(['.archives', 'download.json', 'gt', 'images']);
-    expect(readdirSync(join(out, '.archives'))).toEqual([]);
+    expect(readdirSync(out).toSorted()).toEqual(['download.json', 'gt', 'images']);
     const { settings } = await openBenchmark('oxford5k', { data: out });
     expect(settings[0].groundTruth.queries[0].positives).toEqual(['all_souls_000000', 'all_souls_000001']);
     await downloadData(oxford, out, { from: url }); // nothing left to do
@@ -215,6 +214,16 @@ describe('downloadData', () => {
     expect(again.asked).toContain(`/${imagesName} bytes=40-`);
     expect(readdirSync(join(out, 'gt'))).toHaveLength(4);
     expect(readdirSync(join(out, 'images'))).toHaveLength(2);
+  });
+
+  test('what a kill left of the first download.json and of a lock is in no way', async () => {
+    const { url } = await serve(published());
+    const out = join(newFolder(), 'oxford');
+    mkdirSync(out, { recursive: true });
+    writeFileSync(join(out, '.download.json.6d7b921a.tmp'), '{"name"');
+    writeFileSync(join(out, '.rmac.lock'), '');
+    await downloadData(oxford, out, { from: url });
+    expect(readdirSync(out).toSorted()).toEqual(['download.json', 'gt', 'images']);
   });
 
   test('what needs a browser or FTP says how; every set has a licence, addresses and distinct names', async () => {

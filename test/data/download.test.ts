@@ -1,13 +1,13 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, expect, test } from 'vitest';
+import { basename, dirname, join } from 'node:path';
+import { afterEach, describe, expect, test } from 'vitest';
 import { downloadFile } from '../../src/data/download.js';
 import { publishedWeights, publishedWeightsNamed } from '../../src/data/published-weights.js';
-import { InputError, UsageError } from '../../src/errors.js';
+import { UsageError } from '../../src/errors.js';
 
 const content = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
 const sha256 = createHash('sha256').update(content).digest('hex');
@@ -44,6 +44,14 @@ function sendRange(request: IncomingMessage, response: ServerResponse, upTo = co
   else response.write(content.subarray(start, Math.max(start, upTo)), () => setTimeout(() => response.destroy(), 20));
 }
 
+/** What an earlier run has left of `file`. */
+function leavePart(file: string, bytes: Uint8Array, version: object | string | undefined): void {
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(`${file}.part`, bytes);
+  const text = typeof version === 'string' ? version : JSON.stringify(version);
+  if (text !== undefined) writeFileSync(`${file}.part.version`, text);
+}
+
 const target = () => join(mkdtempSync(join(tmpdir(), 'rmac-download-')), 'sub', 'w.pth');
 
 test('a file arrives whole, verified by the first digits of its sha256', async () => {
@@ -73,11 +81,10 @@ test('a connection that drops is continued where it broke', async () => {
 test('the part of an earlier run is continued, and a complete one is only verified', async () => {
   const { url, asked } = await serve((request, response) => sendRange(request, response));
   const file = target();
-  await expect(downloadFile('http://127.0.0.1:1/w', file, { retries: 0 })).rejects.toThrow(InputError); // makes the folder
-  writeFileSync(`${file}.part`, content.subarray(0, 1234));
+  leavePart(file, content.subarray(0, 1234), { bytes: content.length });
   await downloadFile(url, file);
   expect(readFileSync(file)).toEqual(content);
-  writeFileSync(`${file}.part`, content);
+  leavePart(file, content, { bytes: content.length });
   await downloadFile(url, file, { overwrite: true });
   expect(asked).toEqual(['bytes=1234-', 'bytes=300000-']);
 });
@@ -88,9 +95,58 @@ test('a server without Range starts again from the beginning', async () => {
   });
   const file = target();
   await expect(downloadFile('http://127.0.0.1:1/w', file, { retries: 0 })).rejects.toThrow(/keeps breaking/);
-  writeFileSync(`${file}.part`, 'something else');
+  leavePart(file, Buffer.from('something else'), { bytes: content.length });
   await downloadFile(url, file);
   expect(readFileSync(file)).toEqual(content);
+});
+
+describe('never two versions in one file', () => {
+  const other = Buffer.from(content.map((value) => 255 - value));
+  const tagged = (tag: string) => (request: IncomingMessage, response: ServerResponse) => {
+    if (tag !== '') response.setHeader('etag', tag);
+    sendRange(request, response);
+  };
+  const clean = (file: string) =>
+    expect(readdirSync(dirname(file)).filter((name) => name !== basename(file))).toEqual([]);
+
+  test.each([
+    ['a part of which nothing is known', undefined, '"2"'],
+    ['what a kill left of its version', '{"ta', '"2"'],
+    ['another length', { bytes: 123_456 }, ''],
+    ['another ETag, of a server that does not look at If-Range', { tag: '"1"', bytes: content.length }, '"2"'],
+    ['another date', { tag: 'Sat, 21 Nov 2026 16:44:34 GMT', bytes: content.length }, '"2"'],
+  ])('%s', async (_, version, tag) => {
+    const { url } = await serve(tagged(tag));
+    for (const length of [1234, content.length]) {
+      const file = target();
+      leavePart(file, other.subarray(0, length), version);
+      await downloadFile(url, file);
+      expect(readFileSync(file).equals(content)).toBe(true);
+      clean(file);
+    }
+  });
+
+  test('the part goes before its version is forgotten', async () => {
+    const file = target();
+    leavePart(file, other.subarray(0, 1234), { tag: '"1"' });
+    // The server says at once that it has another version, and then nothing: as if killed there.
+    const silent = await serve((_, response) => response.writeHead(200, { etag: '"2"' }).flushHeaders());
+    await expect(downloadFile(silent.url, file, { retries: 0, idleMs: 100 })).rejects.toThrow(/keeps breaking/);
+    expect(readFileSync(`${file}.part`).length).toBe(0);
+    const { url } = await serve(tagged('"2"'));
+    await downloadFile(url, file);
+    expect(readFileSync(file).equals(content)).toBe(true);
+  });
+
+  test('two downloads at once into one file: the second is refused', async () => {
+    const { url } = await serve((request, response) => void setTimeout(() => sendRange(request, response), 100));
+    const file = target();
+    const first = downloadFile(url, file);
+    await expect(downloadFile(url, file)).rejects.toThrow('is being written by another rmac');
+    await first;
+    expect(readFileSync(file).equals(content)).toBe(true);
+    clean(file);
+  });
 });
 
 test('a wrong checksum removes what came and leaves no file', async () => {

@@ -3,6 +3,8 @@ import { mkdir, readdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
+import { temporaryBeside } from '../../src/data/files.js';
+import { withFolderLock } from '../../src/data/folder-lock.js';
 import { InputError } from '../../src/errors.js';
 import { encodeState, latestCheckpoint, writeCheckpoint } from '../../src/train/checkpoint.js';
 import type { TripletState } from '../../src/train/ranking/fit-triplets.js';
@@ -62,14 +64,23 @@ describe('checkpoints', () => {
     expect(await latestCheckpoint(folder)).toBe(join(folder, 'step-1000000'));
   });
 
-  test('a half-written folder is no checkpoint, and the next write replaces it', async () => {
+  test('a half-written folder is no checkpoint, and the next writer of the folder removes it', async () => {
     const folder = await temporaryFolder();
-    await mkdir(join(folder, '.step-000012.tmp'));
-    await writeFile(join(folder, '.step-000012.tmp', 'model.safetensors'), 'half');
+    const half = temporaryBeside(join(folder, 'step-000012'));
+    await mkdir(half);
+    await writeFile(join(half, 'model.safetensors'), 'half');
     expect(await latestCheckpoint(folder)).toBeUndefined();
-    await writeCheckpoint(folder, contents, { keep: 1 });
+    await new Promise((done) => setTimeout(done, 20));
+    await withFolderLock(folder, async () => void (await writeCheckpoint(folder, contents, { keep: 1 })));
     expect(await readdir(folder)).toEqual(['step-000012']);
     expect(existsSync(join(folder, 'step-000012', 'state.json'))).toBe(true);
+  });
+
+  test('a state that was read back is written as the same bytes', () => {
+    const text = encodeState(state, { margin: 0.1, freeze: 'none' });
+    const again = parseState(text, 'state.json');
+    const reversed = Object.fromEntries(Object.entries(again).toReversed());
+    expect(encodeState(reversed, { freeze: 'none', margin: 0.1 })).toBe(text);
   });
 
   test('the same step again takes over what a measurement found', async () => {

@@ -13,13 +13,13 @@
  *
  * The same options give the same bytes. The folder appears when it is complete.
  */
-import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { InputError, messageOf } from '../../errors.js';
-import { writeFileAtomic } from '../files.js';
+import { removeTemporaries, temporaryBeside, writeFileAtomic } from '../files.js';
+import { lockOutput } from '../folder-lock.js';
 import type { RgbImage } from '../images.js';
 import { type ImageRecord, writeManifest } from '../manifest.js';
 import {
@@ -68,8 +68,11 @@ export async function synthesizeLandmarks(
   const checked = checkSynthesizeOptions(options);
   await assertReplaceable(out, run.overwrite ?? false);
   const target = resolve(out);
-  const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
+  const begun = Date.now();
+  const release = await lockOutput(target); // beside it, for the folder itself is exchanged
+  const temporary = temporaryBeside(target);
   try {
+    await removeTemporaries(dirname(target), { before: begun, of: basename(target) });
     await mkdir(temporary, { recursive: true });
     const landmarks = planDataset(checked);
     await writePhotographs(temporary, landmarks, checked, run);
@@ -83,12 +86,13 @@ export async function synthesizeLandmarks(
   } finally {
     // A clean-up that fails must not hide why it was needed.
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
+    release();
   }
 }
 
 /** Puts the folder `fresh` in the place of `target`; what was there is removed last. */
 async function replaceFolder(target: string, fresh: string): Promise<void> {
-  const old = `${fresh}.old`;
+  const old = temporaryBeside(target);
   if (existsSync(target)) await rename(target, old);
   await rename(fresh, target);
   await rm(old, { recursive: true, force: true });

@@ -7,6 +7,7 @@ import type { Picture } from './picture.js';
 import type { Random } from './random.js';
 import type { Path, Polygon } from './rasterize.js';
 import type { Rgb } from './relief.js';
+import { append } from '../../extremes.js';
 
 /** Colour (sRGB 0-1) of the plane's point (u, v), written to `out`. */
 export type PlaneShader = (u: number, v: number, out: Float64Array) => void;
@@ -58,7 +59,7 @@ export class Pen {
   private toPixels(path: Path): Polygon[] {
     return path.map((polygon) => {
       const result: number[] = [];
-      for (let i = 0; i < polygon.length; i += 2) result.push(...this.at(polygon[i], polygon[i + 1]));
+      for (let i = 0; i < polygon.length; i += 2) append(result, this.at(polygon[i], polygon[i + 1]));
       return result;
     });
   }

@@ -18,6 +18,7 @@ import { Picture } from './picture.js';
 import type { Random } from './random.js';
 import { applySensor } from './sensor.js';
 import { reliefAt, sampleLevel, toLinear } from './texture.js';
+import { largest, smallest } from '../../extremes.js';
 
 /** A box in px of the image; x right, y down. */
 export interface PhotoBox {
@@ -53,9 +54,9 @@ export function facadeBox(
   ];
   const xs = corners.map(([x]) => Math.max(0, Math.min(width, x)));
   const ys = corners.map(([, y]) => Math.max(0, Math.min(height, y)));
-  const x = Math.floor(Math.min(...xs));
-  const y = Math.floor(Math.min(...ys));
-  return { x, y, width: Math.ceil(Math.max(...xs)) - x, height: Math.ceil(Math.max(...ys)) - y };
+  const x = Math.floor(smallest(xs));
+  const y = Math.floor(smallest(ys));
+  return { x, y, width: Math.ceil(largest(xs)) - x, height: Math.ceil(largest(ys)) - y };
 }
 
 /** The building's side and top behind the front, as plain walls. */

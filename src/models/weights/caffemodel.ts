@@ -8,6 +8,7 @@ import type { NamedArray, NamedArrays } from '../safetensors.js';
 import { ByteReader, Malformed, parsing, shown, utf8 } from './bytes.js';
 import { type ElementType, elementCount, toFloat32 } from './elements.js';
 import type { WeightFile } from './weight-file.js';
+import { append } from '../../extremes.js';
 
 interface Field {
   number: number;
@@ -140,12 +141,12 @@ function tensorsOf(layers: readonly CaffeLayer[]): Named[] {
   for (const layer of layers) {
     const before = writer.get(layer.bottoms[0] ?? '');
     const { name, type, blobs } = layer;
-    if (type === 'BatchNorm' && blobs.length >= 2) tensors.push(...statistics(layer));
+    if (type === 'BatchNorm' && blobs.length >= 2) append(tensors, statistics(layer));
     else if (type === 'Scale' && before?.type === 'BatchNorm' && before.blobs.length > 0) {
       scaled.add(before);
       const channels = before.blobs[0].array.data.length;
-      tensors.push(...affine(before.name, layer, channels));
-    } else if (type === 'Scale' && blobs.length > 0) tensors.push(...affine(name, layer, blobs[0].array.data.length));
+      append(tensors, affine(before.name, layer, channels));
+    } else if (type === 'Scale' && blobs.length > 0) append(tensors, affine(name, layer, blobs[0].array.data.length));
     else {
       for (const [i, { array, dtype }] of blobs.entries()) {
         if (i === 0) tensors.push([`${name}.weight`, withoutOnes(array, type), dtype]);

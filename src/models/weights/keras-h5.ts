@@ -9,6 +9,7 @@ import { elementCount, toFloat32 } from './elements.js';
 import { Hdf5File, type Hdf5Object } from './hdf5.js';
 import { readKeras3 } from './keras3-h5.js';
 import type { WeightFile } from './weight-file.js';
+import { append } from '../../extremes.js';
 
 /** Reads a Keras weight file in memory. Throws `InputError` on anything malformed. */
 export function parseKerasH5(bytes: Uint8Array, source: string): WeightFile {
@@ -67,7 +68,7 @@ function namesIn(file: Hdf5File, { attributes }: Hdf5Object, key: string): strin
   const whole = attributes.get(key);
   if (whole !== undefined) return file.texts(whole) ?? (elementCount(whole.shape) === 0 ? [] : undefined);
   const parts: string[] = [];
-  for (let i = 0; attributes.has(`${key}${i}`); i++) parts.push(...(file.texts(attributes.get(`${key}${i}`)) ?? []));
+  for (let i = 0; attributes.has(`${key}${i}`); i++) append(parts, file.texts(attributes.get(`${key}${i}`)) ?? []);
   return parts.length > 0 ? parts : undefined;
 }
 

@@ -3,6 +3,7 @@ import { latin1, Malformed } from './bytes.js';
 import { elementCount } from './elements.js';
 import { Hdf5File, type Hdf5Object } from './hdf5.js';
 import type { MatlabValue, MatlabVariables } from './matlab.js';
+import { smallest } from '../../extremes.js';
 
 const maxDepth = 32;
 const maxValues = 1_000_000;
@@ -41,8 +42,7 @@ function valueAt(file: Hdf5File, at: number, { counter, depth }: Walk): MatlabVa
   const raw = file.read(object);
   if (file.texts(object.attributes.get('MATLAB_class'))?.[0] === 'char') {
     const count = Math.min(elementCount(raw.shape), 10_000);
-    const codes = Array.from({ length: count }, (_, i) => raw.bytes[2 * i] | (raw.bytes[2 * i + 1] << 8));
-    return { kind: 'text', text: String.fromCharCode(...codes) };
+    return { kind: 'text', text: new TextDecoder('utf-16le').decode(raw.bytes.subarray(0, 2 * count)) };
   }
   return { kind: 'array', shape: raw.shape.toReversed(), raw };
 }
@@ -58,6 +58,6 @@ function elementsOf(file: Hdf5File, object: Hdf5Object, members: [string, Matlab
     name,
     value.kind === 'cell' ? value.items : [],
   ]);
-  const length = Math.min(...columns.map(([, items]) => items.length));
+  const length = smallest(columns.map(([, items]) => items.length));
   return Array.from({ length }, (_, i) => new Map(columns.map(([name, items]) => [name, items[i]])));
 }

@@ -9,6 +9,7 @@ import { type ComparedQuery, type ComparedSystem, keptResults } from './compared
 import { comparisonRows, comparisonTable, mostChanged } from './comparison.js';
 import { betterAndWorse, exampleGains, queryGains } from './gains.js';
 import { meanPrecisionRecall, precisionRecall } from './precision-recall.js';
+import { append } from '../../extremes.js';
 
 /** Results shown per ranking, and queries in the table of the most changed. */
 const shownResults = 8;
@@ -37,7 +38,7 @@ export async function comparisonReport(
   const examples: ReportBlock[] = [];
   if (last > 0) {
     for (const { place, gain } of exampleGains(gains)) {
-      examples.push(...(await exampleBlocks(gain.before.id, place, systems, pictures)));
+      append(examples, await exampleBlocks(gain.before.id, place, systems, pictures));
     }
   }
   const sections: ReportSection[] = [

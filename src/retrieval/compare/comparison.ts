@@ -2,6 +2,7 @@
 import { bootstrapInterval, type Interval } from '../protocols/bootstrap.js';
 import { pairedTest, type PairedTest } from '../protocols/paired-test.js';
 import type { ComparedQuery, ComparedSystem } from './compared-system.js';
+import { largest, smallest } from '../../extremes.js';
 
 /** A system's row. */
 export interface ComparisonRow {
@@ -85,7 +86,7 @@ export function mostChanged(systems: readonly ComparedSystem[], count: number): 
   return systems[0].queries
     .flatMap(({ id }) => {
       const aps = apsOf.flatMap((apOf) => apOf.get(id) ?? []);
-      return aps.length === systems.length ? [{ id, aps, spread: Math.max(...aps) - Math.min(...aps) }] : [];
+      return aps.length === systems.length ? [{ id, aps, spread: largest(aps) - smallest(aps) }] : [];
     })
     .toSorted((a, b) => b.spread - a.spread)
     .slice(0, count)

@@ -9,6 +9,7 @@ import { decodeCrop, drawCrop, stackImages } from './crops.js';
 import { measurementsOf, secondTime, updateBytes } from '../estimate.js';
 import { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
+import { largest, smallest } from '../../extremes.js';
 
 export interface ClassifyDryRun {
   images: number;
@@ -89,8 +90,8 @@ export async function classifyDryRun(
   return {
     images: records.length,
     classes: sizes.size,
-    smallestClass: Math.min(...sizes.values()),
-    largestClass: Math.max(...sizes.values()),
+    smallestClass: smallest(sizes.values()),
+    largestClass: largest(sizes.values()),
     trainedParameters,
     headParameters: size(head.variables.values()),
     memoryBytes: process.memoryUsage.rss() + updateBytes(trainedParameters, config),

@@ -21,6 +21,7 @@ import {
   type UpdateRecord,
 } from '../loop.js';
 import { RandomStream } from '../random.js';
+import { append } from '../../extremes.js';
 
 /** The loop's state, and where the epoch stands. */
 export type ClassifyState = EpochState<'top1'>;
@@ -95,7 +96,10 @@ export async function* fitClassifier(options: FitClassifierOptions): AsyncGenera
     let pass: LabelledCrop[] = [];
     let [loss, right] = [0, 0];
     const run = async () => {
-      ids.push(...pass.map(({ id }) => id));
+      append(
+        ids,
+        pass.map(({ id }) => id),
+      );
       const part = await classifyPass(
         pass,
         { model, head, freeze: config.freeze },

@@ -1,8 +1,8 @@
 /** @file A trainer's loop with everything that it leaves in a run folder: configuration, log, checkpoints, last and best model. */
 import { join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
-import { writeFileAtomic } from '../../data/files.js';
-import { encodeModel, saveModel, type StorableModel } from '../../data/model-file.js';
+import { writeFileSet } from '../../data/files.js';
+import { encodeModel, type StorableModel } from '../../data/model-file.js';
 import { versions } from '../../versions.js';
 import { writeCheckpoint } from '../checkpoint.js';
 import type { LoopHooks } from '../loop.js';
@@ -73,9 +73,11 @@ export async function* recordRun<
   await folder.writeConfig(config);
   await logStart(folder, { step: resumed?.step ?? 0, seed: config.seed, manifest: notes.manifest });
   if (resumed === undefined && notes.whitening) folder.append({ event: 'whitening', step: 0, ...notes.whitening });
-  const publish = async (bytes: Uint8Array, others: ReadonlyMap<string, Uint8Array>) => {
-    await writeFileAtomic(folder.model, bytes, { overwrite: true });
-    for (const [name, content] of others) await writeFileAtomic(join(folder.path, name), content, { overwrite: true });
+  const publish = (bytes: Uint8Array, others: ReadonlyMap<string, Uint8Array>, best = false) => {
+    const beside = [...others].map(
+      ([name, content]) => [join(folder.path, best ? `best-${name}` : name), content] as const,
+    );
+    return writeFileSet([[best ? folder.best : folder.model, bytes], ...beside], { overwrite: true });
   };
   // A run that was killed between its checkpoint and these files would otherwise keep the ones before.
   if (resumed !== undefined) await publish(encodeModel(model.meta, await model.toArrays()), await files());
@@ -90,11 +92,7 @@ export async function* recordRun<
         return measured;
       },
     }),
-    onBest: async () => {
-      await saveModel(folder.best, model, { overwrite: true });
-      for (const [name, bytes] of await files())
-        await writeFileAtomic(join(folder.path, `best-${name}`), bytes, { overwrite: true });
-    },
+    onBest: async () => publish(encodeModel(model.meta, await model.toArrays()), await files(), true),
     save: async (state, momentum) => {
       const others = await files();
       const weights = await model.toArrays();

@@ -13,6 +13,7 @@ import { curveBlocks, figureName } from './run-curves.js';
 import type { RunFolder } from '../run-folder.js';
 import { type LogRecord, readRunLog } from './run-log.js';
 import { costs } from './whitening-cost.js';
+import { largest } from '../../extremes.js';
 
 /** What a run folder says of its run. */
 export interface RunContents {
@@ -74,7 +75,7 @@ export async function readRun(folder: RunFolder): Promise<RunContents> {
   return {
     records,
     config,
-    step: Math.max(0, ...records.filter(({ event }) => event === 'update').map(({ step }) => step)),
+    step: Math.max(0, largest(records.filter(({ event }) => event === 'update').map(({ step }) => step))),
     ...(last?.event === 'stop' && { stopped: String(last.reason) }),
     ...measurementsOf(records),
     unreadable: unreadable ?? [],

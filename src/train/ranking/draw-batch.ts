@@ -7,6 +7,7 @@ import type { RandomStream } from '../random.js';
 import { contrastiveBatch, listwiseBatch, type RankingBatch, type Tuple, tripletBatch } from './ranking-batches.js';
 import { drawTuples } from './random-tuples.js';
 import { type MinedSampling, sampleTriplets, type Sampling } from './sampler.js';
+import { append } from '../../extremes.js';
 
 export interface BatchConfig {
   loss: 'triplet' | 'contrastive' | 'average-precision';
@@ -122,7 +123,7 @@ export function drawList(
   for (const members of random.shuffle(several)) {
     const room = Math.min(config.photographsPerLandmark, config.listSize - list.length);
     if (room < 2) break;
-    list.push(...random.shuffle(members).slice(0, room));
+    append(list, random.shuffle(members).slice(0, room));
   }
   const view = viewer(records, random, config.augmentation);
   const positions = new Map(list.map((position) => [view(position), position]));

@@ -20,6 +20,7 @@ import type { RankingBatch } from './ranking-batches.js';
 import { observe, type Observed, type OwnLoss, type RankingSource } from './ranking-source.js';
 import { replay, replayInBlocks, type ReplaySource } from '../replay.js';
 import { describeTogether, groupedByForm, replayTogether } from '../together.js';
+import { append } from '../../extremes.js';
 
 /** Bytes that images keep from their description for their replay, at most; the others are described once more. */
 const maxKeptBytes = 2 ** 28;
@@ -113,7 +114,7 @@ export async function rankingStep<T>(
   const upstreamOf = ({ item }: Loaded<T>) => {
     const share = shares.get(item) ?? new Float32Array((descriptors.get(item) as Float32Array).length);
     const own = ownLosses.get(item);
-    return own === undefined ? share : Float32Array.of(...share, own.learns ? ownWeight / learning.length : 0);
+    return own === undefined ? share : Float32Array.from([...share, own.learns ? ownWeight / learning.length : 0]);
   };
   const lost: { item: T; error: InputError }[] = [];
   const options = { variables, accumulator };
@@ -137,7 +138,7 @@ export async function rankingStep<T>(
   if (lost.length > 0) {
     // They were readable a moment ago. Without them the gradient would be of another loss: start over.
     accumulator.reset();
-    unreadable.push(...lost);
+    append(unreadable, lost);
     return { ...nothing, described: descriptors.size };
   }
   return {

@@ -7,6 +7,7 @@ import { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
 import type { RpnConfig } from './rpn-config.js';
 import { rpnStep, sampleTargets } from './rpn-step.js';
+import { largest } from '../../extremes.js';
 
 export interface RpnDryRun {
   images: number;
@@ -70,7 +71,7 @@ export async function rpnDryRun(
   const { steps, imagesPerStep } = config;
   const [load, train] = [median(loadMs), median(trainMs)];
   const distinct = Math.min(steps * imagesPerStep, records.length * (config.flip ? 2 : 1));
-  const mapBytes = Math.max(...maps.map(({ values }) => values.byteLength));
+  const mapBytes = largest(maps.map(({ values }) => values.byteLength));
   const reads = steps * imagesPerStep;
   const kept = Math.min(1, (config.cacheMegabytes * 1e6) / (distinct * mapBytes)); // later reads of which find their map
   return {
