@@ -84,7 +84,7 @@ test('preinstall: without onnxruntime-node, one line and no failure', () => {
   rmSync(ort, { recursive: true });
   const { status, stderr } = node(preinstall);
   expect(status).toBe(0);
-  expect(stderr).toMatch(/^rmac: onnxruntime-node is left as it is: Cannot find module .*/);
+  expect(stderr).toMatch(/^rmac: onnxruntime-node is left as it is: Error: Cannot find module .*/);
 });
 
 test('prepare: without compilers an installation says that nothing was built, packing fails', () => {

@@ -24,7 +24,7 @@ try {
   writeFileSync(join(folder, 'script/install'), downloadIfAsked);
   if (!process.env.RMAC_ALL_PLATFORMS) keepBinaries(join(folder, 'bin'), { platform, arch });
 } catch (error) {
-  console.error(`rmac: onnxruntime-node is left as it is: ${error instanceof Error ? error.message : error}`);
+  console.error(`rmac: onnxruntime-node is left as it is: ${String(error)}`);
 }
 
 /**

@@ -1,3 +1,4 @@
+/// <reference types="@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops" />
 /**
  * @file Registers the gradients and the tensors' methods (`x.relu()`).
  *
@@ -8,7 +9,6 @@
 import { createRequire } from 'node:module';
 import '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
-import type {} from '@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js';
 
 // From src/ and from dist/ alike: the bundle lies in dist.
 createRequire(import.meta.url)('../../dist/backend/tfjs-registrations.cjs');
