@@ -1,7 +1,12 @@
 /** @file Seeded randomness whose state can be stored and restored: everything random in training draws from one stream. */
 import seedrandom from 'seedrandom';
 
-export type RandomState = seedrandom.State.Arc4;
+/** The state of ARC4: two indices and the permutation of 256 bytes. Our own type: seedrandom's types are not installed with the package. */
+export interface RandomState {
+  i: number;
+  j: number;
+  S: number[];
+}
 
 export class RandomStream {
   private readonly generator: seedrandom.StatefulPRNG<RandomState>;

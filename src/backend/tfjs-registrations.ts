@@ -1,0 +1,14 @@
+/// <reference types="@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops" />
+/**
+ * @file Registers the gradients and the tensors' methods (`x.relu()`).
+ *
+ * tfjs-core's build for Node.js comes without them; they are modules beside it that Node.js cannot load. `@tensorflow/tfjs` bundles them, with
+ * 230 MB of layers, converters and WebGL. Here `npm run build:tfjs` does. Registries are global: the bundle finds the
+ * engine of tfjs-core, and a program may import `@tensorflow/tfjs` besides.
+ */
+import { createRequire } from 'node:module';
+import '@tensorflow/tfjs-core';
+import '@tensorflow/tfjs-backend-cpu';
+
+// From src/ and from dist/ alike: the bundle lies in dist.
+createRequire(import.meta.url)('../../dist/backend/tfjs-registrations.cjs');
