@@ -1,6 +1,6 @@
 /**
  * @file What every command shares with the person at the terminal: results on stdout, everything else on stderr,
- * `--json` as exactly one object, progress with rate and ETA, and Ctrl-C as an AbortSignal.
+ * `--json` as exactly one object, progress with rate and ETA, and Ctrl-C (SIGTERM, SIGHUP) as an AbortSignal.
  */
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
@@ -46,14 +46,25 @@ export function fraction(text: string): number {
   return value;
 }
 
+// Names come from files and folders of strangers: what would move a terminal's cursor, change its colours or turn the
+// direction of reading is shown as its number. Line breaks and tabs are ours.
+// oxlint-disable-next-line no-control-regex
+const commanding = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u2028-\u202e\u2066-\u2069]/g;
+
+/** Text that a terminal shows and never obeys. */
+export function printable(text: string): string {
+  return text.replaceAll(commanding, (c) => `\\u${c.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
 /** A line for the person, on stderr. */
 export function say(line: string): void {
-  process.stderr.write(`${line}\n`);
+  process.stderr.write(`${printable(line)}\n`);
 }
 
 /** The command's result: JSON when asked for, else the text. The only writer to stdout. */
 export function printResult(result: unknown, text: string, { json = false }: { json?: boolean }): void {
-  process.stdout.write(json ? `${JSON.stringify(result)}\n` : `${text}\n`);
+  // In JSON the numbers of such characters are the same string.
+  process.stdout.write(`${printable(json ? JSON.stringify(result) : text)}\n`);
 }
 
 export interface Progress {
@@ -106,13 +117,28 @@ export function formatSeconds(seconds: number): string {
   return `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
 }
 
-/** An AbortSignal that fires on the first Ctrl-C; a second Ctrl-C ends the process at once. */
+/** Ctrl-C, an end that the system asks for, and a terminal that was closed. */
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+
+let interruption: { controller: AbortController; listener: () => void } | undefined;
+
+/** An AbortSignal that fires on the first Ctrl-C, SIGTERM or SIGHUP; a second one ends the process at once. */
 export function interruptSignal(): AbortSignal {
+  if (interruption !== undefined && process.listeners('SIGINT').includes(interruption.listener)) {
+    return interruption.controller.signal;
+  }
   const controller = new AbortController();
-  process.once('SIGINT', () => {
+  const listener = () => {
+    if (controller.signal.aborted) process.exit(130);
     say('Interrupted: finishing the item in hand, then stopping (Ctrl-C again to stop at once).');
-    process.once('SIGINT', () => process.exit(130));
     controller.abort();
-  });
+  };
+  for (const name of endings) process.on(name, listener);
+  interruption = { controller, listener };
   return controller.signal;
+}
+
+/** Whether the command was asked to stop while it listened. */
+export function wasInterrupted(): boolean {
+  return interruption?.controller.signal.aborted === true;
 }

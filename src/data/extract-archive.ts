@@ -10,7 +10,8 @@ import type { Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import tar from 'tar-stream';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
-import { InputError, messageOf } from '../errors.js';
+import { InputError, messageOf, systemErrorLine } from '../errors.js';
+import { refuseOddPaxRecords } from './pax-records.js';
 
 export interface ExtractOptions {
   /** Most bytes that may come out. Default: 1 MiB and 200 times the archive; photographs hardly compress. */
@@ -45,8 +46,9 @@ export async function extractArchive(
   } catch (error) {
     if (signal?.aborted) throw new InputError(`Stopped while unpacking ${archive}; the same command starts it again.`);
     if (error instanceof RefusedEntry) throw new InputError(`${archive}: ${error.message}; nothing of it is used.`);
-    if (['ENOSPC', 'EDQUOT', 'EACCES'].includes((error as NodeJS.ErrnoException).code ?? '')) {
-      throw new InputError(`Cannot unpack ${archive} into ${folder}: ${messageOf(error)}`);
+    // What the system refuses says nothing about the archive.
+    if (systemErrorLine(error) !== undefined) {
+      throw new InputError(`Cannot unpack ${archive} into ${folder}: ${systemErrorLine(error)}`);
     }
     throw new InputError(`${archive} is damaged or incomplete (${messageOf(error)}); download it again.`);
   }
@@ -109,6 +111,8 @@ class EntryWriter {
   }
 }
 
+refuseOddPaxRecords();
+
 async function extractTar(archive: string, writer: EntryWriter, gzipped: boolean): Promise<void> {
   const source = createReadStream(archive, { highWaterMark: 1 << 18 });
   const extract = tar.extract();
@@ -117,7 +121,9 @@ async function extractTar(archive: string, writer: EntryWriter, gzipped: boolean
   plain.pipe(extract);
   try {
     for await (const entry of extract) {
-      const { name, type } = entry.header;
+      const { name, type, size } = entry.header;
+      // tar-stream would wait for such an end for ever
+      if (!Number.isSafeInteger(size) || size! < 0) throw new Error(`its entry ${shown(name)} has the size ${size}`);
       if (type === 'directory') await writer.directory(name);
       else if (type === 'file' || type === 'contiguous-file') await writer.file(name, entry);
       else
@@ -141,7 +147,7 @@ async function extractZip(archive: string, writer: EntryWriter): Promise<void> {
       }
       if (entry.generalPurposeBitFlag & 1) throw new RefusedEntry(`its entry ${shown(name)} is encrypted`);
       if (name.endsWith('/')) await writer.directory(name);
-      else await writer.file(name, await zip.openReadStreamPromise(entry), entry.crc32);
+      else await writer.file(name, await openEntry(zip, entry), entry.crc32);
     }
   } catch (error) {
     // yauzl refuses such names itself, with messages of these beginnings
@@ -151,6 +157,17 @@ async function extractZip(archive: string, writer: EntryWriter): Promise<void> {
   } finally {
     zip.close();
   }
+}
+
+/** The contents of an entry; an error before they are read is kept for who reads them. */
+function openEntry(zip: ZipFile, entry: Entry): Promise<Readable> {
+  return new Promise((resolve, reject) => {
+    zip.openReadStream(entry, (error, stream) => {
+      if (error !== null) return reject(error);
+      stream.on('error', (failure) => stream.destroy(failure)); // yauzl only says it
+      resolve(stream);
+    });
+  });
 }
 
 /** Where an entry goes below `folder`; a name that could mean another place is refused. */

@@ -28,26 +28,30 @@ export interface ZipMember {
   /** Unix mode, of which the upper bits are the type. */
   mode?: number;
   flags?: number;
+  /** Compressed instead of stored. */
+  deflate?: boolean;
   /** Claimed instead of the real ones. */
   crc32?: number;
   size?: number;
 }
 
-/** A zip of stored members. */
+/** A zip. */
 export function zipOf(members: readonly ZipMember[]): Buffer {
   const parts: Buffer[] = [];
   const directory: Buffer[] = [];
   let offset = 0;
-  for (const { name, content, mode = 0o100644, flags = 0, crc32, size } of members) {
-    const data = Buffer.from(content);
+  for (const { name, content, mode = 0o100644, flags = 0, crc32, size, deflate } of members) {
+    const plain = Buffer.from(content);
+    const data = deflate ? zlib.deflateRawSync(plain) : plain;
     const file = Buffer.from(name);
     const local = Buffer.alloc(30);
     local.writeUInt32LE(0x04034b50, 0);
     local.writeUInt16LE(20, 4);
     local.writeUInt16LE(flags, 6);
-    local.writeUInt32LE(crc32 ?? zlib.crc32(data), 14);
+    local.writeUInt16LE(deflate ? 8 : 0, 8);
+    local.writeUInt32LE(crc32 ?? zlib.crc32(plain), 14);
     local.writeUInt32LE(data.length, 18);
-    local.writeUInt32LE(size ?? data.length, 22);
+    local.writeUInt32LE(size ?? plain.length, 22);
     local.writeUInt16LE(file.length, 26);
     const entry = Buffer.alloc(46);
     entry.writeUInt32LE(0x02014b50, 0);

@@ -50,6 +50,27 @@ describe('extractArchive', () => {
     }
   });
 
+  test('sizes that no file has end the unpacking instead of never', async () => {
+    for (const size of ['abc', '-1', '99999999999999999999']) {
+      const record = ` size=${size}\n`;
+      const bytes = await tarOf([
+        { name: 'PaxHeader', content: `${record.length + 2}${record}` },
+        { name: 'a.jpg', content: 'x' },
+      ]);
+      bytes[156] = 0x78; // the first entry becomes an extended header
+      bytes.write('        ', 148);
+      const sum = bytes.subarray(0, 512).reduce((total, byte) => total + byte, 0);
+      bytes.write(`${sum.toString(8).padStart(6, '0')}\0 `, 148);
+      await refused(bytes, /damaged or incomplete \(an entry has the size/);
+    }
+  });
+
+  test('a zip entry that is damaged from its first byte on is an error of the archive', async () => {
+    const bytes = zipOf([{ name: 'a.jpg', content: Buffer.alloc(1000, 'abc'), deflate: true }]);
+    bytes[30 + 'a.jpg'.length] = 0x07; // a block of a type that there is not
+    await refused(bytes, /damaged or incomplete/);
+  });
+
   test('names that lead out of the folder are refused, and nothing is written outside', async () => {
     for (const name of ['../out', 'a/../../out', '/tmp/rmac-out', 'a\\..\\..\\out', 'C:out', 'a/\u0007b']) {
       await refused(gzipSync(await tarOf([{ name, content: 'x' }])), /leads out of the folder or has an odd name/);
