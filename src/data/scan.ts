@@ -10,15 +10,15 @@
  * - Ids are `<folder>/<name without extension>`; where two files would share one, both keep their extension.
  * - Links are followed, except back up into a folder they lie in. The order is that of the names' UTF-16 codes.
  */
+import { createHash } from 'node:crypto';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { InputError, messageOf } from '../errors.js';
 import { countBy, groupBy } from './group-by.js';
-import { hasImageName, unfitFile } from './image-format.js';
+import { hasImageName, readImageFile, unfitFile } from './image-format.js';
 import { decodeImage } from './images.js';
 import type { ImageRecord } from './manifest.js';
 import { runAhead } from './run-ahead.js';
-import { sha256OfFile } from './sha256.js';
 
 export interface ScanOptions {
   /** Landmarks with fewer usable photographs are left out. Default 1. */
@@ -55,7 +55,7 @@ interface FoundImage {
 
 /**
  * Scans `folder`. Never fails for an image: what cannot be used is in the result.
- * @throws InputError if the folder cannot be read, or `signal` fires.
+ * @throws InputError if the folder cannot be read, or `signal` fires; what the system refuses, as `readImageFile`.
  */
 export async function scanFolder(folder: string, options: ScanOptions = {}): Promise<ScanResult> {
   const { minImages = 1, signal, onProgress } = options;
@@ -65,6 +65,7 @@ export async function scanFolder(folder: string, options: ScanOptions = {}): Pro
   let done = 0;
   for await (const outcome of runAhead(images, ({ path }) => probe(path), 4)) {
     if (signal?.aborted) throw new InputError(`Interrupted after ${done} of ${images.length} images.`);
+    if ('error' in outcome && !(outcome.error instanceof InputError)) throw outcome.error;
     if ('error' in outcome)
       broken.push({ path: outcome.item.path, reason: reasonOf(outcome.error, outcome.item.path) });
     else usable.push({ ...outcome.item, hash: outcome.value });
@@ -103,6 +104,7 @@ async function findImages(folder: string) {
       const kind = name.startsWith('.') ? undefined : await stat(path).catch(() => undefined);
       if (kind?.isDirectory()) {
         await visit(inside, [...above, real]).catch((error: unknown) => {
+          if (!isDenied(error)) throw error;
           unreadable.push({ path, reason: messageOf(error) });
         });
       } else if (!name.startsWith('.') && (hasImageName(name) || (kind?.isFile() && (await looksLikeImage(path))))) {
@@ -122,9 +124,14 @@ async function findImages(folder: string) {
 async function looksLikeImage(path: string): Promise<boolean> {
   try {
     return (await unfitFile(path)) === undefined;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof InputError) && !isDenied(error)) throw error;
     return false;
   }
+}
+
+function isDenied(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 /** Decodes the whole image, small, and returns the hash of its bytes. */
@@ -132,7 +139,9 @@ async function probe(path: string): Promise<string> {
   // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(path)) throw new InputError('the name has control characters; rename it');
   await decodeImage(path, { sizing: { longest: 32, upscale: false } });
-  return sha256OfFile(path);
+  return createHash('sha256')
+    .update(await readImageFile(path))
+    .digest('hex');
 }
 
 /** The message without the path it starts with, which is listed beside it. */
