@@ -1,8 +1,8 @@
 /** @file Every photograph of a collection described once: its content's hash, its local features in the cache, its signature in the log. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readImageFile } from '../data/image-format.js';
 import { runAhead } from '../data/run-ahead.js';
-import { InputError, messageOf } from '../errors.js';
+import { InputError } from '../errors.js';
 import type { ImageDescription } from './describe-image.js';
 import type { FeatureCache } from './feature-cache.js';
 import type { DescribedImage, MatchLog } from './match-log.js';
@@ -60,15 +60,9 @@ export async function describePhotographs(
   return facts;
 }
 
-/** Hash of a file's bytes. @throws InputError where it cannot be read. */
+/** Hash of a file's bytes. @throws as `readImageFile`. */
 export async function contentKey(path: string): Promise<string> {
-  let bytes: Buffer;
-  try {
-    bytes = await readFile(path);
-  } catch (error) {
-    const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-    throw new InputError(missing ? 'no such image file.' : `cannot be read: ${messageOf(error)}.`);
-  }
+  const bytes = await readImageFile(path);
   return createHash('sha256').update(bytes).digest('hex').slice(0, 32);
 }
 

@@ -11,7 +11,7 @@ export interface DescribeRequest {
 
 export type DescribeAnswer = { request: number } & (
   | { description: ImageDescription }
-  | { error: string; ofInput: boolean }
+  | { error: string; ofInput: boolean; system: { code?: string; syscall?: string; path?: string } }
 );
 
 const options = workerData as DescribeImageOptions;
@@ -26,7 +26,9 @@ port.on('message', ({ request, path }: DescribeRequest) => {
       port.postMessage({ request, description } satisfies DescribeAnswer, [...new Set(buffers)]);
     },
     (error: unknown) => {
-      const answer: DescribeAnswer = { request, error: messageOf(error), ofInput: error instanceof InputError };
+      const { code, syscall, path: file } = error as NodeJS.ErrnoException;
+      const system = { code, syscall, path: file };
+      const answer: DescribeAnswer = { request, error: messageOf(error), ofInput: error instanceof InputError, system };
       port.postMessage(answer);
     },
   );

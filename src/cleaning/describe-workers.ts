@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { InputError } from '../errors.js';
 import type { DescribeImageOptions, ImageDescription } from './describe-image.js';
+import '../data/decoding-budget.js'; // one for all threads
 import { openWorker } from './open-worker.js';
 import type { DescribeAnswer, DescribeRequest } from './describe-worker.js';
 
@@ -31,7 +32,7 @@ export class DescribeWorkers {
     this.count = count;
   }
 
-  /** @throws InputError where the image cannot be used; Error where a thread died. */
+  /** @throws InputError where the image cannot be used; what the system refused, as `decodeImage`; Error where a thread died. */
   async describe(path: string): Promise<ImageDescription> {
     if (this.#failure !== undefined) throw this.#failure;
     const idle = this.#threads.find(({ waiting }) => waiting.size === 0);
@@ -42,7 +43,7 @@ export class DescribeWorkers {
       thread.worker.postMessage({ request, path } satisfies DescribeRequest);
     });
     if ('description' in answer) return answer.description;
-    throw answer.ofInput ? new InputError(answer.error) : new Error(answer.error);
+    throw answer.ofInput ? new InputError(answer.error) : Object.assign(new Error(answer.error), answer.system);
   }
 
   /** Ends the threads; what is in their hands fails. */

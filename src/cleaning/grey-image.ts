@@ -1,6 +1,6 @@
 /** @file Grey images: what detectors look at, and how a photograph on disk becomes one. */
-import sharp from 'sharp';
 import { decodeImage, type RgbImage } from '../data/images.js';
+import { uprightSize } from '../data/upright-size.js';
 
 /** Rows of grey levels, 0 to 255, from the top left. */
 export interface GreyImage {
@@ -22,13 +22,12 @@ export function greyImage({ data, width, height }: RgbImage): GreyImage {
 
 /**
  * A photograph, upright, its longest side shrunk to `longest` px (default 640; never enlarged; 'none' keeps the size).
- * @throws InputError naming the file, see `decodeImage`.
+ * @throws as `decodeImage`.
  */
 export async function readGreyImage(
   path: string,
   { longest = 640 }: { longest?: number | 'none' } = {},
 ): Promise<GreyImage & { original: { width: number; height: number } }> {
   const image = await decodeImage(path, { sizing: { longest, upscale: false } });
-  const { autoOrient } = await sharp(path).metadata();
-  return { ...greyImage(image), original: { width: autoOrient.width, height: autoOrient.height } };
+  return { ...greyImage(image), original: await uprightSize(path) };
 }

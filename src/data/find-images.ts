@@ -8,7 +8,7 @@
 import type { Dirent } from 'node:fs';
 import { readdir, realpath, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { messageOf } from '../errors.js';
+import { InputError, messageOf } from '../errors.js';
 import { hasImageName, unfitFile } from './image-format.js';
 
 export interface FoundImage {
@@ -53,6 +53,7 @@ export async function findImages(folder: string): Promise<FoundImages> {
   };
   const visitBelow = (parts: string[]) =>
     visit(parts).catch((error: unknown) => {
+      if (!isDenied(error)) throw error;
       found.unreadable.push({ path: join(folder, ...parts), reason: messageOf(error) });
     });
   await visit([]);
@@ -70,9 +71,14 @@ async function kindOf(entry: Dirent, path: string): Promise<'folder' | 'file' | 
 async function looksLikeImage(path: string): Promise<boolean> {
   try {
     return (await unfitFile(path)) === undefined;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof InputError) && !isDenied(error)) throw error;
     return false;
   }
+}
+
+function isDenied(error: unknown): boolean {
+  return ['EACCES', 'EPERM'].includes((error as NodeJS.ErrnoException).code ?? '');
 }
 
 function byNames(a: readonly string[], b: readonly string[]): number {

@@ -6,22 +6,20 @@
  * JPEG is shrunk by whole factors while it is decoded, so 60 megapixels never lie in memory, but at least a factor of
  * two is left to the resampling filter (`fastShrinkOnLoad: false`), so the result does not depend on that.
  *
- * Any warning of a decoder is an error: libjpeg reports garbled data as a warning and fills the rest with grey. (None
- * of 2,683 photographs from a web scrape and from phones is refused for it.) Only one warning that says
- * nothing about pixels passes: `harmlessWarning`.
+ * Any warning of a decoder is an error: libjpeg reports garbled data as a warning and fills the rest with grey. What
+ * decoders remark on without a pixel depending on it is taken out before (open-image.ts). (None of 2,683 photographs from
+ * a web scrape and from phones is refused.)
  */
 import * as tf from '@tensorflow/tfjs';
-import sharp from 'sharp';
-import { InputError, messageOf } from '../errors.js';
-import { unfitFile, unfitReason } from './image-format.js';
+import { InputError } from '../errors.js';
+import { withinBudget } from './decoding-budget.js';
+import { decodingBytes } from './decoding-bytes.js';
 import type { Box } from './manifest.js';
+import { brokenImage, openImage, type OpenedImage } from './open-image.js';
+import { sharp } from './raster-loaders.js';
 import { type QuarterTurn, rotatePixels } from './rotate-pixels.js';
 import { runAhead } from './run-ahead.js';
-
-// Images are decoded side by side (`ahead`), so each needs one thread; cached operations would only hold memory, and a
-// file that was replaced would be answered from the cache.
-sharp.concurrency(1);
-sharp.cache(false);
+import { requireKnownRange } from './sample-range.js';
 
 /** Rows of RGB bytes from the top left. */
 export interface RgbImage {
@@ -58,36 +56,27 @@ export interface DecodeOptions extends ImageLimits {
   rotate?: QuarterTurn;
 }
 
-// Some phones write a scan header that libjpeg remarks on; no pixel depends on it. Such a file is decoded again with
-// errors and truncation caught, garbled data not.
-const harmlessWarning = /^(VipsJpeg: )?Invalid SOS parameters for sequential JPEG$/;
+/** A decode that takes longer is given up, s; the slowest photographs take a few. */
+const timeoutS = 120;
 
 /**
- * Decodes a file (path) or an encoded image in memory.
+ * Decodes a file (path) or an encoded image in memory. What it gives depends on the bytes alone, whatever is decoded beside it.
  * @throws InputError naming the file: missing, empty, no photograph, truncated, garbled, too large or too small, or a
- *   crop outside of it. Nothing else, whatever the bytes are.
+ *   crop outside of it. Of the bytes nothing else, whatever they are; errors of the system that reads them (too many open
+ *   files, no permission) are thrown as they are.
  */
 export async function decodeImage(source: string | Uint8Array, options: DecodeOptions = {}): Promise<RgbImage> {
-  const name = typeof source === 'string' ? source : `image in memory (${source.length} bytes)`;
-  const unfit = typeof source === 'string' ? await unfitFile(source) : unfitReason(source);
-  if (unfit !== undefined) throw new InputError(`${name}: ${unfit}.`);
-  try {
-    return await decode(source, name, options, 'warning');
-  } catch (error) {
-    if (error instanceof InputError) throw error;
-    const lines = messageOf(error).trim().split('\n');
-    if (!lines.every((line) => harmlessWarning.test(line))) throw decoderError(name, error, options);
-  }
-  try {
-    return await decode(source, name, options, 'error');
-  } catch (error) {
-    throw error instanceof InputError ? error : decoderError(name, error, options);
-  }
+  const opened = await openImage(source);
+  const plan = planDecode(opened, options);
+  const needed = decodingBytes(opened, plan.target);
+  const image = await withinBudget(needed, opened.name, () => decode(opened, plan, options));
+  return options.rotate === undefined ? image : rotatePixels(image, options.rotate);
 }
 
 /**
  * Decodes `items` in order, ahead of the consumer: at most `ahead` images (default 4) are in the making or in the
  * consumer's hands. A bad image yields its error and the rest goes on. Stopping early waits for the decodes in hand.
+ * @throws what is not about an image, as `decodeImage`.
  */
 export async function* decodeImages<T>(
   items: Iterable<T>,
@@ -99,6 +88,7 @@ export async function* decodeImages<T>(
     return decodeImage(path, { sizing, crop, rotate, ...limits });
   };
   for await (const outcome of runAhead(items, work, ahead)) {
+    if ('error' in outcome && !(outcome.error instanceof InputError)) throw outcome.error;
     yield 'error' in outcome ? outcome : { item: outcome.item, image: outcome.value };
   }
 }
@@ -121,49 +111,70 @@ export function resizedSides(
   return { width: snap(width), height: snap(height) };
 }
 
-async function decode(
-  source: string | Uint8Array,
-  name: string,
-  { sizing = { longest: 'none' }, crop, rotate, maxPixels = 200e6, minSide = 8 }: DecodeOptions,
-  failOn: 'warning' | 'error',
-): Promise<RgbImage> {
-  const input = sharp(source, { failOn, limitInputPixels: maxPixels, autoOrient: true });
-  const { autoOrient: upright, space, channels, hasProfile } = await input.metadata();
+interface DecodePlan {
+  /** Of the upright image, px. */
+  part: { left: number; top: number; width: number; height: number };
+  target: { width: number; height: number };
+}
+
+/** What is to be made of an image, by its header. @throws InputError where that cannot be. */
+function planDecode(
+  { name, metadata }: OpenedImage,
+  { sizing = { longest: 'none' }, crop, maxPixels = 200e6, minSide = 8 }: DecodeOptions,
+): DecodePlan {
+  const { autoOrient: upright, space, channels } = metadata;
   if (channels > (space === 'cmyk' ? 5 : 4)) throw notPhotographic(name, channels);
+  if (upright.width * upright.height > maxPixels) {
+    throw new InputError(`${name}: more than ${maxPixels / 1e6} megapixels, refused; scale it down first.`);
+  }
   if (Math.min(upright.width, upright.height) < minSide) {
     const size = `${upright.width}x${upright.height} px`;
     throw new InputError(`${name}: ${size} is too small for a photograph; expected at least ${minSide} px a side.`);
   }
-  let { width, height } = upright;
-  if (crop !== undefined) {
-    const part = clipBox(crop, upright, name);
-    input.extract(part);
-    ({ width, height } = part);
-  }
+  const part = crop === undefined ? { left: 0, top: 0, ...upright } : clipBox(crop, upright, name);
+  const { width, height } = part;
   const target = resizedSides(width, height, sizing);
   if (sizing.shortest !== undefined && target.width * target.height > maxPixels) {
     throw new InputError(
       `${name}: ${width}x${height} px is too long for a shorter side of ${sizing.shortest} px: that gives ${target.width}x${target.height}.`,
     );
   }
-  if (target.width !== width || target.height !== height) {
-    const kernel = sizing.kernel ?? 'lanczos3';
+  return { part, target };
+}
+
+async function decode(
+  { name, bytes, metadata }: OpenedImage,
+  { part, target }: DecodePlan,
+  { sizing, crop, maxPixels = 200e6 }: DecodeOptions,
+): Promise<RgbImage> {
+  const reading = { failOn: 'warning', limitInputPixels: maxPixels } as const;
+  await requireKnownRange(name, metadata, () => sharp(bytes, reading).stats());
+  const input = sharp(bytes, { ...reading, autoOrient: true }).timeout({ seconds: timeoutS });
+  if (crop !== undefined) input.extract(part);
+  if (target.width !== part.width || target.height !== part.height) {
+    const kernel = sizing?.kernel ?? 'lanczos3';
     input.resize(target.width, target.height, { fit: 'fill', kernel, fastShrinkOnLoad: false });
   }
   // sharp takes 16-bit images with a profile through Display P3 and leaves them there; this brings them to sRGB
-  if (space === 'rgb16' && hasProfile) input.withIccProfile('srgb', { attach: false });
-  const { data, info } = await input
+  if (metadata.space === 'rgb16' && metadata.hasProfile) input.withIccProfile('srgb', { attach: false });
+  const startedAt = performance.now();
+  const decoded = await input
     .flatten({ background: '#ffffff' })
     .toColourspace('srgb')
     .raw({ depth: 'uchar' })
-    .toBuffer({ resolveWithObject: true });
+    .toBuffer({ resolveWithObject: true })
+    .catch(() => undefined);
+  if (decoded === undefined) {
+    const slow = performance.now() - startedAt >= timeoutS * 1000;
+    throw brokenImage(name, slow ? `not decoded after ${timeoutS} s` : 'its data is cut short or garbled');
+  }
+  const { data, info } = decoded;
   if (info.channels !== 3) throw notPhotographic(name, info.channels);
-  const image = {
+  return {
     data: new Uint8Array(data.buffer, data.byteOffset, data.length),
     width: info.width,
     height: info.height,
   };
-  return rotate === undefined ? image : rotatePixels(image, rotate);
 }
 
 function clipBox(crop: Box, { width, height }: { width: number; height: number }, name: string) {
@@ -180,12 +191,4 @@ function clipBox(crop: Box, { width, height }: { width: number; height: number }
 
 function notPhotographic(name: string, channels: number): InputError {
   return new InputError(`${name}: has ${channels} channels; expected grey, RGB or CMYK, with or without transparency.`);
-}
-
-function decoderError(name: string, error: unknown, { maxPixels = 200e6 }: ImageLimits): InputError {
-  const reason = messageOf(error).trim().split('\n')[0].replace(/\.$/, '');
-  if (/pixel limit/.test(reason)) {
-    return new InputError(`${name}: more than ${maxPixels / 1e6} megapixels, refused; scale it down first.`);
-  }
-  return new InputError(`${name}: broken image (${reason}); replace or remove it.`);
 }

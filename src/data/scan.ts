@@ -9,15 +9,16 @@
  * - Ids are `<folder>/<name without extension>`; where two files would share one, both keep their extension.
  * - Which files are images, and in which order: find-images.ts.
  */
+import { createHash } from 'node:crypto';
 import { extname } from 'node:path';
 import { InputError, messageOf } from '../errors.js';
 import { findImages } from './find-images.js';
 import { countBy, groupBy } from './group-by.js';
+import { readImageFile } from './image-format.js';
 import { readImageTable } from './image-table.js';
 import { decodeImage } from './images.js';
 import type { ImageRecord } from './manifest.js';
 import { runAhead } from './run-ahead.js';
-import { sha256OfFile } from './sha256.js';
 
 export interface ScanOptions {
   /** Landmarks with fewer usable photographs are left out. Default 1. */
@@ -74,7 +75,7 @@ export function labelByPattern(pattern: RegExp): (parts: readonly string[]) => s
 
 /**
  * Scans `folder`. Never fails for an image: what cannot be used is in the result.
- * @throws InputError if the folder cannot be read, or `signal` fires.
+ * @throws InputError if the folder cannot be read, or `signal` fires; what the system refuses, as `readImageFile`.
  */
 export async function scanFolder(folder: string, options: ScanOptions = {}): Promise<ScanResult> {
   const { label = labelByDepth(1) } = options;
@@ -109,6 +110,7 @@ async function scanImages(
   let done = 0;
   for await (const outcome of runAhead(images, ({ path }) => probe(path), 4)) {
     if (signal?.aborted) throw new InputError(`Interrupted after ${done} of ${images.length} images.`);
+    if ('error' in outcome && !(outcome.error instanceof InputError)) throw outcome.error;
     if ('error' in outcome)
       broken.push({ path: outcome.item.path, reason: reasonOf(outcome.error, outcome.item.path) });
     else usable.push({ ...outcome.item, hash: outcome.value });
@@ -145,7 +147,9 @@ async function probe(path: string): Promise<string> {
   // oxlint-disable-next-line no-control-regex
   if (/[\u0000-\u001f\u007f]/.test(path)) throw new InputError('the name has control characters; rename it');
   await decodeImage(path, { sizing: { longest: 32, upscale: false } });
-  return sha256OfFile(path);
+  return createHash('sha256')
+    .update(await readImageFile(path))
+    .digest('hex');
 }
 
 /** The message without the path it starts with, which is listed beside it. */

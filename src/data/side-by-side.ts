@@ -1,6 +1,6 @@
 /** @file Two photographs in one picture, with something drawn over them. */
-import sharp from 'sharp';
 import { decodeImage } from './images.js';
+import { sharp, withSvg } from './raster-loaders.js';
 
 export interface DrawnImage {
   path: string;
@@ -40,10 +40,12 @@ export async function sideBySide(
     left: x,
     top: 0,
   });
-  return sharp({ create: { width, height, channels: 3, background: '#ffffff' } })
-    .composite([layer(left, 0), layer(right, left.width + gap), { input: Buffer.from(svg), left: 0, top: 0 }])
-    .png()
-    .toBuffer();
+  return withSvg(() =>
+    sharp({ create: { width, height, channels: 3, background: '#ffffff' } })
+      .composite([layer(left, 0), layer(right, left.width + gap), { input: Buffer.from(svg), left: 0, top: 0 }])
+      .png()
+      .toBuffer(),
+  );
 }
 
 /** Colour of the n-th mark: hues a golden angle apart, so that neighbours in a list differ. */

@@ -1,13 +1,11 @@
 /** @file Size of an image file without decoding it. */
-import sharp from 'sharp';
-import { InputError, messageOf } from '../errors.js';
+import { openImage } from './open-image.js';
 
-/** Sides in px with the EXIF orientation applied: those that a manifest's boxes refer to. */
+/**
+ * Sides in px with the EXIF orientation applied: those that a manifest's boxes refer to.
+ * @throws as `openImage`.
+ */
 export async function uprightSize(path: string): Promise<{ width: number; height: number }> {
-  try {
-    const { autoOrient } = await sharp(path).metadata();
-    return { width: autoOrient.width, height: autoOrient.height };
-  } catch (error) {
-    throw new InputError(`${path}: cannot be read: ${messageOf(error)}.`);
-  }
+  const { width, height } = (await openImage(path)).metadata.autoOrient;
+  return { width, height };
 }

@@ -1,6 +1,7 @@
 import sharp from 'sharp';
 import { decodeImage } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
+import { InputError } from '../errors.js';
 
 export interface ThumbnailOptions {
   /** Default 160. */
@@ -9,7 +10,7 @@ export interface ThumbnailOptions {
   crop?: Box;
 }
 
-/** A small upright JPEG of an image file as a data URI; undefined where the file cannot be read. */
+/** A small upright JPEG of an image file as a data URI; undefined where it is no photograph that can be decoded. */
 export async function thumbnail(
   path: string,
   { longestPx = 160, crop }: ThumbnailOptions = {},
@@ -20,7 +21,8 @@ export async function thumbnail(
       .jpeg({ quality: 78 })
       .toBuffer();
     return `data:image/jpeg;base64,${jpeg.toString('base64')}`;
-  } catch {
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
     return undefined; // the report shows the caption alone
   }
 }

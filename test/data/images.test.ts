@@ -11,6 +11,7 @@ import { afterAll, describe, expect, test } from 'vitest';
 import { decodeImage, decodeImages, type RgbImage, resizedSides, toTensor } from '../../src/data/images.js';
 import { InputError } from '../../src/errors.js';
 import { sharedData } from '../support/data.js';
+import { tiff } from './encoded-images.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'rmac-images-'));
 afterAll(() => rm(folder, { recursive: true, force: true }));
@@ -161,6 +162,27 @@ describe('decodeImage: whatever the file holds comes out as upright sRGB', () =>
     expect(r).toBeGreaterThan(150);
     expect(Math.max(g, b)).toBeLessThan(110);
     for (const value of pixel(image, 20, 20)) expect(Math.abs(value - 128)).toBeLessThan(16);
+  });
+
+  test('float samples of a grey image count from 0 to 255, or are refused', async () => {
+    const size = { width: 32, height: 12, channels: 1 } as const;
+    const ramp = Float32Array.from({ length: 32 * 12 }, (_, i) => i % 241);
+    const { data } = await decodeImage(tiff(size, ramp));
+    expect([...data.filter((_, i) => i % 3 === 0)]).toEqual([...ramp]);
+    const refused: [Float32Array | Uint32Array, RegExp][] = [
+      [ramp.map((value) => value / 255), /samples \(float\) are not above 1, .* save it with 8 or 16 bits a channel/],
+      [ramp.map((value) => 100 * value), /samples \(float\) are from 0 to 24000, /],
+      [ramp.map((value) => value - 100), /samples \(float\) are from -100 to 140, /],
+      [Uint32Array.from(ramp, (value) => value * 1e6), /samples \(uint\) are from 0 to 240000000, /],
+    ];
+    for (const [samples, message] of refused) await expect(decodeImage(tiff(size, samples))).rejects.toThrow(message);
+  });
+
+  test('float RGB is refused, for nobody knows whether it is linear', async () => {
+    const size = { width: 16, height: 12, channels: 3 } as const;
+    const ramp = Float32Array.from({ length: 16 * 12 * 3 }, (_, i) => i % 241);
+    for (const samples of [ramp, ramp.map((value) => value / 255)])
+      await expect(decodeImage(tiff(size, samples))).rejects.toThrow(/nothing says which is white/);
   });
 
   test('an image of five channels is refused in words', async () => {
