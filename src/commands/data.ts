@@ -76,11 +76,11 @@ async function scan(source: string, flags: ScanFlags): Promise<void> {
   const { labelByDepth, labelByPattern, scanFolder, scanTable } = await import('../data/scan.js');
   const { isTableName } = await import('../data/image-table.js');
   const { assertWritable } = await import('../data/files.js');
-  assertWritable(flags.out, flags);
   const isTable = isTableName(source) && !(statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false);
   if (isTable && (labelDepth !== undefined || pattern !== undefined)) {
     throw new UsageError(`--label-depth and --label-pattern are for folders; ${source} has a column for the label.`);
   }
+  assertWritable(flags.out, flags);
   let progress: ReturnType<typeof startProgress> | undefined;
   const found = await (isTable ? scanTable : scanFolder)(source, {
     minImages: flags.minImages,

@@ -1,6 +1,7 @@
 /** @file `rmac weights import|export|download|inspect`: published weights -> a model file and back, and a look into any weight file. */
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import { listed } from '../models/weight-checks.js';
 import { interruptSignal, printResult, type Progress, positiveInteger, say, startProgress } from './console.js';
 import { largest } from '../extremes.js';
 
@@ -10,6 +11,7 @@ interface ImportFlags {
   pooling?: 'mac' | 'spoc' | 'gem' | 'rmac';
   levels?: number;
   size?: number;
+  prefix?: string;
   provenance?: string;
   whitening?: string;
   withClassifier?: string;
@@ -29,6 +31,7 @@ export function register(program: Command): void {
     .option('--pooling <kind>', 'mac | spoc | gem | rmac (default: rmac)', poolingKind)
     .option('--levels <n>', 'levels of the R-MAC grid (default: 3)', positiveInteger)
     .option('--size <px>', 'longest image side the model is made for', positiveInteger)
+    .option('--prefix <text>', "what stands before the network's names (default: what most of them stand behind)")
     .option('--provenance <text>', 'where the weights come from, stored in the model (default: what the file says)')
     .option('--whitening <name>', 'of a retrieval model: which stored whitening, or none (default: the first)')
     .option(
@@ -177,7 +180,7 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
   const { assertWritable, writeFileSet } = await import('../data/files.js');
   for (const out of [flags.out, flags.withClassifier]) if (out !== undefined) assertWritable(out, flags);
   const source = await openWeights(file);
-  const { meta, weights, layout, head, behindCut, system, whiteningName } = convert(source, file, {
+  const converted = convert(source, file, {
     architecture: flags.arch,
     cut: flags.cut,
     pooling: {
@@ -185,15 +188,17 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
       ...(flags.levels !== undefined && { levels: flags.levels }),
     },
     imageSize: flags.size,
+    prefix: flags.prefix,
     provenance: flags.provenance ?? source.metadata.source,
     whitening: flags.whitening,
   });
+  const { meta, weights, layout, prefix, head, outside, behindCut, system, whiteningName } = converted;
   const files: [string, Uint8Array][] = [[flags.out, encodeModel(meta, weights)]];
   if (flags.withClassifier !== undefined) {
     const { importClassifier } = await import('../models/import-classifier.js');
     const { encodePublishedClassifier } = await import('../train/classify/classifier-file.js');
     const { architecture } = meta;
-    const layers = importClassifier(source.tensors, file, { architecture, layout });
+    const layers = importClassifier(source.tensors, file, { architecture, layout, prefix });
     files.push([flags.withClassifier, encodePublishedClassifier(architecture, layers)]);
   }
   await writeFileSet(files, flags);
@@ -201,6 +206,9 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
   if (!flags.json) {
     const kept = flags.withClassifier === undefined ? '' : ` (fc6 and fc7 are in ${flags.withClassifier})`;
     if (head.length > 0) say(`Left out, the classifier: ${head.join(', ')}${kept}.`);
+    if (outside.length > 0) {
+      say(`Left out, not behind "${prefix}": ${outside.length} tensors (${listed(outside)}).`);
+    }
     if (system !== undefined) say(`A model of ${system}, ${meta.pooling.kind}, whitening: ${whiteningName ?? 'none'}.`);
     if (behindCut.length > 0) say(`Left out, behind the cut: ${behindCut.length} tensors.`);
   }
@@ -210,10 +218,11 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
       ...meta,
       format: source.format,
       layout,
+      prefix,
       ...(system && { system, whiteningName }),
       tensors: weights.size,
       parameters,
-      skipped: { head, behindCut },
+      skipped: { head, outside, behindCut },
       ...(flags.withClassifier !== undefined && { classifier: flags.withClassifier }),
     },
     `${flags.out}: ${meta.architecture} cut at ${meta.cut}, ${weights.size} tensors, ${(parameters / 1e6).toFixed(2)} M values, ${layout} names.`,
@@ -223,6 +232,7 @@ async function importFile(file: string, flags: ImportFlags): Promise<void> {
 
 async function inspectFile(file: string, flags: { json?: boolean }): Promise<void> {
   const { openWeights } = await import('../data/open-weights.js');
+  const { fittingArchitectures } = await import('../models/import-weights.js');
   const { format, tensors: values, dtypes, metadata } = await openWeights(file);
   const tensors = [...values].map(([name, { shape, data }]) => ({
     name,
@@ -238,7 +248,12 @@ async function inspectFile(file: string, flags: { json?: boolean }): Promise<voi
   for (const [key, text] of Object.entries(metadata)) lines.push(`${key}: ${text}`);
   const broken = tensors.filter(({ notFinite }) => notFinite > 0).length;
   lines.push(`${format}: ${tensors.length} tensors, ${broken} with NaN or infinite values`);
-  printResult({ file, format, tensors, metadata, notFinite: broken }, lines.join('\n'), flags);
+  const networks = fittingArchitectures(values);
+  if (networks.length > 0) {
+    const behind = networks[0].prefix === '' ? '' : `, behind "${networks[0].prefix}"`;
+    lines.push(`names of --arch ${networks.map(({ name }) => name).join(' or ')}${behind}`);
+  }
+  printResult({ file, format, tensors, metadata, networks, notFinite: broken }, lines.join('\n'), flags);
 }
 
 function poolingKind(text: string): string {

@@ -8,6 +8,7 @@ import { architectureNamed } from './architectures.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
 import { listed } from './weight-checks.js';
 import { plainName, type WeightLayout } from './weight-names.js';
+import { withoutPrefix } from './weight-prefix.js';
 
 type Layers = Readonly<Record<'fc6' | 'fc7', string>>;
 
@@ -31,7 +32,7 @@ const namings: Readonly<Record<string, Partial<Record<WeightLayout, Layers>>>> =
 export function importClassifier(
   tensors: NamedArrays,
   source: string,
-  { architecture, layout }: { architecture: string; layout: WeightLayout },
+  { architecture, layout, prefix = '' }: { architecture: string; layout: WeightLayout; prefix?: string },
 ): NamedArrays {
   const layers = namings[architecture]?.[layout];
   if (layers === undefined) {
@@ -39,7 +40,7 @@ export function importClassifier(
       `${source}: no fully connected layers are known of ${architecture} with ${layout} names; known: ${Object.keys(namings).join(', ')}.`,
     );
   }
-  const byName = new Map([...tensors].map(([name, array]) => [plainName(name), array]));
+  const byName = withoutPrefix(new Map([...tensors].map(([name, array]) => [plainName(name), array])), prefix);
   const names = (layer: string): [kernel: string, bias: string] =>
     layout === 'keras' ? [`${layer}/kernel`, `${layer}/bias`] : [`${layer}.weight`, `${layer}.bias`];
   const missing = Object.values(layers)

@@ -9,6 +9,7 @@ import type { ModelMeta, PoolingOptions, Preprocessing } from './meta.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
 import { listed, problemOf } from './weight-checks.js';
 import { isClassifierHead, isCounter, plainName, sourceNames, type WeightLayout } from './weight-names.js';
+import { type FittingPrefix, fittingPrefixes, withoutPrefix } from './weight-prefix.js';
 
 export interface ImportOptions {
   architecture: string;
@@ -19,12 +20,18 @@ export interface ImportOptions {
   provenance?: string | undefined;
   /** Pixel arithmetic that the file states. Default: that of its layout. */
   preprocessing?: Preprocessing | undefined;
+  /** What stands before the network's names. Default: what most of them stand behind. */
+  prefix?: string | undefined;
 }
 
 export interface ImportedWeights {
   meta: ModelMeta;
   weights: NamedArrays;
   layout: WeightLayout;
+  /** What stood before the network's names. */
+  prefix: string;
+  /** Tensors that are not under the prefix, left out. */
+  outside: string[];
   /** Tensors left out on purpose: the classifier. */
   head: string[];
   /** Tensors left out because they lie behind the cut. */
@@ -33,12 +40,22 @@ export interface ImportedWeights {
 
 /** Converts tensors as a framework saved them. `source` names the file in the `InputError` that lists what does not fit. */
 export function importWeights(tensors: NamedArrays, source: string, options: ImportOptions): ImportedWeights {
-  const { architecture: name, cut, ...rest } = options;
+  const { architecture: name, cut, prefix: asked, ...rest } = options;
   const architecture = architectureNamed(name);
   const trunk = cutTrunk(architecture, cut);
-  const bySourceName = new Map([...tensors].map(([key, array]) => [plainName(key), array]));
+  const byPlainName = new Map([...tensors].map(([key, array]) => [plainName(key), array]));
   const all = parametersOf(architecture.layers);
-  const layout = detectLayout(name, all, bySourceName, source);
+  const prefixes = prefixesOf(name, all, byPlainName.keys());
+  const prefix = asked ?? prefixes[0]?.prefix ?? '';
+  const bySourceName = withoutPrefix(byPlainName, prefix);
+  const layout = detectLayout(name, all, { tensors: byPlainName, network: bySourceName, source });
+  const equal = prefixes.filter(({ names }) => names === prefixes[0].names);
+  if (asked === undefined && equal.length > 1) {
+    throw new InputError(
+      `${source} holds ${name} ${equal.length} times, behind ${listed(equal.map((each) => JSON.stringify(each.prefix)))}: ` +
+        'say which with --prefix.',
+    );
+  }
   const find = (parameter: Parameter) => sourceNames(name, parameter, layout).find((key) => bySourceName.has(key));
 
   const weights: NamedArrays = new Map();
@@ -71,6 +88,8 @@ export function importWeights(tensors: NamedArrays, source: string, options: Imp
     meta: metaFor(name, trunk, layout, rest),
     weights,
     layout,
+    prefix,
+    outside: [...byPlainName.keys()].filter((key) => !key.startsWith(prefix)),
     head: extra.filter(isClassifierHead),
     behindCut: extra.filter((key) => known.has(key)),
   };
@@ -100,21 +119,50 @@ const layouts = ['keras', 'torchvision', 'caffe', 'rmac'] as const;
 function detectLayout(
   architecture: string,
   parameters: readonly Parameter[],
-  tensors: NamedArrays,
-  source: string,
+  { tensors, network, source }: { tensors: NamedArrays; network: NamedArrays; source: string },
 ): WeightLayout {
-  const { layout, found } = bestLayout(architecture, parameters, tensors);
-  const relevant = [...tensors.keys()].filter((name) => !isClassifierHead(name) && !isCounter(name));
-  if (found > 0 && 2 * found >= relevant.length) return layout;
+  const { layout, found } = bestLayout(architecture, parameters, network);
+  if (found > 0 && 2 * found >= relevantNames(network)) return layout;
   const expected = layouts.flatMap((each) => sourceNames(architecture, parameters[0], each).slice(0, 1));
-  const others = [...architectures.values()].filter(
-    ({ name, layers }) => 2 * bestLayout(name, parametersOf(layers), tensors).found >= Math.max(relevant.length, 1),
-  );
+  const others = fittingArchitectures(tensors);
   const guess =
     others.length > 0 ? `; the names are those of --arch ${others.map(({ name }) => name).join(' or ')}` : '';
   throw new InputError(
     `${source} holds no weights of ${architecture}: its tensors are ${listed([...tensors.keys()])}, and ${expected.join(' or ')} was expected${guess}.`,
   );
+}
+
+/**
+ * The architectures whose names these are: of those that explain at least half of what is under a prefix of their own, those
+ * that explain most, and of these the smallest.
+ */
+export function fittingArchitectures(tensors: NamedArrays): { name: string; prefix: string }[] {
+  const plain = new Map([...tensors].map(([key, array]) => [plainName(key), array]));
+  const fitting = [...architectures.values()].flatMap(({ name, layers }) => {
+    const parameters = parametersOf(layers);
+    const prefix = prefixesOf(name, parameters, plain.keys())[0]?.prefix ?? '';
+    const network = withoutPrefix(plain, prefix);
+    const { found } = bestLayout(name, parameters, network);
+    return found > 0 && 2 * found >= relevantNames(network)
+      ? [{ name, prefix, found, missing: parameters.length - found }]
+      : [];
+  });
+  const [best] = fitting.toSorted((a, b) => b.found - a.found || a.missing - b.missing);
+  return fitting
+    .filter(({ found, missing }) => found === best.found && missing === best.missing)
+    .map(({ name, prefix }) => ({ name, prefix }));
+}
+
+function prefixesOf(architecture: string, parameters: readonly Parameter[], names: Iterable<string>): FittingPrefix[] {
+  const known = new Set(
+    parameters.flatMap((each) => layouts.flatMap((layout) => sourceNames(architecture, each, layout))),
+  );
+  return fittingPrefixes(names, (name) => known.has(name));
+}
+
+/** Tensors that a trunk may explain. */
+function relevantNames(tensors: NamedArrays): number {
+  return [...tensors.keys()].filter((name) => !isClassifierHead(name) && !isCounter(name)).length;
 }
 
 function bestLayout(architecture: string, parameters: readonly Parameter[], tensors: NamedArrays) {

@@ -86,9 +86,9 @@ export function sourceNames(
   });
 }
 
-/** A tensor's name without what tools wrap around it: Keras' `:0`, DataParallel's `module.`. */
+/** A tensor's name without Keras' `:0`. What stands before names: weight-prefix.ts. */
 export function plainName(name: string): string {
-  return name.replace(/:0$/, '').replace(/^module\./, '');
+  return name.replace(/:0$/, '');
 }
 
 /** Tensors of the classifier behind the trunk: expected in complete files, and left out. */

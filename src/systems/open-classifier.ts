@@ -3,13 +3,15 @@ import { openWeights } from '../data/open-weights.js';
 import { InputError } from '../errors.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import { isClassifierHead, plainName } from '../models/weight-names.js';
+import { fittingPrefixes, withoutPrefix } from '../models/weight-prefix.js';
 import type { Classifier } from './class-activation.js';
 
 /** Reads the classifier of `channels` inputs from published weights or from the classifier file of `rmac train classify`. */
 export async function openClassifier(file: string, channels: number): Promise<Classifier> {
   const { tensors } = await openWeights(file);
   const heads: NamedArrays = new Map();
-  for (const [name, array] of tensors) {
+  const [{ prefix } = { prefix: '' }] = fittingPrefixes(tensors.keys(), isClassifierHead);
+  for (const [name, array] of withoutPrefix(tensors, prefix)) {
     if (isClassifierHead(name) || name.startsWith('classifier/classes/')) heads.set(plainName(name), array);
   }
   for (const [name, { shape, data }] of heads) {

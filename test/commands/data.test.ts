@@ -6,6 +6,7 @@ import {
   readFileSync,
   readlinkSync,
   realpathSync,
+  rmSync,
   writeFileSync,
 } from 'node:fs';
 import { rm } from 'node:fs/promises';
@@ -99,6 +100,37 @@ describe('rmac data scan', () => {
     mkdirSync(join(root, 'taken/photos'), { recursive: true });
     await rmac('data', 'scan', photos, '--out', join(root, 'taken/m.jsonl'));
     expect((await readManifest(join(root, 'taken/m.jsonl')))[0].path).toBe(join(root, 'taken/photos-2/arch/0.jpg'));
+  });
+
+  test('a table: its labels, and its columns through scan and split', async () => {
+    const table = join(photos, 'table.csv');
+    const rows = ['arch/0', 'arch/1', 'tower/0', 'tower/1'].map((id) => `${id}.jpg;${id[0]};by ${id}`);
+    writeFileSync(table, `\ufeffpath;label;author\r\n${rows.join('\r\n')}`);
+    const out = join(root, 'table/manifest.jsonl');
+    await rmac('data', 'scan', table, '--out', out);
+    await rmac('data', 'split', out, '--val', '0.5', '--by', 'photo', '--out', join(root, 'table/split'));
+    const halves = await Promise.all(
+      ['train', 'val'].map((name) => readManifest(join(root, `table/split/${name}.jsonl`))),
+    );
+    const records = halves.flat();
+    expect(records.map(({ path }) => existsSync(path))).toEqual([true, true, true, true]);
+    expect(new Set(records.map(({ landmark, fields }) => `${landmark} ${String(fields?.author)}`))).toEqual(
+      new Set(['arch/0', 'arch/1', 'tower/0', 'tower/1'].map((id) => `${id[0]} by ${id}`)),
+    );
+    rmSync(table);
+    await expect(rmac('data', 'scan', 'x.csv', '--label-depth', '2', '--out', out)).rejects.toThrow(UsageError);
+  });
+
+  test('the label by depth or by pattern, not by both', async () => {
+    const out = join(root, 'labels/m.jsonl');
+    const labels = async (...flags: string[]) => {
+      await rmac('data', 'scan', root, ...flags, '--out', out, '--overwrite');
+      return new Set((await readManifest(out)).map(({ landmark }) => landmark));
+    };
+    expect(await labels('--label-depth', '2')).toEqual(new Set(['photos/arch', 'photos/tower']));
+    expect(await labels('--label-pattern', '/([a-z]+)/\\d')).toEqual(new Set(['arch', 'tower']));
+    await expect(labels('--label-depth', '1', '--label-pattern', 'x')).rejects.toThrow(UsageError);
+    await expect(labels('--label-pattern', '(')).rejects.toThrow(/--label-pattern: .*Unterminated group/);
   });
 
   test('nothing usable is an error that counts, and nothing is written', async () => {

@@ -1,9 +1,9 @@
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.js';
 import { cutTrunk, parametersOf } from '../../src/models/architecture.js';
 import { architectureNamed } from '../../src/models/architectures.js';
-import { importWeights } from '../../src/models/import-weights.js';
-import type { NamedArrays } from '../../src/models/safetensors.js';
+import { fittingArchitectures, importWeights } from '../../src/models/import-weights.js';
+import type { NamedArray, NamedArrays } from '../../src/models/safetensors.js';
 import { sourceNames, type WeightLayout } from '../../src/models/weight-names.js';
 
 /** Weights of a cut trunk as a framework names them; torch kernels in torch's order. */
@@ -139,4 +139,51 @@ test('weights of another architecture or Keras generation are refused, never run
   );
   const torch = saved('resnet50-tv', 'torchvision', 'conv2');
   expect(() => importWeights(torch, 'f', { architecture: 'resnet50', cut: 'conv2' })).toThrow('missing: conv1.bias');
+});
+
+describe('what stands before the names', () => {
+  const network = saved('resnet18-tv', 'torchvision', 'stage1/block2');
+  const behind = (prefix: string, tensors: NamedArrays = network): [string, NamedArray][] =>
+    [...tensors].map(([name, array]) => [`${prefix}${name}`, array]);
+  const resnet18 = { architecture: 'resnet18-tv', cut: 'stage1/block2' };
+  const bytes = (weights: NamedArrays) =>
+    [...weights].map(([name, { data }]) => [name, Buffer.from(data.buffer).toString('base64')]);
+  const plain = bytes(importWeights(network, 'f', resnet18).weights);
+
+  test.each(['module.', '_orig_mod.', 'module._orig_mod.', 'model.', 'backbone.', 'model.net.encoder.', 'a/b.'])(
+    '%s is found by the names behind it',
+    (prefix) => {
+      const head: [string, NamedArray] = [`${prefix}fc.weight`, { shape: [1], data: new Float32Array(1) }];
+      const imported = importWeights(new Map([...behind(prefix), head]), 'f', resnet18);
+      expect(bytes(imported.weights)).toEqual(plain);
+      expect(imported).toMatchObject({ layout: 'torchvision', prefix, head: ['fc.weight'], outside: [] });
+    },
+  );
+
+  test('what is not behind it is left out, and said', () => {
+    const other: [string, NamedArray] = ['criterion.weight', { shape: [1], data: new Float32Array(1) }];
+    const { weights, outside } = importWeights(new Map([...behind('model.'), other]), 'f', resnet18);
+    expect(bytes(weights)).toEqual(plain);
+    expect(outside).toEqual(['criterion.weight']);
+  });
+
+  test('two networks in a file are not guessed between', () => {
+    const both: NamedArrays = new Map([...behind('encoder_k.'), ...behind('encoder_q.')]);
+    expect(() => importWeights(both, 'f', resnet18)).toThrow(
+      'f holds resnet18-tv 2 times, behind "encoder_k.", "encoder_q.": say which with --prefix.',
+    );
+    const { weights, outside } = importWeights(both, 'f', { ...resnet18, prefix: 'encoder_q.' });
+    expect(bytes(weights)).toEqual(plain);
+    expect(outside).toHaveLength(network.size);
+    expect(() => importWeights(both, 'f', { ...resnet18, prefix: 'encoder.' })).toThrow(/holds no weights of resnet18/);
+  });
+
+  test('a network of another architecture is still named, and no file has one by accident', () => {
+    const wrong: NamedArrays = new Map(behind('model.'));
+    expect(() => importWeights(wrong, 'f', { architecture: 'alexnet' })).toThrow(
+      /holds no weights of alexnet: .*--arch resnet18-tv/,
+    );
+    expect(fittingArchitectures(wrong)).toEqual([{ name: 'resnet18-tv', prefix: 'model.' }]);
+    expect(fittingArchitectures(new Map([['x.weight', { shape: [1], data: new Float32Array(1) }]]))).toEqual([]);
+  });
 });

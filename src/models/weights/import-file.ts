@@ -22,7 +22,9 @@ export function importFile(
   source: string,
   { whitening, pooling, ...options }: ImportOptions & RetrievalOptions,
 ): ImportedFile {
-  const retrieval = parsing(source, 'a retrieval model', () => retrievalModelOf(file, source, { whitening }));
+  const retrieval = parsing(source, 'a retrieval model', () =>
+    retrievalModelOf(file, source, { whitening, prefix: options.prefix }),
+  );
   if (retrieval === undefined) {
     if (whitening !== undefined && whitening !== 'none') {
       throw new InputError(`${source} is a network without whitening; leave --whitening out.`);
@@ -37,6 +39,7 @@ export function importFile(
     preprocessing: retrieval.preprocessing ?? file.preprocessing,
     pooling: { ...retrieval.pooling, ...pooling },
     ...options,
+    prefix: '',
   });
   const { channels } = cutTrunk(architectureNamed(options.architecture), options.cut);
   let { meta, weights } = imported;

@@ -7,7 +7,7 @@ import { InputError } from '../../errors.js';
 import type { PoolingOptions, Preprocessing } from '../meta.js';
 import type { NamedArray, NamedArrays } from '../safetensors.js';
 import { listed } from '../weight-checks.js';
-import { plainName } from '../weight-names.js';
+import { fittingPrefixes, withoutPrefix } from '../weight-prefix.js';
 import type { PcaWhitening } from '../whitening.js';
 import { whiteningOfLinear } from './linear-shift.js';
 import { InertObject, type PickleValue } from './pickle.js';
@@ -30,7 +30,12 @@ export interface RetrievalModel {
 export interface RetrievalOptions {
   /** Name of a stored whitening, or 'none'. Default: the first one. */
   whitening?: string | undefined;
+  /** What stands before the tensors' names. Default: what most of them stand behind. */
+  prefix?: string | undefined;
 }
+
+/** What the programs of these models call the parts of one. */
+const ownNames = /^(features|pool|l?whiten|conv1|bn1|layer\d|fc|adpool)\./;
 
 type Dict = ReadonlyMap<PickleValue, PickleValue>;
 
@@ -41,7 +46,8 @@ export function retrievalModelOf(
   options: RetrievalOptions = {},
 ): RetrievalModel | undefined {
   const root = file.checkpoint?.root;
-  const tensors: NamedArrays = new Map([...file.tensors].map(([name, array]) => [plainName(name), array]));
+  const [found] = fittingPrefixes(file.tensors.keys(), (name) => ownNames.test(name));
+  const tensors: NamedArrays = withoutPrefix(file.tensors, options.prefix ?? found?.prefix ?? '');
   if (root instanceof Map && file.checkpoint !== undefined) {
     const meta = dict(root, 'meta');
     if (meta?.has('architecture')) return cirtorch(meta, { tensors, checkpoint: file.checkpoint, source, options });

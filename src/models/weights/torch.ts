@@ -25,6 +25,9 @@ export interface Checkpoint {
   read(value: TensorReference | NumpyArray): NamedArray;
 }
 
+/** Dicts in dicts that are searched for tensors. */
+const deepestState = 4;
+
 /** Keys under which training programs put the weights. */
 const stateKeys = ['state_dict', 'model_state_dict', 'model', 'net', 'weights'];
 
@@ -45,17 +48,41 @@ export function parseTorch(bytes: Uint8Array, source: string): WeightFile {
   });
 }
 
-/** The tensors of the state_dict by name: under one of the usual keys, or the root itself. */
-function stateOf(root: PickleValue): [string, TensorReference | NumpyArray][] {
+type State = [name: string, tensor: TensorReference | NumpyArray][];
+
+/**
+ * The tensors of the state_dict by name: under one of the usual keys, or else the dict with the most of them, wherever it
+ * is. Of several such dicts (a student and its teacher) all are taken, behind their keys.
+ */
+function stateOf(root: PickleValue): State {
   if (!(root instanceof Map)) throw new Malformed('it holds no state_dict (a dict of tensors by name)');
-  const key = stateKeys.find((each) => root.get(each) instanceof Map);
-  const state = (key === undefined ? root : root.get(key)) as Map<PickleValue, PickleValue>;
-  const found = [...state].filter(([name, value]) => typeof name === 'string' && isArray(value)) as [
-    string,
-    TensorReference | NumpyArray,
-  ][];
-  if (found.length === 0) throw new Malformed('it holds no state_dict (a dict of tensors by name)');
-  return found;
+  const usual = stateKeys.map((key) => tensorsOf(root.get(key))).find((state) => state.length > 0);
+  if (usual !== undefined) return usual;
+  const states: { path: string; state: State }[] = [];
+  const seen = new Set<PickleValue>([root]);
+  const queue: { path: string; value: PickleValue; depth: number }[] = [{ path: '', value: root, depth: 0 }];
+  for (const { path, value, depth } of queue) {
+    const state = tensorsOf(value);
+    if (state.length > 0) states.push({ path, state });
+    for (const [key, inner] of value as Map<PickleValue, PickleValue>) {
+      if (depth === deepestState || !(inner instanceof Map) || seen.has(inner)) continue;
+      seen.add(inner);
+      queue.push({ path: `${path}${String(key)}.`, value: inner, depth: depth + 1 });
+    }
+  }
+  const most = states.reduce((best, { state }) => Math.max(best, state.length), 0);
+  const largest = states.filter(({ state }) => state.length === most);
+  if (largest.length === 0) throw new Malformed('it holds no state_dict (a dict of tensors by name)');
+  if (largest.length === 1) return largest[0].state;
+  return largest.flatMap(({ path, state }) => state.map(([name, tensor]): State[number] => [path + name, tensor]));
+}
+
+/** The tensors that a dict has itself. */
+function tensorsOf(value: PickleValue): State {
+  if (!(value instanceof Map)) return [];
+  return [...(value as Map<PickleValue, PickleValue>)].filter(
+    (entry): entry is State[number] => typeof entry[0] === 'string' && isArray(entry[1]),
+  );
 }
 
 export function isArray(value: PickleValue): value is TensorReference | NumpyArray {

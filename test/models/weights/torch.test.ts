@@ -1,10 +1,17 @@
 import { existsSync } from 'node:fs';
-import { deflateRawSync } from 'node:zlib';
 import { describe, expect, test } from 'vitest';
 import { InputError } from '../../../src/errors.js';
 import { readWeights } from '../../../src/models/weights/read-weights.js';
 import { parseTorch } from '../../../src/models/weights/torch.js';
-import { expectedOf, expectEveryTruncationRefused, expectTensors, fixture, fuzz } from './fixtures.js';
+import {
+  expectedOf,
+  expectEveryTruncationRefused,
+  expectTensors,
+  fixture,
+  fuzz,
+  torchFile,
+  zipOf,
+} from './fixtures.js';
 
 test.each(['zip.pth', 'legacy.pth', 'wrapped.pth.tar', 'deflated.pth'])(
   '%s: every type, stride and container has the values that torch reads',
@@ -31,37 +38,6 @@ test('a whole module instead of its state_dict is refused with the way out', () 
   expect(() => readWeights(fixture('module.pth'), 'm')).toThrow(/"torch\.nn\.modules\.conv\.Conv2d".*state_dict/);
 });
 
-/** A zip of stored or deflated members, as torch lays it out. */
-function zipOf(
-  members: Record<string, Uint8Array>,
-  { deflate = false, claim }: { deflate?: boolean; claim?: number } = {},
-) {
-  const parts: Buffer[] = [];
-  const directory: Buffer[] = [];
-  let at = 0;
-  for (const [name, content] of Object.entries(members)) {
-    const data = deflate ? deflateRawSync(content) : content;
-    const local = Buffer.alloc(30);
-    local.writeUInt32LE(0x04034b50, 0);
-    local.writeUInt16LE(name.length, 26);
-    const entry = Buffer.alloc(46);
-    entry.writeUInt32LE(0x02014b50, 0);
-    entry.writeUInt16LE(deflate ? 8 : 0, 10);
-    entry.writeUInt32LE(data.length, 20);
-    entry.writeUInt32LE(claim ?? content.length, 24);
-    entry.writeUInt16LE(name.length, 28);
-    entry.writeUInt32LE(at, 42);
-    parts.push(local, Buffer.from(name), Buffer.from(data));
-    directory.push(entry, Buffer.from(name));
-    at += 30 + name.length + data.length;
-  }
-  const end = Buffer.alloc(22);
-  end.writeUInt32LE(0x06054b50, 0);
-  end.writeUInt16LE(Object.keys(members).length, 10);
-  end.writeUInt32LE(at, 16);
-  return Buffer.concat([...parts, ...directory, end]);
-}
-
 const pickled = (text: string) => ({ 'a/data.pkl': Buffer.from(text, 'latin1') });
 /** {'w': tensor of this size and stride on a float storage of 4 values} in protocol 2. */
 const tensor = (size: string, stride: string, offset = 'K\x00') =>
@@ -71,6 +47,40 @@ const four = { 'a/data/0': Buffer.from(Float32Array.of(1, 2, 3, 4).buffer) };
 test('the hand-made pickle of the cases below is itself sound', () => {
   const { tensors } = parseTorch(zipOf({ ...pickled(tensor('K\x02\x85', 'K\x02\x85', 'K\x01')), ...four }), 'f');
   expect(tensors.get('w')).toEqual({ shape: [2], data: Float32Array.of(2, 4) });
+});
+
+describe('the state_dict is found', () => {
+  const two = { a: [1], b: [2] };
+  test.each<[string, Parameters<typeof torchFile>[0], Record<string, number>]>([
+    ['at the root', { a: [1] }, { a: 1 }],
+    ['under a usual key, whatever else is larger', { state_dict: { a: [1] }, ema: two }, { a: 1 }],
+    ['under any key', { hyper: {}, network: two, other: { a: [3] } }, { a: 1, b: 2 }],
+    ['in dicts of dicts', { model: { encoder: two, head: { c: [3] } } }, { a: 1, b: 2 }],
+    ['in an optimizer never', { weights_ema: two, optimizer: { state: { '0': { m: [5] } } } }, { a: 1, b: 2 }],
+    [
+      'twice: both, behind their keys',
+      { student: { a: [1] }, teacher: { a: [2] } },
+      { 'student.a': 1, 'teacher.a': 2 },
+    ],
+  ])('%s', (_, content, expected) => {
+    const { tensors } = parseTorch(torchFile(content), 'f');
+    expect(Object.fromEntries([...tensors].map(([name, { data }]) => [name, data[0]]))).toEqual(expected);
+  });
+
+  test('not deeper than a program would put it, however deep the dicts go', () => {
+    const deep = `}U\x01a`.repeat(1000);
+    const end = 's'.repeat(1000);
+    expect(() => parseTorch(zipOf(pickled(`\x80\x02${deep}}${end}.`)), 'f')).toThrow(/no state_dict/);
+  });
+});
+
+test('bytes of protocol 2 from Python 3: empty ones are a call of bytes()', () => {
+  // pickle.dumps({'w': np.zeros(0, 'f4'), 'v': np.ones(1, 'f4')}, protocol=2) of Python 3.11, numpy 2.4.6
+  const content = fixture('../gnd/arrays-protocol2.pkl');
+  expect(Buffer.from(content).includes('c__builtin__\nbytes\n')).toBe(true);
+  const call = (args: string) => pickled(`\x80\x02}U\x01wc__builtin__\nbytes\n${args}Rs.`);
+  expect(() => parseTorch(zipOf(call(')')), 'f')).toThrow(/no state_dict/); // read, and no tensor
+  expect(() => parseTorch(zipOf(call('K\x05\x85')), 'f')).toThrow(/bytes are made of something/);
 });
 
 describe('hostile checkpoints are refused with one line that names the file', () => {
