@@ -104,8 +104,9 @@ async function compare(options: CompareOptions, { truth, entries, table }: Compa
     if (kept === undefined) await writeComparedSystem(path, found);
     compared.push(found);
   }
-  const { comparisonRows, comparisonTable } = await import('../retrieval/compare/comparison.js');
+  const { comparisonNotes, comparisonRows, comparisonTable } = await import('../retrieval/compare/comparison.js');
   const { comparisonReport } = await import('../retrieval/compare/comparison-report.js');
+  const { scaleFigures } = await import('../retrieval/similarity-scale.js');
   const { writeFileAtomic } = await import('../data/files.js');
   const published = publishedValues(entries, table, options.protocol);
   const { seed } = options;
@@ -121,21 +122,26 @@ async function compare(options: CompareOptions, { truth, entries, table }: Compa
   await writeFileAtomic(report, html, { overwrite: true });
   const json = {
     protocol: options.protocol,
-    systems: rows.map(({ system: { name, map, settings, precisionAt1, cost, failures, queries }, interval, test }) => ({
-      name,
-      map,
-      settings,
-      interval,
-      against: test,
-      published: published.get(name),
-      precisionAt1,
-      cost,
-      failures,
-      queries: queries.map(({ id, ap }) => ({ id, ap })),
-    })),
+    systems: rows.map(
+      ({ system: { name, map, settings, precisionAt1, cost, failures, queries, ...system }, interval, test }) => ({
+        name,
+        map,
+        settings,
+        interval,
+        against: test,
+        published: published.get(name),
+        precisionAt1,
+        cost,
+        failures,
+        imageSize: system.size,
+        ...(system.unrelated && { unrelated: scaleFigures(system.unrelated) }),
+        queries: queries.map(({ id, ap }) => ({ id, ap })),
+      }),
+    ),
     report,
   };
-  printResult(json, tableText(comparisonTable(rows, published), report), options);
+  const notes = comparisonNotes(rows);
+  printResult({ ...json, notes }, tableText(comparisonTable(rows, published), notes, report), options);
 }
 
 /** Measures one system; what is kept of it does not need the images again. */
@@ -158,6 +164,7 @@ async function measured(
   const settings = Object.fromEntries(truth.settings.map((setting, i) => [setting.name, found.results[i].map]));
   return comparedSystem(name, key, result, {
     failures: found.failures.length,
+    size: found.size ?? '-',
     cost: costOf(found, imagesToDescribe(groundTruth), result.queries.length),
     ...(truth.settings.length > 1 && { settings }),
   });
@@ -205,9 +212,13 @@ function settingRows(options: CompareOptions): [string, string][] {
   ];
 }
 
-function tableText({ columns, rows }: { columns: string[]; rows: string[][] }, report: string): string {
+function tableText(
+  { columns, rows }: { columns: string[]; rows: string[][] },
+  notes: readonly string[],
+  report: string,
+): string {
   const widths = columns.map((column, i) => Math.max(column.length, largest(rows.map((row) => row[i].length))));
   const line = (cells: readonly string[]) =>
     cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  ');
-  return [line(columns), ...rows.map(line), '', `Wrote ${report}.`].join('\n');
+  return [line(columns), ...rows.map(line), '', ...notes, `Wrote ${report}.`].join('\n');
 }

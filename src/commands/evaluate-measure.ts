@@ -8,6 +8,7 @@ import type { EvaluateOptions, EvaluationResult } from '../retrieval/evaluate.js
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { benchmarkId } from '../retrieval/protocols/benchmark.js';
 import type { RankingsFile } from '../retrieval/rankings-file.js';
+import { sidesText, sizeText } from '../retrieval/size-text.js';
 import { type BenchmarkOptions, isBenchmark, type Truth } from './benchmark-options.js';
 import { type CommonOptions, interruptSignal, say, startProgress } from './console.js';
 import type { ExpansionOptions } from './expansion-options.js';
@@ -110,6 +111,8 @@ export interface Measured {
   described?: GroundTruthDescriptors;
   /** With `--preset`. */
   ready?: ReadyPreset;
+  /** Image size that was described at, where it is known. */
+  size?: string;
   /** Time for the images, and for ranking with what belongs to it, s. */
   seconds?: { describe: number; rank: number };
 }
@@ -141,7 +144,7 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const toDescribe = withDistractors(settings, images)[0].groundTruth;
   if (options.preset !== undefined) return measurePreset(truth, toDescribe, sources, options);
   const startedAt = performance.now();
-  const { described, rerank, dispose } =
+  const { described, rerank, dispose, size }: Described =
     options.model === undefined
       ? { described: await lookUp(toDescribe, sources, options) }
       : await describe(toDescribe, options.model, options);
@@ -153,7 +156,8 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const truths = withDistractors(settings, sources.distractors ?? []).map((setting) => setting.groundTruth);
   const main = settings.findIndex(({ name }) => name === truth.main);
   const results = await evaluate(truths, main, { described, rerank }, options).finally(() => dispose?.());
-  return { results, failures: described.failures, described, seconds: secondsOf(startedAt, describedAt) };
+  const seconds = secondsOf(startedAt, describedAt);
+  return { results, failures: described.failures, described, seconds, ...(size !== undefined && { size }) };
 }
 
 /** By a published system: its own vectors, expansion and distance. */
@@ -181,7 +185,9 @@ async function measurePreset(
       recallAt: options.recall,
       top: options.top,
     });
-    return { results, failures: described.failures, described, ready, seconds: secondsOf(startedAt, describedAt) };
+    const { sides, upscale } = ready.system.settings;
+    const seconds = secondsOf(startedAt, describedAt);
+    return { results, failures: described.failures, described, ready, seconds, size: sidesText(sides, upscale) };
   } finally {
     ready.system.dispose();
   }
@@ -193,6 +199,8 @@ function secondsOf(startedAt: number, describedAt: number): { describe: number; 
 
 interface Described {
   described: GroundTruthDescriptors;
+  /** Image size, where a model described them. */
+  size?: string;
   rerank?: EvaluateOptions['rerank'];
   /** Ends what `rerank` needs. */
   dispose?: () => void;
@@ -224,7 +232,7 @@ async function describe(groundTruth: GroundTruth, modelFile: string, options: Me
       throw new InputError(`No image of the database could be described; the first: ${failures[0].error}`);
     }
     kept = found.rerank !== undefined;
-    return { ...found, dispose: kept ? () => model.dispose() : undefined };
+    return { ...found, size: sizeText(settings.sizing), dispose: kept ? () => model.dispose() : undefined };
   } finally {
     progress.stop();
     describer.dispose();

@@ -5,6 +5,8 @@ import { InputError } from '../errors.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { type BenchmarkProtocol, publishedSizes } from '../retrieval/protocols/benchmark.js';
 import { meanPrecisionAt, nisterStewenius } from '../retrieval/protocols/measures.js';
+import { fewestUnits } from '../retrieval/protocols/paired-test.js';
+import { sizesDiffer } from '../retrieval/size-text.js';
 import { compareSystems, mapInterval, type MeanInterval } from '../retrieval/protocols/uncertainty.js';
 
 export interface NamedResult {
@@ -27,8 +29,10 @@ export interface ExtraMeasures {
     nsScore?: number;
     recallAt4?: number;
     interval?: MeanInterval;
-    comparison?: ReturnType<typeof compareSystems> & { against: string };
+    comparison?: ReturnType<typeof compareSystems> & { against: string; againstSize?: string };
   };
+  /** What stands in the way of comparing, one line each. */
+  notes: string[];
 }
 
 const kappas = [1, 5, 10];
@@ -36,9 +40,16 @@ const kappas = [1, 5, 10];
 export async function extraMeasures(
   results: readonly NamedResult[],
   main: string,
-  { protocol, bootstrap, seed, against }: { protocol: string; bootstrap?: number; seed: number; against?: string },
+  {
+    protocol,
+    bootstrap,
+    seed,
+    against,
+    measuredAt,
+  }: { protocol: string; bootstrap?: number; seed: number; against?: string; measuredAt?: string | undefined },
 ): Promise<ExtraMeasures> {
   const json: ExtraMeasures['json'] = {};
+  const notes: string[] = [];
   const { result } = results.find(({ name }) => name === main)!;
   const intervalOf = ({ queries }: EvaluationResult) =>
     bootstrap === undefined ? undefined : mapInterval(queries, { samples: bootstrap, seed });
@@ -60,16 +71,23 @@ export async function extraMeasures(
   const interval = intervalOf(result);
   if (interval !== undefined) json.interval = interval;
   if (against !== undefined) {
-    const other = await readScores(against);
+    const { queries: other, imageSize } = await readScores(against);
     const samples = bootstrap ?? 10_000;
     try {
-      json.comparison = { against, ...compareSystems(other, result.queries, { samples, seed }) };
+      const compared = compareSystems(other, result.queries, { samples, seed });
+      json.comparison = { against, ...(imageSize !== undefined && { againstSize: imageSize }), ...compared };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new InputError(`${against} has no query of this evaluation; compare two results of the same protocol.`);
     }
   }
-  return { json };
+  const againstSize = json.comparison?.againstSize;
+  if (measuredAt !== undefined && againstSize !== undefined && sizesDiffer([measuredAt, againstSize])) {
+    notes.push(
+      `${against} was measured at ${againstSize}, this at ${measuredAt}: the difference is of the sizes, too. Give both one --size.`,
+    );
+  }
+  return { json, notes };
 }
 
 /** Lines for the table of the terminal. */
@@ -93,11 +111,14 @@ export function measureLines({ json }: ExtraMeasures): string[] {
     );
   }
   if (comparison !== undefined) {
-    const { difference, p, exact, units, unit, queries, unpaired, against } = comparison;
+    const { difference, p, exact, units, unit, queries, unpaired, against, tooFew } = comparison;
+    const significance = tooFew
+      ? `not tested: ${units} ${plural(unit)} are too few, at least ${fewestUnits} needed for any p below .05`
+      : `p = ${p.toPrecision(3)}`;
     const range = comparison.interval === undefined ? '' : ` (${within(comparison.interval)})`;
     const sign = difference >= 0 ? '+' : '';
     lines.push(
-      row('difference', `${sign}${figure(difference)}${range} to ${against}, p = ${p.toPrecision(3)}`),
+      row('difference', `${sign}${figure(difference)}${range} to ${against}, ${significance}`),
       row(
         '',
         `${exact ? 'all' : 'drawn'} signs of ${units} ${plural(unit)}, ${queries} queries in both, ${unpaired} in one`,
@@ -127,11 +148,12 @@ function plural(unit: string): string {
 }
 
 const scoresSchema = z.object({
+  imageSize: z.string().optional(),
   queries: z.array(z.object({ id: z.string(), landmark: z.string().optional(), ap: z.number() })).min(1),
 });
 
-/** The queries of an evaluation's JSON. */
-async function readScores(file: string): Promise<z.output<typeof scoresSchema>['queries']> {
+/** The queries of an evaluation's JSON, and the size of their images. */
+async function readScores(file: string): Promise<z.output<typeof scoresSchema>> {
   let text: string;
   try {
     text = await readText(file);
@@ -139,7 +161,7 @@ async function readScores(file: string): Promise<z.output<typeof scoresSchema>['
     throw new InputError(`Cannot read --against ${file}: ${whyUnreadable(file, error)}`);
   }
   try {
-    return scoresSchema.parse(JSON.parse(text)).queries;
+    return scoresSchema.parse(JSON.parse(text));
   } catch {
     throw new InputError(`${file} is not what rmac evaluate --json prints: {"queries":[{"id","ap"}],...} expected.`);
   }

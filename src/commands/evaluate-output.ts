@@ -3,6 +3,7 @@ import type { AveragePrecisionRule } from '../retrieval/average-precision.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { firstFew } from '../retrieval/ground-truth.js';
+import { scaleFigures } from '../retrieval/similarity-scale.js';
 import { type ExpansionOptions, expansionText } from './expansion-options.js';
 
 interface OutputContext {
@@ -37,6 +38,7 @@ export function resultJson(result: EvaluationResult, { failures, options }: Outp
     withoutDescriptor: result.withoutDescriptor,
     missingFromDatabase: result.missingFromDatabase,
     failures,
+    ...(result.unrelated && { unrelated: { pairs: result.unrelated.length, ...scaleFigures(result.unrelated) } }),
     ...(options.report !== undefined && { report: options.report }),
   };
 }
@@ -74,6 +76,11 @@ export function resultText(
     row(`recall@${ks}`, [...result.recallAt.values()].map(figure).join(' ')),
     row(`hit rate@${ks}`, [...result.hitRateAt.values()].map(figure).join(' ')),
   ];
+  const scale = result.unrelated && scaleFigures(result.unrelated);
+  if (scale !== undefined) {
+    const [median, p99] = [scale.median, scale.p99].map((value) => value.toFixed(3));
+    lines.push(row('unrelated pairs', `similarity ${median} in the middle, 99 % below ${p99}`));
+  }
   if (result.missingFromDatabase.length > 0) lines.push(row('not in database', named(result.missingFromDatabase)));
   if (result.withoutDescriptor.length > 0)
     lines.push(row('not described', `${named(result.withoutDescriptor)}, in no mean`));

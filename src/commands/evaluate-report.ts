@@ -31,12 +31,13 @@ interface ReportContext {
   described: GroundTruthDescriptors | undefined;
   extra: ExtraMeasures;
   source: string;
+  size: string | undefined;
 }
 
 /** Writes the page. Regions are drawn where a model that pools R-MAC is given: descriptors do not know theirs. */
 export async function writeEvaluationReport(
   file: string,
-  { groundTruth, results, main, described, extra, source }: ReportContext,
+  { groundTruth, results, main, described, extra, source, size }: ReportContext,
   options: ReportOptions,
 ): Promise<void> {
   const { writeFileAtomic } = await import('../data/files.js');
@@ -55,6 +56,7 @@ export async function writeEvaluationReport(
           options.model === undefined
             ? ['ranked by', options.preset ?? options.descriptors ?? options.ranks ?? '']
             : ['model', options.model],
+          ...(size === undefined ? [] : [['image size', size] as const]),
           ...(draws ? [['regions', regionsText(regions)] as const] : []),
         ],
         notes: measureLines(extra),

@@ -100,7 +100,7 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
       images: options.model !== undefined || options.preset !== undefined,
       ids: options.data === undefined ? await knownIds(sources, options) : sources.database?.ids,
     }));
-  const { results, failures, described, ready } = await measure(truth, sources, {
+  const { results, failures, described, ready, size } = await measure(truth, sources, {
     ...options,
     top: options.report === undefined ? 0 : shownResults,
   });
@@ -120,18 +120,21 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
     const note = publishedNote(truth.benchmark.protocol, main.result, sources.distractors?.length ?? 0);
     if (note !== undefined) say(note);
   }
-  const extra = await extraMeasures(named, truth.main, options);
+  const extra = await extraMeasures(named, truth.main, { ...options, measuredAt: size });
+  for (const note of extra.notes) say(note);
   const source = sourceOf(options) || options.descriptors || options.ranks || '';
   if (options.report !== undefined) {
     const context = { groundTruth: mainGroundTruth(truth), results: named, main: main.result, described };
-    await writeEvaluationReport(options.report, { ...context, extra, source }, options);
+    await writeEvaluationReport(options.report, { ...context, extra, source, size }, options);
   }
   const about = [
+    ...(size === undefined ? [] : [['image size', size] as const]),
     ...(options.rerank === undefined ? [] : [['re-ranked', rerankText(options)] as const]),
     ...(ready === undefined ? [] : presetRows(ready)),
   ];
   const json = {
     ...resultJson(main.result, { failures, options }),
+    ...(size !== undefined && { imageSize: size }),
     ...(options.rerank && {
       rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0, ...options.localization },
     }),

@@ -1,12 +1,21 @@
 /** @file `rmac explain`: why two photographs match: the patches behind their strongest common components, and where one lies in the other. */
 import type { Command } from 'commander';
-import type { Box } from '../data/manifest.js';
+import type { Box, ImageRecord } from '../data/manifest.js';
 import type { DrawnImage, Place } from '../data/side-by-side.js';
 import { InputError, UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { Region } from '../models/regions.js';
 import type { ActivationMap } from '../retrieval/localization/activation-map.js';
-import { addCommonOptions, type CommonOptions, positiveInteger, printResult } from './console.js';
+import { type ScaleFigures, shareText } from '../retrieval/similarity-scale.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  interruptSignal,
+  positiveInteger,
+  printResult,
+  say,
+  startProgress,
+} from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
 import { packageTrunk } from '../train/run-start.js';
 
@@ -16,6 +25,7 @@ interface ExplainFlags extends CommonOptions, ModelOptions {
   draw?: string;
   overwrite?: boolean;
   components: number;
+  among?: string;
 }
 
 /** A photograph as it was described. */
@@ -37,6 +47,8 @@ interface Component {
 
 interface Explanation {
   similarity: number;
+  /** With --among: pairs of different landmarks, and the share of them that are less similar. */
+  unrelated?: ScaleFigures & { pairs: number; below: number };
   macSimilarity: number;
   components: Component[];
   /** Where A lies in B, and the other way round. */
@@ -61,6 +73,10 @@ export function register(program: Command): void {
       boxOption,
     )
     .option('--components <n>', 'common components to show', positiveInteger, 5)
+    .option(
+      '--among <manifest>',
+      'say where the similarity lies among those of unrelated photographs: pairs of different landmarks of this .jsonl',
+    )
     .option('--draw <file.png>', 'draw both photographs side by side with the patches and boxes')
     .option('--overwrite', 'replace an existing drawing');
   addCommonOptions(addModelOptions(command))
@@ -70,10 +86,12 @@ export function register(program: Command): void {
 A component is a channel of the feature map; its patch surrounds the cell where the channel is largest. Shares add up, over all
 channels, to the cosine of the maxima (MAC). A in B: the box of B whose maxima are most like those of A (AML).
 With --box only that part of A's map counts, except for similarity and B in A.
+What a similarity is worth differs from model to model: --among shows it, with up to ${sampled} photographs of the manifest.
 
-Example:
+Examples:
   rmac explain front.jpg corner.jpg --model model.safetensors --box 120,80,300,400 --draw why.png
---json: {"similarity", "macSimilarity", "components": [{"channel", "share", "a": box, "b": box}], "boxInB", "scoreInB", "boxInA",
+  rmac explain front.jpg corner.jpg --model model.safetensors --among val.jsonl
+--json: {"similarity", "unrelated" (with --among): {"pairs", "below" (share), "median", "p90", "p99", "max"}, "macSimilarity", "components": [{"channel", "share", "a": box, "b": box}], "boxInB", "scoreInB", "boxInA",
 "scoreInA"}, boxes {"x", "y", "width", "height"} in pixels of the upright photographs; similarity is that of the model's descriptors.`,
     )
     .action(explain);
@@ -102,6 +120,9 @@ async function explain(a: string, b: string, flags: ExplainFlags): Promise<void>
   try {
     const [first, second] = [await describe(a, model, flags), await describe(b, model, flags)];
     const explanation = await compare(first, second, flags);
+    if (flags.among !== undefined) {
+      explanation.unrelated = await scaleOf(explanation.similarity, flags.among, model, flags);
+    }
     if (flags.draw !== undefined) await writeFileAtomic(flags.draw, await draw(first, second, explanation), flags);
     printResult(explanation, textOf(explanation), flags);
   } finally {
@@ -163,7 +184,7 @@ async function compare(a: Described, b: Described, { box, components: count }: E
   const inB = find(query, box === undefined ? a.aspect : box.height / box.width, b);
   const inA = find(b.map, b.aspect, a);
   return {
-    similarity: a.descriptor.reduce((sum, value, d) => sum + value * b.descriptor[d], 0),
+    similarity: cosine(a.descriptor, b.descriptor),
     macSimilarity,
     components: components.map(({ channel, share, a: peakA, b: peakB }) => ({
       channel,
@@ -176,6 +197,51 @@ async function compare(a: Described, b: Described, { box, components: count }: E
     boxInA: inA.box,
     scoreInA: inA.score,
   };
+}
+
+/** Photographs of a manifest that show the scale: some 30,000 pairs. */
+const sampled = 256;
+
+/** Where a similarity lies among those of photographs of different landmarks (and groups). */
+async function scaleOf(similarity: number, manifest: string, model: DescriptorModel, flags: ExplainFlags) {
+  const { readManifest } = await import('../data/manifest.js');
+  const { describeImages, sizingFor } = await import('../retrieval/describe.js');
+  const { sampleOf } = await import('../retrieval/learn-whitening.js');
+  const { scaleFigures, shareBelow } = await import('../retrieval/similarity-scale.js');
+  const records = sampleOf(await readManifest(manifest), sampled);
+  const progress = startProgress('describe', records.length);
+  const settings = {
+    sizing: sizingFor(model.meta, flags),
+    signal: interruptSignal(),
+    onProgress: (done: number) => progress.update(done),
+  };
+  const found: { record: ImageRecord; descriptor: Float32Array }[] = [];
+  try {
+    for await (const result of describeImages(model, records, (record) => record, settings)) {
+      if ('error' in result) say(`skipped ${result.item.id}: ${result.error.message}`);
+      else found.push({ record: result.item, descriptor: result.descriptor });
+    }
+  } finally {
+    progress.stop();
+  }
+  const pairs = found.flatMap(({ record: a, descriptor }, i) =>
+    found
+      .slice(i + 1)
+      .filter(({ record: b }) => a.landmark !== b.landmark && (a.group === undefined || a.group !== b.group))
+      .map((other) => cosine(descriptor, other.descriptor)),
+  );
+  const scale = Float32Array.from(pairs).sort();
+  const figures = scaleFigures(scale);
+  if (figures === undefined) {
+    throw new InputError(
+      `--among ${manifest}: no two photographs of different landmarks; name a manifest with several.`,
+    );
+  }
+  return { pairs: scale.length, below: shareBelow(scale, similarity), ...figures };
+}
+
+function cosine(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, d) => sum + value * b[d], 0);
 }
 
 /** Cells of A that the box touches. */
@@ -238,10 +304,15 @@ async function draw(a: Described, b: Described, { components, boxInA, boxInB }: 
 
 const boxStyle = 'stroke="#ffffff" stroke-width="4" stroke-dasharray="12 6"';
 
-function textOf({ similarity, macSimilarity, components, boxInA, boxInB, scoreInA, scoreInB }: Explanation): string {
+function textOf(explanation: Explanation): string {
+  const { similarity, unrelated, macSimilarity, components, boxInA, boxInB, scoreInA, scoreInB } = explanation;
   const box = ({ x, y, width, height }: Box) => `${x},${y} ${width}x${height}`;
   const lines = [
     `similarity ${similarity.toFixed(4)}, of the maxima ${macSimilarity.toFixed(4)}`,
+    unrelated === undefined
+      ? 'What that is worth depends on the model: --among MANIFEST shows where it lies among unrelated photographs.'
+      : `${shareText(unrelated.below)} of ${unrelated.pairs.toLocaleString('en')} unrelated pairs are less similar ` +
+        `(${unrelated.median.toFixed(4)} in the middle, 99 % below ${unrelated.p99.toFixed(4)})`,
     `A in B at ${box(boxInB)} (${scoreInB.toFixed(4)}), B in A at ${box(boxInA)} (${scoreInA.toFixed(4)})`,
     ...components.map(
       ({ channel, share, a, b }, n) =>

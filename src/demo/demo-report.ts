@@ -8,6 +8,7 @@ import type { EvaluationResult, QueryScore, RankedResult } from '../retrieval/ev
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { GroundTruthPictures } from '../retrieval/ground-truth-pictures.js';
 import { htmlReport, type RankedPictures, type ReportBlock, type ReportPicture } from '../retrieval/report.js';
+import { scaleLegend, similarityText } from '../retrieval/similarity-scale.js';
 import type { RunFolder } from '../train/run-folder.js';
 import type { DemoFolder } from './demo-folder.js';
 import type { DemoResult } from './run-demo.js';
@@ -114,7 +115,10 @@ export async function writeDemoReport(result: DemoResult, context: DemoReportCon
     {
       heading: 'Queries before and after',
       blocks: [
-        { kind: 'text', text: 'Left the query, then the first results. Green: the same landmark. Red: another.' },
+        {
+          kind: 'text',
+          text: `Left the query, then the first results. Green: the same landmark. Red: another. ${scaleLegend}`,
+        },
         ...(await exampleBlocks(offTheShelf, fineTuned, context.test)),
       ],
     },
@@ -139,14 +143,14 @@ async function exampleBlocks(
 ): Promise<ReportBlock[]> {
   const gains = queryGains(before.queries, after.queries);
   const pictures = new GroundTruthPictures(groundTruth);
-  const results = (top: readonly RankedResult[]) =>
+  const results = (top: readonly RankedResult[], { unrelated }: EvaluationResult) =>
     Promise.all(
       top
         .filter(({ relation }) => relation !== 'junk') // the query itself
         .slice(0, shown)
         .map(async ({ id, similarity, relation }) => ({
           image: await pictures.result(id),
-          caption: `${id} ${similarity.toFixed(2)}`,
+          caption: `${id} ${similarityText(similarity, unrelated)}`,
           relation,
         })),
     );
@@ -154,13 +158,13 @@ async function exampleBlocks(
   for (const { place, gain } of exampleGains(gains)) {
     const { before: one, after: two } = gain;
     const image = await pictures.query(one.id);
-    const ranking = async (when: string, score: QueryScore): Promise<RankedPictures> => {
+    const ranking = async (when: string, score: QueryScore, of: EvaluationResult): Promise<RankedPictures> => {
       const shownQuery: ReportPicture = { image, caption: `${when}: AP ${score.ap.toFixed(2)}` };
-      return { query: shownQuery, results: await results(score.top) };
+      return { query: shownQuery, results: await results(score.top, of) };
     };
     blocks.push(
       { kind: 'text', text: `${one.id} (${place} of ${gains.length} queries)` },
-      { kind: 'results', rows: [await ranking('before', one), await ranking('after', two)] },
+      { kind: 'results', rows: [await ranking('before', one, before), await ranking('after', two, after)] },
     );
   }
   return blocks;

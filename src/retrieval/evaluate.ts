@@ -12,6 +12,7 @@ import type { GroundTruth, Query } from './ground-truth.js';
 import { groupBy } from '../data/group-by.js';
 import { InputError } from '../errors.js';
 import { type DescriptorTable, plainSimilarity, positiveRanks, rankedItems, type Similarity } from './ranking.js';
+import { type SimilarityScale, UnrelatedPairs } from './similarity-scale.js';
 
 export interface EvaluateOptions {
   /** The rule behind `map`, `macroMap` and `ap`; both rules are always computed. */
@@ -70,6 +71,8 @@ export interface EvaluationResult {
   missingFromDatabase: string[];
   /** Number of database images ranked. */
   databaseSize: number;
+  /** Similarities of unrelated pairs, ascending; none of rankings that were made elsewhere or re-ranked. */
+  unrelated?: SimilarityScale;
 }
 
 // Bounds the [block, N] similarities in memory: 64 MB of float32.
@@ -121,7 +124,9 @@ export async function evaluateSettings(
     return row === undefined || !asked ? [] : [{ index, row }];
   });
   const scores: QueryScore[][] = groundTruths.map(() => []);
+  const pairs = groundTruths.map(() => (rerank === undefined ? new UnrelatedPairs(described.length) : undefined));
   const rows = database.ids.length;
+  let [equal, ranked] = [0, 0];
   const block = Math.max(1, Math.min(256, Math.floor(similarityValuesPerBlock / Math.max(1, rows))));
   for (let start = 0; start < described.length; start += block) {
     const members = described.slice(start, start + block);
@@ -133,22 +138,50 @@ export async function evaluateSettings(
     assertNoNaN(similarities, rows, { database, queryIds: members.map(({ index }) => first.queries[index].id) });
     for (const [i, { index }] of members.entries()) {
       const own = similarities.subarray(i * rows, (i + 1) * rows);
+      ranked++;
+      if (areEqual(own)) equal++;
       const row = rerank === undefined ? own : await rerank(first.queries[index], own);
       groundTruths.forEach((truth, setting) => {
         const query = truth.queries[index];
         if (query.positives.length === 0) return;
-        scores[setting].push(scoreQuery(query, row, { rowOf, unlisted, database, rule, top }));
+        scores[setting].push(scoreQuery(query, row, { rowOf, unlisted, database, rule, top, pairs: pairs[setting] }));
       });
       if (rerank !== undefined) onProgress?.(start + i + 1);
     }
     onProgress?.(start + members.length);
   }
+  if (equal === ranked && rows > 1) assertRanked(ranked, rows);
   const missing = {
     missingFromDatabase: first.database.filter((entry) => !rowOf.has(entry.id)).map((entry) => entry.id),
     databaseSize: rows - unlisted.length,
   };
-  return groundTruths.map((truth, setting) =>
-    summarize(truth, scores[setting], { ...missing, described: (id) => queryRowOf.has(id) }, options),
+  return groundTruths.map((truth, setting) => {
+    const unrelated = pairs[setting]?.scale();
+    const result = summarize(truth, scores[setting], { ...missing, described: (id) => queryRowOf.has(id) }, options);
+    return { ...result, ...(unrelated && { unrelated }) };
+  });
+}
+
+/** What rounding of float32 products leaves of equal similarities, relative to them. */
+const rounding = 1e-6;
+
+/** Whether similarities are alike to rounding, so that their order says nothing. */
+function areEqual(similarities: Float32Array): boolean {
+  let [least, most] = [Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY];
+  for (const value of similarities) {
+    if (value < least) least = value;
+    if (value > most) most = value;
+    if (most - least > rounding * Math.max(Math.abs(least), Math.abs(most))) return false;
+  }
+  return true;
+}
+
+/** Where all is equal, the order of the database would be scored. */
+function assertRanked(queries: number, rows: number): void {
+  if (queries === 0) return;
+  throw new InputError(
+    `The ${rows} images of the database are equally similar to every query: the descriptors are all equal, and no ranking can be made of ` +
+      'them. The model has collapsed (train again, with a lower learningRate or another loss), or its weights are not those of its network.',
   );
 }
 
@@ -206,15 +239,17 @@ interface ScoreContext {
   database: DescriptorTable;
   rule: AveragePrecisionRule;
   top: number;
+  pairs: UnrelatedPairs | undefined;
 }
 
 function scoreQuery(query: Query, similarities: Float32Array, context: ScoreContext): QueryScore {
-  const { rowOf, unlisted, database, rule, top } = context;
+  const { rowOf, unlisted, database, rule, top, pairs } = context;
   const rowsOf = (ids: readonly string[]) => ids.flatMap((id) => rowOf.get(id) ?? []);
   const positives = new Set(rowsOf(query.positives));
   const junk = new Set(rowsOf(query.junk));
   const skipped = unlisted.length === 0 ? junk : new Set([...junk, ...unlisted]);
   const ranks = positiveRanks(similarities, positives, skipped);
+  pairs?.add(similarities, positives, skipped);
 
   const results: RankedResult[] = [];
   if (top > 0) {

@@ -4,6 +4,7 @@ import type { GroundTruthDescriptors } from './describe-ground-truth.js';
 import type { EvaluationResult, QueryScore } from './evaluate.js';
 import type { GroundTruth } from './ground-truth.js';
 import { htmlReport, type Outline, type RankedPictures, type ReportBlock } from './report.js';
+import { scaleLegend, similarityText } from './similarity-scale.js';
 import { thumbnail } from './thumbnail.js';
 
 export interface EvaluationReportOptions {
@@ -41,7 +42,7 @@ export async function evaluationReport(
     });
     const found: RankedPictures['results'][number][] = [];
     for (const { id: result, similarity, relation } of top) {
-      const shown = await picture(pathOf.get(result) ?? '', `${result} ${similarity.toFixed(3)}`);
+      const shown = await picture(pathOf.get(result) ?? '', `${result} ${similarityText(similarity, main.unrelated)}`);
       found.push({ ...shown, relation });
     }
     const caption = `${id}: AP ${ap.toFixed(3)}, ${positives} positive${positives === 1 ? '' : 's'}`;
@@ -50,7 +51,8 @@ export async function evaluationReport(
 
   const rows: RankedPictures[] = [];
   for (const score of spread(ordered, queries)) rows.push(await ranking(score));
-  const legend = 'Left the query, then its first results with their similarity. Green: right, red: wrong, grey: junk.';
+  const scale = main.unrelated === undefined ? '' : ` ${scaleLegend}`;
+  const legend = `Left the query, then its first results with their similarity. Green: right, red: wrong, grey: junk.${scale}`;
   const blocks: ReportBlock[] = [
     { kind: 'text', text: outlines === undefined ? legend : `${legend} ${outlines.text}` },
     { kind: 'results', rows },

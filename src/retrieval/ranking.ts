@@ -82,26 +82,31 @@ export function positiveRanks(
   positives: Iterable<number>,
   junk: ReadonlySet<number>,
 ): Int32Array {
-  const better = (a: number, b: number) => similarities[b] - similarities[a] || a - b;
   const sorted = Int32Array.from(new Set(positives))
     .filter((item) => !junk.has(item))
-    .toSorted(better);
-  const isPositive = new Set(sorted);
-  const others = new Int32Array(sorted.length + 1); // others[j]: negatives between positive j - 1 and positive j
-  for (let item = 0; item < similarities.length; item++) {
-    if (isPositive.has(item) || junk.has(item)) continue;
-    let low = 0;
-    let high = sorted.length;
+    .sort((a, b) => similarities[b] - similarities[a] || a - b);
+  const found = sorted.length;
+  const values = Float32Array.from(sorted, (item) => similarities[item]);
+  const worst = found === 0 ? Number.POSITIVE_INFINITY : values[found - 1];
+  const items = new Int32Array(found + 1); // items[j]: those behind positive j - 1 and not behind positive j
+  const gapOf = (item: number): number => {
+    const value = similarities[item];
+    if (value < worst) return found;
+    let [low, high] = [0, found];
     while (low < high) {
       const middle = (low + high) >> 1;
-      if (better(sorted[middle], item) < 0) low = middle + 1;
+      if (values[middle] > value || (values[middle] === value && sorted[middle] <= item)) low = middle + 1;
       else high = middle;
     }
-    others[low]++;
-  }
+    return low;
+  };
+  // All items are counted, and then junk and the positives, which are few, taken out: no look-up for each item.
+  for (let item = 0; item < similarities.length; item++) items[gapOf(item)]++;
+  for (const item of junk) items[gapOf(item)]--;
+  for (const item of sorted) items[gapOf(item)]--;
   let before = 0;
   return sorted.map((_, j) => {
-    before += others[j];
+    before += items[j];
     return before + j;
   });
 }

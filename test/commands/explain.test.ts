@@ -51,6 +51,7 @@ beforeAll(async () => {
 
 interface Explained {
   similarity: number;
+  unrelated?: { pairs: number; below: number; max: number };
   macSimilarity: number;
   components: { channel: number; share: number; a: Box; b: Box }[];
   boxInA: Box;
@@ -135,6 +136,23 @@ test('the drawing shows both side by side; the text names similarity, boxes and 
   await expect(
     runCommand(register, 'explain', at('other.png'), at('scene.png'), '--draw', at('why.png')),
   ).rejects.toThrow(/why\.png exists; pass --overwrite/);
+});
+
+test('--among says where the similarity lies among unrelated photographs', async () => {
+  const manifest = at('among.jsonl');
+  const records = ['scene.png', 'other.png', 'lying.jpg'].map((path, i) => ({ id: path, path, landmark: `${i < 1}` }));
+  writeFileSync(manifest, records.map((record) => `${JSON.stringify(record)}\n`).join(''));
+  const pair = [at('other.png'), at('lying.jpg')];
+  const { similarity, unrelated } = await explained(...pair, '--among', manifest);
+  // scene and other, scene and lying: both less alike than the two files of one scene
+  expect(unrelated).toMatchObject({ pairs: 2, below: 1 });
+  expect(unrelated!.max).toBeLessThan(similarity);
+  const { stdout } = await runCommand(register, 'explain', ...pair, '--among', manifest);
+  expect(stdout).toMatch(
+    /^100 % of 2 unrelated pairs are less similar \(0\.\d{4} in the middle, 99 % below 0\.\d{4}\)$/m,
+  );
+  writeFileSync(manifest, `${JSON.stringify(records[0])}\n`);
+  await expect(explained(...pair, '--among', manifest)).rejects.toThrow(/--among .*no two photographs of different/);
 });
 
 test('bad input is one clear line', async () => {

@@ -111,6 +111,34 @@ describe('evaluateDescriptors', () => {
     await refused(/the similarity of "a1" and "b2" is NaN.*describe it again/, broken, database);
   });
 
+  test('equal descriptors are refused, and not scored by the order of the database', async () => {
+    const equal = { ...database, data: database.data.map((_, i) => (i % 2 === 0 ? 0.6 : 0.8)) };
+    const collapsed = /images of the database are equally similar to every query: the descriptors are all equal/;
+    await expect(evaluateDescriptors(groundTruth, equal, equal)).rejects.toThrow(collapsed);
+    // what rounding leaves of equal ones
+    const rounded = { ...equal, data: equal.data.map((value, i) => value * (1 + 1e-7 * (i % 3))) };
+    await expect(evaluateDescriptors(groundTruth, rounded, rounded)).rejects.toThrow(collapsed);
+    const silent = { ...equal, data: new Float32Array(equal.data.length) };
+    await expect(evaluateDescriptors(groundTruth, silent, silent)).rejects.toThrow(InputError);
+  });
+
+  test('the similarities of unrelated pairs are those of queries with their negatives, ascending', async () => {
+    const { unrelated } = await evaluateDescriptors(groundTruth, database, database);
+    const angleOf = new Map(
+      database.ids.map((id, row) => [id, Math.atan2(database.data[2 * row + 1], database.data[2 * row])]),
+    );
+    const expected = groundTruth.queries
+      .filter(({ positives }) => positives.length > 0)
+      .flatMap(({ id, positives, junk }) =>
+        groundTruth.database
+          .filter((entry) => ![...positives, ...junk].includes(entry.id) && angleOf.has(entry.id))
+          .map((entry) => Math.cos(angleOf.get(entry.id)! - angleOf.get(id)!)),
+      )
+      .toSorted((a, b) => a - b);
+    expect(unrelated).toHaveLength(expected.length);
+    expected.forEach((value, i) => expect(unrelated![i]).toBeCloseTo(value, 6));
+  });
+
   test('tables of different dimensions are refused', async () => {
     const wide = { ids: ['a1'], dimension: 3, data: new Float32Array(3) };
     await expect(evaluateDescriptors(groundTruth, database, wide)).rejects.toThrow(/queries of 3 values/);

@@ -6,6 +6,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../data/files.js';
 import type { EvaluationResult } from '../evaluate.js';
+import { scaleQuantile, type SimilarityScale } from '../similarity-scale.js';
 
 /** What a system costs on this machine. */
 export interface SystemCost {
@@ -45,6 +46,10 @@ const schema = z.object({
   precisionAt1: z.number(),
   databaseSize: z.number().int(),
   failures: z.number().int(),
+  /** Size of its images, in words. */
+  size: z.string(),
+  /** Thousandths of the similarities of unrelated pairs, ascending; systems that were kept earlier have none. */
+  unrelated: z.array(z.number()).optional(),
   cost: z.object({ describeMs: z.number(), queryMs: z.number(), bytesPerImage: z.number() }),
   queries: z.array(query).min(1),
 });
@@ -59,8 +64,13 @@ export const keptResults = 200;
 export function comparedSystem(
   name: string,
   key: string,
-  { map, precisionAt1, databaseSize, queries }: EvaluationResult,
-  { failures, cost, settings }: { failures: number; cost: SystemCost; settings?: Record<string, number> },
+  { map, precisionAt1, databaseSize, queries, unrelated }: EvaluationResult,
+  {
+    failures,
+    size,
+    cost,
+    settings,
+  }: { failures: number; size: string; cost: SystemCost; settings?: Record<string, number> },
 ): ComparedSystem {
   return {
     name,
@@ -70,6 +80,8 @@ export function comparedSystem(
     precisionAt1,
     databaseSize,
     failures,
+    size,
+    ...(unrelated && unrelated.length > 0 && { unrelated: thousandths(unrelated) }),
     cost,
     queries: queries.map(({ id, landmark, ap, positives, ranks, top }) => ({
       id,
@@ -80,6 +92,10 @@ export function comparedSystem(
       top: top.filter(({ relation }) => relation !== 'junk').slice(0, keptResults),
     })),
   };
+}
+
+function thousandths(scale: SimilarityScale): number[] {
+  return Array.from({ length: 1001 }, (_, i) => scaleQuantile(scale, i / 1000));
 }
 
 /** Writes a system atomically, in place of an earlier one. */

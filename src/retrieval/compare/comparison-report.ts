@@ -4,9 +4,10 @@
  */
 import type { GroundTruth } from '../ground-truth.js';
 import { htmlReport, type RankedPictures, type ReportBlock, type ReportSection } from '../report.js';
+import { scaleLegend, similarityText } from '../similarity-scale.js';
 import { GroundTruthPictures } from '../ground-truth-pictures.js';
 import { type ComparedQuery, type ComparedSystem, keptResults } from './compared-system.js';
-import { comparisonRows, comparisonTable, mostChanged } from './comparison.js';
+import { comparisonNotes, comparisonRows, comparisonTable, mostChanged } from './comparison.js';
 import { betterAndWorse, exampleGains, queryGains } from './gains.js';
 import { meanPrecisionRecall, precisionRecall } from './precision-recall.js';
 import { append } from '../../extremes.js';
@@ -32,6 +33,7 @@ export async function comparisonReport(
   { source, published, settings, seed }: ComparisonReportOptions,
 ): Promise<string> {
   const last = systems.length - 1;
+  const rows = comparisonRows(systems, seed);
   const gains = queryGains(systems[0].queries, systems[last].queries);
   const { better, worse } = betterAndWorse(gains);
   const pictures = new GroundTruthPictures(groundTruth);
@@ -46,7 +48,8 @@ export async function comparisonReport(
       heading: 'Result',
       blocks: [
         { kind: 'text', text: source },
-        { kind: 'table', ...comparisonTable(comparisonRows(systems, seed), published) },
+        { kind: 'table', ...comparisonTable(rows, published) },
+        ...comparisonNotes(rows).map((text): ReportBlock => ({ kind: 'text', text })),
         {
           kind: 'text',
           text:
@@ -90,7 +93,8 @@ export async function comparisonReport(
                 kind: 'text' as const,
                 text:
                   `Chosen by the gain of ${systems[last].name} over ${systems[0].name}. Left the query, then the first results. ` +
-                  'Green: right. Red: wrong. Below each its rank in the other systems, in the order of the table.',
+                  'Green: right. Red: wrong. Below each its rank in the other systems, in the order of the table, and its similarity. ' +
+                  scaleLegend,
               },
               ...examples,
             ],
@@ -107,19 +111,19 @@ async function exampleBlocks(
   systems: readonly ComparedSystem[],
   pictures: GroundTruthPictures,
 ): Promise<ReportBlock[]> {
-  const scores = systems.flatMap(({ name, queries }) => {
+  const scores = systems.flatMap(({ name, queries, unrelated }) => {
     const query = queries.find((one) => one.id === id);
-    return query === undefined ? [] : [{ name, query }];
+    return query === undefined ? [] : [{ name, query, unrelated }];
   });
   const image = await pictures.query(id);
   const rankings = await Promise.all(
     scores.map(
-      async ({ name, query }): Promise<RankedPictures> => ({
+      async ({ name, query, unrelated }): Promise<RankedPictures> => ({
         query: { image, caption: `${name}: AP ${query.ap.toFixed(2)}` },
         results: await Promise.all(
           query.top.slice(0, shownResults).map(async (result) => ({
             image: await pictures.result(result.id),
-            caption: caption(result.id, query, scores),
+            caption: `${caption(result.id, query, scores)}, similarity ${similarityText(result.similarity, unrelated)}`,
             relation: result.relation,
           })),
         ),

@@ -1,6 +1,7 @@
 /** @file Systems side by side: the table of figures with intervals and tests against the first of them. */
 import { bootstrapInterval, type Interval } from '../protocols/bootstrap.js';
-import { pairedTest, type PairedTest } from '../protocols/paired-test.js';
+import { fewestUnits, pairedTest, type PairedTest } from '../protocols/paired-test.js';
+import { sizesDiffer } from '../size-text.js';
 import type { ComparedQuery, ComparedSystem } from './compared-system.js';
 import { largest, smallest } from '../../extremes.js';
 
@@ -48,8 +49,11 @@ export function comparisonTable(
   const figure = (value: number) => value.toFixed(3);
   const settings = Object.keys(rows[0]?.system.settings ?? {});
   const maps = settings.length > 0 ? settings.map((name) => `mAP ${name}`) : ['mAP'];
+  // A column only where they differ, with a note below the table.
+  const withSizes = new Set(rows.map(({ system }) => system.size)).size > 1;
   const columns = [
     'system',
+    ...(withSizes ? ['image size'] : []),
     ...maps,
     '95 % interval',
     'against the first',
@@ -66,10 +70,11 @@ export function comparisonTable(
       const value = published.get(name);
       return [
         name,
+        ...(withSizes ? [system.size] : []),
         ...(settings.length > 0 ? settings.map((one) => figure(system.settings?.[one] ?? Number.NaN)) : [figure(map)]),
         interval === undefined ? '-' : `${figure(interval.low)} to ${figure(interval.high)}`,
         test === undefined ? '-' : `${test.difference < 0 ? '−' : '+'}${figure(Math.abs(test.difference))}`,
-        test === undefined ? '-' : test.p < 0.001 ? '< .001' : figure(test.p),
+        test === undefined ? '-' : pText(test),
         figure(precisionAt1),
         cost.describeMs.toFixed(0),
         cost.queryMs.toFixed(1),
@@ -78,6 +83,30 @@ export function comparisonTable(
       ];
     }),
   };
+}
+
+function pText({ p, tooFew, units }: PairedTest): string {
+  if (tooFew) return `too few (${units})`;
+  return p < 0.001 ? '< .001' : p.toFixed(3);
+}
+
+/** What is to be said of the rows, one line each. */
+export function comparisonNotes(rows: readonly ComparisonRow[]): string[] {
+  const notes: string[] = [];
+  const few = rows.find(({ test }) => test?.tooFew)?.test;
+  if (few !== undefined) {
+    notes.push(
+      `${few.units} landmark${few.units === 1 ? ' is' : 's are'} too few to test a difference on, and for an interval to mean much: ` +
+        `at least ${fewestUnits} are needed for any p below .05.`,
+    );
+  }
+  const sizes = rows.map(({ system }) => system.size);
+  if (sizesDiffer(sizes)) {
+    notes.push(
+      'The systems saw images of different sizes, which is part of the differences: --size gives all of them one.',
+    );
+  }
+  return notes;
 }
 
 /** Queries by how far the systems disagree: the largest AP minus the smallest, of those that every system ranked. */

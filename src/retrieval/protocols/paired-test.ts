@@ -31,12 +31,16 @@ export interface PairedTest {
   /** Whether all 2^units sign choices were counted, or `samples` of them drawn. */
   exact: boolean;
   units: number;
+  /** Whether no difference of so few units, however large, could have p < .05: the least p of n units is 2 / 2^n. */
+  tooFew: boolean;
   /** Bootstrap percentile interval of the difference; undefined with fewer than two units. */
   interval: Interval | undefined;
 }
 
 /** Up to so many units all sign choices are counted. */
 const exactUnits = 16;
+/** 2 / 2^5 is .06. */
+export const fewestUnits = 6;
 /** Sums that differ by rounding alone are equal. */
 const tolerance = 1e-12;
 
@@ -56,6 +60,7 @@ export function pairedTest(scores: readonly PairedScore[], options: BootstrapOpt
     p: exact ? countedShare(sums, observed) : drawnShare(sums, observed, { samples, seed }),
     exact,
     units,
+    tooFew: units < fewestUnits,
     interval: units < 2 ? undefined : bootstrapInterval(differences, options),
   };
 }

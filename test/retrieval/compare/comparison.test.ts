@@ -10,7 +10,12 @@ import {
   readComparedSystem,
   writeComparedSystem,
 } from '../../../src/retrieval/compare/compared-system.js';
-import { comparisonRows, comparisonTable, mostChanged } from '../../../src/retrieval/compare/comparison.js';
+import {
+  comparisonNotes,
+  comparisonRows,
+  comparisonTable,
+  mostChanged,
+} from '../../../src/retrieval/compare/comparison.js';
 import { comparisonReport } from '../../../src/retrieval/compare/comparison-report.js';
 import { exampleGains, queryGains } from '../../../src/retrieval/compare/gains.js';
 import { meanPrecisionRecall, precisionRecall } from '../../../src/retrieval/compare/precision-recall.js';
@@ -91,6 +96,7 @@ describe('a comparison', () => {
         const result = await evaluateDescriptors(groundTruth, table, table, { top: 6 });
         return comparedSystem(`s${i}`, 'key', result, {
           failures: 0,
+          size: '256 px',
           cost: { describeMs: 12.4, queryMs: 0.5, bytesPerImage: 8 },
         });
       }),
@@ -110,7 +116,7 @@ describe('a comparison', () => {
       '1.000',
       '1.000 to 1.000',
       expect.stringMatching(/^\+0\./),
-      '0.500',
+      'too few (2)',
       '1.000',
       '12',
       '0.5',
@@ -118,6 +124,17 @@ describe('a comparison', () => {
       '0.900',
     ]);
     expect(table.rows[0].at(-1)).toBe('-');
+  });
+
+  it('says where the systems saw images of different sizes, and that three landmarks are too few to test', () => {
+    expect(comparisonTable(comparisonRows(systems)).columns).not.toContain('image size');
+    const mixed = [systems[0], { ...systems[1], size: '512 px' }];
+    const table = comparisonTable(comparisonRows(mixed));
+    expect(table.columns[1]).toBe('image size');
+    expect(table.rows.map((row) => row[1])).toEqual(['256 px', '512 px']);
+    const notes = comparisonNotes(comparisonRows(mixed));
+    expect(notes.find((note) => note.includes('different sizes'))).toMatch(/--size gives all of them one/);
+    expect(notes.find((note) => note.includes('too few'))).toMatch(/landmarks are too few to test/);
   });
 
   it('keeps no junk: the query itself is not among its results', () => {
@@ -150,5 +167,6 @@ describe('a comparison', () => {
     expect(html).toContain('s0: AP');
     expect(html).toContain('s1: AP 1.00');
     expect(html).toMatch(/elsewhere (\d|&gt;)/);
+    expect(html).toMatch(/similarity 0\.\d{3} \(\d+(\.\d)? %\)/);
   });
 });

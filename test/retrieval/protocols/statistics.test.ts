@@ -73,6 +73,14 @@ describe('pairedTest', () => {
     expect(back.p).toBe(there.p);
   });
 
+  test('up to five units no difference can be told from chance, and that is said', () => {
+    // all of n units win: p = 2 / 2^n
+    const allWon = (units: number) => pairedTest(pairsOf(Array.from({ length: units }, () => [0.5])));
+    expect(allWon(2)).toMatchObject({ p: 0.5, tooFew: true });
+    expect(allWon(5)).toMatchObject({ p: 0.0625, tooFew: true });
+    expect(allWon(6)).toMatchObject({ p: 0.03125, tooFew: false });
+  });
+
   test('drawn signs come near the exact p of a sum of equal differences', () => {
     // 20 units, 15 wins of equal size: p = P(|heads - 10| >= 5) of 20 coins = 0.04138947
     const groups = Array.from({ length: 20 }, (_, i) => [i < 15 ? 0.1 : -0.1]);
