@@ -1,4 +1,4 @@
-import { appendFileSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
@@ -108,4 +108,19 @@ test('continues after more pairs than a call takes arguments', async () => {
   const log = await MatchLog.open(file, settings);
   expect(log.pairs.size).toBe(count + 2);
   await log.close();
+});
+
+test('a shard leaves the log that another one is writing alone', async () => {
+  const [one, two] = [1, 2].map((index) => matchLogFile(folder, { index, count: 2 }));
+  writeFileSync(two, ''); // begun, without a first line yet
+  const other = { pid: 1, host: 'elsewhere', since: '2026-01-01' };
+  writeFileSync(join(folder, '.rmac.2-of-2.lock'), JSON.stringify(other));
+  await (await MatchLog.open(one, settings)).close();
+  expect(existsSync(two)).toBe(true);
+  await (await MatchLog.open(two, settings)).close();
+  const changed = MatchLog.open(one, { features: 'other' }, { overwrite: true });
+  await expect(changed).rejects.toThrow(`${two} is being written with other settings`);
+  rmSync(join(folder, '.rmac.2-of-2.lock'));
+  await (await MatchLog.open(one, { features: 'other' }, { overwrite: true })).close();
+  expect(existsSync(two)).toBe(false);
 });
