@@ -38,12 +38,18 @@ describe('--rerank', () => {
       expect(map).toBeGreaterThan(1 / 3); // three textures; chance is about .3
     }
     const settings = ['--localization', 't=1,s=4,alpha=2,read=levels,maxima=exact'];
-    const set = await evaluate('--rerank', 'aml', ...settings);
-    expect(set.rerank).toEqual({
-      ...{ kind: 'aml', depth: 1000, localizedQe: 0 },
-      ...{ step: 1, aspectBound: 4, alpha: 2, read: 'levels', maxima: 'exact' },
+    const changed = await evaluate('--rerank', 'aml', ...settings);
+    expect(changed.rerank).toEqual({
+      kind: 'aml',
+      depth: 1000,
+      localizedQe: 0,
+      step: 1,
+      aspectBound: 4,
+      alpha: 2,
+      read: 'levels',
+      maxima: 'exact',
     });
-    expect(set.queries).not.toEqual(found[0].queries);
+    expect(changed.queries).not.toEqual(found[0].queries);
     expect(new Set([plain, ...found].map(({ queries }) => JSON.stringify(queries))).size).toBeGreaterThan(3);
     expect(found[2].rerank).toEqual({ kind: 'aml-rmac', depth: 8, localizedQe: 2 });
   });
