@@ -97,12 +97,14 @@ async function run(options: CompareOptions): Promise<void> {
   const { writeFileAtomic } = await import('../data/files.js');
   const published = publishedValues(entries, table, options.protocol);
   const { seed } = options;
+  const nsScore = options.protocol.startsWith('ukbench');
   const rows = comparisonRows(compared, seed);
   const report = join(options.out, 'report.html');
   const source = `${options.protocol} of ${sourceOf(options)}: ${compared[0].queries.length} queries, ${compared[0].databaseSize} images.`;
   const html = await comparisonReport(compared, mainGroundTruth(truth), {
     source: table === undefined ? source : `${table.title}. ${source}`,
     published,
+    nsScore,
     settings: settingRows(options),
     seed,
   });
@@ -123,7 +125,7 @@ async function run(options: CompareOptions): Promise<void> {
     })),
     report,
   };
-  printResult(json, tableText(comparisonTable(rows, published), report), options);
+  printResult(json, tableText(comparisonTable(rows, published, { nsScore }), report), options);
 }
 
 /** Measures one system; what is kept of it does not need the images again. */

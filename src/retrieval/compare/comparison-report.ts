@@ -19,6 +19,8 @@ export interface ComparisonReportOptions {
   source: string;
   /** Values of publications by system name. */
   published?: ReadonlyMap<string, number>;
+  /** Of UKBench: its score is printed, and is what `published` has. */
+  nsScore?: boolean;
   /** Settings to print, name and value. */
   settings: readonly (readonly [string, string])[];
   seed?: number;
@@ -28,7 +30,7 @@ export interface ComparisonReportOptions {
 export async function comparisonReport(
   systems: readonly ComparedSystem[],
   groundTruth: GroundTruth,
-  { source, published, settings, seed }: ComparisonReportOptions,
+  { source, published, nsScore, settings, seed }: ComparisonReportOptions,
 ): Promise<string> {
   const last = systems.length - 1;
   const gains = queryGains(systems[0].queries, systems[last].queries);
@@ -45,7 +47,7 @@ export async function comparisonReport(
       heading: 'Result',
       blocks: [
         { kind: 'text', text: source },
-        { kind: 'table', ...comparisonTable(comparisonRows(systems, seed), published) },
+        { kind: 'table', ...comparisonTable(comparisonRows(systems, seed), published, { nsScore }) },
         {
           kind: 'text',
           text:
