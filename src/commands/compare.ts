@@ -110,12 +110,14 @@ async function compare(options: CompareOptions, { truth, entries, table }: Compa
   const { writeFileAtomic } = await import('../data/files.js');
   const published = publishedValues(entries, table, options.protocol);
   const { seed } = options;
+  const nsScore = options.protocol.startsWith('ukbench');
   const rows = comparisonRows(compared, seed);
   const report = join(options.out, 'report.html');
   const source = `${options.protocol} of ${sourceOf(options)}: ${compared[0].queries.length} queries, ${compared[0].databaseSize} images.`;
   const html = await comparisonReport(compared, mainGroundTruth(truth), {
     source: table === undefined ? source : `${table.title}. ${source}`,
     published,
+    nsScore,
     settings: settingRows(options),
     seed,
   });
@@ -141,7 +143,8 @@ async function compare(options: CompareOptions, { truth, entries, table }: Compa
     report,
   };
   const notes = comparisonNotes(rows);
-  printResult({ ...json, notes }, tableText(comparisonTable(rows, published), notes, report), options);
+  const table = comparisonTable(rows, published, { nsScore });
+  printResult({ ...json, notes }, tableText(table, notes, report), options);
 }
 
 /** Measures one system; what is kept of it does not need the images again. */

@@ -113,6 +113,8 @@ export interface Measured {
   ready?: ReadyPreset;
   /** Image size that was described at, where it is known. */
   size?: string;
+  /** With several lengths of `--rerank`: length of the shortlist, from 0 on, and the mAP of the main setting. */
+  rerankCurve?: [depth: number, map: number][];
   /** Time for the images, and for ranking with what belongs to it, s. */
   seconds?: { describe: number; rank: number };
 }
@@ -144,7 +146,7 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const toDescribe = withDistractors(settings, images)[0].groundTruth;
   if (options.preset !== undefined) return measurePreset(truth, toDescribe, sources, options);
   const startedAt = performance.now();
-  const { described, rerank, dispose, size }: Described =
+  const { described, rerankAt, dispose, size }: Described =
     options.model === undefined
       ? { described: await lookUp(toDescribe, sources, options) }
       : await describe(toDescribe, options.model, options);
@@ -155,9 +157,28 @@ export async function measure(truth: Truth, sources: Sources, options: MeasureOp
   const describedAt = performance.now();
   const truths = withDistractors(settings, sources.distractors ?? []).map((setting) => setting.groundTruth);
   const main = settings.findIndex(({ name }) => name === truth.main);
-  const results = await evaluate(truths, main, { described, rerank }, options).finally(() => dispose?.());
-  const seconds = secondsOf(startedAt, describedAt);
-  return { results, failures: described.failures, described, seconds, ...(size !== undefined && { size }) };
+  const { depth = 0, depths } = options.rerank ?? {};
+  try {
+    const results = await evaluate(truths, main, { described, rerank: rerankAt?.(depth) }, options);
+    const seconds = secondsOf(startedAt, describedAt);
+    const rerankCurve: Measured['rerankCurve'] = [];
+    for (const shorter of depths === undefined ? [] : [0, ...depths.slice(0, -1)]) {
+      const rerank = shorter === 0 ? undefined : rerankAt?.(shorter);
+      const [{ map }] = await evaluate([truths[Math.max(0, main)]], 0, { described, rerank }, { ...options, top: 0 });
+      rerankCurve.push([shorter, map]);
+    }
+    if (depths !== undefined) rerankCurve.push([depth, results[Math.max(0, main)].map]);
+    return {
+      results,
+      failures: described.failures,
+      described,
+      seconds,
+      ...(depths && { rerankCurve }),
+      ...(size !== undefined && { size }),
+    };
+  } finally {
+    dispose?.();
+  }
 }
 
 /** By a published system: its own vectors, expansion and distance. */
@@ -201,8 +222,8 @@ interface Described {
   described: GroundTruthDescriptors;
   /** Image size, where a model described them. */
   size?: string;
-  rerank?: EvaluateOptions['rerank'];
-  /** Ends what `rerank` needs. */
+  rerankAt?: (depth: number) => EvaluateOptions['rerank'];
+  /** Ends what `rerankAt` needs. */
   dispose?: () => void;
 }
 
@@ -231,7 +252,7 @@ async function describe(groundTruth: GroundTruth, modelFile: string, options: Me
     if (database.ids.length === 0) {
       throw new InputError(`No image of the database could be described; the first: ${failures[0].error}`);
     }
-    kept = found.rerank !== undefined;
+    kept = found.rerankAt !== undefined;
     return { ...found, size: sizeText(settings.sizing), dispose: kept ? () => model.dispose() : undefined };
   } finally {
     progress.stop();
@@ -253,7 +274,7 @@ async function lookUp(
 async function evaluate(
   groundTruths: readonly GroundTruth[],
   main: number,
-  { described, rerank }: Pick<Described, 'described' | 'rerank'>,
+  { described, rerank }: { described: GroundTruthDescriptors; rerank: EvaluateOptions['rerank'] },
   options: MeasureOptions,
 ): Promise<EvaluationResult[]> {
   const { evaluateSettings } = await import('../retrieval/evaluate.js');

@@ -29,6 +29,7 @@ interface ReportContext {
   /** The result whose queries are shown. */
   main: EvaluationResult;
   described: GroundTruthDescriptors | undefined;
+  rerankCurve?: readonly (readonly [depth: number, map: number])[];
   extra: ExtraMeasures;
   source: string;
   size: string | undefined;
@@ -37,7 +38,7 @@ interface ReportContext {
 /** Writes the page. Regions are drawn where a model that pools R-MAC is given: descriptors do not know theirs. */
 export async function writeEvaluationReport(
   file: string,
-  { groundTruth, results, main, described, extra, source, size }: ReportContext,
+  { groundTruth, results, main, described, rerankCurve, extra, source, size }: ReportContext,
   options: ReportOptions,
 ): Promise<void> {
   const { writeFileAtomic } = await import('../data/files.js');
@@ -61,6 +62,7 @@ export async function writeEvaluationReport(
         ],
         notes: measureLines(extra),
         queries: options.reportQueries,
+        rerankCurve,
         ...(model && draws && { outlines: await outlinesOf(model, proposals, { ...options, regions }) }),
       },
     );

@@ -21,7 +21,7 @@ import { addModelOptions } from './open-model.js';
 import { addPresetOptions, checkPresetUsage } from './preset-options.js';
 import { presetJson, presetRows } from './ready-preset.js';
 import { addRegionsOption } from './regions-option.js';
-import { addRerankOptions, checkRerank, rerankText } from './rerank-option.js';
+import { addRerankOptions, checkRerank, curveText, rerankText } from './rerank-option.js';
 
 interface EvaluateCommandOptions extends Omit<MeasureOptions, 'top'> {
   report?: string;
@@ -100,7 +100,7 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
       images: options.model !== undefined || options.preset !== undefined,
       ids: options.data === undefined ? await knownIds(sources, options) : sources.database?.ids,
     }));
-  const { results, failures, described, ready, size } = await measure(truth, sources, {
+  const { results, failures, described, ready, rerankCurve, size } = await measure(truth, sources, {
     ...options,
     top: options.report === undefined ? 0 : shownResults,
   });
@@ -124,19 +124,20 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
   for (const note of extra.notes) say(note);
   const source = sourceOf(options) || options.descriptors || options.ranks || '';
   if (options.report !== undefined) {
-    const context = { groundTruth: mainGroundTruth(truth), results: named, main: main.result, described };
+    const context = { groundTruth: mainGroundTruth(truth), results: named, main: main.result, described, rerankCurve };
     await writeEvaluationReport(options.report, { ...context, extra, source, size }, options);
   }
   const about = [
     ...(size === undefined ? [] : [['image size', size] as const]),
     ...(options.rerank === undefined ? [] : [['re-ranked', rerankText(options)] as const]),
+    ...(rerankCurve === undefined ? [] : [['mAP by length', curveText(rerankCurve)] as const]),
     ...(ready === undefined ? [] : presetRows(ready)),
   ];
   const json = {
     ...resultJson(main.result, { failures, options }),
     ...(size !== undefined && { imageSize: size }),
     ...(options.rerank && {
-      rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0, ...options.localization },
+      rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0, ...options.localization, curve: rerankCurve },
     }),
     ...(ready && { preset: presetJson(ready) }),
     ...extra.json,

@@ -17,7 +17,10 @@ import { positiveInteger } from './console.js';
 
 export interface Rerank {
   kind: RerankKind;
+  /** Length of the shortlist. */
   depth: number;
+  /** Shorter ones and this, ascending: mAP is also measured at each. */
+  depths?: number[];
 }
 
 /** What `--localization` sets; the rest keeps its defaults. */
@@ -34,7 +37,7 @@ export function addRerankOptions(command: Command): Command {
   return command
     .option(
       '--rerank <kind>',
-      `re-rank the first images (default: ${defaultRerankDepth}) by what looks like the query in them: aml, aml-rmac or cross-match, with :N for another number`,
+      `re-rank the first images (default: ${defaultRerankDepth}) by what looks like the query in them: aml, aml-rmac or cross-match, with :N for another number, or :N,N,... for mAP against it`,
       rerankOption,
     )
     .option(
@@ -49,17 +52,18 @@ export function addRerankOptions(command: Command): Command {
     );
 }
 
-/** commander parser: "aml", "aml-rmac:200". */
+/** commander parser: "aml", "aml-rmac:200", "aml:50,100,200". */
 export function rerankOption(text: string): Rerank {
-  const [name, number, ...rest] = text.split(':');
+  const [name, numbers = `${defaultRerankDepth}`, ...rest] = text.split(':');
   const kind = rerankKinds.find((known) => known === name);
-  const depth = number === undefined ? defaultRerankDepth : Number(number);
-  if (kind === undefined || rest.length > 0 || !/^\d+$/.test(number ?? '0') || !(depth >= 1 && depth <= 1e6)) {
+  const depths = numbers.split(',').map((number) => (/^\d+$/.test(number) ? Number(number) : 0));
+  if (kind === undefined || rest.length > 0 || !depths.every((depth) => depth >= 1 && depth <= 1e6)) {
     throw new UsageError(
-      `--rerank: expected ${rerankKinds.join(', ')}, with :N for N images, such as aml:200, got "${text}".`,
+      `--rerank: expected ${rerankKinds.join(', ')}, with :N for N images, such as aml:200 or aml:50,100,200, got "${text}".`,
     );
   }
-  return { kind, depth };
+  const ascending = [...new Set(depths)].toSorted((a, b) => a - b);
+  return { kind, depth: ascending[ascending.length - 1], ...(ascending.length > 1 && { depths: ascending }) };
 }
 
 /** commander parser: "t=2,s=1.5,read=levels". */
@@ -101,23 +105,23 @@ export function checkRerank(
   if (proposals) throw new UsageError('--rerank goes with --regions grid.');
 }
 
-/** Describes a ground truth with its maps; `rerank` looks into them for as long as the model lives. */
+/** Describes a ground truth with its maps; what `rerankAt` gives for a length of the shortlist looks into them for as long as the model lives. */
 export async function describeForRerank(
   model: DescriptorModel,
   groundTruth: GroundTruth,
   settings: DescribeGroundTruthOptions,
   { rerank, localization, localizedQe }: RerankFlags,
-): Promise<{ described: GroundTruthDescriptors; rerank: EvaluateOptions['rerank'] }> {
+): Promise<{ described: GroundTruthDescriptors; rerankAt: (depth: number) => EvaluateOptions['rerank'] }> {
   const { describeGroundTruthMaps } = await import('../retrieval/localization/describe-maps.js');
   const { groundTruthReranker } = await import('../retrieval/localization/ground-truth-reranker.js');
   const { modelRegions } = await import('../retrieval/localization/model-regions.js');
-  const { kind, depth } = rerank!;
+  const { kind } = rerank!;
   const regions = kind === 'aml' ? undefined : modelRegions(model);
   const found = await describeGroundTruthMaps(model, groundTruth, { ...settings, regions });
-  const rerankOptions = { kind, depth, model: regions, expansion: localizedQe, ...localization };
+  const rerankOptions = { kind, model: regions, expansion: localizedQe, ...localization };
   return {
     described: found.described,
-    rerank: groundTruthReranker(groundTruth, found, rerankOptions),
+    rerankAt: (depth) => groundTruthReranker(groundTruth, found, { ...rerankOptions, depth }),
   };
 }
 
@@ -126,4 +130,9 @@ export function rerankText({ rerank, localization = {}, localizedQe }: RerankFla
   const settings = Object.entries(localization).map(([name, value]) => `, ${name} ${value}`);
   const expansion = localizedQe === undefined ? '' : `, expanded by the best ${localizedQe}`;
   return `the first ${rerank!.depth} by ${rerank!.kind}${settings.join('')}${expansion}`;
+}
+
+/** "0: 0.8290, 100: 0.8350": length of the shortlist and mAP. */
+export function curveText(curve: readonly (readonly [depth: number, map: number])[]): string {
+  return curve.map(([depth, map]) => `${depth}: ${map.toFixed(4)}`).join(', ');
 }

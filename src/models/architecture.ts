@@ -44,7 +44,7 @@ export interface PoolLayer extends WindowLayer {
   op: 'maxPool' | 'avgPool';
 }
 
-/** A frozen batch norm on its own: x * scale + shift, then ReLU. */
+/** A batch norm of constant statistics on its own: x * scale + shift, then ReLU. Weight and shift train. */
 export interface NormLayer extends LayerBase {
   op: 'norm';
   channels: number;
@@ -219,7 +219,7 @@ export interface Parameter {
   shape: number[];
 }
 
-/** Every tensor the layers need. Mean and variance are the statistics of frozen batch norms: never trained. */
+/** Every tensor the layers need. Mean and variance, the statistics of batch norms, are constants; the rest trains. */
 export function parametersOf(layers: readonly Layer[]): Parameter[] {
   return layers.flatMap((layer) => {
     const kinds: [ParameterKind, number[]][] = [];

@@ -1,5 +1,5 @@
 /**
- * @file A trunk with weights: runs its layers, stage by stage. Batch norms are frozen: their statistics are constants and
+ * @file A trunk with weights: runs its layers, stage by stage. The statistics of batch norms are constants, and
  * they are folded into the convolution when it runs, y = conv(x, W s) + (beta + (bias - mean) s) with
  * s = gamma / sqrt(variance + epsilon), as differentiable arithmetic, so W, gamma, beta and bias all get gradients. What
  * does not change between runs is computed once by the engine, so folding costs nothing while the weights stay.
@@ -19,7 +19,7 @@ import {
 import { type Block, recomputationBlocks } from './blocks.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
 
-interface FrozenNorm {
+interface NormStatistics {
   mean: NamedArray;
   variance: NamedArray;
   /** [C] -mean on the device. */
@@ -32,7 +32,7 @@ export class Backbone {
   /** Trainable tensors by our name. */
   readonly variables = new Map<string, tf.Variable>();
   private readonly stageOfVariable = new Map<string, string>();
-  private readonly norms = new Map<string, FrozenNorm>();
+  private readonly norms = new Map<string, NormStatistics>();
 
   /** `weights` must hold every parameter of the trunk in its shape; `variablePrefix` makes names unique among models. */
   constructor(

@@ -3,7 +3,7 @@ import type { Box } from '../data/manifest.js';
 import type { GroundTruthDescriptors } from './describe-ground-truth.js';
 import type { EvaluationResult, QueryScore } from './evaluate.js';
 import type { GroundTruth } from './ground-truth.js';
-import { htmlReport, type Outline, type RankedPictures, type ReportBlock } from './report.js';
+import { htmlReport, type Outline, type RankedPictures, type ReportBlock, type ReportSection } from './report.js';
 import { scaleLegend, similarityText } from './similarity-scale.js';
 import { thumbnail } from './thumbnail.js';
 
@@ -15,6 +15,8 @@ export interface EvaluationReportOptions {
   notes?: readonly string[];
   /** Queries shown, evenly from the best to the worst. */
   queries: number;
+  /** mAP by the number of images that were re-ranked (Tolias et al. 2016, figure 4). */
+  rerankCurve?: readonly (readonly [depth: number, map: number])[];
   /** What is drawn over a picture, and what that is in words. */
   outlines?: {
     of: (path: string, query: Float32Array, crop?: Box) => Promise<Outline[]>;
@@ -25,7 +27,7 @@ export interface EvaluationReportOptions {
 /** The page. Queries are shown with their `top` results. */
 export async function evaluationReport(
   { groundTruth, results, main, described }: EvaluationContext,
-  { title, settings, notes = [], queries, outlines }: EvaluationReportOptions,
+  { title, settings, notes = [], queries, rerankCurve, outlines }: EvaluationReportOptions,
 ): Promise<string> {
   const ordered = main.queries.toSorted((a, b) => b.ap - a.ap);
   const pathOf = new Map(groundTruth.database.map(({ id, image }) => [id, image]));
@@ -69,6 +71,7 @@ export async function evaluationReport(
           ...notes.map((text): ReportBlock => ({ kind: 'text', text })),
         ],
       },
+      ...(rerankCurve === undefined ? [] : [rerankSection(rerankCurve)]),
       {
         heading: 'Average precision of the queries',
         blocks: [
@@ -119,6 +122,11 @@ function queryRows(described: GroundTruthDescriptors | undefined): (id: string) 
     const row = rowOf.get(id);
     return row === undefined ? undefined : data.subarray(row * dimension, (row + 1) * dimension);
   };
+}
+
+function rerankSection(points: readonly (readonly [depth: number, map: number])[]): ReportSection {
+  const chart = { xLabel: 'images re-ranked', yLabel: 'mAP', series: [{ name: 'mAP', points }] };
+  return { heading: 'mAP by the length of the shortlist', blocks: [{ kind: 'chart', ...chart }] };
 }
 
 function figures(results: EvaluationContext['results']): ReportBlock {

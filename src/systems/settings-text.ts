@@ -33,5 +33,5 @@ function poolingText(pooling: SystemPooling): string {
 function fitText(fit: NonNullable<SystemSettings['fit']>): string {
   if (fit.kind === 'zca') return `ZCA${fit.floor === 'published' ? ', 1e-18' : ''}`;
   if (fit.kind === 'pca') return fit.dimension === 'all' ? 'PCA' : `PCA to ${fit.dimension}`;
-  return `${fit.dimension} values by PFA`;
+  return `${fit.dimension} values by PFA${fit.absolute ? '' : ' of signed entries'}`;
 }

@@ -38,14 +38,37 @@ describe('--rerank', () => {
       expect(map).toBeGreaterThan(1 / 3); // three textures; chance is about .3
     }
     const settings = ['--localization', 't=1,s=4,alpha=2,read=levels,maxima=exact'];
-    const set = await evaluate('--rerank', 'aml', ...settings);
-    expect(set.rerank).toEqual({
-      ...{ kind: 'aml', depth: 1000, localizedQe: 0 },
-      ...{ step: 1, aspectBound: 4, alpha: 2, read: 'levels', maxima: 'exact' },
+    const changed = await evaluate('--rerank', 'aml', ...settings);
+    expect(changed.rerank).toEqual({
+      kind: 'aml',
+      depth: 1000,
+      localizedQe: 0,
+      step: 1,
+      aspectBound: 4,
+      alpha: 2,
+      read: 'levels',
+      maxima: 'exact',
     });
-    expect(set.queries).not.toEqual(found[0].queries);
+    expect(changed.queries).not.toEqual(found[0].queries);
     expect(new Set([plain, ...found].map(({ queries }) => JSON.stringify(queries))).size).toBeGreaterThan(3);
     expect(found[2].rerank).toEqual({ kind: 'aml-rmac', depth: 8, localizedQe: 2 });
+  });
+
+  test('mAP against the length of the shortlist: that of each length alone, as text and as a picture', async () => {
+    const report = join(set.images, 'rerank.html');
+    const json = (await evaluate('--rerank', 'aml:8,2,4', '--report', report)) as unknown as {
+      map: number;
+      rerank: { depth: number; curve: [number, number][] };
+    };
+    const alone = [(await evaluate()).map];
+    for (const depth of [2, 4, 8]) alone.push((await evaluate('--rerank', `aml:${depth}`)).map);
+    expect(json.rerank.curve).toEqual([0, 2, 4, 8].map((depth, i) => [depth, alone[i]]));
+    expect(json).toMatchObject({ map: alone[3], rerank: { depth: 8, depths: [2, 4, 8] } });
+    expect(readFileSync(report, 'utf8')).toMatch(
+      /mAP by the length of the shortlist.*<svg class="chart".*images re-ranked/s,
+    );
+    const { stdout } = await run('--model', set.model, '--size', '64', '--rerank', 'aml:2,4');
+    expect(stdout).toMatch(/^mAP by length +0: \d\.\d{4}, 2: \d\.\d{4}, 4: \d\.\d{4}$/m);
   });
 
   test('a query with a box is localised by its crop, on any pooling for aml', async () => {
@@ -63,7 +86,7 @@ describe('--rerank', () => {
   test('what it takes', () => {
     expect(rerankOption('aml')).toEqual({ kind: 'aml', depth: 1000 });
     expect(rerankOption('cross-match:20')).toEqual({ kind: 'cross-match', depth: 20 });
-    for (const wrong of ['', 'AML', 'aml:', 'aml:0', 'aml:1.5', 'aml:2:3', 'aml-qe']) {
+    for (const wrong of ['', 'AML', 'aml:', 'aml:0', 'aml:1.5', 'aml:2,', 'aml:2,0', 'aml:2:3', 'aml-qe']) {
       expect(() => rerankOption(wrong)).toThrow(UsageError);
     }
   });

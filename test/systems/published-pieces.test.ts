@@ -48,6 +48,31 @@ function viewOf(...maps: FeatureMap[]): View {
   return { image, maps, strides: maps.map((map) => image.height / map.height) };
 }
 
+test("OS-RMAC's ablation: windows on one side's map, then three such vectors added, l2", () => {
+  const sides: Shape[] = [
+    [18, 25, 6],
+    [12, 17, 6],
+    [24, 33, 6],
+  ];
+  const views = sides.map((shape, i) => viewOf(wave(shape, 7 + i)));
+  const finished = (name: string, of: readonly View[]) =>
+    finishVectors(poolViews(of, settingsOf(name)), settingsOf(name), undefined, 'query');
+  const [baseline, resolutions] = ['os-rmac-baseline', 'os-rmac-resolutions'];
+  expect(settingsOf(baseline)).toMatchObject({ sides: [800], pooling: { kind: 'sliding' } });
+  expect(settingsOf(resolutions)).toMatchObject({
+    sides: [800, 550, 1050],
+    fusion: 'late',
+    pooling: { kind: 'sliding' },
+  });
+  const alone = views.map((view) => [...finished(baseline, [view])]);
+  for (const vector of alone) expect(Math.hypot(...vector)).toBeCloseTo(1, 5);
+  const sum = alone[0].map((_, c) => alone[0][c] + alone[1][c] + alone[2][c]);
+  expectClose(
+    finished(resolutions, views),
+    sum.map((value) => value / Math.hypot(...sum)),
+  );
+});
+
 describe('R-MAC+', () => {
   const { rmacPlus } = golden;
   const settings = settingsOf('rmac-plus-db-regions');

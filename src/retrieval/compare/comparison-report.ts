@@ -21,6 +21,8 @@ export interface ComparisonReportOptions {
   source: string;
   /** Values of publications by system name. */
   published?: ReadonlyMap<string, number>;
+  /** Of UKBench: its score is printed, and is what `published` has. */
+  nsScore?: boolean;
   /** Settings to print, name and value. */
   settings: readonly (readonly [string, string])[];
   seed?: number;
@@ -30,7 +32,7 @@ export interface ComparisonReportOptions {
 export async function comparisonReport(
   systems: readonly ComparedSystem[],
   groundTruth: GroundTruth,
-  { source, published, settings, seed }: ComparisonReportOptions,
+  { source, published, nsScore, settings, seed }: ComparisonReportOptions,
 ): Promise<string> {
   const last = systems.length - 1;
   const rows = comparisonRows(systems, seed);
@@ -48,7 +50,7 @@ export async function comparisonReport(
       heading: 'Result',
       blocks: [
         { kind: 'text', text: source },
-        { kind: 'table', ...comparisonTable(rows, published) },
+        { kind: 'table', ...comparisonTable(rows, published, { nsScore }) },
         ...comparisonNotes(rows).map((text): ReportBlock => ({ kind: 'text', text })),
         {
           kind: 'text',

@@ -1,5 +1,6 @@
 /** @file Systems side by side: the table of figures with intervals and tests against the first of them. */
 import { bootstrapInterval, type Interval } from '../protocols/bootstrap.js';
+import { nisterStewenius } from '../protocols/measures.js';
 import { fewestUnits, pairedTest, type PairedTest } from '../protocols/paired-test.js';
 import { sizesDiffer } from '../size-text.js';
 import type { ComparedQuery, ComparedSystem } from './compared-system.js';
@@ -40,10 +41,14 @@ function unitOf({ landmark, id }: ComparedQuery): string {
   return landmark ?? id;
 }
 
-/** Columns and rows of the table; `published` has values to print beside ours, by system name. */
+/**
+ * Columns and rows of the table; `published` has values to print beside ours, by system name. `nsScore`: of UKBench, whose score is
+ * printed and is what is published.
+ */
 export function comparisonTable(
   rows: readonly ComparisonRow[],
   published: ReadonlyMap<string, number> = new Map(),
+  { nsScore = false }: { nsScore?: boolean } = {},
 ): { columns: string[]; rows: string[][] } {
   const withPublished = published.size > 0;
   const figure = (value: number) => value.toFixed(3);
@@ -62,9 +67,10 @@ export function comparisonTable(
     'ms/image',
     'ms/query',
     'bytes/image',
+    ...(nsScore ? ['N-S'] : []),
   ];
   return {
-    columns: withPublished ? [...columns, 'published mAP'] : columns,
+    columns: withPublished ? [...columns, `published ${nsScore ? 'N-S' : 'mAP'}`] : columns,
     rows: rows.map(({ system, interval, test }) => {
       const { name, map, precisionAt1, cost } = system;
       const value = published.get(name);
@@ -79,6 +85,7 @@ export function comparisonTable(
         cost.describeMs.toFixed(0),
         cost.queryMs.toFixed(1),
         `${cost.bytesPerImage}`,
+        ...(nsScore ? [figure(nisterStewenius(system.queries))] : []),
         ...(withPublished ? [value === undefined ? '-' : figure(value)] : []),
       ];
     }),

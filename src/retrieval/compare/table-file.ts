@@ -9,8 +9,8 @@ export const comparisonTableSchema = z.strictObject({
       z.strictObject({
         /** A preset, or a model file. */
         system: z.string(),
-        /** mAP from 0 to 1 by protocol. */
-        published: z.record(z.string(), z.number().min(0).max(1)).optional(),
+        /** By protocol: mAP from 0 to 1, of `ukbench` and `ukbench-2550` the N-S score from 0 to 4. */
+        published: z.record(z.string(), z.number().min(0).max(4)).optional(),
       }),
     )
     .default([]),

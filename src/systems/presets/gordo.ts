@@ -47,6 +47,13 @@ export const gordoPresets: readonly Preset[] = [
     settings: { ...gordoSettings, sides: [724], pooling: gordoLevels3 },
   },
   {
+    name: 'gordo-eccv-1024',
+    summary: 'side 1024, L = 3',
+    source: 'Gordo et al. 2016 (arXiv 1604.01325), table 4',
+    networks: { vgg16: ['conv5_3'], resnet50: ['stage4/block3'] },
+    settings: { ...gordoSettings, sides: [1024], pooling: gordoLevels3 },
+  },
+  {
     name: 'gordo-multires',
     summary: 'sum of the descriptors at 550, 800 and 1050 px, L = 2',
     source: `${gordoSource}, multi-resolution`,

@@ -1,14 +1,14 @@
 /** @file OS-RMAC: its ablation and its rows with feature selection and class activation masks. */
 import type { PfaFit, SlidingPooling, SystemSettings } from '../settings.js';
 import type { Preset } from '../system.js';
-import { plain, rigidGrid } from './plain.js';
+import { plain } from './plain.js';
 
 const slidingWindows: SlidingPooling = { kind: 'sliding', levels: 3, stride: 0.4 };
-const pfa = (dimension: number): PfaFit => ({
+const pfa = (dimension: number, absolute = true): PfaFit => ({
   kind: 'pfa',
   dimension,
   eigenvectors: 'below-dimension',
-  absolute: true,
+  absolute,
   seed: 0,
 });
 const fused: SystemSettings = {
@@ -27,17 +27,17 @@ const mask = { threshold: 0.9 };
 export const osPresets: readonly Preset[] = [
   {
     name: 'os-rmac-baseline',
-    summary: 'R-MAC at one side of 800 px',
+    summary: 'sliding windows on the last map at 800 px',
     source: `${osSource}, ablation: baseline`,
     ...osRmac,
-    settings: { ...fused, sides: [800], pooling: rigidGrid },
+    settings: { ...fused, sides: [800] },
   },
   {
     name: 'os-rmac-resolutions',
-    summary: 'R-MAC of the sum of the maps at 550, 800 and 1050 px',
-    source: `${osSource}, ablation: multi-resolution`,
+    summary: 'the same at 550, 800 and 1050 px, the three vectors added (late fusion)',
+    source: `${osSource}, ablation: M-R, as Gordo et al.`,
     ...osRmac,
-    settings: { ...fused, pooling: rigidGrid },
+    settings: { ...fused, fusion: 'late', unit: true },
   },
   {
     name: 'os-rmac-last',
@@ -79,6 +79,13 @@ export const osPresets: readonly Preset[] = [
         source: `${osSource}, feature selection and CAM, ${place}`,
         ...osRmac,
         settings: { ...settings, mask },
+      },
+      {
+        name: `os-rmac-signed${suffix}`,
+        summary: 'as without CAM, the selection clusters signed entries of the eigenvectors',
+        source: `${osSource}, feature selection as its text has it, ${place}`,
+        ...osRmac,
+        settings: { ...settings, fit: pfa(dimension, false) },
       },
     ];
   }),

@@ -1,5 +1,5 @@
 /**
- * @file The gradient of one batch in passes of a few images. Batch norms are frozen and dropout belongs to the image, so
+ * @file The gradient of one batch in passes of a few images. Statistics of batch norms are constants and dropout belongs to the image, so
  * an image's scores do not depend on its neighbours, and the sum over passes is the gradient of the batch's mean loss exactly.
  */
 import * as tf from '@tensorflow/tfjs';

@@ -213,6 +213,7 @@ export async function* fitTriplets(options: FitTripletsOptions): AsyncGenerator<
         recomputeActivations: config.recomputeActivations,
         onDescribed: () => prefetchNext(candidates, drawnNow),
         ownWeight: config.rpnWeight,
+        reduction: config.lossReduction,
       }).catch((error: unknown) => {
         throw namingUpdate(error, { step: state.step, ids });
       });

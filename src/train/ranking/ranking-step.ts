@@ -40,7 +40,7 @@ export interface RankingStep<T> {
 }
 
 /**
- * Adds the gradient of the batch's mean loss, by variable name, to `accumulator`. Images are told apart by identity. Throws
+ * Adds the gradient of the mean or the sum of the batch's losses, by variable name, to `accumulator`. Images are told apart by identity. Throws
  * `NotFiniteError` naming the image when a descriptor is not finite.
  */
 export async function rankingStep<T>(
@@ -53,6 +53,7 @@ export async function rankingStep<T>(
     recomputeActivations = false,
     onDescribed,
     ownWeight = 0,
+    reduction = 'mean',
   }: {
     variables: ReadonlyMap<string, tf.Variable>;
     accumulator: GradientAccumulator;
@@ -64,6 +65,8 @@ export async function rankingStep<T>(
     onDescribed?: () => void;
     /** Weight of the mean of the images' own losses beside the ranking's. */
     ownWeight?: number;
+    /** What the terms' gradients are combined to. */
+    reduction?: 'mean' | 'sum';
   },
 ): Promise<RankingStep<T>> {
   const descriptors = new Map<T, Float32Array>();
@@ -108,6 +111,7 @@ export async function rankingStep<T>(
   const evaluated = await batch.evaluate(descriptors);
   if (evaluated === undefined) return { ...nothing, described: descriptors.size };
   const { loss, terms, active, shares } = evaluated;
+  if (reduction === 'sum') for (const share of shares.values()) share.forEach((value, i) => (share[i] = terms * value));
 
   const learning = [...ownLosses].filter(([, { learns }]) => learns);
   const replayed = new Set([...shares.keys(), ...learning.map(([item]) => item)]);

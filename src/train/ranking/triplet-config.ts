@@ -32,8 +32,13 @@ export const tripletConfigSchema = z.strictObject({
    * et al. 2019) on random lists, without mining.
    */
   loss: oneOf(['triplet', 'contrastive', 'average-precision']).default('triplet'),
-  /** Triplets, or tuples, whose mean gradient makes one update. S2: 64. */
+  /** Triplets, or tuples, whose gradient makes one update. S2: 64. */
   tripletsPerStep: wholeNumber(1).default(16),
+  /**
+   * What an update's terms (triplets, tuples, queries of a list) are summed up to: their `mean`, or the `sum` that accumulating their
+   * gradients one by one gives (S2 accumulates 64 triplets; Radenovic et al. theirs), which is the mean at a rate as many times higher. The logged loss is the mean.
+   */
+  lossReduction: oneOf(['mean', 'sum']).default('mean'),
   /** Longest side of an image, px; both sides are then snapped to multiples of the network's stride. S2: 724, S2b: 800. */
   imageSize: wholeNumber(16).default(320),
   /** Images described per mining; all of their triplets are considered. S2: 10 000, S2b: 5000. */

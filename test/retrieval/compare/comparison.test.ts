@@ -137,6 +137,15 @@ describe('a comparison', () => {
     expect(notes.find((note) => note.includes('too few'))).toMatch(/landmarks are too few to test/);
   });
 
+  it('prints the score of UKBench beside the published one', () => {
+    const rows = comparisonRows(systems);
+    const { columns, rows: lines } = comparisonTable(rows, new Map([['s1', 3.91]]), { nsScore: true });
+    expect(columns.slice(-2)).toEqual(['N-S', 'published N-S']);
+    const queries = rows[1].system.queries;
+    const among = queries.map(({ ranks }) => ranks.filter((rank) => rank < 4).length);
+    expect(lines[1].slice(-2)).toEqual([(among.reduce((a, b) => a + b) / queries.length).toFixed(3), '3.910']);
+  });
+
   it('keeps no junk: the query itself is not among its results', () => {
     for (const { queries } of systems)
       for (const { id, top } of queries) expect(top.map((one) => one.id)).not.toContain(id);

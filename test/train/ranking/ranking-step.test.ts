@@ -122,6 +122,27 @@ describe('rankingStep', () => {
     },
   );
 
+  test('the sum of the losses is so many times their mean, whose value is reported', async () => {
+    const { model, source, variables } = setUp();
+    const triplets: Triplet<Photo>[] = [
+      [a, b, c],
+      [c, d, a],
+      [a, b, e],
+    ];
+    const accumulator = new GradientAccumulator();
+    const options = { variables, accumulator, nameOf, reduction: 'sum' } as const;
+    const result = await rankingStep(tripletBatch(triplets, { margin: 2 }), source, options);
+    const expected = direct(model, triplets, 2);
+    expect(result.loss).toBeCloseTo(expected.loss, 5);
+    for (const [name, sum] of accumulator.sums) {
+      const threefold = expected.grads
+        .get(name)!
+        .dataSync()
+        .map((value) => 3 * value);
+      expect(relativeDistance(sum.dataSync(), threefold), name).toBeLessThan(1e-4);
+    }
+  });
+
   test('triplets that hold the margin cost no replay', async () => {
     const { source, variables } = setUp();
     const accumulator = new GradientAccumulator();
