@@ -59,6 +59,7 @@ export async function writeEvaluationReport(
         ],
         notes: measureLines(extra),
         queries: options.reportQueries,
+        shown: shownResults,
         ...(model && draws && { outlines: await outlinesOf(model, proposals, { ...options, regions }) }),
       },
     );

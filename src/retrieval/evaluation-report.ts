@@ -14,6 +14,8 @@ export interface EvaluationReportOptions {
   notes?: readonly string[];
   /** Queries shown, evenly from the best to the worst. */
   queries: number;
+  /** Results shown of each, at most. */
+  shown: number;
   /** What is drawn over a picture, and what that is in words. */
   outlines?: {
     of: (path: string, query: Float32Array, crop?: Box) => Promise<Outline[]>;
@@ -24,7 +26,7 @@ export interface EvaluationReportOptions {
 /** The page. Queries are shown with their `top` results. */
 export async function evaluationReport(
   { groundTruth, results, main, described }: EvaluationContext,
-  { title, settings, notes = [], queries, outlines }: EvaluationReportOptions,
+  { title, settings, notes = [], queries, shown, outlines }: EvaluationReportOptions,
 ): Promise<string> {
   const ordered = main.queries.toSorted((a, b) => b.ap - a.ap);
   const pathOf = new Map(groundTruth.database.map(({ id, image }) => [id, image]));
@@ -40,7 +42,9 @@ export async function evaluationReport(
       outlines: descriptor && (await outlines?.of(file, descriptor, crop)),
     });
     const found: RankedPictures['results'][number][] = [];
-    for (const { id: result, similarity, relation } of top) {
+    // Where the query is a photograph of the database, its own copy is no result.
+    const others = top.filter(({ id: result, relation }) => relation !== 'junk' || pathOf.get(result) !== path);
+    for (const { id: result, similarity, relation } of others.slice(0, shown)) {
       const shown = await picture(pathOf.get(result) ?? '', `${result} ${similarity.toFixed(3)}`);
       found.push({ ...shown, relation });
     }
