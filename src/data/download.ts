@@ -26,6 +26,8 @@ export interface DownloadOptions extends WriteOptions {
   /** A connection that brings nothing for so long is broken, ms. Default 30000. */
   idleMs?: number;
   maxBytes?: number;
+  /** What to do about a server that cannot be reached: a sentence. */
+  hint?: string;
 }
 
 export interface Downloaded {
@@ -40,6 +42,8 @@ class Broken extends Error {
   constructor(
     message: string,
     readonly waitMs = 0,
+    /** Whether the server never answered. */
+    readonly unreached = false,
   ) {
     super(message);
   }
@@ -50,7 +54,7 @@ const longestWaitMs = 60_000;
 
 /** Downloads `url` to `file`. Throws `InputError` when the server refuses, the checksum differs or connections keep breaking. */
 export async function downloadFile(url: string, file: string, options: DownloadOptions = {}): Promise<Downloaded> {
-  const { checksum, retries = 4, signal } = options;
+  const { checksum, retries = 4, signal, hint } = options;
   assertWritable(file, options);
   await mkdir(dirname(file), { recursive: true });
   const part = `${file}.part`;
@@ -65,7 +69,11 @@ export async function downloadFile(url: string, file: string, options: DownloadO
       if (!(error instanceof Broken)) throw error;
       failures = (await sizeOf(part)) > before ? 1 : failures + 1;
       if (failures > retries) {
-        throw new InputError(`${url}: the connection keeps breaking (${error.message}). The same command continues.`);
+        throw new InputError(
+          error.unreached
+            ? `${url} cannot be reached (${error.message}).${hint === undefined ? '' : ` ${hint}`}`
+            : `${url}: the connection keeps breaking (${error.message}). The same command continues.`,
+        );
       }
       const wait = Math.max(error.waitMs, Math.min(100 * 2 ** failures, 5000));
       await sleep(wait, undefined, { signal }).catch(() => {});
@@ -94,12 +102,14 @@ async function continueDownload(
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort);
   let idle = setTimeout(abort, idleMs);
+  let answered = false;
   try {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
     const version = start > 0 ? await readFile(versionFile(part), 'utf8').catch(() => '') : '';
     if (start > 0) headers.range = `bytes=${start}-`;
     if (version !== '') headers['if-range'] = version; // another version by now comes from its beginning
     const response = await fetch(url, { headers, signal: stop.signal });
+    answered = true;
     if (response.status === 416 && start > 0) {
       await response.body?.cancel();
       if (response.headers.get('content-range') === `bytes */${start}`) return; // all of it is there
@@ -136,7 +146,7 @@ async function continueDownload(
     }
   } catch (error) {
     if (error instanceof InputError || error instanceof Broken) throw error;
-    throw new Broken(stop.signal.aborted ? `nothing for ${idleMs / 1000} s` : reasonOf(error));
+    throw new Broken(stop.signal.aborted ? `nothing for ${idleMs / 1000} s` : reasonOf(error), 0, !answered);
   } finally {
     clearTimeout(idle);
     signal?.removeEventListener('abort', abort);
