@@ -5,7 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { isMap, parseDocument } from 'yaml';
+import { Document, isMap, isScalar, parseDocument, type YAMLMap } from 'yaml';
 import { z } from 'zod';
 import { readText, whyUnreadable } from './data/text-file.js';
 import { InputError, messageOf, UsageError } from './errors.js';
@@ -60,6 +60,28 @@ export async function resolveConfig<S extends z.ZodObject>(
   for (const assignment of set)
     values = merge(values, checkedLayer(schema, parseAssignment(assignment), `--set ${assignment}`));
   return schema.parse(values);
+}
+
+/** The values as YAML, what a key means above it as far as the schema describes it. */
+export function configText(values: Readonly<Plain>, schema?: z.ZodObject): string {
+  const document = new Document(values);
+  if (schema !== undefined && isMap(document.contents)) addComments(document.contents, schema);
+  return document.toString();
+}
+
+const commentWidth = 110;
+
+function addComments(map: YAMLMap, schema: z.ZodObject): void {
+  for (const { key, value } of map.items) {
+    if (!isScalar(key)) continue;
+    const field: unknown = schema.shape[String(key.value)];
+    if (!(field instanceof z.ZodType)) continue;
+    const inner = unwrapped(field);
+    if (isMap(value) && inner instanceof z.ZodObject) addComments(value, inner);
+    const text = field.description;
+    if (text !== undefined)
+      key.commentBefore = text.replaceAll(new RegExp(`(.{1,${commentWidth}})( |$)`, 'g'), ' $1\n').trimEnd();
+  }
 }
 
 /** A recipe's text -> plain values. `source` is named in errors. */
@@ -170,12 +192,18 @@ function kindOf(value: unknown): string {
 function knownKeys(schema: z.ZodObject, path: readonly PropertyKey[]): string[] {
   let inner: unknown = schema;
   for (const key of path) {
-    inner = (inner as z.ZodObject).shape[String(key)];
-    while (inner instanceof z.ZodPrefault || inner instanceof z.ZodDefault || inner instanceof z.ZodOptional) {
-      inner = inner.unwrap();
-    }
+    inner = unwrapped((inner as z.ZodObject).shape[String(key)]);
   }
   return Object.keys((inner as z.ZodObject).shape);
+}
+
+/** What is inside of defaults. */
+function unwrapped(schema: unknown): unknown {
+  let inner = schema;
+  while (inner instanceof z.ZodPrefault || inner instanceof z.ZodDefault || inner instanceof z.ZodOptional) {
+    inner = inner.unwrap();
+  }
+  return inner;
 }
 
 function merge(below: Plain, above: Plain): Plain {

@@ -6,6 +6,7 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { z } from 'zod';
 import {
+  configText,
   nearestKey,
   numberFrom,
   oneOf,
@@ -16,6 +17,7 @@ import {
   wholeNumber,
 } from '../src/config.js';
 import { InputError, UsageError } from '../src/errors.js';
+import { classifyConfigSchema } from '../src/train/classify/classify-config.js';
 import { rpnConfigSchema } from '../src/train/rpn/rpn-config.js';
 import { tripletConfigSchema } from '../src/train/ranking/triplet-config.js';
 
@@ -137,3 +139,20 @@ test.each(recipes.filter((name) => !/-(classify|rpn)$/.test(name)))(
     await resolveConfig(tripletConfigSchema, { recipe });
   },
 );
+
+test.each([
+  ['triplet', tripletConfigSchema],
+  ['classify', classifyConfigSchema],
+  ['rpn', rpnConfigSchema],
+])('config.yaml of train %s: a comment above every key, and the same values', async (name, runSchema: z.ZodObject) => {
+  const set = name === 'triplet' ? ['classify.steps=3'] : [];
+  const config = (await resolveConfig(runSchema, { set })) as Record<string, unknown>;
+  const text = configText(config, runSchema);
+  expect(parseRecipe(text, 'config.yaml')).toEqual(config);
+  const lines = text.trimEnd().split('\n');
+  const keys = lines.flatMap((line, i) => (/^ *[a-zA-Z]\w*:/.test(line) ? [i] : []));
+  expect(keys.length).toBeGreaterThanOrEqual(Object.keys(config).length);
+  for (const i of keys) expect(lines[i - 1] ?? '', lines[i]).toMatch(/^ *# \S/);
+  expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
+  expect(text).not.toContain('src/'); // the package has no sources
+});

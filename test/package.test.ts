@@ -159,7 +159,7 @@ test('the packed package: its types hold without skipLibCheck, its texts point a
   const named = texts.flatMap((file) => {
     const text = readFileSync(join(installed, 'dist', file), 'utf8');
     const { code } = transformSync(text, { minifyWhitespace: true, legalComments: 'none' }); // comments are for readers of src
-    return [...code.matchAll(/\b(?:docs|recipes|checkpoints|results|scripts|examples)\/[\w./-]*\w/g)].map(
+    return [...code.matchAll(/\b(?:src|docs|recipes|checkpoints|results|scripts|examples)\/[\w./-]*\w/g)].map(
       ([path]) => path,
     );
   });

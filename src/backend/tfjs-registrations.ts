@@ -1,4 +1,3 @@
-/// <reference types="@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops" />
 /**
  * @file Registers the gradients and the tensors' methods (`x.relu()`).
  *
@@ -10,5 +9,7 @@ import { createRequire } from 'node:module';
 import '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 
-// From src/ and from dist/ alike: the bundle lies in dist.
-createRequire(import.meta.url)('../../dist/backend/tfjs-registrations.cjs');
+// From src/ and from dist/ alike: the bundle lies in dist. The type tells the compiler of the methods.
+createRequire(import.meta.url)(
+  '../../dist/backend/tfjs-registrations.cjs',
+) as typeof import('@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js');

@@ -4,6 +4,7 @@ import { htmlReport, type ReportBlock, type ReportSection } from '../retrieval/r
 import { thumbnail } from '../retrieval/thumbnail.js';
 import { type Reason, reasons } from './choose-images.js';
 import type { Cleaned } from './clean.js';
+import { cleanAdvice } from './clean-advice.js';
 import type { PhotographEdge } from './collection-graph.js';
 import { type Features, frameLength } from './features.js';
 import { matchFeatures } from './matching.js';
@@ -32,6 +33,12 @@ export const reasonTexts: Record<Reason, string> = {
   'other-component': 'in a smaller component',
   'too-few': 'too few are left of the landmark',
 };
+
+/** Photographs that are left out because too few others match them. */
+export function unmatched({ decisions }: Cleaned): number {
+  const reasons: readonly (Reason | undefined)[] = ['no-features', 'no-match', 'other-component', 'too-few'];
+  return decisions.filter(({ reason }) => reasons.includes(reason) && reason !== undefined).length;
+}
 
 /** The page as one string. */
 export async function cleanReport(cleaned: Cleaned, options: CleanReportOptions): Promise<string> {
@@ -71,6 +78,9 @@ function overview(cleaned: Cleaned, landmarks: readonly (readonly [string, reado
         columns: ['landmark', 'photographs', 'kept', ...reasons.map((reason) => reasonTexts[reason])],
         rows: [row('all', [...records.keys()]), ...landmarks.map(([landmark, nodes]) => row(landmark, nodes))],
       },
+      ...cleanAdvice(cleaned.settings, { unmatched: unmatched(cleaned), alternatives: cleaned.alternatives }).map(
+        (text): ReportBlock => ({ kind: 'text', text }),
+      ),
       {
         kind: 'text',
         text:
@@ -131,11 +141,10 @@ async function landmarkSection(
     for (const node of members.slice(0, maxRemoved)) {
       const { detail } = decisions[node];
       const caption = `${records[node].id}${detail === undefined ? '' : `: ${detail}`}`;
-      list.push(
-        facts[node].error === undefined ? await photographDrawing(cleaned, node, caption) : { svg: '', caption },
-      );
+      if (facts[node].error === undefined) list.push(await photographDrawing(cleaned, node, caption));
+      else blocks.push({ kind: 'text', text: caption });
     }
-    blocks.push({ kind: 'drawings', drawings: list });
+    if (list.length > 0) blocks.push({ kind: 'drawings', drawings: list });
   }
   return { heading: landmark, blocks };
 }
@@ -204,7 +213,7 @@ async function photographDrawing({ records, facts, initial, boxes }: Cleaned, no
 async function edgeDrawing({ records, facts }: Cleaned, edge: PhotographEdge, { featuresOf }: CleanReportOptions) {
   const [one, other] = [facts[edge.a], facts[edge.b]];
   const caption = `${records[edge.a].id} - ${records[edge.b].id}: ${edge.inliers} inliers of ${edge.matches} matches`;
-  if (one.error !== undefined || other.error !== undefined) return { svg: '', caption };
+  if (one.error !== undefined || other.error !== undefined) throw new Error(`An edge of a broken file: ${caption}.`);
   // as they were compared: from the smaller key
   const forward = one.image < other.image;
   const [first, second] = [await featuresOf(one.image), await featuresOf(other.image)];

@@ -9,6 +9,7 @@ import { shardOf } from '../retrieval/descriptor-folder.js';
 import { aggregateCollection } from './aggregate-collection.js';
 import { diffuseBoxes, type DiffusionOptions, initialBoxes } from './box-diffusion.js';
 import type { BoxPx } from './boxes.js';
+import { type Alternative, type CleanSettings, otherSettings } from './clean-advice.js';
 import { type Choice, type ChooseOptions, chooseImages } from './choose-images.js';
 import type { CleanStages } from './clean-stages.js';
 import { type CollectionGraph, collectionGraph, type PhotographEdge } from './collection-graph.js';
@@ -40,10 +41,15 @@ export interface Cleaned extends Choice {
   initial: (BoxPx | undefined)[];
   boxes: (BoxPx | undefined)[];
   diffusion: { steps: number; converged: boolean };
+  settings: CleanSettings;
+  /** What other settings would keep. */
+  alternatives: Alternative[];
 }
 
 /** Fewest inliers of an edge that is kept. */
 export const defaultMinInliers = 15;
+
+const kept = ({ decisions }: Choice) => decisions.filter(({ landmark }) => landmark !== undefined).length;
 
 /** Cleans `records`. @throws InputError for a full disk, on the stages' signal, or where no photograph can be used. */
 export async function cleanCollection(
@@ -67,19 +73,22 @@ export async function cleanCollection(
 
   const graph = collectionGraph(facts, withCopies([...pairs, ...candidates], facts), stages.log);
   const inside = ({ b }: { b: number }) => b < count;
-  const choice = chooseImages(
-    {
+  const { minImages, profiles, ...others } = options;
+  const choose = (settings: CleanSettings) => {
+    const facts = {
       photographs: records,
       broken: new Map(own.flatMap(({ error }, node) => (error === undefined ? [] : [[node, error]]))),
       featureless: new Set(
-        own.flatMap((fact, node) => (fact.error === undefined && fact.keypoints < minInliers ? [node] : [])),
+        own.flatMap((fact, node) => (fact.error === undefined && fact.keypoints < settings.minInliers ? [node] : [])),
       ),
       edges: graph.edges.filter(inside),
       duplicates: graph.duplicates.map((set) => set.filter((node) => node < count)).filter(({ length }) => length > 1),
-      excluded: overlapping(graph, exclude, count, minInliers),
-    },
-    { ...options, minInliers },
-  );
+      excluded: overlapping(graph, exclude, count, settings.minInliers),
+    };
+    return chooseImages(facts, { ...others, ...settings });
+  };
+  const settings = { minInliers, minImages: minImages ?? 3, profiles: profiles ?? 'largest' };
+  const choice = choose(settings);
 
   const { decisions } = choice;
   const label = (node: number) => decisions[node].landmark;
@@ -90,7 +99,19 @@ export async function cleanCollection(
   const sizes = own.map((fact) => (fact.error === undefined ? fact : { width: 1, height: 1 }));
   const initial = initialBoxes(sizes, keptEdges);
   const { boxes, steps, converged } = diffuseBoxes(sizes, keptEdges, initial, options.diffusion);
-  return { records, facts: own, graph, ...choice, keptEdges, initial, boxes, diffusion: { steps, converged } };
+  const alternatives = otherSettings(settings).map((other): Alternative => ({ ...other, kept: kept(choose(other)) }));
+  return {
+    records,
+    facts: own,
+    graph,
+    ...choice,
+    settings,
+    alternatives,
+    keptEdges,
+    initial,
+    boxes,
+    diffusion: { steps, converged },
+  };
 }
 
 /**

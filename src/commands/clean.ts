@@ -92,6 +92,8 @@ export function register(program: Command): void {
       `
 An interrupted run continues when the same command is given again. Every photograph of the manifest is in clean.jsonl or,
 with the reason, in removed.jsonl.
+Cleaning is for folders with wrong photographs in them. Labels that are known to be right need none: it leaves out right
+photographs too, where local features do not match. --profiles all and --min-inliers 8 keep more.
 
 Example:
   $ rmac clean --manifest photos/manifest.jsonl --out cleaned`,
@@ -107,7 +109,8 @@ async function clean(flags: CleanFlags): Promise<void> {
   const { cleanCollection, cleanShard } = await import('../cleaning/clean.js');
   const { CleanStages } = await import('../cleaning/clean-stages.js');
   const { reasons } = await import('../cleaning/choose-images.js');
-  const { cleanReport, reasonTexts } = await import('../cleaning/clean-report.js');
+  const { cleanAdvice } = await import('../cleaning/clean-advice.js');
+  const { cleanReport, reasonTexts, unmatched } = await import('../cleaning/clean-report.js');
 
   const startedAt = performance.now();
   const files = cleanFiles(out);
@@ -163,7 +166,10 @@ async function clean(flags: CleanFlags): Promise<void> {
     await stages.close();
   }
   const summary = summarize(cleaned, reasons, (performance.now() - startedAt) / 1000);
-  printResult({ out, files, ...summary }, summaryText(files.clean, summary, reasonTexts), flags);
+  const { settings, alternatives } = cleaned;
+  const advice = cleanAdvice(settings, { unmatched: unmatched(cleaned), alternatives });
+  const text = [summaryText(files.clean, summary, reasonTexts), ...advice].join('\n');
+  printResult({ out, files, ...summary, alternatives }, text, flags);
 }
 
 /** A folder without subfolders gives every photograph a label of its own: such labels mean nothing. */

@@ -143,8 +143,8 @@ async function compare(options: CompareOptions, { truth, entries, table }: Compa
     report,
   };
   const notes = comparisonNotes(rows);
-  const table = comparisonTable(rows, published, { nsScore });
-  printResult({ ...json, notes }, tableText(table, notes, report), options);
+  const comparison = comparisonTable(rows, published, { nsScore });
+  printResult({ ...json, notes }, tableText(comparison, notes, report), options);
 }
 
 /** Measures one system; what is kept of it does not need the images again. */

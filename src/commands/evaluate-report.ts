@@ -63,6 +63,7 @@ export async function writeEvaluationReport(
         notes: measureLines(extra),
         queries: options.reportQueries,
         rerankCurve,
+        shown: shownResults,
         ...(model && draws && { outlines: await outlinesOf(model, proposals, { ...options, regions }) }),
       },
     );

@@ -102,7 +102,7 @@ async function run(options: EvaluateCommandOptions): Promise<void> {
     }));
   const { results, failures, described, ready, rerankCurve, size } = await measure(truth, sources, {
     ...options,
-    top: options.report === undefined ? 0 : shownResults,
+    top: options.report === undefined ? 0 : shownResults + 1, // one may be the query itself
   });
   const named = truth.settings.map(({ name }, i) => ({ name, result: results[i] }));
   const main = named.find(({ name }) => name === truth.main) ?? named[0];

@@ -52,8 +52,7 @@ export function registerClassify(group: Command): void {
       'after',
       `
 Settings: steps, batchSize, imagesPerPass, cropSize, shortestSideMin, shortestSideMax, sampling, head, dropout,
-labelSmoothing, learningRate, warmup, freeze and others, with their defaults in config.yaml of any run and in
-src/train/classify/classify-config.ts. Ctrl-C stops with a checkpoint; --resume continues exactly. The models of the run folder
+labelSmoothing, learningRate, warmup, freeze and others, explained in config.yaml of any run. Ctrl-C stops with a checkpoint; --resume continues exactly. The models of the run folder
 are descriptor models: rmac train triplet --init, extract, evaluate and whiten take them.
 
 Examples:

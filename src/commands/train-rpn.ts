@@ -45,7 +45,7 @@ export function registerRpn(group: Command): void {
       `
 Records need a "box" (rmac clean writes them); those without are left out and counted. Trunk, pooling and whitening stay as
 they are: train the descriptor first. Settings: steps, imagesPerStep, imageSize, anchorShares, anchorRatios, border,
-channels, learningRate and others, with their defaults in config.yaml of any run and in src/train/rpn/rpn-config.ts. Ctrl-C
+channels, learningRate and others, explained in config.yaml of any run. Ctrl-C
 stops with a checkpoint; --resume continues exactly.
 
 Examples:

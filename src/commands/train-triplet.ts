@@ -48,8 +48,7 @@ export function registerTriplet(group: Command): void {
       'after',
       `
 Settings: steps, tripletsPerStep, imageSize, poolSize, remineEvery, sampling, margin, learningRate, momentum,
-weightDecay, freeze, whitenDimension and others, with their defaults in config.yaml of any run and in
-src/train/ranking/triplet-config.ts; classify.steps and other settings of train classify under "classify" train a
+weightDecay, freeze, whitenDimension and others, explained in config.yaml of any run; classify.steps and other settings of train classify under "classify" train a
 classification first, in RUN/classify. Ctrl-C stops with a checkpoint; --resume continues exactly.
 
 Examples:

@@ -4,6 +4,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { listed } from '../models/weight-checks.js';
 import { interruptSignal, printResult, type Progress, positiveInteger, say, startProgress } from './console.js';
 import { largest } from '../extremes.js';
+import type { PublishedWeights } from '../data/published-weights.js';
 
 interface ImportFlags {
   arch: string;
@@ -85,7 +86,7 @@ they compute differently.`,
     .option('--json', 'print one JSON object on stdout and nothing else')
     .addHelpText(
       'after',
-      '\nExample:\n  rmac weights download resnet50-tv\n\nAn unknown name lists the known ones: rmac weights download list',
+      '\nThe name "list" shows the known ones, with their networks, checksums and licences.\n\nExamples:\n  rmac weights download list\n  rmac weights download resnet50-tv',
     )
     .action(download);
 
@@ -139,7 +140,12 @@ interface DownloadFlags {
 
 async function download(name: string, flags: DownloadFlags): Promise<void> {
   const { downloadFile } = await import('../data/download.js');
-  const { publishedWeightsNamed } = await import('../data/published-weights.js');
+  const { publishedWeights, publishedWeightsNamed } = await import('../data/published-weights.js');
+  if (name === 'list') {
+    const known = [...publishedWeights.values()];
+    printResult({ weights: known }, weightsTable(known), flags);
+    return;
+  }
   const { InputError, UsageError } = await import('../errors.js');
   const { architecture, url: published, manual, checksum, licence } = publishedWeightsNamed(name);
   const url = flags.from ?? published;
@@ -157,6 +163,7 @@ async function download(name: string, flags: DownloadFlags): Promise<void> {
   const { bytes, verified, sha256 } = await downloadFile(url, file, {
     ...flags,
     checksum,
+    hint: flags.from === undefined ? 'A copy at another address is taken with --from URL.' : undefined,
     signal: interruptSignal(),
     onProgress(done, total) {
       progress ??= startProgress('MB', megabytes(total ?? 0));
@@ -171,6 +178,25 @@ async function download(name: string, flags: DownloadFlags): Promise<void> {
     `${file}: ${megabytes(bytes)} MB, ${check}. Next: rmac weights import ${file} --arch ${architecture} --out model.safetensors`,
     flags,
   );
+}
+
+function weightsTable(known: readonly PublishedWeights[]): string {
+  const rows = known.map(({ name, architecture, checksum, licence }) => [
+    name,
+    architecture,
+    checksum?.algorithm ?? 'none',
+    licence,
+  ]);
+  const table = [['name', '--arch', 'checksum', 'licence'], ...rows];
+  const widths = [0, 1, 2].map((column) => largest(table.map((row) => row[column].length)));
+  return table
+    .map((row) =>
+      row
+        .map((cell, i) => cell.padEnd(widths[i] ?? 0))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
 }
 
 async function importFile(file: string, flags: ImportFlags): Promise<void> {

@@ -186,7 +186,12 @@ async function obtain(
     await rm(path, { force: true });
   }
   const checksum = expected === undefined ? undefined : { algorithm: 'sha256' as const, digits: expected };
-  const { bytes, sha256 } = await downloadFile(url, path, { checksum, signal, onProgress: onBytes });
+  const { bytes, sha256 } = await downloadFile(url, path, {
+    checksum,
+    signal,
+    onProgress: onBytes,
+    hint: 'Files that lie elsewhere are taken with --from FOLDER or --from URL.',
+  });
   return { path, url, bytes, sha256, borrowed: false };
 }
 

@@ -28,6 +28,8 @@ export interface DownloadOptions extends WriteOptions {
   /** A connection that brings nothing for so long is broken, ms. Default 30000. */
   idleMs?: number;
   maxBytes?: number;
+  /** What to do about a server that cannot be reached: a sentence. */
+  hint?: string;
 }
 
 export interface Downloaded {
@@ -42,6 +44,8 @@ class Broken extends Error {
   constructor(
     message: string,
     readonly waitMs = 0,
+    /** Whether the server never answered. */
+    readonly unreached = false,
   ) {
     super(message);
   }
@@ -65,7 +69,7 @@ export async function downloadFile(url: string, file: string, options: DownloadO
 }
 
 async function download(url: string, file: string, options: DownloadOptions): Promise<Downloaded> {
-  const { checksum, retries = 4, signal } = options;
+  const { checksum, retries = 4, signal, hint } = options;
   const part = `${file}.part`;
   let failures = 0;
   for (;;) {
@@ -78,7 +82,11 @@ async function download(url: string, file: string, options: DownloadOptions): Pr
       if (!(error instanceof Broken)) throw error;
       failures = (await sizeOf(part)) > before ? 1 : failures + 1;
       if (failures > retries) {
-        throw new InputError(`${url}: the connection keeps breaking (${error.message}). The same command continues.`);
+        throw new InputError(
+          error.unreached
+            ? `${url} cannot be reached (${error.message}).${hint === undefined ? '' : ` ${hint}`}`
+            : `${url}: the connection keeps breaking (${error.message}). The same command continues.`,
+        );
       }
       const wait = Math.max(error.waitMs, Math.min(100 * 2 ** failures, 5000));
       await sleep(wait, undefined, { signal }).catch(() => {});
@@ -109,13 +117,15 @@ async function continueDownload(
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort);
   let idle = setTimeout(abort, idleMs);
+  let answered = false;
   try {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
     if (start > 0) headers.range = `bytes=${start}-`;
     if (start > 0 && known.tag !== undefined) headers['if-range'] = known.tag; // another version by now comes from its beginning
     const response = await fetch(url, { headers, signal: stop.signal });
-    const answered = versionOf(response);
-    const fits = isSameVersion(known, answered, checksum !== undefined);
+    const answer = versionOf(response);
+    const fits = isSameVersion(known, answer, checksum !== undefined);
+    answered = true;
     if (start > 0 && (response.status === 416 || (response.status === 206 && !fits))) {
       await response.body?.cancel();
       if (fits && response.headers.get('content-range') === `bytes */${start}`) return; // all of it is there
@@ -135,7 +145,7 @@ async function continueDownload(
     if ((total ?? 0) > maxBytes) throw new InputError(`${url} has ${total} bytes, at most ${maxBytes} expected.`);
     if (start === 0) {
       await rm(part, { force: true }); // first: it is of the version that is forgotten now
-      await writeFile(versionFile(part), JSON.stringify(answered));
+      await writeFile(versionFile(part), JSON.stringify(answer));
     }
     const out = await open(part, start === 0 ? 'w' : 'a');
     try {
@@ -155,7 +165,7 @@ async function continueDownload(
     }
   } catch (error) {
     if (error instanceof InputError || error instanceof Broken) throw error;
-    throw new Broken(stop.signal.aborted ? `nothing for ${idleMs / 1000} s` : reasonOf(error));
+    throw new Broken(stop.signal.aborted ? `nothing for ${idleMs / 1000} s` : reasonOf(error), 0, !answered);
   } finally {
     clearTimeout(idle);
     signal?.removeEventListener('abort', abort);

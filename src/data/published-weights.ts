@@ -121,7 +121,9 @@ export const publishedWeights: ReadonlyMap<string, PublishedWeights> = new Map(
 export function publishedWeightsNamed(name: string): PublishedWeights {
   const weights = publishedWeights.get(name);
   if (weights === undefined) {
-    throw new UsageError(`Unknown weights "${name}". Known: ${[...publishedWeights.keys()].join(', ')}.`);
+    throw new UsageError(
+      `Unknown weights "${name}". Known: ${[...publishedWeights.keys()].join(', ')}; as a table: rmac weights download list.`,
+    );
   }
   return weights;
 }

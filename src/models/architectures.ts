@@ -27,11 +27,27 @@ export const architectures: ReadonlyMap<string, Architecture> = new Map(
   ].map((a) => [a.name, a]),
 );
 
+/** Networks of one name differ in strides, padding, biases and preprocessing. */
+const architectureNames =
+  "alexnet is Caffe's, mobilenet Keras', resnet50 that of Keras up to 2.1; -tv is torchvision (PyTorch), -keras tf.keras, -caffe Caffe.";
+
+/** The name that this is a spelling of, else torchvision's of those that begin so, else the first of them. */
+function nearestName(name: string, known: readonly string[]): string | undefined {
+  const plain = (text: string) => text.toLowerCase().replaceAll(/[^a-z0-9]/g, '');
+  const wanted = plain(name);
+  const begun = known.filter((one) => wanted !== '' && plain(one).startsWith(wanted));
+  return begun.find((one) => plain(one) === wanted) ?? begun.find((one) => one.endsWith('-tv')) ?? begun[0];
+}
+
 /** The architecture of that name. Throws `UsageError` listing the known ones. */
 export function architectureNamed(name: string): Architecture {
   const architecture = architectures.get(name);
   if (architecture === undefined) {
-    throw new UsageError(`Unknown architecture "${name}". Known: ${[...architectures.keys()].join(', ')}.`);
+    const known = [...architectures.keys()];
+    const meant = nearestName(name, known);
+    throw new UsageError(
+      `Unknown architecture "${name}". ${meant === undefined ? '' : `Did you mean ${meant}? `}Known: ${known.join(', ')}. ${architectureNames}`,
+    );
   }
   return architecture;
 }

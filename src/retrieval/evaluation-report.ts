@@ -17,6 +17,8 @@ export interface EvaluationReportOptions {
   queries: number;
   /** mAP by the number of images that were re-ranked (Tolias et al. 2016, figure 4). */
   rerankCurve?: readonly (readonly [depth: number, map: number])[];
+  /** Results shown of each, at most. */
+  shown: number;
   /** What is drawn over a picture, and what that is in words. */
   outlines?: {
     of: (path: string, query: Float32Array, crop?: Box) => Promise<Outline[]>;
@@ -27,7 +29,7 @@ export interface EvaluationReportOptions {
 /** The page. Queries are shown with their `top` results. */
 export async function evaluationReport(
   { groundTruth, results, main, described }: EvaluationContext,
-  { title, settings, notes = [], queries, rerankCurve, outlines }: EvaluationReportOptions,
+  { title, settings, notes = [], queries, shown, rerankCurve, outlines }: EvaluationReportOptions,
 ): Promise<string> {
   const ordered = main.queries.toSorted((a, b) => b.ap - a.ap);
   const pathOf = new Map(groundTruth.database.map(({ id, image }) => [id, image]));
@@ -43,7 +45,9 @@ export async function evaluationReport(
       outlines: descriptor && (await outlines?.of(file, descriptor, crop)),
     });
     const found: RankedPictures['results'][number][] = [];
-    for (const { id: result, similarity, relation } of top) {
+    // Where the query is a photograph of the database, its own copy is no result.
+    const others = top.filter(({ id: result, relation }) => relation !== 'junk' || pathOf.get(result) !== path);
+    for (const { id: result, similarity, relation } of others.slice(0, shown)) {
       const shown = await picture(pathOf.get(result) ?? '', `${result} ${similarityText(similarity, main.unrelated)}`);
       found.push({ ...shown, relation });
     }

@@ -11,7 +11,9 @@ const width = 640;
 /** Without the legend. */
 const axesHeight = 320;
 const legendLine = 18;
-const plot = { left: 72, right: 624, top: 16, bottom: 268 };
+const plot = { right: 624, top: 16, bottom: 268 };
+const digitWidth = 7.5; // of the 12 px font
+const titleWidth = 30;
 const colours = ['#1f6fb4', '#d9690f', '#2a8f3c', '#b8262b', '#7a55b0', '#7a5148', '#5f6b78', '#c2569b'];
 
 /** The chart as an `<svg>` element. Points that are not finite are left out. */
@@ -23,15 +25,16 @@ export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {
   const all = drawn.flatMap(({ points }) => points);
   const xTicks = roundTicks(all.map(([x]) => x));
   const yTicks = roundTicks(all.map(([, y]) => y));
+  const left = Math.max(72, ...yTicks.map((tick) => titleWidth + `${tick}`.length * digitWidth + 8));
   const place = (value: number, ticks: readonly number[], from: number, to: number) =>
     (from + ((value - ticks[0]) / (ticks[ticks.length - 1] - ticks[0])) * (to - from)).toFixed(1);
-  const x = (value: number) => place(value, xTicks, plot.left, plot.right);
+  const x = (value: number) => place(value, xTicks, left, plot.right);
   const y = (value: number) => place(value, yTicks, plot.bottom, plot.top);
 
   const grid = yTicks.map(
     (tick) =>
-      `<line class="grid" x1="${plot.left}" x2="${plot.right}" y1="${y(tick)}" y2="${y(tick)}"/>` +
-      `<text x="${plot.left - 8}" y="${y(tick)}" text-anchor="end" dominant-baseline="middle">${tick}</text>`,
+      `<line class="grid" x1="${left}" x2="${plot.right}" y1="${y(tick)}" y2="${y(tick)}"/>` +
+      `<text x="${left - 8}" y="${y(tick)}" text-anchor="end" dominant-baseline="middle">${tick}</text>`,
   );
   const bottom = xTicks.map(
     (tick) => `<text x="${x(tick)}" y="${plot.bottom + 18}" text-anchor="middle">${tick}</text>`,
@@ -44,7 +47,7 @@ export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {
         `<circle cx="${x(px)}" cy="${y(py)}" r="3" fill="${colour}"><title>${escapeHtml(`${name}: ${px}, ${py}`)}</title></circle>`,
     );
     const legendY = axesHeight + (Math.floor(i / 2) + 0.4) * legendLine;
-    const legendX = i % 2 === 0 ? plot.left : (plot.left + plot.right) / 2;
+    const legendX = i % 2 === 0 ? left : (left + plot.right) / 2;
     return (
       `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>${dots.join('')}` +
       `<text x="${legendX}" y="${legendY}" fill="${colour}">${escapeHtml(name)}</text>`
@@ -57,7 +60,7 @@ export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {
     grid.join('') +
     bottom.join('') +
     lines.join('') +
-    `<text x="${(plot.left + plot.right) / 2}" y="${axesHeight - 12}" text-anchor="middle">${escapeHtml(xLabel)}</text>` +
+    `<text x="${(left + plot.right) / 2}" y="${axesHeight - 12}" text-anchor="middle">${escapeHtml(xLabel)}</text>` +
     `<text x="14" y="${middle}" text-anchor="middle" transform="rotate(-90 14 ${middle})">${escapeHtml(yLabel)}</text></svg>`
   );
 }

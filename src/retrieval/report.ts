@@ -49,7 +49,8 @@ body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; } th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; } td:first-child { white-space: nowrap; }
-.scroll { overflow-x: auto; }
+.scroll { overflow-x: auto; margin: 1rem 0; }
+.charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem; }
 .chart { width: 100%; max-width: 40rem; font-size: 12px; } .chart text:not([fill]) { fill: currentColor; } .grid { stroke: var(--line); }
 .ranking { display: flex; gap: .4rem; margin: .6rem 0; } figure { margin: 0; flex: none; }
 figure img { height: 7rem; display: block; border: 4px solid var(--grey); }
@@ -65,8 +66,7 @@ figcaption { font-size: .75rem; max-width: 12rem; overflow-wrap: anywhere; }
 /** The page as one string. */
 export function htmlReport({ title, sections }: { title: string; sections: readonly ReportSection[] }): string {
   const body = sections.map(
-    ({ heading, blocks }) =>
-      `<section><h2>${escapeHtml(heading)}</h2>\n${blocks.map(renderBlock).join('\n')}</section>`,
+    ({ heading, blocks }) => `<section><h2>${escapeHtml(heading)}</h2>\n${renderBlocks(blocks)}</section>`,
   );
   return `<!doctype html>
 <html lang="en">
@@ -82,6 +82,18 @@ ${body.join('\n')}
 </body>
 </html>
 `;
+}
+
+/** Charts that follow each other stand beside each other. */
+function renderBlocks(blocks: readonly ReportBlock[]): string {
+  const parts: string[] = [];
+  blocks.forEach((block, i) => {
+    const chart = block.kind === 'chart';
+    if (chart && blocks[i - 1]?.kind !== 'chart') parts.push('<div class="charts">');
+    parts.push(renderBlock(block));
+    if (chart && blocks[i + 1]?.kind !== 'chart') parts.push('</div>');
+  });
+  return parts.join('\n');
 }
 
 function renderBlock(block: ReportBlock): string {
@@ -102,6 +114,7 @@ function renderTable(columns: readonly string[], rows: readonly (readonly (strin
 }
 
 function renderDrawings(drawings: readonly { svg: string; caption: string }[]): string {
+  if (drawings.length === 0) return '';
   const figures = drawings.map(
     ({ svg, caption }) => `<figure>${svg}<figcaption>${escapeHtml(caption)}</figcaption></figure>`,
   );

@@ -5,8 +5,8 @@
 import { appendFileSync, existsSync } from 'node:fs';
 import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { stringify } from 'yaml';
-import { parseRecipe } from '../config.js';
+import type { z } from 'zod';
+import { configText, parseRecipe } from '../config.js';
 import { writeFileAtomic } from '../data/files.js';
 import { readText } from '../data/text-file.js';
 import { InputError, messageOf } from '../errors.js';
@@ -53,8 +53,9 @@ export class RunFolder {
     return parseRecipe(await readText(this.config), this.config);
   }
 
-  async writeConfig(config: Readonly<Record<string, unknown>>): Promise<void> {
-    await writeFileAtomic(this.config, stringify(config), { overwrite: true });
+  /** Writes the settings, with a schema what each means above it. */
+  async writeConfig(config: Readonly<Record<string, unknown>>, schema?: z.ZodObject): Promise<void> {
+    await writeFileAtomic(this.config, configText(config, schema), { overwrite: true });
   }
 
   /** Appends one record to the log, at once: what was logged is on disk when the process is killed. */

@@ -19,33 +19,43 @@ export interface TrainingDefaults {
 /** Keys of a trainer's schema. */
 export function trainingSettings(defaults: TrainingDefaults) {
   return {
-    /** Updates of the weights. */
-    steps: wholeNumber(1).default(defaults.steps),
-    learningRate: numberFrom(0, { open: true }).default(defaults.learningRate),
-    /** `constant`, `step`, `exponential`, `linear` or `cosine`: see src/train/schedule.ts. */
-    learningRateDecay: oneOf(decays).default(defaults.learningRateDecay),
-    /** Updates between two decays of `step` or in which `exponential` decays once, and what they multiply with. */
-    decayEvery: wholeNumber(1).default(defaults.decayEvery),
-    decayFactor: numberFrom(0, { open: true, max: 1 }).default(0.1),
-    /** First updates over which the rate rises linearly. 0 = none. */
-    warmup: wholeNumber(0).default(0),
-    /** `sgd` with momentum, or `adam`: see src/train/optimizer.ts. */
-    optimizer: oneOf(['sgd', 'adam']).default('sgd'),
-    /** Of `sgd`. */
-    momentum: numberFrom(0, { max: 0.9999 }).default(0.9),
-    /** S2 (Gordo et al., ECCV 2016): 5e-5. */
-    weightDecay: numberFrom(0).default(5e-5),
-    /** `all` = every trained weight, as in Caffe; `kernels` = weights of two or more axes only: no bias, shift, batch-norm weight or pooling exponent. */
-    weightDecayOn: oneOf(['all', 'kernels']).default('all'),
-    /** Upper bound of the gradient's norm over all trained weights. 0 = no clipping. */
-    clipGradientNorm: numberFrom(0).default(0),
-    /** Updates between two checkpoints. One is also written at the start and at the end. */
-    checkpointEvery: wholeNumber(1).default(defaults.checkpointEvery),
-    /** Updates between two measurements on --val, besides one at the start and one at the end. 0 = only those. */
-    validateEvery: wholeNumber(0).default(defaults.validateEvery),
-    /** Checkpoints that stay on disk, the newest. */
-    keepCheckpoints: wholeNumber(1).default(2),
-    seed: wholeNumber(0).default(0),
+    steps: wholeNumber(1).default(defaults.steps).describe('Updates of the weights.'),
+    learningRate: numberFrom(0, { open: true })
+      .default(defaults.learningRate)
+      .describe('Of the first updates, before any decay.'),
+    learningRateDecay: oneOf(decays)
+      .default(defaults.learningRateDecay)
+      .describe(
+        '`constant`; `step` and `exponential` by decayFactor; `linear` and `cosine` towards 0 over all updates.',
+      ),
+    decayEvery: wholeNumber(1)
+      .default(defaults.decayEvery)
+      .describe('Updates between two decays of `step`, or in which `exponential` decays once.'),
+    decayFactor: numberFrom(0, { open: true, max: 1 }).default(0.1).describe('What a decay multiplies the rate with.'),
+    warmup: wholeNumber(0).default(0).describe('First updates over which the rate rises linearly. 0 = none.'),
+    optimizer: oneOf(['sgd', 'adam']).default('sgd').describe('`sgd` with momentum, or `adam`.'),
+    momentum: numberFrom(0, { max: 0.9999 }).default(0.9).describe('Of `sgd`.'),
+    weightDecay: numberFrom(0)
+      .default(5e-5)
+      .describe('Added to a gradient: this times the weight. S2 (Gordo et al., ECCV 2016): 5e-5.'),
+    weightDecayOn: oneOf(['all', 'kernels'])
+      .default('all')
+      .describe(
+        '`all` = every trained weight, as in Caffe; `kernels` = weights of two or more axes only: no bias, shift, batch-norm weight or pooling exponent.',
+      ),
+    clipGradientNorm: numberFrom(0)
+      .default(0)
+      .describe("Upper bound of the gradient's norm over all trained weights. 0 = no clipping."),
+    checkpointEvery: wholeNumber(1)
+      .default(defaults.checkpointEvery)
+      .describe('Updates between two checkpoints. One is also written at the start and at the end.'),
+    validateEvery: wholeNumber(0)
+      .default(defaults.validateEvery)
+      .describe(
+        'Updates between two measurements on --val, besides one at the start and one at the end. 0 = only those.',
+      ),
+    keepCheckpoints: wholeNumber(1).default(2).describe('Checkpoints that stay on disk, the newest.'),
+    seed: wholeNumber(0).default(0).describe('Of everything random.'),
   } satisfies Record<string, z.ZodType>;
 }
 

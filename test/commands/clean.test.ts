@@ -5,6 +5,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { Alternative } from '../../src/cleaning/clean-advice.js';
 import { register } from '../../src/commands/clean.js';
 import { readManifest } from '../../src/data/manifest.js';
 import { InputError, UsageError } from '../../src/errors.js';
@@ -73,6 +74,38 @@ describe('rmac clean', () => {
     expect(contents(whole)).toEqual(before);
     expect(readFileSync(join(whole, 'matches.jsonl'), 'utf8')).toBe(log);
   }, 120_000);
+
+  test('what other settings would keep is what they keep', async () => {
+    const flags = ['--min-inliers', '40', '--overwrite', '--no-report'];
+    const { stdout } = await clean('--out', whole, ...flags, '--json');
+    const { kept, alternatives } = JSON.parse(stdout) as { kept: number; alternatives: Alternative[] };
+    expect(alternatives.map(({ profiles, minInliers }) => [profiles, minInliers])).toEqual([
+      ['all', 40],
+      ['largest', 8],
+      ['all', 8],
+    ]);
+    expect(alternatives[1].kept).toBeGreaterThan(kept);
+    const text = (await clean('--out', whole, ...flags)).stdout;
+    for (const { profiles, minInliers, kept: promised } of alternatives) {
+      const words = [
+        ...(profiles === 'all' ? ['--profiles all'] : []),
+        ...(minInliers === 8 ? ['--min-inliers 8'] : []),
+      ];
+      expect(text).toContain(`\n${words.join(' ')} would keep ${promised}`);
+      const again = await clean(
+        '--out',
+        whole,
+        ...flags,
+        '--profiles',
+        profiles,
+        '--min-inliers',
+        `${minInliers}`,
+        '--json',
+      );
+      expect((JSON.parse(again.stdout) as { kept: number }).kept).toBe(promised);
+    }
+    await clean('--out', whole, '--overwrite');
+  }, 240_000);
 
   test('a higher threshold needs no new comparison; other features do, and are refused in a begun folder', async () => {
     const folder = join(root, 'strict');

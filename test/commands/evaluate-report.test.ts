@@ -50,6 +50,8 @@ describe('evaluate --report', () => {
     expect(aps).toHaveLength(2);
     expect(aps[0]).toBeGreaterThanOrEqual(aps[1]);
     expect(html).toContain('<td>grid</td>');
+    // Each query's photograph is in the database as junk, and not shown as a result of its own.
+    expect(count(html, /<figure class="junk"/g)).toBe(0);
     expect(html).not.toMatch(/https?:/);
   });
 

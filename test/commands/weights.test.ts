@@ -87,12 +87,29 @@ test('import of weights that do not fit writes nothing', async () => {
     'missing: block1_conv1/bias',
   );
   await expect(run('weights', 'import', file, '--arch', 'vgg', '--out', out)).rejects.toThrow(
-    'Unknown architecture "vgg". Known:',
+    'Unknown architecture "vgg". Did you mean vgg16? Known:',
   );
+  for (const [given, meant] of [
+    ['resnet101', 'resnet101-tv'],
+    ['ResNet-50', 'resnet50'],
+    ['resnet152keras', 'resnet152-keras'],
+  ]) {
+    const failed = run('weights', 'import', file, '--arch', given, '--out', out);
+    await expect(failed).rejects.toThrow(new RegExp(`Did you mean ${meant}\\? .*-tv is torchvision`));
+  }
   await expect(run('weights', 'import', file, '--arch', 'vgg16', '--pooling', 'max', '--out', out)).rejects.toThrow(
     'mac, spoc, gem or rmac',
   );
   expect(existsSync(out)).toBe(false);
+});
+
+test('download list is a table of names, networks, checksums and licences', async () => {
+  const lines = (await run('weights', 'download', 'list')).trimEnd().split('\n');
+  expect(lines[0]).toMatch(/^name +--arch +checksum +licence$/);
+  expect(lines.find((line) => line.startsWith('resnet101-tv '))).toMatch(
+    /^resnet101-tv +resnet101-tv +sha256 +BSD-3-Clause/,
+  );
+  expect(lines.length).toBeGreaterThan(20);
 });
 
 test('inspect lists tensors, metadata and values that are not finite', async () => {

@@ -70,7 +70,41 @@ describe('htmlReport', () => {
   });
 });
 
+test('charts that follow each other share a row, tables keep a distance, no drawings leave no box', () => {
+  const chart = { kind: 'chart', xLabel: 'x', yLabel: 'y', series: [{ name: 'a', points: [[0, 1]] }] } as const;
+  const table = { kind: 'table', columns: ['a'], rows: [[1]] } as const;
+  const page = htmlReport({
+    title: 't',
+    sections: [{ heading: 'h', blocks: [chart, chart, table, table, { kind: 'drawings', drawings: [] }, chart] }],
+  });
+  expect(page.match(/<div class="charts">\n<svg [^]*?<\/div>/g)?.map((row) => row.split('<svg').length - 1)).toEqual([
+    2, 1,
+  ]);
+  expect(page).toMatch(/\.scroll \{[^}]*margin: 1rem/);
+  expect(page).not.toContain('<div class="drawings">');
+});
+
 describe('lineChartSvg', () => {
+  test.each([1, 0.0000125, -1234567, 123456.75])('tick labels end right of the axis title: %d', (value) => {
+    const svg = lineChartSvg({
+      xLabel: 'x',
+      yLabel: 'y',
+      series: [
+        {
+          name: 'a',
+          points: [
+            [0, value],
+            [1, 2 * value],
+          ],
+        },
+      ],
+    });
+    const labels = [...svg.matchAll(/<text x="([\d.]+)" [^>]*text-anchor="end"[^>]*>([^<]*)</g)];
+    expect(labels.length).toBeGreaterThan(3);
+    // Digits of the 12 px font are at most 7.5 px wide; the title is centred at 14 px and 12 px high.
+    for (const [, right, label] of labels) expect(Number(right) - 7.5 * label.length).toBeGreaterThanOrEqual(20);
+  });
+
   test('points lie between the axes, in order, larger values higher', () => {
     const svg = lineChartSvg({
       xLabel: 'update',

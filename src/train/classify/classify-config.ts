@@ -22,34 +22,52 @@ export const classifyConfigSchema = z.strictObject({
     checkpointEvery: 50,
     validateEvery: 50,
   }),
-  /** Images whose mean gradient makes one update. */
-  batchSize: wholeNumber(1).default(32),
-  /** Images run at once: a batch is the exact sum over its passes. More need more memory. */
-  imagesPerPass: wholeNumber(1).default(8),
-  /** Side of the square crops, px. S2: 224. */
-  cropSize: wholeNumber(16).default(224),
-  /** An image's shorter side is drawn between these, px, before the crop; smaller images are enlarged. S2: 256 and 512. */
-  shortestSideMin: wholeNumber(16).default(256),
-  shortestSideMax: wholeNumber(16).default(512),
-  /** Shorter side of an image that is measured, px; the crop is its centre. */
-  validationSide: wholeNumber(16).default(256),
-  /** Mirror every second crop. Wrong where left and right matter (writing on products). */
-  flip: trueOrFalse.default(true),
-  /** Brightness and each channel change by at most this factor, ±. 0 = none. */
-  colour: numberFrom(0, { max: 0.9 }).default(0),
-  /** `natural` = every image once per epoch, shuffled; `balanced` = a class, then one of its images, both uniformly. */
-  sampling: oneOf(['natural', 'balanced']).default('natural'),
-  /**
-   * `fc` = the network's own fully connected layers fc6 and fc7 (VGG, AlexNet), then the classes; `pooled` = the classes on
-   * the average of the feature map; `auto` = `fc` where the network has such layers.
-   */
-  head: oneOf(['auto', 'fc', 'pooled']).default('auto'),
-  /** Share of fc6's and fc7's outputs that is dropped; of the pooled feature with `head: pooled`. `auto` = 0.5 and 0. */
-  dropout: z.union([z.literal('auto'), share], autoOrShare).default('auto'),
-  /** Share of the target spread evenly over all classes. */
-  labelSmoothing: numberFrom(0, { max: 0.9 }).default(0),
-  /** The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only the head learns). */
-  freeze: z.string('the name of a stage, none or all').min(1, 'the name of a stage, none or all').default('none'),
+  batchSize: wholeNumber(1).default(32).describe('Images whose mean gradient makes one update.'),
+  imagesPerPass: wholeNumber(1)
+    .default(8)
+    .describe('Images run at once: a batch is the exact sum over its passes. More need more memory.'),
+  cropSize: wholeNumber(16).default(224).describe('Side of the square crops, px. S2: 224.'),
+  shortestSideMin: wholeNumber(16)
+    .default(256)
+    .describe(
+      "An image's shorter side is drawn from here to shortestSideMax, px, before the crop; smaller images are enlarged. S2: 256 and 512.",
+    ),
+  shortestSideMax: wholeNumber(16).default(512).describe('See shortestSideMin.'),
+  validationSide: wholeNumber(16)
+    .default(256)
+    .describe('Shorter side of an image that is measured, px; the crop is its centre.'),
+  flip: trueOrFalse
+    .default(true)
+    .describe('Mirror every second crop. Wrong where left and right matter (writing on products).'),
+  colour: numberFrom(0, { max: 0.9 })
+    .default(0)
+    .describe('Brightness and each channel change by at most this factor, ±. 0 = none.'),
+  sampling: oneOf(['natural', 'balanced'])
+    .default('natural')
+    .describe(
+      '`natural` = every image once per epoch, shuffled; `balanced` = a class, then one of its images, both uniformly.',
+    ),
+  head: oneOf(['auto', 'fc', 'pooled'])
+    .default('auto')
+    .describe(
+      "`fc` = the network's own fully connected layers fc6 and fc7 (VGG, AlexNet), then the classes; `pooled` = the classes on the average of the feature map; `auto` = `fc` where the network has such layers.",
+    ),
+  dropout: z
+    .union([z.literal('auto'), share], autoOrShare)
+    .default('auto')
+    .describe(
+      "Share of fc6's and fc7's outputs that is dropped; of the pooled feature with `head: pooled`. `auto` = 0.5 and 0.",
+    ),
+  labelSmoothing: numberFrom(0, { max: 0.9 })
+    .default(0)
+    .describe('Share of the target spread evenly over all classes.'),
+  freeze: z
+    .string('the name of a stage, none or all')
+    .min(1, 'the name of a stage, none or all')
+    .default('none')
+    .describe(
+      'The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only the head learns).',
+    ),
 });
 
 export type ClassifyConfig = z.output<typeof classifyConfigSchema>;

@@ -10,7 +10,7 @@ import { withoutWhitening } from '../../models/whitening.js';
 import { checkpointFiles, loopStateShape, readCheckpoint } from '../checkpoint.js';
 import { classifierFile, encodeClassifier, readClassifier } from './classifier-file.js';
 import { ClassifierHead, headLayout, initialHead } from './classifier-head.js';
-import type { ClassifyConfig } from './classify-config.js';
+import { type ClassifyConfig, classifyConfigSchema } from './classify-config.js';
 import { type ClassifyRecord, type ClassifyState, fitClassifier, type FitClassifierOptions } from './fit-classifier.js';
 import type { ClassAccuracy } from './measure-classes.js';
 import { type RandomState, RandomStream } from '../random.js';
@@ -89,6 +89,7 @@ export function runClassifier(
   return recordRun<ClassifyState, 'top1', ClassifyRecord>(folder, {
     model,
     trained: model.trainable(options.config.freeze).keys(),
+    schema: classifyConfigSchema,
     config: options.config,
     resumed: options.resume?.state,
     measure,

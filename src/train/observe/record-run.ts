@@ -1,6 +1,7 @@
 /** @file A trainer's loop with everything that it leaves in a run folder: configuration, log, checkpoints, last and best model. */
 import { join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
+import type { z } from 'zod';
 import { writeFileSet } from '../../data/files.js';
 import { encodeModel, type StorableModel } from '../../data/model-file.js';
 import { versions } from '../../versions.js';
@@ -35,6 +36,8 @@ export interface RecordedRun<State extends { step: number }, Criterion extends s
   model: StorableModel;
   /** Names of its weights that the run changes: what TensorBoard shows. */
   trained: Iterable<string>;
+  /** Says what the settings mean. */
+  schema: z.ZodObject;
   config: Readonly<Record<string, unknown>> & { keepCheckpoints: number; seed: number };
   /** The state of the checkpoint that the run continues from. */
   resumed: State | undefined;
@@ -60,6 +63,7 @@ export async function* recordRun<
   {
     model,
     trained,
+    schema,
     config,
     resumed,
     measure,
@@ -70,7 +74,7 @@ export async function* recordRun<
   }: RecordedRun<State, Criterion, Log>,
 ): AsyncGenerator<Log> {
   await folder.truncateLog(resumed?.step ?? -1);
-  await folder.writeConfig(config);
+  await folder.writeConfig(config, schema);
   await logStart(folder, { step: resumed?.step ?? 0, seed: config.seed, manifest: notes.manifest });
   if (resumed === undefined && notes.whitening) folder.append({ event: 'whitening', step: 0, ...notes.whitening });
   const publish = (bytes: Uint8Array, others: ReadonlyMap<string, Uint8Array>, best = false) => {

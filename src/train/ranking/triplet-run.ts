@@ -12,7 +12,7 @@ import { showsPlaces, similarPair } from '../observe/similarity-pictures.js';
 import type { RunFolder } from '../run-folder.js';
 import { withProposals } from '../rpn/rpn-run.js';
 import { loadForTraining } from '../starting-model.js';
-import type { TripletConfig } from './triplet-config.js';
+import { type TripletConfig, tripletConfigSchema } from './triplet-config.js';
 import { readTripletCheckpoint } from './triplet-state.js';
 
 export interface TripletRunOptions
@@ -44,6 +44,7 @@ export function runTriplets(folder: RunFolder, { measure, ...options }: TripletR
   return recordRun<TripletState, 'map', FitRecord>(folder, {
     model: learning === undefined ? model : withProposals(model, learning),
     trained: [...model.trainable(config.freeze).keys(), ...(learning?.variables.keys() ?? [])],
+    schema: tripletConfigSchema,
     config,
     resumed: resume?.state,
     measure,

@@ -14,7 +14,7 @@ import { fitRpn, type FitRpnOptions, type RpnRecord, type RpnState } from './fit
 import type { ProposalRecall } from './measure-rpn.js';
 import { type RandomState, RandomStream } from '../random.js';
 import { recordRun, type RunNotes } from '../observe/record-run.js';
-import type { RpnConfig } from './rpn-config.js';
+import { type RpnConfig, rpnConfigSchema } from './rpn-config.js';
 import type { RunFolder } from '../run-folder.js';
 
 const count = z.int().min(0);
@@ -95,6 +95,7 @@ export function runRpn(
   return recordRun<RpnState, 'recall', RpnRecord>(folder, {
     model: withProposals(model, options.head),
     trained: rpnShapes(options.head.meta, model.channels).keys(),
+    schema: rpnConfigSchema,
     config: options.config,
     resumed: options.resume?.state,
     measure,
