@@ -1,7 +1,7 @@
 /** @file Every photograph of a collection described once: its content's hash, its local features in the cache, its signature in the log. */
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
 import { runAhead } from '../data/run-ahead.js';
+import { readFile } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import type { ImageDescription } from './describe-image.js';
 import type { FeatureCache } from './feature-cache.js';

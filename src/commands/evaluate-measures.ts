@@ -1,6 +1,6 @@
 /** @file What `rmac evaluate` says beyond mAP: settings, scores of single benchmarks, intervals, a test against another. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { readFile } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { type BenchmarkProtocol, publishedSizes } from '../retrieval/protocols/benchmark.js';

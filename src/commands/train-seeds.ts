@@ -1,8 +1,9 @@
 /** @file `--seeds N` of the trainers: one run per seed, each as if it had been started alone, and what they come to together. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readFile } from '../data/read-file.js';
 import { InputError, UsageError } from '../errors.js';
 import type { RunContents } from '../train/observe/run-report.js';
 import { printResult, say } from './console.js';

@@ -5,10 +5,11 @@
  */
 import { createHash } from 'node:crypto';
 import { createWriteStream, existsSync } from 'node:fs';
-import { mkdir, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { z } from 'zod';
+import { makeFolder } from './files.js';
 import { InputError, messageOf } from '../errors.js';
 import { downloadFile } from './download.js';
 import { groupBy } from './group-by.js';
@@ -62,7 +63,7 @@ export async function downloadLinks(
     onProgress,
   }: DownloadLinksOptions = {},
 ): Promise<DownloadedLinks> {
-  await mkdir(out, { recursive: true });
+  await makeFolder(out);
   const log = join(out, 'links.jsonl');
   const known = await readOutcomes(log);
   const isDone = ({ file, error }: LinkOutcome) =>

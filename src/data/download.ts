@@ -4,11 +4,12 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { readFile } from './read-file.js';
 import { InputError, messageOf } from '../errors.js';
-import { assertWritable, type WriteOptions } from './files.js';
+import { assertWritable, makeFolder, type WriteOptions } from './files.js';
 
 export interface Checksum {
   algorithm: 'sha256' | 'md5';
@@ -52,7 +53,7 @@ const longestWaitMs = 60_000;
 export async function downloadFile(url: string, file: string, options: DownloadOptions = {}): Promise<Downloaded> {
   const { checksum, retries = 4, signal } = options;
   assertWritable(file, options);
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   const part = `${file}.part`;
   let failures = 0;
   for (;;) {

@@ -1,5 +1,5 @@
 /** @file Model files: safetensors with the project's tensor names, and the model's meta as JSON in the metadata. */
-import { readFile } from 'node:fs/promises';
+import { readFile } from './read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { DescriptorModel, exponentName } from '../models/descriptor.js';
 import { encodeMeta, metadataKey, type ModelMeta, parseMeta, type PoolingOptions } from '../models/meta.js';

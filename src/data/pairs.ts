@@ -1,6 +1,6 @@
 /** @file Pairs of images that show the same thing: JSON lines {"a","b"} of ids, or all pairs of a landmark. */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
+import { readFile } from './read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from './group-by.js';
 import type { ImageRecord } from './manifest.js';

@@ -11,10 +11,11 @@
  *   report.html       written last
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, realpath, rm } from 'node:fs/promises';
+import { readdir, realpath, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { writeFileAtomic } from '../data/files.js';
+import { makeFolder, writeFileAtomic } from '../data/files.js';
 import { pathInside } from '../data/manifest.js';
+import { readFile } from '../data/read-file.js';
 import { InputError, UsageError } from '../errors.js';
 
 export class DemoFolder {
@@ -73,7 +74,7 @@ export class DemoFolder {
         await rm(old, { recursive: true, force: true }); // a link among the photographs is removed, not followed
       }
     }
-    await mkdir(this.path, { recursive: true });
+    await makeFolder(this.path);
     await writeFileAtomic(this.settings, text, { overwrite: true });
     return false;
   }

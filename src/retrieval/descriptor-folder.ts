@@ -5,9 +5,10 @@
  * Shard i of n has `.i-of-n` before each extension. A folder with all n shards and no whole set reads as their
  * concatenation, which is in the order of an unsharded run because shards are contiguous parts of the list.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readFile } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
 import { parseNpy } from './npy.js';

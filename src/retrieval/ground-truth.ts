@@ -6,11 +6,11 @@
  * upright image. Junk neither counts nor advances the rank. A query's own image leaves its ranking only where its id is
  * in its junk: Oxford/Paris keep it as a positive, most others drop it.
  */
-import { readFile } from 'node:fs/promises';
 import { dirname, isAbsolute, resolve } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type Box, type ImageRecord, pathInside } from '../data/manifest.js';
+import { readFile } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
 import type { QuarterTurn } from '../data/rotate-pixels.js';

@@ -1,8 +1,9 @@
 /** @file What `--images` may be: a folder, a manifest, or a text file of paths; all become (id, path, box) in a fixed order. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { dirname, join, resolve, sep } from 'node:path';
 import { hasImageName } from '../data/image-format.js';
 import { type Box, readManifest } from '../data/manifest.js';
+import { readFile } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
 

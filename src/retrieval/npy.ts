@@ -123,6 +123,7 @@ function parseHeader(
     .map((side) => side.trim())
     .filter((side) => side !== '')
     .map((side) => Number(side.replace(/L$/, '')));
+  if (!shape.every(Number.isSafeInteger)) return fail(`shape (${shape.join(', ')})`);
   if (shape.length > mostDimensions) return fail(`${shape.length} dimensions`);
   if (order === 'True' && shape.length > 1) return fail('Fortran order (convert with np.ascontiguousarray)');
 

@@ -5,9 +5,10 @@
  *   .json        {"query": ["name", ...], ...}
  *   .npy         integers [database, queries] or [queries, database]: numbers of the database, from 0 (revisitop)
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { z } from 'zod';
+import { readFile } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
 import type { Rankings } from './evaluate-rankings.js';

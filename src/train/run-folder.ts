@@ -3,11 +3,11 @@
  * `model.safetensors` (the last complete state's model) and `best.safetensors` (by mAP on --val); `classify/`, the same of a classification before it.
  */
 import { appendFileSync, existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { parseRecipe } from '../config.js';
-import { writeFileAtomic } from '../data/files.js';
+import { makeFolder, writeFileAtomic } from '../data/files.js';
+import { readFile } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { latestCheckpoint } from './checkpoint.js';
 
@@ -67,7 +67,7 @@ export class RunFolder {
 
   /** Drops what the log says of updates after `step`, and a last line that a kill cut short. */
   async truncateLog(step: number): Promise<void> {
-    await mkdir(this.path, { recursive: true });
+    await makeFolder(this.path);
     if (!existsSync(this.log)) return;
     const lines = (await readFile(this.log, 'utf8')).split('\n').filter((line) => isKept(line, step));
     await writeFileAtomic(this.log, lines.map((line) => `${line}\n`).join(''), { overwrite: true });

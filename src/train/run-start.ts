@@ -3,12 +3,12 @@
  * that a run that was killed before it begins again from the same files or not at all.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { writeFileAtomic } from '../data/files.js';
 import { sha256OfFile } from '../data/sha256.js';
+import { readFile } from '../data/read-file.js';
 import { InputError } from '../errors.js';
 import type { RunFolder } from './run-folder.js';
 

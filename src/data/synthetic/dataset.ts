@@ -15,11 +15,11 @@
  */
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { InputError, messageOf } from '../../errors.js';
-import { writeFileAtomic } from '../files.js';
+import { makeFolder, writeFileAtomic } from '../files.js';
 import type { RgbImage } from '../images.js';
 import { type ImageRecord, writeManifest } from '../manifest.js';
 import {
@@ -70,7 +70,7 @@ export async function synthesizeLandmarks(
   const target = resolve(out);
   const temporary = join(dirname(target), `.${basename(target)}.${randomBytes(4).toString('hex')}.tmp`);
   try {
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     const landmarks = planDataset(checked);
     await writePhotographs(temporary, landmarks, checked, run);
     const summary = await writeLists(temporary, landmarks);
@@ -121,7 +121,7 @@ async function writePhotographs(
   let done = 0;
   try {
     for (const { name, style, plan, photos } of landmarks) {
-      await mkdir(join(folder, 'images', name), { recursive: true });
+      await makeFolder(join(folder, 'images', name));
       const facade = drawFacade(
         drawStyle(plan, root.fork('style', style)),
         root.fork(name).seed,

@@ -2,10 +2,10 @@
  * @file What a comparison keeps of one system on one ground truth: figures, costs and the head of every ranking. Small enough
  * to be a file, so that a comparison that was stopped goes on with the systems that are missing.
  */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../data/files.js';
 import type { EvaluationResult } from '../evaluate.js';
+import { readFile } from '../../data/read-file.js';
 
 /** What a system costs on this machine. */
 export interface SystemCost {

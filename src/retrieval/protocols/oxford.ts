@@ -3,9 +3,10 @@
  * box), NAME_good.txt, NAME_ok.txt and NAME_junk.txt. Positives are good and ok, junk neither counts nor takes a rank, and
  * the query's own image stays in the database, where it is a positive.
  */
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Box } from '../../data/manifest.js';
+import { readFile } from '../../data/read-file.js';
 import { InputError, messageOf } from '../../errors.js';
 import { firstFew, type GroundTruth, type Query } from '../ground-truth.js';
 import { type Benchmark, benchmarkId } from './benchmark.js';

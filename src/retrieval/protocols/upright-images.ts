@@ -2,8 +2,9 @@
  * @file Holidays has photographs that lie on their side; some papers measure on images turned by hand and mark it
  * ("rotated"). What to turn comes as a list, or as a folder with the turned images under the same names.
  */
-import { readFile, stat } from 'node:fs/promises';
+import { stat } from 'node:fs/promises';
 import { type QuarterTurn, quarterTurns } from '../../data/rotate-pixels.js';
+import { readFile } from '../../data/read-file.js';
 import { InputError, messageOf } from '../../errors.js';
 import { firstFew } from '../ground-truth.js';
 import { benchmarkId } from './benchmark.js';

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
+import { largestImageSize } from '../../models/meta.js';
 import { parseRegions, regionsSyntax } from '../../models/region-source.js';
 import { classifyConfigSchema } from '../classify/classify-config.js';
 import { changeableTraining, trainingSettings } from '../training-config.js';
@@ -35,7 +36,7 @@ export const tripletConfigSchema = z.strictObject({
   /** Triplets, or tuples, whose mean gradient makes one update. S2: 64. */
   tripletsPerStep: wholeNumber(1).default(16),
   /** Longest side of an image, px; both sides are then snapped to multiples of the network's stride. S2: 724, S2b: 800. */
-  imageSize: wholeNumber(16).default(320),
+  imageSize: wholeNumber(16, largestImageSize).default(320),
   /** Images described per mining; all of their triplets are considered. S2: 10 000, S2b: 5000. */
   poolSize: wholeNumber(3).default(500),
   /** Updates between two minings. S2: 16, S2b: 64. */

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { UsageError } from '../../errors.js';
+import { largestImageSize } from '../../models/meta.js';
 import { changeableTraining, trainingSettings } from '../training-config.js';
 
 const severalAbove0 = 'a list of 1 to 32 numbers above 0';
@@ -27,7 +28,7 @@ export const rpnConfigSchema = z.strictObject({
   /** Images whose mean gradient makes one update. FR: 1. */
   imagesPerStep: wholeNumber(1).default(1),
   /** Longest side of an image, px; both sides are snapped to multiples of the network's stride. S2: 724. */
-  imageSize: wholeNumber(16).default(320),
+  imageSize: wholeNumber(16, largestImageSize).default(320),
   /** Sides of the square anchors as shares of imageSize; S2 states no numbers, FR has 128, 256 and 512 px. */
   anchorShares: severalPositive.default([0.25, 0.4, 0.63, 1]),
   /** Height / width of the anchors. */
