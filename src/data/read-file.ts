@@ -21,8 +21,9 @@ export async function readFile(file: string, encoding?: 'utf8'): Promise<Buffer<
   const found = await stat(file);
   const longest = encoding === undefined ? longestFile : longestText;
   if (encoding !== undefined && found.isFIFO()) return readPipe(file);
-  if (!found.isFile() && !found.isDirectory())
-    throw new InputError(`${file} is a device or a pipe, a file is expected.`);
+  if (!found.isFile()) {
+    throw new InputError(`${file} is a ${found.isDirectory() ? 'folder' : 'device or a pipe'}, a file is expected.`);
+  }
   if (found.size > longest) throw tooLong(file, longest);
   return readWhole(file, encoding);
 }

@@ -117,7 +117,7 @@ export function utf8(bytes: Uint8Array): string {
 
 /** Bytes that may be inflated from a file of this length: weights hardly compress, what surrounds them does. */
 export function mostInflated(fileBytes: number): number {
-  return 2 ** 26 + 10 * fileBytes;
+  return 2 ** 24 + 10 * fileBytes;
 }
 
 /** A value of any kind from a file for an error line; lists and objects by their kind, since their text may have no end. */
