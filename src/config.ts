@@ -7,7 +7,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Document, isMap, isScalar, parseDocument, type YAMLMap } from 'yaml';
 import { z } from 'zod';
-import { readText, whyUnreadable } from './data/text-file.js';
+import { readText, whyUnreadable } from './data/read-file.js';
 import { InputError, messageOf, UsageError } from './errors.js';
 import { smallest } from './extremes.js';
 
@@ -16,10 +16,10 @@ type Plain = Record<string, unknown>;
 /** The recipes that ship with the package: `recipes/<name>.yaml`. */
 export const recipesFolder: string = fileURLToPath(new URL('../recipes/', import.meta.url));
 
-/** A schema of whole numbers of at least `min`; the error says just that. */
-export function wholeNumber(min: number): z.ZodNumber {
-  const expected = `a whole number of at least ${min}`;
-  return z.number(expected).int(expected).min(min, expected);
+/** A schema of whole numbers of at least `min` and at most `max`; the error says just that. */
+export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER): z.ZodNumber {
+  const expected = `a whole number of at least ${min}${max === Number.MAX_SAFE_INTEGER ? '' : ` and at most ${max}`}`;
+  return z.number(expected).int(expected).min(min, expected).max(max, expected);
 }
 
 /** A schema of numbers of at least `min` (above it with `open`) and at most `max`. */
@@ -86,7 +86,10 @@ function addComments(map: YAMLMap, schema: z.ZodObject): void {
 
 /** A recipe's text -> plain values. `source` is named in errors. */
 export function parseRecipe(text: string, source: string): Plain {
-  const document = parseDocument(text, { prettyErrors: true });
+  if (text.length > longestRecipe) {
+    throw new InputError(`${source} has ${text.length} characters, and a recipe at most ${longestRecipe}.`);
+  }
+  const document = parsedYaml(text, source);
   const problem = document.errors[0];
   if (problem !== undefined) {
     const line = problem.linePos?.[0].line;
@@ -97,21 +100,43 @@ export function parseRecipe(text: string, source: string): Plain {
   if (document.contents === null) return {};
   if (!isMap(document.contents)) throw new InputError(`${source}: expected lines of "key: value".`);
   try {
-    return document.toJS() as Plain; // bounded: aliases that multiply are refused
+    return plainValue(document) as Plain;
   } catch (error) {
     throw new InputError(`${source}: not YAML: ${messageOf(error)}`);
   }
+}
+
+/** Characters; the parser's time grows with the square of the number of keys. */
+const longestRecipe = 1 << 18;
+
+function parsedYaml(text: string, source: string): Document.Parsed {
+  try {
+    return parseDocument(text, { prettyErrors: true });
+  } catch (error) {
+    throw new InputError(`${source}: not YAML: ${messageOf(error)}`); // nested beyond the stack
+  }
+}
+
+/** The document as plain values, bounded: aliases that multiply are refused, and so are values that contain themselves. */
+function plainValue(document: Document.Parsed): unknown {
+  const value: unknown = document.toJS();
+  try {
+    JSON.stringify(value);
+  } catch {
+    throw new Error('a value contains itself, or is nested too deeply');
+  }
+  return value;
 }
 
 /** `augmentation.flip=true` -> `{ augmentation: { flip: true } }`. */
 export function parseAssignment(assignment: string): Plain {
   const at = assignment.indexOf('=');
   if (at < 1) throw new UsageError(`--set ${assignment}: expected key=value.`);
-  const document = parseDocument(assignment.slice(at + 1));
+  const document = parsedYaml(assignment.slice(at + 1), `--set ${assignment.slice(0, at)}`);
   if (document.errors.length > 0) throw new UsageError(`--set ${assignment}: the value is not YAML.`);
   let value: unknown;
   try {
-    value = document.toJS();
+    value = plainValue(document);
   } catch (error) {
     throw new UsageError(`--set ${assignment}: ${messageOf(error)}`);
   }

@@ -5,8 +5,9 @@
  * A file: "RMACFEAT", then little-endian uint32 version, count, width, height; frames [N, 6] and responses [N] float32; descriptors [N, 128] uint8.
  */
 import { createHash, randomBytes } from 'node:crypto';
-import { mkdir, readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
+import { readdir, readFile, rename, rm, stat, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { makeFolder } from '../data/files.js';
 import { InputError, messageOf } from '../errors.js';
 import { descriptorLength, type Features, frameLength } from './features.js';
 import { writeFailure } from '../data/write-failure.js';
@@ -77,7 +78,7 @@ export class FeatureCache {
   /** Opens or begins the cache in `folder`; it may be shared by runs at the same time. */
   static async open(folder: string, { settings, maxBytes = 8 * 2 ** 30 }: FeatureCacheOptions): Promise<FeatureCache> {
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       const files: { name: string; bytes: number; usedAt: number }[] = [];
       for (const name of await readdir(folder)) {
         const found = await stat(join(folder, name)).catch(() => undefined); // another run may have removed it

@@ -4,12 +4,13 @@
  * Keys are hashes of file contents: an image that changed is a new one, one that was renamed is known. Logs of shards lie beside each
  * other in one folder, and every run reads them all.
  */
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { readdir, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
 import { changedSettings, LineLog, type LogExtent, type LogSettings, readLineLog } from '../data/line-log.js';
 import { isBeingWritten } from '../data/folder-lock.js';
 import { writeFailure } from '../data/write-failure.js';
+import { makeFolder } from '../data/files.js';
 import { InputError } from '../errors.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import { append } from '../extremes.js';
@@ -82,7 +83,7 @@ export class MatchLog {
   ): Promise<MatchLog> {
     const folder = dirname(file);
     try {
-      await mkdir(folder, { recursive: true });
+      await makeFolder(folder);
       const logs = (await readdir(folder))
         .filter((name) => /^matches(\.\d+-of-\d+)?\.jsonl$/.test(name))
         .toSorted()

@@ -127,6 +127,7 @@ export function interruptSignal(): AbortSignal {
   if (interruption !== undefined && process.listeners('SIGINT').includes(interruption.listener)) {
     return interruption.controller.signal;
   }
+  for (const name of endings) if (interruption !== undefined) process.off(name, interruption.listener);
   const controller = new AbortController();
   const listener = () => {
     if (controller.signal.aborted) process.exit(130);

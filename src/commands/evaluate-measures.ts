@@ -1,6 +1,6 @@
 /** @file What `rmac evaluate` says beyond mAP: settings, scores of single benchmarks, intervals, a test against another. */
 import { z } from 'zod';
-import { readText, whyUnreadable } from '../data/text-file.js';
+import { readText, whyUnreadable } from '../data/read-file.js';
 import { InputError } from '../errors.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { type BenchmarkProtocol, publishedSizes } from '../retrieval/protocols/benchmark.js';

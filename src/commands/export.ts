@@ -2,7 +2,9 @@
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError, messageOf, UsageError } from '../errors.js';
-import type { ExportManifest, ImageSize, Verification } from '../export/onnx.js';
+import type { ExportManifest, ImageSize } from '../export/manifest.js';
+import type { Verification } from '../export/onnx.js';
+import { largestImageSize } from '../models/meta.js';
 import type { RegionSource } from '../models/region-source.js';
 import { addCommonOptions, type CommonOptions, printResult, say } from './console.js';
 import { openEngine } from './open-model.js';
@@ -67,8 +69,10 @@ export function sizesOption(text: string): ImageSize[] {
   return text.split(',').map((part) => {
     const match = /^(\d{1,5})x(\d{1,5})$/.exec(part.trim());
     const [width, height] = [Number(match?.[1]), Number(match?.[2])];
-    if (match === null || width < 1 || height < 1) {
-      throw new UsageError(`--sizes: expected WIDTHxHEIGHT,... such as 512x384,384x512, got "${part}".`);
+    if (match === null || Math.min(width, height) < 1 || Math.max(width, height) > largestImageSize) {
+      throw new UsageError(
+        `--sizes: expected WIDTHxHEIGHT,... such as 512x384,384x512, sides of at most ${largestImageSize}, got "${part}".`,
+      );
     }
     return { width, height };
   });
@@ -104,15 +108,10 @@ async function runExport(options: ExportOptions): Promise<void> {
 }
 
 async function runVerify(options: VerifyOptions): Promise<void> {
-  const { readFile } = await import('node:fs/promises');
   const { loadModel } = await import('../data/model-file.js');
-  const { manifestName, verifyOnnx } = await import('../export/onnx.js');
-  const path = join(options.out, manifestName);
-  const manifest = await readFile(path, 'utf8')
-    .then((text) => JSON.parse(text) as ExportManifest)
-    .catch((error: unknown) => {
-      throw new InputError(`Cannot read ${path} (written by rmac export descriptor-model): ${messageOf(error)}`);
-    });
+  const { readExportManifest } = await import('../export/manifest.js');
+  const { verifyOnnx } = await import('../export/onnx.js');
+  const manifest = await readExportManifest(options.out);
   await openEngine(options);
   const model = await loadModel(options.model);
   try {

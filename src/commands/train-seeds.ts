@@ -1,8 +1,9 @@
 /** @file `--seeds N` of the trainers: one run per seed, each as if it had been started alone, and what they come to together. */
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { readText } from '../data/read-file.js';
 import { InputError, UsageError } from '../errors.js';
 import type { RunContents } from '../train/observe/run-report.js';
 import { printResult, say } from './console.js';
@@ -94,7 +95,7 @@ async function readPlan(options: TrainOptions): Promise<Plan | undefined> {
   const file = planFile(options);
   if (resume !== true || dryRun === true || !existsSync(file)) return undefined;
   try {
-    return planSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return planSchema.parse(JSON.parse(await readText(file)));
   } catch {
     throw new InputError(`${file} is damaged; resume the runs in ${run} one by one.`);
   }

@@ -4,13 +4,14 @@
  * the sha256 that it had first.
  */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { copyFile, readdir, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { z } from 'zod';
+import { readText } from './read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { downloadFile } from './download.js';
 import { extractArchive } from './extract-archive.js';
-import { writeFileAtomic } from './files.js';
+import { makeFolder, removeLeftover, writeFileAtomic } from './files.js';
 import { isFolderLock, withFolderLock } from './folder-lock.js';
 import { oneAtATime } from './one-at-a-time.js';
 import type { PublishedData, PublishedFile } from './published-data.js';
@@ -122,7 +123,7 @@ async function openState({ name }: PublishedData, out: string): Promise<State> {
     if (others.length > 0) {
       throw new InputError(`${out} has other files (${others[0]}) and no download.json; give a new or empty folder.`);
     }
-    await mkdir(out, { recursive: true });
+    await makeFolder(out);
     const state = { name, files: {} };
     await saveState(out, state); // a run that ends before its first file left this folder, too
     return state;
@@ -134,7 +135,7 @@ async function openState({ name }: PublishedData, out: string): Promise<State> {
 
 async function readState(file: string): Promise<State> {
   try {
-    return stateSchema.parse(JSON.parse(await readFile(file, 'utf8')));
+    return stateSchema.parse(JSON.parse(await readText(file)));
   } catch (error) {
     throw new InputError(`${file} is not what this command writes (${messageOf(error).split('\n')[0]}); remove it.`);
   }
@@ -203,7 +204,7 @@ async function place(
   { signal, keepArchives = false, onUnpacked }: DownloadDataOptions,
 ): Promise<number> {
   const target = join(out, into);
-  await mkdir(target, { recursive: true });
+  await makeFolder(target);
   if (!unpack) {
     const beside = join(target, `.${name}.copy`);
     if (borrowed) {
@@ -220,16 +221,16 @@ async function place(
     if (!borrowed && !keepArchives) await rm(path, { force: true });
     return files;
   } catch (error) {
-    if (!borrowed && signal?.aborted !== true) await rm(path, { force: true }); // the next run fetches it again
+    if (!borrowed && signal?.aborted !== true) await removeLeftover(path); // the next run fetches it again
     throw error;
   } finally {
-    await rm(beside, { recursive: true, force: true });
+    await removeLeftover(beside);
   }
 }
 
 /** Moves the contents of a folder into another one on the same disk; folders that both have are joined. */
 async function moveInto(from: string, to: string): Promise<void> {
-  await mkdir(to, { recursive: true });
+  await makeFolder(to);
   for (const entry of await readdir(from, { withFileTypes: true })) {
     const [source, target] = [join(from, entry.name), join(to, entry.name)];
     if (entry.isDirectory() && existsSync(target)) await moveInto(source, target);

@@ -4,12 +4,13 @@
  */
 import { createHash, type Hash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
-import { open, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
+import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { assertWritable, type WriteOptions } from './files.js';
 import { lockOutput } from './folder-lock.js';
+import { readText } from './read-file.js';
 import { parseJson } from './whole-lines.js';
 
 export interface Checksum {
@@ -181,7 +182,7 @@ const versionSchema = z.object({ tag: z.string().optional(), bytes: z.number().o
 type Version = z.output<typeof versionSchema>;
 
 async function readVersion(part: string): Promise<Version> {
-  const text = await readFile(versionFile(part), 'utf8').catch(() => '');
+  const text = await readText(versionFile(part)).catch(() => '');
   const parsed = versionSchema.safeParse(parseJson(text));
   return parsed.success ? parsed.data : {};
 }

@@ -4,12 +4,13 @@
  * bounded by what went in, so that neither a path nor a bomb does harm.
  */
 import { createReadStream } from 'node:fs';
-import { mkdir, open, stat } from 'node:fs/promises';
+import { open, stat } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import type { Readable } from 'node:stream';
 import zlib from 'node:zlib';
 import tar from 'tar-stream';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
+import { makeFolder } from './files.js';
 import { InputError, messageOf, systemErrorLine } from '../errors.js';
 import { refuseOddPaxRecords } from './pax-records.js';
 
@@ -41,7 +42,7 @@ export async function extractArchive(
   const limit = maxBytes ?? 2 ** 20 + 200 * (await stat(archive)).size;
   const writer = new EntryWriter(folder, { limit, maxFiles, signal, onFile });
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await (kind === 'zip' ? extractZip(archive, writer) : extractTar(archive, writer, kind === 'gzip'));
   } catch (error) {
     if (signal?.aborted) throw new InputError(`Stopped while unpacking ${archive}; the same command starts it again.`);
@@ -102,7 +103,7 @@ class EntryWriter {
   }
 
   private async makeFolder(path: string, name: string): Promise<void> {
-    await mkdir(path, { recursive: true }).catch((error: unknown) => {
+    await makeFolder(path).catch((error: unknown) => {
       const { code } = error as NodeJS.ErrnoException;
       throw code === 'EEXIST' || code === 'ENOTDIR'
         ? new RefusedEntry(`its entry ${shown(name)} lies in a file`)

@@ -6,7 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { InputError, messageOf } from '../errors.js';
+import { InputError, messageOf, systemErrorLine } from '../errors.js';
 
 export type FileContent = string | Uint8Array | readonly Uint8Array[];
 
@@ -124,6 +124,37 @@ async function writing(path: string, work: () => Promise<unknown>): Promise<void
   try {
     await work();
   } catch (error) {
-    throw new InputError(`Cannot write ${path}: ${messageOf(error)}`);
+    throw new InputError(`Cannot write ${path}: ${systemErrorLine(error) ?? messageOf(error)}`);
   }
+}
+
+/** Makes a folder and those above it. (Node's own `recursive` never ends where the system denies that a parent exists: /proc.) */
+export async function makeFolder(folder: string): Promise<void> {
+  try {
+    await mkdir(folder);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const parent = dirname(folder);
+    if (code === 'ENOENT' && parent !== folder && !(await isFolder(parent))) {
+      await makeFolder(parent);
+      await mkdir(folder).catch((failure: unknown) => allowFolder(folder, failure));
+    } else await allowFolder(folder, error);
+  }
+}
+
+/** Another process may have made it. */
+async function allowFolder(folder: string, error: unknown): Promise<void> {
+  if (!(await isFolder(folder))) throw error;
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+/** Removes what failed work left. Where that fails too, the first error is the one to tell. */
+export async function removeLeftover(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
 }

@@ -4,8 +4,9 @@
  * leads to them: what `ln -s` would do by hand. Tools that read the manifest need to know nothing about it.
  */
 import { realpathSync } from 'node:fs';
-import { mkdir, symlink } from 'node:fs/promises';
+import { symlink } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
+import { makeFolder } from './files.js';
 import { InputError, messageOf } from '../errors.js';
 import { type ImageRecord, pathInside } from './manifest.js';
 
@@ -34,7 +35,7 @@ export async function linkImages(
 
 /** Finds or makes a link to `target` in `folder`, called `name`, or `name-2`, ... where that is taken. */
 async function makeLink(folder: string, target: string, name: string): Promise<string> {
-  await mkdir(folder, { recursive: true });
+  await makeFolder(folder);
   for (let n = 1; n < 100; n++) {
     const path = join(folder, n === 1 ? name : `${name}-${n}`);
     try {

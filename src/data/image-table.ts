@@ -9,7 +9,7 @@ import { InputError } from '../errors.js';
 import { pathInside } from './manifest.js';
 import type { LabelledImage } from './scan.js';
 import { slashedPath } from './slashed-path.js';
-import { readText, whyUnreadable } from './text-file.js';
+import { readText, whyUnreadable } from './read-file.js';
 
 const expected = 'expected a first line with the columns path and label, separated by commas, semicolons or tabs';
 

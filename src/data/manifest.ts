@@ -14,7 +14,7 @@ import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { type WriteOptions, writeFileAtomic } from './files.js';
 import { slashedPath } from './slashed-path.js';
-import { whyUnreadable } from './text-file.js';
+import { whyUnreadable } from './read-file.js';
 
 /** A rectangle in pixels of the upright image (EXIF orientation applied), origin top left. */
 export interface Box {

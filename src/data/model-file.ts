@@ -1,12 +1,11 @@
 /** @file Model files: safetensors with the project's tensor names, and the model's meta as JSON in the metadata. */
-import { readFile } from 'node:fs/promises';
+import { readFile, whyUnreadable } from './read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { DescriptorModel, exponentName } from '../models/descriptor.js';
 import { encodeMeta, metadataKey, type ModelMeta, parseMeta, type PoolingOptions } from '../models/meta.js';
 import { encodeSafetensors, type NamedArrays, parseSafetensors } from '../models/safetensors.js';
 import { withoutWhitening } from '../models/whitening.js';
 import { assertWritable, type WriteOptions, writeFileAtomic } from './files.js';
-import { whyUnreadable } from './text-file.js';
 
 export interface LoadOverrides {
   /** Pooling options that replace the stored ones. */

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { groupBy } from './group-by.js';
 import type { ImageRecord } from './manifest.js';
-import { readText, whyUnreadable } from './text-file.js';
+import { readText, whyUnreadable } from './read-file.js';
 import { parseJson } from './whole-lines.js';
 
 const pair = z.object({ a: z.string().min(1), b: z.string().min(1), kept: z.boolean().optional() });

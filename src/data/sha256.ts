@@ -2,7 +2,7 @@
 import { createHash } from 'node:crypto';
 import { createReadStream } from 'node:fs';
 import { InputError } from '../errors.js';
-import { whyUnreadable } from './text-file.js';
+import { whyUnreadable } from './read-file.js';
 
 /** SHA-256 of what a file of these parts would hold, in hexadecimal. */
 export function sha256Of(parts: Iterable<Uint8Array>): string {

@@ -11,11 +11,12 @@
  *   report.html       written last
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, readFile, realpath } from 'node:fs/promises';
+import { readdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
-import { removeTree, writeFileAtomic } from '../data/files.js';
+import { makeFolder, removeTree, writeFileAtomic } from '../data/files.js';
 import { isFolderLock } from '../data/folder-lock.js';
 import { pathInside } from '../data/manifest.js';
+import { readText } from '../data/read-file.js';
 import { InputError, UsageError } from '../errors.js';
 
 export class DemoFolder {
@@ -64,7 +65,7 @@ export class DemoFolder {
       if (!overwrite && existsSync(this.report)) {
         throw new InputError(`${this.path} holds a demo; pass --overwrite to replace it, or choose another --out.`);
       }
-      if (!overwrite && (await readFile(this.settings, 'utf8')) === text) return true;
+      if (!overwrite && (await readText(this.settings)) === text) return true;
       if (!overwrite) {
         throw new InputError(
           `${this.path} holds an unfinished demo with other settings; pass --overwrite to replace it, or choose another --out.`,
@@ -74,7 +75,7 @@ export class DemoFolder {
         await removeTree(old); // a link among the photographs is removed, not followed
       }
     }
-    await mkdir(this.path, { recursive: true });
+    await makeFolder(this.path);
     await writeFileAtomic(this.settings, text, { overwrite: true });
     return false;
   }

@@ -1,5 +1,5 @@
 /** @file The demo's report: one HTML page with the table, the curves, example queries before and after, settings and files. */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../data/files.js';
 import type { SynthesizeOptions } from '../data/synthetic/dataset-plan.js';
@@ -9,6 +9,7 @@ import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { GroundTruthPictures } from '../retrieval/ground-truth-pictures.js';
 import { htmlReport, type RankedPictures, type ReportBlock, type ReportPicture } from '../retrieval/report.js';
 import { scaleLegend, similarityText } from '../retrieval/similarity-scale.js';
+import { readRunLog } from '../train/observe/run-log.js';
 import type { RunFolder } from '../train/run-folder.js';
 import type { DemoFolder } from './demo-folder.js';
 import type { DemoResult } from './run-demo.js';
@@ -24,13 +25,11 @@ export interface TrainingCurve {
 
 export async function readCurve(log: string): Promise<TrainingCurve> {
   const curve: TrainingCurve = { validation: [], test: [], loss: [] };
-  for (const line of (await readFile(log, 'utf8')).split('\n')) {
-    if (line === '') continue;
-    const record = JSON.parse(line) as { event: string; step: number; map: number; testMap: number; loss: number };
-    if (record.event === 'update') curve.loss.push([record.step, record.loss]);
-    if (record.event !== 'measure') continue;
-    curve.validation.push([record.step, record.map]);
-    curve.test.push([record.step, record.testMap]);
+  for (const { event, step, loss, map, testMap } of (await readRunLog(log)).records) {
+    if (event === 'update' && loss !== undefined) curve.loss.push([step, loss]);
+    if (event !== 'measure') continue;
+    if (map !== undefined) curve.validation.push([step, map]);
+    if (testMap !== undefined) curve.test.push([step, testMap]);
   }
   return curve;
 }

@@ -17,28 +17,8 @@ import { RpnHead } from '../rpn/head.js';
 import { assertProposals, ProposalDescriber } from '../rpn/proposal-describer.js';
 import { encodeMeta, type ModelMeta } from '../models/meta.js';
 import { largest, smallest } from '../extremes.js';
+import { type ExportedFile, type ExportManifest, type ImageSize, manifestName } from './manifest.js';
 
-export interface ImageSize {
-  width: number;
-  height: number;
-}
-
-export interface ExportedFile extends ImageSize {
-  /** Name inside the export folder. */
-  file: string;
-  bytes: number;
-}
-
-/** `descriptor-model.json`: what a program needs to know to use the files. */
-export interface ExportManifest {
-  format: 'onnx';
-  input: { name: string; layout: '[1, height, width, 3]'; type: 'float32'; values: 'RGB 0-255' };
-  output: { name: string; layout: '[1, dimension]'; type: 'float32'; dimension: number };
-  files: ExportedFile[];
-  model: ModelMeta;
-}
-
-export const manifestName = 'descriptor-model.json';
 const inputName = 'image';
 const outputName = 'descriptor';
 

@@ -65,6 +65,9 @@ export interface ModelMeta {
   provenance?: string;
 }
 
+/** Longest side that a model may ask for, px: a ResNet takes some 4 GB for a square of it. */
+export const largestImageSize = 4096;
+
 /** Tolias' grid on the map, three levels, no whole-image region. */
 export const defaultPooling: Readonly<PoolingOptions> = {
   kind: 'rmac',
@@ -115,7 +118,7 @@ const metaSchema = z.strictObject({
   rpn: rpnSchema.optional(),
   regions: regionsSchema.optional(),
   normEpsilon: z.number().positive().optional(),
-  imageSize: z.int().min(1).optional(),
+  imageSize: z.int().min(1).max(largestImageSize, `at most ${largestImageSize} px`).optional(),
   provenance: z.string().optional(),
 });
 

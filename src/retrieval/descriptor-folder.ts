@@ -8,10 +8,10 @@
  * Descriptors made elsewhere may be an .npy file alone, whose rows are in an order that the reader knows.
  */
 import { existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { z } from 'zod';
-import { readText, whyUnreadable } from '../data/text-file.js';
+import { readFile, readText, whyUnreadable } from '../data/read-file.js';
 import { sha256Of } from '../data/sha256.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';

@@ -11,7 +11,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { type Box, type ImageRecord, pathInside } from '../data/manifest.js';
 import { slashedPath } from '../data/slashed-path.js';
-import { readText, whyUnreadable } from '../data/text-file.js';
+import { readText, whyUnreadable } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
 import type { QuarterTurn } from '../data/rotate-pixels.js';

@@ -5,7 +5,7 @@ import { findImages } from '../data/find-images.js';
 import { isTableName, readImageTable } from '../data/image-table.js';
 import { type Box, readManifest } from '../data/manifest.js';
 import { slashedPath } from '../data/slashed-path.js';
-import { readText } from '../data/text-file.js';
+import { readText } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
 

@@ -22,6 +22,7 @@ export async function* npyRows(file: string): AsyncGenerator<DescriptorRows> {
     const { shape, size, offset, columnMajor } = parseNpyHeader(head, fileBytes, file);
     if (shape.length !== 2) throw new InputError(`${file}: expected rows [N, D], got shape (${shape.join(', ')}).`);
     const [rows, dimension] = shape;
+    if (dimension === 0) throw new InputError(`${file}: its ${rows} rows have no values.`);
     const rowBytes = dimension * size;
     const step = Math.max(1, Math.floor(blockBytes / Math.max(1, rowBytes)));
     const buffer = new ArrayBuffer(Math.min(rows, step) * rowBytes);

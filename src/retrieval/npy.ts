@@ -144,6 +144,7 @@ function parseHeader(
     .map((side) => side.trim())
     .filter((side) => side !== '')
     .map((side) => Number(side.replace(/L$/, '')));
+  if (!shape.every(Number.isSafeInteger)) return fail(`shape (${shape.join(', ')})`);
   if (shape.length > mostDimensions) return fail(`${shape.length} dimensions`);
 
   const offset = start + headerLength;

@@ -3,10 +3,10 @@
  *   {"id", "source", "descriptor": base64 of D little-endian float32}, the row length D among the settings.
  * `source` tells whether the image is still the same one; a later line for an id replaces an earlier one.
  */
-import { mkdir } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { changedSettings, LineLog, type LogExtent, type LogSettings, readLineLog } from '../data/line-log.js';
+import { makeFolder } from '../data/files.js';
 import { InputError } from '../errors.js';
 
 const format = 'rmac partial descriptors, version 1';
@@ -54,7 +54,7 @@ export class PartialDescriptors {
           'finish it with its own, choose another --out, or pass --overwrite to start again.',
       );
     }
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
     return new PartialDescriptors(file, await LineLog.begin(file, { format, settings }), dimension, new Map());
   }
 

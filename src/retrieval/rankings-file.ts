@@ -7,10 +7,10 @@
  * A name may hold spaces, which text does not tell from the space before a score or the next name: text is read as the
  * names that the ground truth's ids say.
  */
-import { readdir, readFile, stat } from 'node:fs/promises';
+import { readdir, stat } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { z } from 'zod';
-import { readText } from '../data/text-file.js';
+import { readFile, readText } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
 import type { Rankings } from './evaluate-rankings.js';

@@ -3,12 +3,12 @@
  * else the trainer needs. The folder is written under another name and renamed, so one that has its name is whole.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, open, readdir, rename, rm } from 'node:fs/promises';
+import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
-import { temporaryBeside, writeFileAtomic } from '../data/files.js';
+import { makeFolder, removeLeftover, temporaryBeside, writeFileAtomic } from '../data/files.js';
 import { encodeModel, readBytes } from '../data/model-file.js';
-import { InputError, messageOf } from '../errors.js';
+import { InputError, messageOf, systemErrorLine } from '../errors.js';
 import type { ModelMeta } from '../models/meta.js';
 import { encodeSafetensors, type NamedArrays, parseSafetensors } from '../models/safetensors.js';
 
@@ -46,7 +46,7 @@ export async function writeCheckpoint(
   }
   const temporary = temporaryBeside(target);
   try {
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     await writeFileAtomic(join(temporary, checkpointFiles.model), model);
     await writeFileAtomic(join(temporary, checkpointFiles.momentum), encodeSafetensors(momentum, {}));
     await writeFileAtomic(join(temporary, checkpointFiles.state), json);
@@ -54,8 +54,10 @@ export async function writeCheckpoint(
     await rename(temporary, target);
     await flushFolder(folder);
   } catch (error) {
-    await rm(temporary, { recursive: true, force: true });
-    throw error instanceof InputError ? error : new InputError(`Cannot write ${target}: ${messageOf(error)}`);
+    await removeLeftover(temporary);
+    throw error instanceof InputError
+      ? error
+      : new InputError(`Cannot write ${target}: ${systemErrorLine(error) ?? messageOf(error)}`);
   }
   const names = await checkpointNames(folder);
   for (const old of names.slice(0, Math.max(0, names.length - keep))) await rm(join(folder, old), { recursive: true });
@@ -102,7 +104,15 @@ const byte = z.int().min(0).max(255);
 /** What every trainer's state has besides its best measurement (loop.ts). */
 export const loopStateShape = {
   step: z.int().min(0),
-  random: z.strictObject({ i: byte, j: byte, S: z.array(byte).length(256) }),
+  // ARC4 that has a number twice runs in a circle that may hold no number below the bound it draws for.
+  random: z.strictObject({
+    i: byte,
+    j: byte,
+    S: z
+      .array(byte)
+      .length(256)
+      .refine((S) => new Set(S).size === 256, 'each number from 0 to 255 once'),
+  }),
   unreadable: z.array(z.string()),
   measuredStep: z.int().min(-1),
 };

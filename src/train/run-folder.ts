@@ -3,12 +3,11 @@
  * `model.safetensors` (the last complete state's model) and `best.safetensors` (by mAP on --val); `classify/`, the same of a classification before it.
  */
 import { appendFileSync, existsSync } from 'node:fs';
-import { mkdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { z } from 'zod';
 import { configText, parseRecipe } from '../config.js';
-import { writeFileAtomic } from '../data/files.js';
-import { readText } from '../data/text-file.js';
+import { makeFolder, writeFileAtomic } from '../data/files.js';
+import { readText } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { latestCheckpoint } from './checkpoint.js';
 
@@ -69,9 +68,9 @@ export class RunFolder {
 
   /** Drops what the log says of updates after `step`, and a last line that a kill cut short. */
   async truncateLog(step: number): Promise<void> {
-    await mkdir(this.path, { recursive: true });
+    await makeFolder(this.path);
     if (!existsSync(this.log)) return;
-    const lines = (await readFile(this.log, 'utf8')).split('\n').filter((line) => isKept(line, step));
+    const lines = (await readText(this.log)).split('\n').filter((line) => isKept(line, step));
     await writeFileAtomic(this.log, lines.map((line) => `${line}\n`).join(''), { overwrite: true });
   }
 }

@@ -3,12 +3,12 @@
  * that a run that was killed before it begins again from the same files or not at all.
  */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
 import { join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { z } from 'zod';
 import { writeFileAtomic } from '../data/files.js';
 import { sha256OfFile } from '../data/sha256.js';
+import { readText } from '../data/read-file.js';
 import { InputError } from '../errors.js';
 import type { RunFolder } from './run-folder.js';
 
@@ -48,7 +48,7 @@ export async function readStart(folder: RunFolder, given: Partial<StartFiles>): 
       `${folder.path} has no checkpoint and does not say which model it began from; name it with --init FILE.`,
     );
   }
-  const start = parseStart(await readFile(folder.start, 'utf8'), folder.start);
+  const start = parseStart(await readText(folder.start), folder.start);
   const verified = async (option: keyof StartFiles): Promise<string | undefined> => {
     const entry = start[option];
     if (given[option] !== undefined || entry === undefined) return given[option];

@@ -14,11 +14,11 @@
  * The same options give the same bytes. The folder appears when it is complete.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { readdir, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { InputError, messageOf } from '../../errors.js';
-import { removeTemporaries, temporaryBeside, writeFileAtomic } from '../files.js';
+import { makeFolder, removeTemporaries, temporaryBeside, writeFileAtomic } from '../files.js';
 import { lockOutput } from '../folder-lock.js';
 import type { RgbImage } from '../images.js';
 import { type ImageRecord, writeManifest } from '../manifest.js';
@@ -73,7 +73,7 @@ export async function synthesizeLandmarks(
   const temporary = temporaryBeside(target);
   try {
     await removeTemporaries(dirname(target), { before: begun, of: basename(target) });
-    await mkdir(temporary, { recursive: true });
+    await makeFolder(temporary);
     const landmarks = planDataset(checked);
     await writePhotographs(temporary, landmarks, checked, run);
     const summary = await writeLists(temporary, landmarks);
@@ -125,7 +125,7 @@ async function writePhotographs(
   let done = 0;
   try {
     for (const { name, style, plan, photos } of landmarks) {
-      await mkdir(join(folder, 'images', name), { recursive: true });
+      await makeFolder(join(folder, 'images', name));
       const facade = drawFacade(
         drawStyle(plan, root.fork('style', style)),
         root.fork(name).seed,

@@ -2,7 +2,7 @@
  * @file A bounds-checked cursor over the bytes of a weight file. Every reader of a foreign format goes through it, so a
  * length that lies never leaves the file; what is wrong is thrown as `Malformed` and named after the file in one place.
  */
-import { InputError } from '../../errors.js';
+import { InputError, messageOf } from '../../errors.js';
 
 /** What is wrong with the contents of a file; `parsing` turns it into the `InputError` that names the file. */
 export class Malformed extends Error {
@@ -14,8 +14,10 @@ export function parsing<T>(source: string, format: string, read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof Malformed)) throw error;
-    throw new InputError(`${source}: cannot be read as ${format}: ${error.message}.`);
+    // The stack or the memory that a file of lies would need.
+    const reason = error instanceof RangeError ? 'its parts are nested too deeply or too large' : messageOf(error);
+    if (!(error instanceof Malformed || error instanceof RangeError)) throw error;
+    throw new InputError(`${source}: cannot be read as ${format}: ${reason}.`);
   }
 }
 
@@ -111,6 +113,17 @@ export function utf8(bytes: Uint8Array): string {
   } catch {
     throw new Malformed('a name is not UTF-8');
   }
+}
+
+/** Bytes that may be inflated from a file of this length: weights hardly compress, what surrounds them does. */
+export function mostInflated(fileBytes: number): number {
+  return 2 ** 24 + 10 * fileBytes;
+}
+
+/** A value of any kind from a file for an error line; lists and objects by their kind, since their text may have no end. */
+export function described(value: unknown): string {
+  if (typeof value === 'string') return shown(value);
+  return typeof value === 'object' && value !== null ? (Array.isArray(value) ? 'a list' : 'an object') : String(value);
 }
 
 /** A name from a file, short enough and printable for an error line. */

@@ -57,7 +57,7 @@ export function looksLikeCaffe(bytes: Uint8Array): boolean {
 export function parseCaffemodel(bytes: Uint8Array, source: string): WeightFile {
   return parsing(source, 'a caffemodel', () => {
     const layers: CaffeLayer[] = [];
-    const budget = { left: bytes.byteLength };
+    const budget = { left: 2 ** 20 + bytes.byteLength };
     for (const { number, wire, bytes: content } of fieldsOf(bytes)) {
       if (wire !== WireType.LengthDelimited) continue;
       if (number === 100) layers.push(readLayer(content, currentForm, budget));
@@ -75,7 +75,11 @@ export function parseCaffemodel(bytes: Uint8Array, source: string): WeightFile {
   });
 }
 
+/** What an empty layer or blob counts in values: two bytes of a file make one. */
+const emptyCost = 64;
+
 function readLayer(message: Uint8Array, form: typeof currentForm, budget: { left: number }): CaffeLayer {
+  spend(budget, emptyCost);
   const layer: CaffeLayer = { name: '', type: '', bottoms: [], tops: [], blobs: [] };
   for (const { number, wire, bytes, value } of fieldsOf(message)) {
     if (number === form.type && wire === WireType.Varint) layer.type = String(value);
@@ -104,10 +108,14 @@ function readBlob(message: Uint8Array, budget: { left: number }): { array: Named
   const content = parts[dtype].length === 1 ? parts[dtype][0] : Buffer.concat(parts[dtype]);
   shape ??= older.some((n) => n > 0) ? older : [content.byteLength / (dtype === 'float64' ? 8 : 4)];
   const count = elementCount(shape);
-  budget.left -= count;
+  spend(budget, emptyCost + count);
   const data = toFloat32({ bytes: content, type: dtype }, count);
-  if (budget.left < 0) throw new Malformed('its blobs show more values than the file holds');
   return { array: { shape, data }, dtype };
+}
+
+function spend(budget: { left: number }, values: number): void {
+  budget.left -= values;
+  if (budget.left < 0) throw new Malformed('its layers show more values than the file could hold');
 }
 
 function readShape(message: Uint8Array): number[] {

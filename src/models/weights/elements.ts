@@ -1,6 +1,6 @@
 /** @file Raw elements of any stored type, in any byte order and with any strides -> float32, row-major. */
 import { halfToFloat, type NamedArray } from '../safetensors.js';
-import { Malformed } from './bytes.js';
+import { described, Malformed } from './bytes.js';
 
 export type ElementType =
   | 'float64'
@@ -36,7 +36,7 @@ export const elementSize: Readonly<Record<ElementType, number>> = {
 /** Elements that a tensor of this shape has; a shape that is none, or has more than 2^31 of them, is malformed. */
 export function elementCount(shape: readonly number[]): number {
   if (shape.length > 32 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw new Malformed(`[${shape.slice(0, 32).join(', ')}] is no shape of a tensor`);
+    throw new Malformed(`[${shape.slice(0, 32).map(described).join(', ')}] is no shape of a tensor`);
   }
   if (shape.includes(0)) return 0;
   const count = shape.reduce((product, n) => product * n, 1);

@@ -3,7 +3,7 @@
  * Written out here because the ports of the C library abort or never return on damaged files: every address is checked
  * against the file, everything visited is counted, and what is larger than the file could hold is never allocated.
  */
-import { ByteReader, Malformed, utf8 } from './bytes.js';
+import { ByteReader, Malformed, mostInflated, utf8 } from './bytes.js';
 import { elementCount, type RawElements } from './elements.js';
 import { copyChunk, type Layout, readLayout, unfilter } from './hdf5-data.js';
 import {
@@ -19,9 +19,6 @@ import {
 } from './hdf5-types.js';
 
 const signature = [0x89, 0x48, 0x44, 0x46, 0x0d, 0x0a, 0x1a, 0x0a];
-
-/** Weights hardly compress: what claims more is made to fill the memory. */
-const maxDeflateRatio = 100;
 
 const maxSteps = 5_000_000;
 
@@ -71,7 +68,7 @@ export class Hdf5File {
       this.root = reader.skip(8 * 2).u64();
     }
     this.contiguousLeft = 2 * bytes.byteLength;
-    this.chunkedLeft = 2 ** 20 + maxDeflateRatio * bytes.byteLength;
+    this.chunkedLeft = mostInflated(bytes.byteLength);
   }
 
   /** The object whose header is at this address. */

@@ -1,10 +1,10 @@
 /**
  * @file Matlab's `.mat`, version 5: variables as plain values. Arrays stay in Matlab's order (first axis fastest); compressed
- * variables are inflated up to a hundred times the file. Functions, objects and sparse matrices are left out.
+ * variables are inflated up to ten times the file. Functions, objects and sparse matrices are left out.
  */
 import { inflateSync } from 'node:zlib';
 import type { NamedArray } from '../safetensors.js';
-import { ByteReader, latin1, Malformed, shown } from './bytes.js';
+import { ByteReader, latin1, Malformed, mostInflated, shown } from './bytes.js';
 import { columnMajorStrides, type ElementType, elementCount, gather, type RawElements } from './elements.js';
 
 export type MatlabValue =
@@ -17,7 +17,8 @@ export type MatlabValue =
 export type MatlabVariables = Map<string, MatlabValue>;
 
 const maxDepth = 32;
-const maxRatio = 100;
+/** Cells, structs and arrays of a file; a network of 1,000 layers has 20,000. */
+const maxValues = 1_000_000;
 
 /** Type numbers of the elements -> what they store. */
 const storage: Readonly<Record<number, ElementType>> = {
@@ -47,13 +48,15 @@ interface Context {
   littleEndian: boolean;
   /** Bytes that may still be inflated. */
   inflate: number;
+  /** Values that may still be read. */
+  values: number;
 }
 
 /** All variables of a version 5 file. */
 export function readMatlab5(bytes: Uint8Array): MatlabVariables {
   const order = latin1(bytes.subarray(126, 128));
   if (order !== 'IM' && order !== 'MI') throw new Malformed('its header is broken (truncated?)');
-  const context: Context = { littleEndian: order === 'IM', inflate: 2 ** 20 + maxRatio * bytes.byteLength };
+  const context: Context = { littleEndian: order === 'IM', inflate: mostInflated(bytes.byteLength), values: maxValues };
   const reader = new ByteReader(bytes, context.littleEndian).seek(128);
   const variables: MatlabVariables = new Map();
   while (reader.left > 0) {
@@ -100,13 +103,14 @@ function inflate(bytes: Uint8Array, context: Context): Uint8Array {
   try {
     content = inflateSync(bytes, { maxOutputLength: Math.max(1, Math.min(context.inflate, 2 ** 31)) });
   } catch {
-    throw new Malformed('a variable does not inflate, or to more than a hundred times the file');
+    throw new Malformed('a variable does not inflate, or to more than ten times the file');
   }
   context.inflate -= content.byteLength;
   return content;
 }
 
 function readMatrix(reader: ByteReader, context: Context, depth: number): { name: string; value: MatlabValue } {
+  if (--context.values < 0) throw new Malformed(`it holds more than ${maxValues} values`);
   if (depth > maxDepth) throw new Malformed('its cells lie in each other without end');
   if (reader.left === 0) return { name: '', value: { kind: 'cell', items: [] } };
   const flags = readElement(reader).reader.u32();

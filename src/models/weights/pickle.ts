@@ -44,6 +44,9 @@ class Global {
 
 const mark = Symbol('mark');
 
+/** A checkpoint of a ResNet-152 has 40,000 instructions. */
+const mostInstructions = 2_000_000;
+
 /** Reads one pickle at the cursor and leaves the cursor behind it. */
 export function readPickle(reader: ByteReader, rules: PickleRules): PickleValue {
   return new Machine(reader, rules).run();
@@ -52,14 +55,19 @@ export function readPickle(reader: ByteReader, rules: PickleRules): PickleValue 
 class Machine {
   private stack: PickleValue[] = [];
   private readonly memo = new Map<number, PickleValue>();
+  /** What may still be made by calls, whose arguments can be the same large value each time; bytes and entries. */
+  private callsLeft: number;
 
   constructor(
     private readonly reader: ByteReader,
     private readonly rules: PickleRules,
-  ) {}
+  ) {
+    this.callsLeft = 2 ** 20 + 4 * reader.bytes.byteLength;
+  }
 
   run(): PickleValue {
-    for (;;) {
+    for (let left = mostInstructions; ; left--) {
+      if (left === 0) throw new Malformed(`the pickle has more than ${mostInstructions} instructions`);
       const opcode = String.fromCharCode(this.reader.u8());
       if (opcode === '.') return this.valueOf(this.pop());
       this.step(opcode);
@@ -178,7 +186,7 @@ class Machine {
         return this.push(this.find(`${this.line()}.${this.line()}`));
       case '\x93': {
         const [module, name] = this.popMany(2);
-        return this.push(this.find(`${String(module)}.${String(name)}`));
+        return this.push(this.find(`${pickleText(module)}.${pickleText(name)}`));
       }
       case 'R':
       case '\x81': {
@@ -265,7 +273,10 @@ class Machine {
     if (!(callable instanceof Global)) throw new Malformed('the pickle calls what is no function');
     if (callable.allowed.call === undefined) throw new Malformed(refusal(callable.name));
     if (!(args instanceof Tuple)) throw new Malformed(`${shown(callable.name)} is called without arguments`);
-    return callable.allowed.call(args.items.map((item) => this.valueOf(item)));
+    const made = callable.allowed.call(args.items.map((item) => this.valueOf(item)));
+    this.callsLeft -= made instanceof Uint8Array ? made.byteLength : made instanceof Map ? made.size : 0;
+    if (this.callsLeft < 0) throw new Malformed('the pickle makes far more than it holds');
+    return made;
   }
 
   private build(object: PickleValue, state: PickleValue): void {
@@ -273,8 +284,11 @@ class Machine {
     if (object instanceof InertObject) {
       const parts = state instanceof Tuple ? state.items : [state];
       for (const part of parts) {
-        if (part instanceof Map) for (const [key, value] of part) object.attributes.set(key, value);
-        else if (part !== null) throw new Malformed(`the state of ${shown(object.className)} is no dict`);
+        if (part instanceof Map) {
+          this.callsLeft -= part.size;
+          if (this.callsLeft < 0) throw new Malformed('the pickle makes far more than it holds');
+          for (const [key, value] of part) object.attributes.set(key, value);
+        } else if (part !== null) throw new Malformed(`the state of ${shown(object.className)} is no dict`);
       }
       return;
     }
@@ -286,6 +300,12 @@ class Machine {
   private valueOf(value: PickleValue): PickleValue {
     return value instanceof Global ? (value.allowed.value ?? value.name) : value;
   }
+}
+
+/** A key or a name as text; what is no plain value has none, since it may contain itself. */
+export function pickleText(value: PickleValue): string {
+  if (typeof value === 'object' && value !== null) throw new Malformed('a name in the pickle is no text');
+  return String(value);
 }
 
 function refusal(name: string): string {

@@ -10,7 +10,7 @@ import { listed } from '../weight-checks.js';
 import { fittingPrefixes, withoutPrefix } from '../weight-prefix.js';
 import type { PcaWhitening } from '../whitening.js';
 import { whiteningOfLinear } from './linear-shift.js';
-import { InertObject, type PickleValue } from './pickle.js';
+import { InertObject, pickleText, type PickleValue } from './pickle.js';
 import { type Checkpoint, isArray } from './torch.js';
 import type { WeightFile } from './weight-file.js';
 
@@ -80,8 +80,8 @@ function torchvisionName(architecture: string, name: string): string {
 }
 
 function cirtorch(meta: Dict, { tensors, checkpoint, source, options }: Parts): RetrievalModel {
-  const architecture = String(meta.get('architecture'));
-  const kind = String(meta.get('pooling'));
+  const architecture = pickleText(meta.get('architecture'));
+  const kind = pickleText(meta.get('pooling'));
   const trunk: NamedArrays = new Map();
   for (const [name, array] of tensors) {
     if (name.startsWith('features.')) trunk.set(torchvisionName(architecture, name), array);
@@ -98,7 +98,7 @@ function cirtorch(meta: Dict, { tensors, checkpoint, source, options }: Parts): 
   };
   const stored = dict(meta, 'Lw') ?? new Map<PickleValue, PickleValue>();
   const learned = [...stored].flatMap(([set, scales]) =>
-    scales instanceof Map ? [...scales.keys()].map((scale) => `${String(set)}/${String(scale)}`) : [],
+    scales instanceof Map ? [...scales.keys()].map((scale) => `${pickleText(set)}/${pickleText(scale)}`) : [],
   );
   const own = regional ? 'pool.whiten' : tensors.has('whiten.weight') ? 'whiten' : undefined;
   const name = choose([...(own === undefined ? [] : [own]), ...learned], { source, options });
@@ -128,7 +128,8 @@ const dirtorchPower = 0.25;
 
 function dirtorch(root: Dict, { tensors, checkpoint, source, options }: Parts): RetrievalModel {
   const settings = dict(root, 'model_options') ?? new Map<PickleValue, PickleValue>();
-  if (Number(settings.get('center_bias') ?? 0) > 0) refuse(source, 'weights the centre of the map (center_bias)');
+  if (Number(pickleText(settings.get('center_bias') ?? 0)) > 0)
+    refuse(source, 'weights the centre of the map (center_bias)');
   const kinds: Record<string, string> = { max: 'mac', avg: 'spoc' };
   const stated = settings.get('pooling');
   const pooling = typeof stated === 'string' ? stated : 'gem';
@@ -147,7 +148,7 @@ function dirtorch(root: Dict, { tensors, checkpoint, source, options }: Parts): 
   const [weight, bias] = [tensors.get('fc.weight'), tensors.get('fc.bias')];
   const projects = weight !== undefined && bias !== undefined && settings.get('without_fc') !== true;
   const stored = dict(root, 'pca') ?? new Map<PickleValue, PickleValue>();
-  const name = choose([...stored.keys()].map(String), { source, options });
+  const name = choose([...stored.keys()].map(pickleText), { source, options });
   if (projects && settings.get('norm_features') === true) {
     if (name !== undefined)
       refuse(source, 'normalises before and after its FC layer; --whitening none reads it without PCA');

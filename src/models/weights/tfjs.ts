@@ -3,7 +3,7 @@
  * are turned back into float32. Paths that lead out of the folder are refused before anything is opened.
  */
 import { type NamedArrays } from '../safetensors.js';
-import { Malformed, parsing, shown, utf8 } from './bytes.js';
+import { described, Malformed, parsing, shown, utf8 } from './bytes.js';
 import { type ElementType, elementCount, elementSize, toFloat32 } from './elements.js';
 import type { WeightFile } from './weight-file.js';
 
@@ -46,12 +46,15 @@ export function parseTfjsManifest(json: Uint8Array, source: string): ShardGroup[
     }
     const manifest = field(model, 'weightsManifest');
     if (!Array.isArray(manifest)) throw new Malformed('it has no weightsManifest');
-    return manifest.map((group: unknown) => {
+    const groups = manifest.map((group: unknown) => {
       const paths = field(group, 'paths');
       const weights = field(group, 'weights');
       if (!Array.isArray(paths) || !Array.isArray(weights)) throw new Malformed('a group has no paths or no weights');
       return { paths: paths.map(checkPath), entries: weights.map(entryOf) };
     });
+    const paths = groups.flatMap((group) => group.paths);
+    if (new Set(paths).size < paths.length) throw new Malformed('it names a shard twice');
+    return groups;
   });
 }
 
@@ -109,14 +112,14 @@ function quantizationOf(value: unknown, name: string): Quantization {
 
 function typeOf(value: unknown, name: string): ElementType {
   if (typeof value === 'string' && Object.hasOwn(types, value)) return types[value];
-  throw new Malformed(`tensor ${shown(name)} has the type ${shown(String(value))}`);
+  throw new Malformed(`tensor ${shown(name)} has the type ${described(value)}`);
 }
 
 /** A file beside model.json or below it, nothing else. */
 function checkPath(path: unknown): string {
   const parts = typeof path === 'string' ? path.split('/') : [];
   if (parts.length === 0 || parts.some((part) => !/^[\w][\w .@=+-]*$/.test(part))) {
-    throw new Malformed(`the shard ${shown(String(path))} is no file beside it`);
+    throw new Malformed(`the shard ${described(path)} is no file beside it`);
   }
   return path as string;
 }

@@ -2,9 +2,9 @@
  * @file What a PyTorch checkpoint may mention: the functions that rebuild tensors and NumPy arrays, storages, ordered
  * dicts, and a few classes kept as inert bags of attributes (scikit-learn's PCA of retrieval checkpoints).
  */
-import { latin1, Malformed, shown } from './bytes.js';
+import { described, Malformed } from './bytes.js';
 import { type ElementType, elementCount } from './elements.js';
-import { type AllowedName, InertObject, type PickleRules, type PickleValue, Tuple } from './pickle.js';
+import { type AllowedName, InertObject, type PickleRules, pickleText, type PickleValue, Tuple } from './pickle.js';
 
 /** Elements on their own, which tensors are views of. */
 export interface StorageReference {
@@ -127,7 +127,7 @@ export function torchRules(storage: (reference: StorageReference, id: Tuple) => 
       if (!(id instanceof Tuple) || id.items[0] !== 'storage') throw new Malformed('a persistent id is no storage');
       const [, type, key, , size] = id.items;
       if (!(type instanceof StorageClass)) throw new Malformed('a storage has no known type');
-      return storage({ type: type.type, key: String(key), count: count(size) }, id);
+      return storage({ type: type.type, key: pickleText(key), count: count(size) }, id);
     },
     build(object, state) {
       if (object instanceof NumpyArray) return setArray(object, state);
@@ -162,9 +162,9 @@ function numpyScalar(type: PickleValue, content: PickleValue): NumpyArray {
 
 function numpyType(name: PickleValue): NumpyType {
   const code = typeof name === 'string' ? name.replace(/^[<>=|]/, '') : '';
-  if (!Object.hasOwn(numpyTypes, code)) throw new Malformed(`a NumPy array has the type ${shown(String(name))}`);
+  if (!Object.hasOwn(numpyTypes, code)) throw new Malformed(`a NumPy array has the type ${described(name)}`);
   const type = new NumpyType(numpyTypes[code]);
-  if (String(name).startsWith('>')) type.littleEndian = false;
+  if (typeof name === 'string' && name.startsWith('>')) type.littleEndian = false;
   return type;
 }
 
@@ -208,7 +208,7 @@ function isStorage(value: PickleValue): value is StorageReference {
 
 function count(value: PickleValue): number {
   if (typeof value !== 'number' || !Number.isSafeInteger(value) || value < 0) {
-    throw new Malformed(`a tensor has the size ${shown(latin1(Buffer.from(String(value).slice(0, 40))))}`);
+    throw new Malformed(`a tensor has the size ${described(value)}`);
   }
   return value;
 }

@@ -5,7 +5,7 @@
 import type { NamedArray, NamedArrays } from '../safetensors.js';
 import { ByteReader, latin1, Malformed, parsing, utf8 } from './bytes.js';
 import { columnMajorStrides, elementCount, elementSize, gather } from './elements.js';
-import { type PickleValue, readPickle, Tuple } from './pickle.js';
+import { pickleText, type PickleValue, readPickle, Tuple } from './pickle.js';
 import { NumpyArray, type StorageReference, TensorReference, torchRules } from './torch-names.js';
 import type { WeightFile } from './weight-file.js';
 import { ZipArchive } from './zip.js';
@@ -121,7 +121,7 @@ function readLegacy(bytes: Uint8Array): Checkpoint {
       storages.set(reference.key, reference);
       const view = id.items[5];
       if (!(view instanceof Tuple)) return reference;
-      const part = `${reference.key}/${String(view.items[0])}`; // a slice of another storage, as torch before 1.0 wrote
+      const part = `${reference.key}/${pickleText(view.items[0])}`; // a slice of another storage, as torch before 1.0 wrote
       parts.set(part, { key: reference.key, offset: Number(view.items[1]) });
       return { ...reference, key: part, count: Number(view.items[2]) };
     }),
@@ -129,7 +129,7 @@ function readLegacy(bytes: Uint8Array): Checkpoint {
   const keys = readPickle(reader, plain);
   if (!Array.isArray(keys)) throw new Malformed('the list of storages is missing');
   const contents = new Map<string, Uint8Array>();
-  for (const key of keys.map(String)) {
+  for (const key of keys.map(pickleText)) {
     const storage = storages.get(key);
     if (storage === undefined || contents.has(key)) throw new Malformed('the list of storages is broken');
     const stored = reader.u64();

@@ -3,15 +3,13 @@
  * only; the claimed sizes are checked against the file before anything is inflated, so a bomb costs nothing.
  */
 import { inflateRawSync } from 'node:zlib';
-import { ByteReader, Malformed, shown, utf8 } from './bytes.js';
+import { ByteReader, Malformed, mostInflated, shown, utf8 } from './bytes.js';
 
 const endSignature = 0x06054b50;
 const end64Signature = 0x06064b50;
 const locatorSignature = 0x07064b50;
 const entrySignature = 0x02014b50;
 const localSignature = 0x04034b50;
-
-const maxInflated = 2 ** 31;
 
 interface Member {
   method: number;
@@ -38,7 +36,8 @@ export class ZipArchive {
     }
     // Members that overlap are how a small archive inflates without end.
     if (compressed > bytes.byteLength) throw new Malformed('the members of the archive overlap');
-    if (inflated > maxInflated) throw new Malformed(`the archive claims to inflate to ${inflated} bytes`);
+    if (inflated > mostInflated(bytes.byteLength))
+      throw new Malformed(`the archive claims to inflate to ${inflated} bytes`);
   }
 
   get names(): readonly string[] {

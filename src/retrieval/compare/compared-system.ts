@@ -2,10 +2,10 @@
  * @file What a comparison keeps of one system on one ground truth: figures, costs and the head of every ranking. Small enough
  * to be a file, so that a comparison that was stopped goes on with the systems that are missing.
  */
-import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import { writeFileAtomic } from '../../data/files.js';
 import type { EvaluationResult } from '../evaluate.js';
+import { readText } from '../../data/read-file.js';
 import { scaleQuantile, type SimilarityScale } from '../similarity-scale.js';
 
 /** What a system costs on this machine. */
@@ -106,7 +106,7 @@ export async function writeComparedSystem(file: string, system: ComparedSystem):
 /** The system of a file, if it is whole and was measured under the same key; else undefined. */
 export async function readComparedSystem(file: string, key: string): Promise<ComparedSystem | undefined> {
   try {
-    const parsed = schema.safeParse(JSON.parse(await readFile(file, 'utf8')));
+    const parsed = schema.safeParse(JSON.parse(await readText(file)));
     return parsed.success && parsed.data.key === key ? parsed.data : undefined;
   } catch {
     return undefined; // absent or damaged: measured again

@@ -6,7 +6,7 @@
 import { readdir } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Box } from '../../data/manifest.js';
-import { readText } from '../../data/text-file.js';
+import { readText } from '../../data/read-file.js';
 import { InputError, messageOf } from '../../errors.js';
 import { firstFew, type GroundTruth, type Query } from '../ground-truth.js';
 import { type Benchmark, benchmarkId } from './benchmark.js';

@@ -4,7 +4,7 @@
  */
 import { stat } from 'node:fs/promises';
 import { type QuarterTurn, quarterTurns } from '../../data/rotate-pixels.js';
-import { readText } from '../../data/text-file.js';
+import { readText } from '../../data/read-file.js';
 import { InputError, messageOf } from '../../errors.js';
 import { firstFew } from '../ground-truth.js';
 import { benchmarkId } from './benchmark.js';

@@ -1,14 +1,33 @@
 /** @file Reading `log.jsonl` of a run, whole or torn. */
 import { existsSync } from 'node:fs';
-import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
+import { readText } from '../../data/read-file.js';
+import { parseJson } from '../../data/whole-lines.js';
 
-/** What any trainer's log records have in common. */
-export interface LogRecord {
-  event: string;
+/** What any trainer's log records have in common, and what is read of some; other figures pass unread. */
+const recordSchema = z.looseObject({
+  event: z.string(),
   /** Finished updates. */
-  step: number;
-  [figure: string]: unknown;
-}
+  step: z.number(),
+  loss: z.number().optional(),
+  unreadable: z.number().optional(),
+  best: z.boolean().optional(),
+  map: z.number().optional(),
+  testMap: z.number().optional(),
+  top1: z.number().optional(),
+  recall: z.number().optional(),
+  /** Of a stop. */
+  reason: z.string().optional(),
+  /** Of a start. */
+  seed: z.number().optional(),
+  manifest: z.string().optional(),
+  versions: z.record(z.string(), z.string()).optional(),
+  /** Of a mining. */
+  hardest: z
+    .array(z.looseObject({ query: z.string(), positive: z.string(), negative: z.string(), loss: z.number() }))
+    .optional(),
+});
+export type LogRecord = z.output<typeof recordSchema>;
 
 export interface RunLog {
   records: LogRecord[];
@@ -20,7 +39,7 @@ export interface RunLog {
 export async function readRunLog(file: string): Promise<RunLog> {
   const log: RunLog = { records: [], torn: 0 };
   if (!existsSync(file)) return log;
-  for (const line of (await readFile(file, 'utf8')).split('\n')) {
+  for (const line of (await readText(file)).split('\n')) {
     if (line === '') continue;
     const record = parseRecord(line);
     if (record === undefined) log.torn++;
@@ -30,11 +49,5 @@ export async function readRunLog(file: string): Promise<RunLog> {
 }
 
 function parseRecord(line: string): LogRecord | undefined {
-  try {
-    const value = JSON.parse(line) as Partial<LogRecord> | null;
-    const whole = typeof value?.event === 'string' && typeof value.step === 'number';
-    return whole ? (value as LogRecord) : undefined;
-  } catch {
-    return undefined;
-  }
+  return recordSchema.safeParse(parseJson(line)).data;
 }

@@ -174,7 +174,7 @@ function summaryTable({
   unreadable,
 }: RunContents): ReportBlock {
   const start = records.findLast(({ event }) => event === 'start');
-  const versions = Object.entries((start?.versions ?? {}) as Record<string, string>);
+  const versions = Object.entries(start?.versions ?? {});
   const name = criterion === undefined ? '' : figureName('measure', criterion);
   const last = records.findLast(({ event }) => event === 'update');
   const rows: [string, string | number][] = [
@@ -195,7 +195,7 @@ function summaryTable({
       ? []
       : [['', `The whitening costs ${name}: ${whitened.value.toFixed(4)} after ${first.toFixed(4)}.`] as const]),
     ...(typeof last?.loss === 'number' ? [['last loss', last.loss.toPrecision(4)] as const] : []),
-    ['unreadable images', Math.max(unreadable.length, Number(last?.unreadable ?? 0))],
+    ['unreadable images', Math.max(unreadable.length, last?.unreadable ?? 0)],
     ...(start === undefined ? [] : [['seed', String(start.seed)] as const]),
     ...versions.map(([what, version]) => [what, version] as const),
   ].map(([what, value]) => [String(what), value]);

@@ -4,6 +4,7 @@
  */
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
+import { largestImageSize } from '../../models/meta.js';
 import { parseRegions, regionsSyntax } from '../../models/region-source.js';
 import { classifyConfigSchema } from '../classify/classify-config.js';
 import { changeableTraining, trainingSettings } from '../training-config.js';
@@ -39,7 +40,7 @@ export const tripletConfigSchema = z.strictObject({
     .describe(
       "What an update's terms (triplets, tuples, queries of a list) are summed up to: their `mean`, or the `sum` that accumulating their gradients one by one gives (S2 accumulates 64 triplets; Radenovic et al. theirs), which is the mean at a rate as many times higher. The logged loss is the mean.",
     ),
-  imageSize: wholeNumber(16)
+  imageSize: wholeNumber(16, largestImageSize)
     .default(320)
     .describe(
       "Longest side of an image, px; both sides are then snapped to multiples of the network's stride. S2: 724, S2b: 800.",

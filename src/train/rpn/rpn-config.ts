@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { UsageError } from '../../errors.js';
+import { largestImageSize } from '../../models/meta.js';
 import { changeableTraining, trainingSettings } from '../training-config.js';
 
 const severalAbove0 = 'a list of 1 to 32 numbers above 0';
@@ -25,7 +26,7 @@ export const rpnConfigSchema = z.strictObject({
     validateEvery: 200,
   }),
   imagesPerStep: wholeNumber(1).default(1).describe('Images whose mean gradient makes one update. FR: 1.'),
-  imageSize: wholeNumber(16)
+  imageSize: wholeNumber(16, largestImageSize)
     .default(320)
     .describe("Longest side of an image, px; both sides are snapped to multiples of the network's stride. S2: 724."),
   anchorShares: severalPositive

@@ -1,0 +1,56 @@
+/** @file `descriptor-model.json` of an export folder: what a program needs to know to use the files. */
+import { join } from 'node:path';
+import { z } from 'zod';
+import { readText } from '../data/read-file.js';
+import { InputError, messageOf } from '../errors.js';
+import { checkMeta, largestImageSize, type ModelMeta } from '../models/meta.js';
+
+export const manifestName = 'descriptor-model.json';
+
+const side = z.int().min(1).max(largestImageSize);
+const fileSchema = z.object({
+  /** Name inside the export folder. */
+  file: z.string().regex(/^\w[\w.-]*\.onnx$/, 'the name of an .onnx file beside it expected'),
+  width: side,
+  height: side,
+  bytes: z.int().min(0),
+});
+const manifestSchema = z.object({
+  format: z.literal('onnx'),
+  input: z.object({
+    name: z.string(),
+    layout: z.literal('[1, height, width, 3]'),
+    type: z.literal('float32'),
+    values: z.literal('RGB 0-255'),
+  }),
+  output: z.object({
+    name: z.string(),
+    layout: z.literal('[1, dimension]'),
+    type: z.literal('float32'),
+    dimension: z.int().min(1),
+  }),
+  files: z.array(fileSchema).min(1),
+  model: z.unknown(),
+});
+
+export type ExportedFile = z.output<typeof fileSchema>;
+export type ImageSize = Pick<ExportedFile, 'width' | 'height'>;
+export type ExportManifest = Omit<z.output<typeof manifestSchema>, 'model'> & { model: ModelMeta };
+
+/** Reads and checks the manifest of an export folder. @throws InputError naming the file and what is wrong in it. */
+export async function readExportManifest(folder: string): Promise<ExportManifest> {
+  const path = join(folder, manifestName);
+  let json: unknown;
+  try {
+    json = JSON.parse(await readText(path));
+  } catch (error) {
+    throw new InputError(`Cannot read ${path} (written by rmac export descriptor-model): ${messageOf(error)}`);
+  }
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success) {
+    const [issue] = parsed.error.issues;
+    const where = issue.path.join('.') || 'top level';
+    throw new InputError(`${path}: ${where}: ${issue.message}; write it again by rmac export descriptor-model.`);
+  }
+  return { ...parsed.data, model: checkMeta(parsed.data.model, path) };
+}
