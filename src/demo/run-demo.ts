@@ -59,6 +59,7 @@ export interface DemoResult {
   /** With whitening learned from the training photographs; undefined where the network came with its own. */
   whitened: EvaluationResult | undefined;
   fineTuned: EvaluationResult;
+  /** Finished updates, fewer than `config.steps` where nothing was left to learn. */
   steps: number;
   exported: ExportManifest;
   verified: Verification[];
@@ -143,7 +144,7 @@ export async function runDemo(options: DemoOptions, view: DemoView): Promise<Dem
     testKind,
     ...before,
     fineTuned,
-    steps: config.steps,
+    steps: curve.loss.at(-1)?.[0] ?? 0,
     exported,
     verified,
     seconds,
