@@ -152,8 +152,10 @@ async function train(
   const startedAt = performance.now();
   const { signal, timeout, either } = signals;
   await openEngine(options, graphsOf(config));
+  // as training sees images, so that no shape is added
+  const sizingOf = (stride: number) => ({ longest: config.imageSize, multipleOf: stride });
   const measure = async (describer: Describer & { stride: number }) =>
-    validation && (await measureMap(describer, validation, { imageSize: config.imageSize, signal: either }));
+    validation && (await measureMap(describer, validation, { sizing: sizingOf(describer.stride), signal: either }));
   const asGiven = async (given: DescriptorModel) => {
     const itsHead = headFor(given, config);
     try {
@@ -171,6 +173,10 @@ async function train(
     const map = await measure(describer);
     return map === undefined ? undefined : { map };
   };
+  if (validation !== undefined) {
+    const { imageSize } = config;
+    say(`mAP is that of rmac evaluate --size ${imageSize} --snap ${model.stride}: images as training sees them.`);
+  }
   let summary: RunSummary<'map'>;
   try {
     const log = runTriplets(folder, {

@@ -75,7 +75,8 @@ export interface DemoReportContext {
 /** Writes the page. */
 export async function writeDemoReport(result: DemoResult, context: DemoReportContext): Promise<void> {
   const { folder, curve } = context;
-  const { offTheShelf, fineTuned, steps } = result;
+  const { offTheShelf, fineTuned, steps, config } = result;
+  const early = steps < config.steps ? ` It ended early, of ${config.steps}: nothing was left to learn.` : '';
   const sections = [
     {
       heading: 'Result',
@@ -92,7 +93,7 @@ export async function writeDemoReport(result: DemoResult, context: DemoReportCon
           kind: 'text',
           text:
             `The model after the last of ${steps} updates is the fine-tuned one, ` +
-            'and nothing is chosen by the curves. Validation: photographs of trained landmarks, held back.',
+            `and nothing is chosen by the curves.${early} Validation: photographs of trained landmarks, held back.`,
         },
         {
           kind: 'chart',

@@ -61,6 +61,7 @@ export interface DemoResult {
   /** With whitening learned from the training photographs; undefined where the network came with its own. */
   whitened: EvaluationResult | undefined;
   fineTuned: EvaluationResult;
+  /** Finished updates, fewer than `config.steps` where nothing was left to learn. */
   steps: number;
   exported: ExportManifest;
   verified: Verification[];
@@ -155,7 +156,7 @@ async function runStages(folder: DemoFolder, options: DemoOptions, view: DemoVie
     testKind,
     ...before,
     fineTuned,
-    steps: config.steps,
+    steps: curve.loss.at(-1)?.[0] ?? 0,
     exported,
     verified,
     seconds,

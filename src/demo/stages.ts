@@ -208,7 +208,7 @@ export async function fineTune(
   const progress = view.progress('updates', config.steps);
   let last: FitRecord | undefined;
   try {
-    const { imageSize } = config;
+    const sizing = sizingOf(config); // of the table, so that the curves end at its figures
     const log = runTriplets(run, {
       model,
       resume,
@@ -217,8 +217,8 @@ export async function fineTune(
       signal,
       // Both curves are drawn and choose nothing.
       measure: async () => {
-        const testMap = await measureMap(model, test, { imageSize, signal });
-        const map = await measureMap(model, validation, { imageSize, signal });
+        const testMap = await measureMap(model, test, { sizing, signal });
+        const map = await measureMap(model, validation, { sizing, signal });
         return map === undefined || testMap === undefined ? undefined : { map, testMap };
       },
     });

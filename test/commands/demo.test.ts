@@ -82,6 +82,9 @@ describe('runDemo', () => {
       .map((line) => JSON.parse(line) as { event: string; step: number; map: number; testMap: number })
       .filter(({ event }) => event === 'measure');
     expect(measured.map(({ step }) => step)).toEqual([0, 2, 3]);
+    // under the rule of the table: same sizes, same queries, same whitening
+    expect(measured[0].testMap).toBeCloseTo(result.whitened!.map, 6);
+    expect(measured.at(-1)!.testMap).toBeCloseTo(result.fineTuned.map, 6);
   });
 
   test('training sees none of the test landmarks', async () => {

@@ -1,4 +1,5 @@
 /** @file mAP of a model while it trains. */
+import type { ImageSizing } from '../../data/images.js';
 import { readManifest } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import { describeGroundTruth } from '../../retrieval/describe-ground-truth.js';
@@ -18,16 +19,16 @@ export async function readValidation(file: string): Promise<GroundTruth> {
 }
 
 /**
- * mAP (trapezoid) at the training's image size; sides are snapped to the stride as in training, so that no image shape is added.
- * Undefined when interrupted.
+ * mAP (trapezoid) at `sizing`: with sides snapped to the stride, as in training, no image shape is added. Undefined when
+ * interrupted.
  */
 export async function measureMap(
-  model: Describer & { stride: number },
+  model: Describer,
   groundTruth: GroundTruth,
-  { imageSize, signal, onProgress }: { imageSize: number; signal?: AbortSignal; onProgress?: (done: number) => void },
+  { sizing, signal, onProgress }: { sizing: ImageSizing; signal?: AbortSignal; onProgress?: (done: number) => void },
 ): Promise<number | undefined> {
   const { database, queries, failures } = await describeGroundTruth(model, groundTruth, {
-    sizing: { longest: imageSize, multipleOf: model.stride },
+    sizing,
     signal,
     onProgress,
   });
