@@ -137,3 +137,10 @@ test.each(recipes.filter((name) => !/-(classify|rpn)$/.test(name)))(
     await resolveConfig(tripletConfigSchema, { recipe });
   },
 );
+
+test('a recipe that contains itself, or is longer than any recipe, is refused at once', () => {
+  expect(() => parseRecipe('steps: &a [*a]', 'my.yaml')).toThrow(/^my\.yaml: not YAML: a value contains itself/);
+  expect(() => parseAssignment('steps=&a [*a]')).toThrow(UsageError);
+  const keys = Array.from({ length: 200_000 }, (_, i) => `k${i}: 1`).join('\n');
+  expect(() => parseRecipe(keys, 'my.yaml')).toThrow(/a recipe at most/);
+});

@@ -8,8 +8,9 @@ import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { readFile } from './read-file.js';
-import { InputError, messageOf } from '../errors.js';
+import { InputError, messageOf, systemErrorLine } from '../errors.js';
 import { assertWritable, makeFolder, type WriteOptions } from './files.js';
+import { writeFailure } from './write-failure.js';
 
 export interface Checksum {
   algorithm: 'sha256' | 'md5';
@@ -24,8 +25,10 @@ export interface DownloadOptions extends WriteOptions {
   onProgress?: (done: number, total: number | undefined) => void;
   /** Connections that may break, after those that brought nothing. Default 4. */
   retries?: number;
-  /** A connection that brings nothing for so long is broken, ms. Default 30000. */
+  /** A connection that brings less than 1 kB/s for so long is broken, ms. Default 30000. */
   idleMs?: number;
+  /** All connections together take no longer, ms. Default 48 hours. */
+  longestMs?: number;
   maxBytes?: number;
 }
 
@@ -36,11 +39,16 @@ export interface Downloaded {
   sha256: string;
 }
 
+/** Slowest rate that is waited for, bytes a second. */
+const slowestRate = 1024;
+
 /** A connection that broke, or a server that asks to wait; the part that came is kept. */
 class Broken extends Error {
   constructor(
     message: string,
     readonly waitMs = 0,
+    /** It was given up for its rate: what it brought is no progress. */
+    readonly slow = false,
   ) {
     super(message);
   }
@@ -51,7 +59,8 @@ const longestWaitMs = 60_000;
 
 /** Downloads `url` to `file`. Throws `InputError` when the server refuses, the checksum differs or connections keep breaking. */
 export async function downloadFile(url: string, file: string, options: DownloadOptions = {}): Promise<Downloaded> {
-  const { checksum, retries = 4, signal } = options;
+  const { checksum, retries = 4, signal, longestMs = 48 * 3.6e6 } = options;
+  const startedAt = performance.now();
   assertWritable(file, options);
   await makeFolder(dirname(file));
   const part = `${file}.part`;
@@ -59,13 +68,13 @@ export async function downloadFile(url: string, file: string, options: DownloadO
   for (;;) {
     const before = await sizeOf(part);
     try {
-      await continueDownload(url, part, options);
+      await continueDownload(url, part, { ...options, leftMs: startedAt + longestMs - performance.now() });
       break;
     } catch (error) {
       if (signal?.aborted) throw new InputError(`Stopped; ${part} keeps what came, and the same command continues.`);
       if (!(error instanceof Broken)) throw error;
-      failures = (await sizeOf(part)) > before ? 1 : failures + 1;
-      if (failures > retries) {
+      failures = (await sizeOf(part)) > before && !error.slow ? 1 : failures + 1;
+      if (failures > retries || performance.now() - startedAt > longestMs) {
         throw new InputError(`${url}: the connection keeps breaking (${error.message}). The same command continues.`);
       }
       const wait = Math.max(error.waitMs, Math.min(100 * 2 ** failures, 5000));
@@ -88,13 +97,18 @@ export async function downloadFile(url: string, file: string, options: DownloadO
 async function continueDownload(
   url: string,
   part: string,
-  { signal, onProgress, idleMs = 30_000, maxBytes = 2 ** 33 }: DownloadOptions,
+  { signal, onProgress, idleMs = 30_000, maxBytes = 2 ** 33, leftMs }: DownloadOptions & { leftMs: number },
 ): Promise<void> {
   let start = await sizeOf(part);
   const stop = new AbortController();
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort);
-  let idle = setTimeout(abort, idleMs);
+  const bytesInTime = { before: 0, now: 0 };
+  const pace = setInterval(() => {
+    if (bytesInTime.now - bytesInTime.before < (slowestRate * idleMs) / 1000) abort();
+    bytesInTime.before = bytesInTime.now;
+  }, idleMs);
+  const end = setTimeout(abort, Math.min(2 ** 31 - 1, Math.max(0, leftMs)));
   try {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
     const version = start > 0 ? await readFile(versionFile(part), 'utf8').catch(() => '') : '';
@@ -123,9 +137,8 @@ async function continueDownload(
     try {
       let done = start;
       for await (const chunk of response.body) {
-        clearTimeout(idle);
-        idle = setTimeout(abort, idleMs);
         done += chunk.byteLength;
+        bytesInTime.now += chunk.byteLength;
         if (done > maxBytes) throw new InputError(`${url} has more than ${maxBytes} bytes.`);
         await out.writeFile(chunk);
         onProgress?.(done, total);
@@ -137,9 +150,14 @@ async function continueDownload(
     }
   } catch (error) {
     if (error instanceof InputError || error instanceof Broken) throw error;
-    throw new Broken(stop.signal.aborted ? `nothing for ${idleMs / 1000} s` : reasonOf(error));
+    // The network's own errors lie in the cause of what fetch throws.
+    if (systemErrorLine(error) !== undefined) throw writeFailure(part, error);
+    if (!stop.signal.aborted) throw new Broken(reasonOf(error));
+    const brought = bytesInTime.now === 0 ? 'nothing' : `less than ${slowestRate} bytes a second`;
+    throw new Broken(`${brought} for ${idleMs / 1000} s`, 0, true);
   } finally {
-    clearTimeout(idle);
+    clearInterval(pace);
+    clearTimeout(end);
     signal?.removeEventListener('abort', abort);
   }
 }
