@@ -146,7 +146,7 @@ test.each([
   ['rpn', rpnConfigSchema],
 ])('config.yaml of train %s: a comment above every key, and the same values', async (name, runSchema: z.ZodObject) => {
   const set = name === 'triplet' ? ['classify.steps=3'] : [];
-  const config = (await resolveConfig(runSchema, { set })) as Record<string, unknown>;
+  const config = await resolveConfig(runSchema, { set });
   const text = configText(config, runSchema);
   expect(parseRecipe(text, 'config.yaml')).toEqual(config);
   const lines = text.trimEnd().split('\n');
@@ -155,4 +155,11 @@ test.each([
   for (const i of keys) expect(lines[i - 1] ?? '', lines[i]).toMatch(/^ *# \S/);
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
   expect(text).not.toContain('src/'); // the package has no sources
+});
+
+test('a recipe that contains itself, or is longer than any recipe, is refused at once', () => {
+  expect(() => parseRecipe('steps: &a [*a]', 'my.yaml')).toThrow(/^my\.yaml: not YAML: a value contains itself/);
+  expect(() => parseAssignment('steps=&a [*a]')).toThrow(UsageError);
+  const keys = Array.from({ length: 200_000 }, (_, i) => `k${i}: 1`).join('\n');
+  expect(() => parseRecipe(keys, 'my.yaml')).toThrow(/a recipe at most/);
 });

@@ -197,7 +197,7 @@ export async function makeInputs(folder: string): Promise<void> {
   const train = commands.find(({ name }) => name === 'train triplet')!;
   for (const args of [
     ['data', 'synthesize', '--out', 'set', '--landmarks', '3', '--photos', '4', '--noise', '0', '--size', '96'],
-    extract.args.with(-1, 'descriptors'),
+    extract.args.map((arg) => (arg === 'new' ? 'descriptors' : arg)),
     train.args.map((arg) => (arg === 'fresh' ? 'run' : arg)),
     ['export', 'descriptor-model', '--model', 'model.safetensors', '--sizes', '64x48', '--out', 'exported'],
   ]) {

@@ -92,12 +92,12 @@ export function buildGraph(
     } else if (node.type === '#Sum') {
       const { physical } = node.op.inputs[0] as Value;
       const axes = node.op.attributes.axes as readonly number[];
-      protoNodes.push(...sumNodes(inputName(node, 0), physical, axes, ...lowering(node)));
+      for (const part of sumNodes(inputName(node, 0), physical, axes, ...lowering(node))) protoNodes.push(part);
     } else {
       const inputs = node.inputs.map((_, i) => inputName(node, i));
       const cut = node.type === 'Gemm' && longProduct(node, inputs as [string, string], ...lowering(node));
-      if (cut) protoNodes.push(...cut);
-      else protoNodes.push({ type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes });
+      const whole = { type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes };
+      for (const part of cut || [whole]) protoNodes.push(part);
     }
   }
   const described = (name: string, value: Value): ProtoTensor => ({ name, type: value.type, dims: value.physical });

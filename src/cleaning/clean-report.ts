@@ -36,8 +36,8 @@ export const reasonTexts: Record<Reason, string> = {
 
 /** Photographs that are left out because too few others match them. */
 export function unmatched({ decisions }: Cleaned): number {
-  const reasons: readonly (Reason | undefined)[] = ['no-features', 'no-match', 'other-component', 'too-few'];
-  return decisions.filter(({ reason }) => reasons.includes(reason) && reason !== undefined).length;
+  const alone: readonly (Reason | undefined)[] = ['no-features', 'no-match', 'other-component', 'too-few'];
+  return decisions.filter(({ reason }) => alone.includes(reason)).length;
 }
 
 /** The page as one string. */

@@ -7,11 +7,12 @@ import { createReadStream } from 'node:fs';
 import { open, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { InputError, messageOf } from '../errors.js';
+import { InputError, messageOf, systemErrorLine } from '../errors.js';
 import { assertWritable, type WriteOptions } from './files.js';
 import { lockOutput } from './folder-lock.js';
 import { readText } from './read-file.js';
 import { parseJson } from './whole-lines.js';
+import { writeFailure } from './write-failure.js';
 
 export interface Checksum {
   algorithm: 'sha256' | 'md5';
@@ -26,8 +27,10 @@ export interface DownloadOptions extends WriteOptions {
   onProgress?: (done: number, total: number | undefined) => void;
   /** Connections that may break, after those that brought nothing. Default 4. */
   retries?: number;
-  /** A connection that brings nothing for so long is broken, ms. Default 30000. */
+  /** A connection that brings less than 1 kB/s for so long is broken, ms. Default 30000. */
   idleMs?: number;
+  /** All connections together take no longer, ms. Default 48 hours. */
+  longestMs?: number;
   maxBytes?: number;
   /** What to do about a server that cannot be reached: a sentence. */
   hint?: string;
@@ -40,13 +43,18 @@ export interface Downloaded {
   sha256: string;
 }
 
+/** Slowest rate that is waited for, bytes a second. */
+const slowestRate = 1024;
+
 /** A connection that broke, or a server that asks to wait; the part that came is kept. */
 class Broken extends Error {
   constructor(
     message: string,
     readonly waitMs = 0,
-    /** Whether the server never answered. */
+    /** The server never answered. */
     readonly unreached = false,
+    /** It was given up for its rate: what it brought is no progress. */
+    readonly slow = false,
   ) {
     super(message);
   }
@@ -70,19 +78,20 @@ export async function downloadFile(url: string, file: string, options: DownloadO
 }
 
 async function download(url: string, file: string, options: DownloadOptions): Promise<Downloaded> {
-  const { checksum, retries = 4, signal, hint } = options;
+  const { checksum, retries = 4, signal, longestMs = 48 * 3.6e6, hint } = options;
+  const startedAt = performance.now();
   const part = `${file}.part`;
   let failures = 0;
   for (;;) {
     const before = await sizeOf(part);
     try {
-      await continueDownload(url, part, options);
+      await continueDownload(url, part, { ...options, leftMs: startedAt + longestMs - performance.now() });
       break;
     } catch (error) {
       if (signal?.aborted) throw new InputError(`Stopped; ${part} keeps what came, and the same command continues.`);
       if (!(error instanceof Broken)) throw error;
-      failures = (await sizeOf(part)) > before ? 1 : failures + 1;
-      if (failures > retries) {
+      failures = (await sizeOf(part)) > before && !error.slow ? 1 : failures + 1;
+      if (failures > retries || performance.now() - startedAt > longestMs) {
         throw new InputError(
           error.unreached
             ? `${url} cannot be reached (${error.message}).${hint === undefined ? '' : ` ${hint}`}`
@@ -109,7 +118,7 @@ async function download(url: string, file: string, options: DownloadOptions): Pr
 async function continueDownload(
   url: string,
   part: string,
-  { checksum, signal, onProgress, idleMs = 30_000, maxBytes = 2 ** 33 }: DownloadOptions,
+  { checksum, signal, onProgress, idleMs = 30_000, maxBytes = 2 ** 33, leftMs }: DownloadOptions & { leftMs: number },
 ): Promise<void> {
   const known = await readVersion(part);
   const isKnown = known.tag !== undefined || known.bytes !== undefined || checksum !== undefined;
@@ -117,8 +126,13 @@ async function continueDownload(
   const stop = new AbortController();
   const abort = () => stop.abort();
   signal?.addEventListener('abort', abort);
-  let idle = setTimeout(abort, idleMs);
   let answered = false;
+  const bytesInTime = { before: 0, now: 0 };
+  const pace = setInterval(() => {
+    if (bytesInTime.now - bytesInTime.before < (slowestRate * idleMs) / 1000) abort();
+    bytesInTime.before = bytesInTime.now;
+  }, idleMs);
+  const end = setTimeout(abort, Math.min(2 ** 31 - 1, Math.max(0, leftMs)));
   try {
     const headers: Record<string, string> = { 'accept-encoding': 'identity' };
     if (start > 0) headers.range = `bytes=${start}-`;
@@ -152,9 +166,8 @@ async function continueDownload(
     try {
       let done = start;
       for await (const chunk of response.body) {
-        clearTimeout(idle);
-        idle = setTimeout(abort, idleMs);
         done += chunk.byteLength;
+        bytesInTime.now += chunk.byteLength;
         if (done > maxBytes) throw new InputError(`${url} has more than ${maxBytes} bytes.`);
         await out.writeFile(chunk);
         onProgress?.(done, total);
@@ -166,9 +179,14 @@ async function continueDownload(
     }
   } catch (error) {
     if (error instanceof InputError || error instanceof Broken) throw error;
-    throw new Broken(stop.signal.aborted ? `nothing for ${idleMs / 1000} s` : reasonOf(error), 0, !answered);
+    // The network's own errors lie in the cause of what fetch throws.
+    if (systemErrorLine(error) !== undefined) throw writeFailure(part, error);
+    if (!stop.signal.aborted) throw new Broken(reasonOf(error), 0, !answered);
+    const brought = bytesInTime.now === 0 ? 'nothing' : `less than ${slowestRate} bytes a second`;
+    throw new Broken(`${brought} for ${idleMs / 1000} s`, 0, !answered, true);
   } finally {
-    clearTimeout(idle);
+    clearInterval(pace);
+    clearTimeout(end);
     signal?.removeEventListener('abort', abort);
   }
 }

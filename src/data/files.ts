@@ -92,7 +92,7 @@ export class FileSet {
     const temporary = temporaryBeside(path);
     this.#files.push({ path, temporary });
     await writing(path, async () => {
-      await mkdir(dirname(path), { recursive: true });
+      await makeFolder(dirname(path));
       await writeFile(temporary, content, { flush: true });
     });
   }
@@ -128,17 +128,24 @@ async function writing(path: string, work: () => Promise<unknown>): Promise<void
   }
 }
 
-/** Makes a folder and those above it. (Node's own `recursive` never ends where the system denies that a parent exists: /proc.) */
-export async function makeFolder(folder: string): Promise<void> {
+/**
+ * Makes a folder and those above it; gives the first that had to be made. (Node's own `recursive` never ends where the system
+ * denies that a parent exists: /proc.)
+ */
+export async function makeFolder(folder: string): Promise<string | undefined> {
   try {
     await mkdir(folder);
+    return folder;
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const parent = dirname(folder);
     if (code === 'ENOENT' && parent !== folder && !(await isFolder(parent))) {
-      await makeFolder(parent);
+      const first = await makeFolder(parent);
       await mkdir(folder).catch((failure: unknown) => allowFolder(folder, failure));
-    } else await allowFolder(folder, error);
+      return first ?? folder;
+    }
+    await allowFolder(folder, error);
+    return undefined;
   }
 }
 

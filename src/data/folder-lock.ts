@@ -3,13 +3,13 @@
  * a kill. A lock whose process is gone counts for nothing. Shards write side by side, each under a lock of its own
  * (`.rmac.1-of-4.lock`), and exclude a writer of the whole.
  */
-import { mkdirSync, readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, renameSync, rmdirSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
-import { InputError, messageOf } from '../errors.js';
-import { removeTemporaries, temporaryBeside } from './files.js';
+import { InputError, messageOf, systemErrorLine } from '../errors.js';
+import { makeFolder, removeTemporaries, temporaryBeside } from './files.js';
 import { parseJson } from './whole-lines.js';
 
 /** Part `index` (from 1) of `count`. */
@@ -108,7 +108,7 @@ async function acquire(file: string, what: string): Promise<() => void> {
   const since = new Date().toISOString();
   const text = JSON.stringify({ pid: process.pid, host: hostname(), ...(start && { start }), since } satisfies Owner);
   for (let attempt = 0; attempt < mostAttempts; attempt++) {
-    const created = makeFolder(dirname(path));
+    const created = await makeFolderOf(path);
     try {
       writeFileSync(path, text, { flag: 'wx' });
     } catch (error) {
@@ -135,15 +135,15 @@ async function acquire(file: string, what: string): Promise<() => void> {
   throw new InputError(`Cannot write ${file}: it comes and goes; try again.`);
 }
 
-/** Gives the first folder that had to be made. */
-function makeFolder(folder: string): string | undefined {
+async function makeFolderOf(file: string): Promise<string | undefined> {
+  const folder = dirname(file);
   try {
-    return mkdirSync(folder, { recursive: true });
+    return await makeFolder(folder);
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'EEXIST' || code === 'ENOTDIR')
       throw new InputError(`${folder} is not a folder; choose another name.`);
-    throw new InputError(`Cannot write into ${folder}: ${messageOf(error)}`);
+    throw new InputError(`Cannot write into ${folder}: ${systemErrorLine(error) ?? messageOf(error)}`);
   }
 }
 

@@ -1,6 +1,7 @@
 /** @file Samples that are neither 8 nor 16 bits wide, as in scientific TIFFs: no header says which value is white. */
 import type { Metadata, Stats } from 'sharp';
 import { InputError } from '../errors.js';
+import { largest, smallest } from '../extremes.js';
 
 /**
  * Nothing where the range is known: 8 and 16 bits, and colours measured on a scale of their own (Lab, XYZ). Otherwise
@@ -16,8 +17,8 @@ export async function requireKnownRange(
   if (depth === 'uchar' || depth === 'ushort' || ['lab', 'labs', 'xyz'].includes(space)) return;
   const stats = await readStats().catch(() => undefined);
   if (stats === undefined) return; // decoding says why
-  const lowest = Math.min(...stats.channels.map(({ min }) => min));
-  const highest = Math.max(...stats.channels.map(({ max }) => max));
+  const lowest = smallest(stats.channels.map(({ min }) => min));
+  const highest = largest(stats.channels.map(({ max }) => max));
   // the extremes come without their decimals
   if (space !== 'scrgb' && lowest >= 0 && highest > 1 && highest <= 255) return;
   const range = highest <= 1 && lowest >= 0 ? 'not above 1' : `from ${lowest} to ${highest}`;

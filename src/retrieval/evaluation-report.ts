@@ -48,8 +48,11 @@ export async function evaluationReport(
     // Where the query is a photograph of the database, its own copy is no result.
     const others = top.filter(({ id: result, relation }) => relation !== 'junk' || pathOf.get(result) !== path);
     for (const { id: result, similarity, relation } of others.slice(0, shown)) {
-      const shown = await picture(pathOf.get(result) ?? '', `${result} ${similarityText(similarity, main.unrelated)}`);
-      found.push({ ...shown, relation });
+      const thumbnailed = await picture(
+        pathOf.get(result) ?? '',
+        `${result} ${similarityText(similarity, main.unrelated)}`,
+      );
+      found.push({ ...thumbnailed, relation });
     }
     const caption = `${id}: AP ${ap.toFixed(3)}, ${positives} positive${positives === 1 ? '' : 's'}`;
     return { query: await picture(path, caption, box), results: found };

@@ -1,4 +1,5 @@
 /** @file A small SVG line chart: axes with round ticks, one line per series, a legend. No scripts, no external fonts. */
+import { largest } from '../extremes.js';
 import { escapeHtml } from './escape-html.js';
 
 export interface LineChart {
@@ -25,7 +26,7 @@ export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {
   const all = drawn.flatMap(({ points }) => points);
   const xTicks = roundTicks(all.map(([x]) => x));
   const yTicks = roundTicks(all.map(([, y]) => y));
-  const left = Math.max(72, ...yTicks.map((tick) => titleWidth + `${tick}`.length * digitWidth + 8));
+  const left = largest([72, ...yTicks.map((tick) => titleWidth + `${tick}`.length * digitWidth + 8)]);
   const place = (value: number, ticks: readonly number[], from: number, to: number) =>
     (from + ((value - ticks[0]) / (ticks[ticks.length - 1] - ticks[0])) * (to - from)).toFixed(1);
   const x = (value: number) => place(value, xTicks, left, plot.right);

@@ -7,7 +7,7 @@ import { basename, dirname, join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { downloadFile } from '../../src/data/download.js';
 import { publishedWeights, publishedWeightsNamed } from '../../src/data/published-weights.js';
-import { UsageError } from '../../src/errors.js';
+import { InputError, UsageError } from '../../src/errors.js';
 
 const content = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
 const sha256 = createHash('sha256').update(content).digest('hex');
@@ -166,7 +166,9 @@ test('a server that refuses, keeps breaking, or goes silent ends in one line', a
   await expect(downloadFile(broken.url, target(), { retries: 1 })).rejects.toThrow(/cannot be reached/);
   expect(broken.asked.length).toBe(2);
   const silent = await serve((_, response) => response.writeHead(200, { 'content-length': 10 }).write('x'));
-  await expect(downloadFile(silent.url, target(), { retries: 0, idleMs: 200 })).rejects.toThrow(/nothing for 0\.2 s/);
+  await expect(downloadFile(silent.url, target(), { retries: 0, idleMs: 200 })).rejects.toThrow(
+    /less than 1024 bytes a second for 0\.2 s/,
+  );
   const endless = await serve((_, response) => response.writeHead(200, { 'content-length': 2 ** 40 }).write('x'));
   await expect(downloadFile(endless.url, target())).rejects.toThrow(/has 1099511627776 bytes/);
 });
@@ -196,4 +198,21 @@ test('published weights: every name is its own key, torchvision names carry thei
     if (url.includes('download.pytorch.org')) expect(url).toContain(checksum!.digits);
   }
   expect(() => publishedWeightsNamed('x')).toThrow(UsageError);
+});
+
+test('a server that drips is given up, however long it goes on', async () => {
+  const { url, asked } = await serve((request, response) => {
+    response.writeHead(200, { 'content-length': content.length });
+    const drip = setInterval(() => response.write('x'), 20);
+    request.on('close', () => clearInterval(drip));
+    response.on('close', () => clearInterval(drip));
+  });
+  const running = downloadFile(url, target(), { idleMs: 200, retries: 1 });
+  await expect(running).rejects.toThrow(/keeps breaking \(less than 1024 bytes a second for 0\.2 s\)/);
+  expect(asked).toHaveLength(2);
+});
+
+test('a download that takes longer than it may is given up', async () => {
+  const { url } = await serve((request, response) => sendRange(request, response, 1 + content.length / 2));
+  await expect(downloadFile(url, target(), { longestMs: 0 })).rejects.toThrow(InputError);
 });

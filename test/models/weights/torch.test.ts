@@ -44,6 +44,18 @@ const tensor = (size: string, stride: string, offset = 'K\x00') =>
   `\x80\x02}U\x01wctorch._utils\n_rebuild_tensor_v2\n((U\x07storagectorch\nFloatStorage\nU\x010U\x03cpuK\x04tQ${offset}${size}${stride}\x89}tRs.`;
 const four = { 'a/data/0': Buffer.from(Float32Array.of(1, 2, 3, 4).buffer) };
 
+test('a pickle that multiplies, loops or names things by lists is refused in bounded time and memory', () => {
+  const read = (pickle: string) => () => parseTorch(zipOf(pickled(pickle)), 'w.pth');
+  const megabyte = `X\x00\x00\x10\x00${'a'.repeat(2 ** 20)}`;
+  const encoded = `\x80\x02(c_codecs\nencode\nq\x01${megabyte}q\x02X\x06\x00\x00\x00latin1q\x03${'h\x01h\x02h\x03\x86R'.repeat(3000)}l.`;
+  expect(read(encoded)).toThrow(/makes far more than it holds/);
+  expect(read(`\x80\x02${'}0'.repeat(1_000_001)}N.`)).toThrow(/more than 2000000 instructions/);
+  const nested = `${'('.repeat(100_000)}${'l'.repeat(100_000)}`;
+  expect(read(`\x80\x02(X\x07\x00\x00\x00storagectorch\nFloatStorage\n${nested}X\x03\x00\x00\x00cpuK\x01tQ.`)).toThrow(
+    /a name in the pickle is no text/,
+  );
+});
+
 test('the hand-made pickle of the cases below is itself sound', () => {
   const { tensors } = parseTorch(zipOf({ ...pickled(tensor('K\x02\x85', 'K\x02\x85', 'K\x01')), ...four }), 'f');
   expect(tensors.get('w')).toEqual({ shape: [2], data: Float32Array.of(2, 4) });
