@@ -107,3 +107,8 @@ describe('npy', () => {
     );
   });
 });
+
+test('more rows than can be counted, of no values, are refused at once', () => {
+  const header = "{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999999999999, 0), }";
+  expect(() => parseNpy(npy(header, new Uint8Array()), 'a.npy')).toThrow(InputError);
+});

@@ -120,3 +120,8 @@ describe('parseState', () => {
     );
   });
 });
+
+test('a random state that has a number twice, whose draws might never end, is refused', () => {
+  const zeros = { ...state, random: { i: 0, j: 0, S: Array.from({ length: 256 }, () => 0) } };
+  expect(() => parseState(encodeState(zeros, {}), 'state.json')).toThrow(/each number from 0 to 255 once/);
+});
