@@ -210,6 +210,7 @@ function dryRunText(result: ClassifyDryRun, config: ClassifyConfig): string {
     `trained weights   ${number(result.trainedParameters)}, ${number(result.headParameters)} of them in the head (freeze: ${config.freeze})`,
     `memory            about ${(result.memoryBytes / 1e9).toFixed(2)} GB`,
     `per image         load ${result.loadMs.toFixed(0)} ms, score ${result.scoreMs.toFixed(0)} ms, train ${result.trainMs.toFixed(0)} ms`,
+    `beside            change weights ${result.optimizeMs.toFixed(0)} ms, store a state ${result.saveMs.toFixed(0)} ms`,
     `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${config.batchSize} images)`,
     `whole run         ${formatSeconds(result.etaSeconds)} for ${config.steps} updates (${result.epochs.toFixed(1)} epochs)`,
   ].join('\n');

@@ -327,6 +327,8 @@ function dryRunText(result: DryRun, config: TripletConfig): string {
     `trained weights   ${result.trainedParameters.toLocaleString('en')} (freeze: ${config.freeze})`,
     `memory            about ${gigabytes(result.memoryBytes)}, ${gigabytes(result.cacheBytes)} of it cached images`,
     `per image         load ${result.loadMs.toFixed(0)} ms, describe ${result.describeMs.toFixed(0)} ms, replay ${result.replayMs.toFixed(0)} ms`,
+    `beside            change weights ${result.optimizeMs.toFixed(0)} ms, store a state ${result.saveMs.toFixed(0)} ms, ` +
+      `compile for each of ${result.shapes} image shapes ${formatSeconds(result.compileMs / 1000)}`,
     `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${unit(config)})`,
     ...(result.msPerMining === 0
       ? []

@@ -297,6 +297,14 @@ describe('rmac train triplet', () => {
     for (const key of ['memoryBytes', 'msPerUpdate', 'msPerMining', 'etaSeconds', 'trainedParameters']) {
       expect(result[key], key).toBeGreaterThan(0);
     }
+    // beside the passes: changing the weights, four states stored (at 0, 1, 2 and 3 updates), graphs of each image shape
+    const { optimizeMs, saveMs, compileMs, shapes, msPerUpdate, msPerMining, etaSeconds } = result as Record<
+      string,
+      number
+    >;
+    expect(shapes).toBe(2);
+    expect(1000 * etaSeconds).toBeGreaterThanOrEqual(3 * msPerUpdate + 2 * msPerMining + 4 * saveMs + 2 * compileMs);
+    expect(msPerUpdate).toBeGreaterThan(optimizeMs);
     expect(existsSync(run)).toBe(false);
   });
 

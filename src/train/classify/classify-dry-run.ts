@@ -6,7 +6,8 @@ import type { ClassifierHead } from './classifier-head.js';
 import type { ClassifyConfig } from './classify-config.js';
 import { type ClassifiableModel, classifyPass, type LabelledCrop, trainedVariables } from './classify-step.js';
 import { decodeCrop, drawCrop, stackImages } from './crops.js';
-import { measurementsOf, secondTime, updateBytes } from '../estimate.js';
+import { firstAndSecond, measurementsOf, secondTime, updateBytes } from '../estimate.js';
+import { type SavedModel, savesOf, updateAndSaveMs } from '../estimate-parts.js';
 import { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
 import { largest, smallest } from '../../extremes.js';
@@ -26,6 +27,9 @@ export interface ClassifyDryRun {
   loadMs: number;
   scoreMs: number;
   trainMs: number;
+  /** Measured: the optimizer's part of an update, and storing a state. */
+  optimizeMs: number;
+  saveMs: number;
   msPerUpdate: number;
   epochs: number;
   etaSeconds: number;
@@ -36,7 +40,7 @@ const candidates = 12;
 
 /** Throws the image's error if none of a dozen can be read. */
 export async function classifyDryRun(
-  { model, head }: { model: ClassifiableModel; head: ClassifierHead },
+  { model, head }: { model: ClassifiableModel & SavedModel; head: ClassifierHead },
   records: readonly ImageRecord[],
   { config, validationImages }: { config: ClassifyConfig; validationImages: number },
 ): Promise<ClassifyDryRun> {
@@ -65,10 +69,17 @@ export async function classifyDryRun(
   const accumulator = new GradientAccumulator();
   const train = () =>
     classifyPass(pass, { model, head, freeze: config.freeze }, { ...config, variables, accumulator }).then(() => {});
+  const startedAt = performance.now();
   let trainMs: number;
+  let rest: Awaited<ReturnType<typeof updateAndSaveMs>>;
+  let compileMs: number; // of the passes' one shape
   try {
     await train(); // the first pass adds to nothing: another graph
-    trainMs = (await secondTime(train)) / pass.length;
+    const trainAt = performance.now();
+    const { ms, compileMs: more } = await firstAndSecond(train);
+    trainMs = ms / pass.length;
+    compileMs = Math.max(0, trainAt - startedAt - ms) + more;
+    rest = await updateAndSaveMs(model, variables, { accumulator, config });
   } finally {
     accumulator.dispose();
   }
@@ -82,7 +93,8 @@ export async function classifyDryRun(
     })) / pass.length;
 
   const { steps, batchSize } = config;
-  const msPerUpdate = batchSize * (trainMs + loadMs);
+  const { updateMs: optimizeMs, saveMs } = rest;
+  const msPerUpdate = batchSize * (trainMs + loadMs) + optimizeMs;
   const sizes = new Map<string, number>();
   for (const { landmark } of records) sizes.set(landmark, (sizes.get(landmark) ?? 0) + 1);
   const size = (all: Iterable<tf.Variable>) => [...all].reduce((sum, variable) => sum + variable.size, 0);
@@ -98,8 +110,15 @@ export async function classifyDryRun(
     loadMs,
     scoreMs,
     trainMs,
+    optimizeMs,
+    saveMs,
     msPerUpdate,
     epochs: (steps * batchSize) / records.length,
-    etaSeconds: (steps * msPerUpdate + measurementsOf(config) * validationImages * (scoreMs + loadMs)) / 1000,
+    etaSeconds:
+      (steps * msPerUpdate +
+        savesOf(config) * saveMs +
+        compileMs +
+        measurementsOf(config) * validationImages * (scoreMs + loadMs)) /
+      1000,
   };
 }

@@ -1,0 +1,84 @@
+/** @file What a run does beside describing and replaying images, measured for dry runs by doing it. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type * as tf from '@tensorflow/tfjs';
+import { resizedSides } from '../data/images.js';
+import { runAhead } from '../data/run-ahead.js';
+import { uprightSize } from '../data/upright-size.js';
+import { writeFileAtomic } from '../data/files.js';
+import { InputError } from '../errors.js';
+import type { DescriptorModel } from '../models/descriptor.js';
+import { symmetricEigen } from '../retrieval/symmetric-eigen.js';
+import { plainView, sizingOf } from './augmentation.js';
+import { writeCheckpoint } from './checkpoint.js';
+import { secondTime } from './estimate.js';
+import type { GradientAccumulator } from './gradients.js';
+import { RunObserver } from './observe/observe-run.js';
+import { Optimizer, type OptimizerOptions } from './optimizer.js';
+
+export type SavedModel = Pick<DescriptorModel, 'meta' | 'toArrays'>;
+
+/**
+ * Milliseconds in which the optimizer changes the weights, and in which a complete state is stored and shown. The rate is 0, so that the
+ * weights stay; what is written lies in the system's temporary folder, and is removed. The gradients are used up.
+ */
+export async function updateAndSaveMs(
+  model: SavedModel,
+  variables: ReadonlyMap<string, tf.Variable>,
+  { accumulator, config }: { accumulator: GradientAccumulator; config: OptimizerOptions },
+): Promise<{ updateMs: number; saveMs: number }> {
+  const optimizer = new Optimizer(variables, config);
+  const folder = await mkdtemp(join(tmpdir(), 'rmac-estimate-'));
+  const observer = new RunObserver(folder, {});
+  try {
+    const updateMs = await secondTime(() => optimizer.update(accumulator, 0, 0));
+    const startedAt = performance.now();
+    const weights = await model.toArrays();
+    const momentum = await optimizer.state();
+    const contents = { meta: model.meta, weights, momentum, state: { step: 0 }, config: {} };
+    const bytes = await writeCheckpoint(folder, contents, { keep: 1 });
+    await writeFileAtomic(join(folder, 'model.safetensors'), bytes);
+    observer.weights(weights, new Set(variables.keys()), 0);
+    return { updateMs, saveMs: performance.now() - startedAt };
+  } finally {
+    observer.close();
+    optimizer.dispose();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** States stored: at the start, at the end, and what is due between. */
+export function savesOf({ steps, checkpointEvery }: { steps: number; checkpointEvery: number }): number {
+  return 2 + (checkpointEvery > 0 ? Math.floor((steps - 1) / checkpointEvery) : 0);
+}
+
+/** Headers read to count shapes. */
+const sampledHeaders = 500;
+
+/** Shapes in which images are seen: each costs compiled graphs. At least one. */
+export async function countShapes(
+  images: readonly string[],
+  { imageSize, stride }: { imageSize: number; stride: number },
+): Promise<number> {
+  const sizing = sizingOf(plainView, { imageSize, stride });
+  const shapes = new Set<string>();
+  for await (const outcome of runAhead(images.slice(0, sampledHeaders), uprightSize, 8)) {
+    if ('error' in outcome) {
+      if (!(outcome.error instanceof InputError)) throw outcome.error;
+      continue;
+    }
+    const { width, height } = resizedSides(outcome.value.width, outcome.value.height, sizing);
+    shapes.add(`${width} ${height}`);
+  }
+  return Math.max(1, shapes.size);
+}
+
+/** Milliseconds of the eigenvectors of a covariance of `channels`: work of the third power, measured on less. */
+export function eigenMs(channels: number): number {
+  const n = Math.min(channels, 384);
+  const matrix = Float64Array.from({ length: n * n }, (_, i) => 1 / (1 + Math.abs(Math.floor(i / n) - (i % n))));
+  const startedAt = performance.now();
+  symmetricEigen(matrix, n);
+  return (performance.now() - startedAt) * (channels / n) ** 3;
+}
