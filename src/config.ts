@@ -65,6 +65,7 @@ export async function resolveConfig<S extends z.ZodObject>(
 /** The values as YAML, what a key means above it as far as the schema describes it. */
 export function configText(values: Readonly<Plain>, schema?: z.ZodObject): string {
   const document = new Document(values);
+  if (schema?.description !== undefined) document.commentBefore = ` ${schema.description}`;
   if (schema !== undefined && isMap(document.contents)) addComments(document.contents, schema);
   return document.toString();
 }

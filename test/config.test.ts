@@ -146,7 +146,7 @@ test.each([
   ['rpn', rpnConfigSchema],
 ])('config.yaml of train %s: a comment above every key, and the same values', async (name, runSchema: z.ZodObject) => {
   const set = name === 'triplet' ? ['classify.steps=3'] : [];
-  const config = await resolveConfig(runSchema, { set });
+  const config: Record<string, unknown> = await resolveConfig(runSchema, { set });
   const text = configText(config, runSchema);
   expect(parseRecipe(text, 'config.yaml')).toEqual(config);
   const lines = text.trimEnd().split('\n');
@@ -154,6 +154,7 @@ test.each([
   expect(keys.length).toBeGreaterThanOrEqual(Object.keys(config).length);
   for (const i of keys) expect(lines[i - 1] ?? '', lines[i]).toMatch(/^ *# \S/);
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(120);
+  expect(lines[0]).toContain('Gordo et al., ECCV 2016');
   expect(text).not.toContain('src/'); // the package has no sources
 });
 

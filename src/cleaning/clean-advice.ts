@@ -19,27 +19,33 @@ export function otherSettings(settings: CleanSettings): CleanSettings[] {
   return inliers.length === 0 ? views : [...views, ...inliers, ...both];
 }
 
-/** Sentences about what was left out for want of matches; none where nothing was. `unmatched` counts those photographs. */
-export function cleanAdvice(
-  settings: CleanSettings,
-  { unmatched, alternatives }: { unmatched: number; alternatives: readonly Alternative[] },
-): string[] {
+export interface CleanCounts {
+  kept: number;
+  /** Photographs left out for want of matches. */
+  unmatched: number;
+  alternatives: readonly Alternative[];
+}
+
+/** Sentences about what was left out for want of matches, and which settings keep more of it; none where nothing was. */
+export function cleanAdvice(settings: CleanSettings, { kept, unmatched, alternatives }: CleanCounts): string[] {
   if (unmatched === 0) return [];
-  const lines = alternatives.map((other) => {
-    const views = other.profiles === settings.profiles ? [] : [['--profiles all', otherViews(settings)]];
-    const inliers =
-      other.minInliers === settings.minInliers
-        ? []
-        : [
-            [
-              `--min-inliers ${other.minInliers}`,
-              'small things and plain surfaces match in few places; look for wrong ones in report.html',
-            ],
-          ];
-    const parts = [...views, ...inliers];
-    const why = parts.length === 1 ? `: ${parts[0][1]}` : '';
-    return `${parts.map(([flag]) => flag).join(' ')} would keep ${other.kept}${why}.`;
-  });
+  const lines = alternatives
+    .filter((other) => other.kept > kept)
+    .map((other) => {
+      const views = other.profiles === settings.profiles ? [] : [['--profiles all', otherViews(settings)]];
+      const inliers =
+        other.minInliers === settings.minInliers
+          ? []
+          : [
+              [
+                `--min-inliers ${other.minInliers}`,
+                'small things and plain surfaces match in few places; look for wrong ones in report.html',
+              ],
+            ];
+      const parts = [...views, ...inliers];
+      const why = parts.length === 1 ? `: ${parts[0][1]}` : '';
+      return `${parts.map(([flag]) => flag).join(' ')} would keep ${other.kept}${why}.`;
+    });
   return [
     ...lines,
     ...(lines.length > 0 ? ['The same command with another choice and --overwrite compares nothing again.'] : []),

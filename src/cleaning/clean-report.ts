@@ -4,7 +4,7 @@ import { htmlReport, type ReportBlock, type ReportSection } from '../retrieval/r
 import { thumbnail } from '../retrieval/thumbnail.js';
 import { type Reason, reasons } from './choose-images.js';
 import type { Cleaned } from './clean.js';
-import { cleanAdvice } from './clean-advice.js';
+import { cleanAdvice, type CleanCounts } from './clean-advice.js';
 import type { PhotographEdge } from './collection-graph.js';
 import { type Features, frameLength } from './features.js';
 import { matchFeatures } from './matching.js';
@@ -34,10 +34,12 @@ export const reasonTexts: Record<Reason, string> = {
   'too-few': 'too few are left of the landmark',
 };
 
-/** Photographs that are left out because too few others match them. */
-export function unmatched({ decisions }: Cleaned): number {
-  const alone: readonly (Reason | undefined)[] = ['no-features', 'no-match', 'other-component', 'too-few'];
-  return decisions.filter(({ reason }) => alone.includes(reason)).length;
+const wantOfMatches: readonly Reason[] = ['no-features', 'no-match', 'other-component', 'too-few'];
+
+/** What the advice is about. */
+export function cleanCounts({ decisions, alternatives }: Cleaned): CleanCounts {
+  const unmatched = decisions.filter(({ reason }) => reason !== undefined && wantOfMatches.includes(reason)).length;
+  return { kept: decisions.filter(({ landmark }) => landmark !== undefined).length, unmatched, alternatives };
 }
 
 /** The page as one string. */
@@ -78,9 +80,7 @@ function overview(cleaned: Cleaned, landmarks: readonly (readonly [string, reado
         columns: ['landmark', 'photographs', 'kept', ...reasons.map((reason) => reasonTexts[reason])],
         rows: [row('all', [...records.keys()]), ...landmarks.map(([landmark, nodes]) => row(landmark, nodes))],
       },
-      ...cleanAdvice(cleaned.settings, { unmatched: unmatched(cleaned), alternatives: cleaned.alternatives }).map(
-        (text): ReportBlock => ({ kind: 'text', text }),
-      ),
+      ...cleanAdvice(cleaned.settings, cleanCounts(cleaned)).map((text): ReportBlock => ({ kind: 'text', text })),
       {
         kind: 'text',
         text:

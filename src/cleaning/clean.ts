@@ -75,7 +75,7 @@ export async function cleanCollection(
   const inside = ({ b }: { b: number }) => b < count;
   const { minImages, profiles, ...others } = options;
   const choose = (settings: CleanSettings) => {
-    const known = {
+    const compared = {
       photographs: records,
       broken: new Map(own.flatMap(({ error }, node) => (error === undefined ? [] : [[node, error]]))),
       featureless: new Set(
@@ -85,7 +85,7 @@ export async function cleanCollection(
       duplicates: graph.duplicates.map((set) => set.filter((node) => node < count)).filter(({ length }) => length > 1),
       excluded: overlapping(graph, exclude, count, settings.minInliers),
     };
-    return chooseImages(known, { ...others, ...settings });
+    return chooseImages(compared, { ...others, ...settings });
   };
   const settings = { minInliers, minImages: minImages ?? 3, profiles: profiles ?? 'largest' };
   const choice = choose(settings);

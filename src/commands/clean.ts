@@ -110,7 +110,7 @@ async function clean(flags: CleanFlags): Promise<void> {
   const { CleanStages } = await import('../cleaning/clean-stages.js');
   const { reasons } = await import('../cleaning/choose-images.js');
   const { cleanAdvice } = await import('../cleaning/clean-advice.js');
-  const { cleanReport, reasonTexts, unmatched } = await import('../cleaning/clean-report.js');
+  const { cleanReport, cleanCounts, reasonTexts } = await import('../cleaning/clean-report.js');
 
   const startedAt = performance.now();
   const files = cleanFiles(out);
@@ -167,7 +167,7 @@ async function clean(flags: CleanFlags): Promise<void> {
   }
   const summary = summarize(cleaned, reasons, (performance.now() - startedAt) / 1000);
   const { settings, alternatives } = cleaned;
-  const advice = cleanAdvice(settings, { unmatched: unmatched(cleaned), alternatives });
+  const advice = cleanAdvice(settings, cleanCounts(cleaned));
   const text = [summaryText(files.clean, summary, reasonTexts), ...advice].join('\n');
   printResult({ out, files, ...summary, alternatives }, text, flags);
 }

@@ -48,11 +48,8 @@ export async function evaluationReport(
     // Where the query is a photograph of the database, its own copy is no result.
     const others = top.filter(({ id: result, relation }) => relation !== 'junk' || pathOf.get(result) !== path);
     for (const { id: result, similarity, relation } of others.slice(0, shown)) {
-      const thumbnailed = await picture(
-        pathOf.get(result) ?? '',
-        `${result} ${similarityText(similarity, main.unrelated)}`,
-      );
-      found.push({ ...thumbnailed, relation });
+      const drawn = await picture(pathOf.get(result) ?? '', `${result} ${similarityText(similarity, main.unrelated)}`);
+      found.push({ ...drawn, relation });
     }
     const caption = `${id}: AP ${ap.toFixed(3)}, ${positives} positive${positives === 1 ? '' : 's'}`;
     return { query: await picture(path, caption, box), results: found };

@@ -22,7 +22,7 @@ export function trainingSettings(defaults: TrainingDefaults) {
     steps: wholeNumber(1).default(defaults.steps).describe('Updates of the weights.'),
     learningRate: numberFrom(0, { open: true })
       .default(defaults.learningRate)
-      .describe('Of the first updates, before any decay.'),
+      .describe('Learning rate before any decay.'),
     learningRateDecay: oneOf(decays)
       .default(defaults.learningRateDecay)
       .describe(
@@ -34,7 +34,9 @@ export function trainingSettings(defaults: TrainingDefaults) {
     decayFactor: numberFrom(0, { open: true, max: 1 }).default(0.1).describe('What a decay multiplies the rate with.'),
     warmup: wholeNumber(0).default(0).describe('First updates over which the rate rises linearly. 0 = none.'),
     optimizer: oneOf(['sgd', 'adam']).default('sgd').describe('`sgd` with momentum, or `adam`.'),
-    momentum: numberFrom(0, { max: 0.9999 }).default(0.9).describe('Of `sgd`.'),
+    momentum: numberFrom(0, { max: 0.9999 })
+      .default(0.9)
+      .describe('Share of the last step that `sgd` adds to the next.'),
     weightDecay: numberFrom(0)
       .default(5e-5)
       .describe('Added to a gradient: this times the weight. S2 (Gordo et al., ECCV 2016): 5e-5.'),
@@ -55,7 +57,7 @@ export function trainingSettings(defaults: TrainingDefaults) {
         'Updates between two measurements on --val, besides one at the start and one at the end. 0 = only those.',
       ),
     keepCheckpoints: wholeNumber(1).default(2).describe('Checkpoints that stay on disk, the newest.'),
-    seed: wholeNumber(0).default(0).describe('Of everything random.'),
+    seed: wholeNumber(0).default(0).describe('Seed of everything random.'),
   } satisfies Record<string, z.ZodType>;
 }
 

@@ -91,7 +91,8 @@ describe('rmac clean', () => {
         ...(profiles === 'all' ? ['--profiles all'] : []),
         ...(minInliers === 8 ? ['--min-inliers 8'] : []),
       ];
-      expect(text).toContain(`\n${words.join(' ')} would keep ${promised}`);
+      const said = text.includes(`\n${words.join(' ')} would keep ${promised}`);
+      expect(said, text).toBe(promised > kept);
       const again = await clean(
         '--out',
         whole,

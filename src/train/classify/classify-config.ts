@@ -11,64 +11,66 @@ const autoOrShare = 'auto or a number of at least 0 and at most 0.95';
 const share = z.number(autoOrShare).min(0, autoOrShare).max(0.95, autoOrShare);
 const trueOrFalse = z.boolean('true or false');
 
-export const classifyConfigSchema = z.strictObject({
-  ...trainingSettings({
-    /** S2: about five days; the number is not stated. */
-    steps: 300,
-    /** S2 states 1e-3 for the ranking, nothing for the classification. */
-    learningRate: 1e-2,
-    learningRateDecay: 'cosine',
-    decayEvery: 100,
-    checkpointEvery: 50,
-    validateEvery: 50,
-  }),
-  batchSize: wholeNumber(1).default(32).describe('Images whose mean gradient makes one update.'),
-  imagesPerPass: wholeNumber(1)
-    .default(8)
-    .describe('Images run at once: a batch is the exact sum over its passes. More need more memory.'),
-  cropSize: wholeNumber(16).default(224).describe('Side of the square crops, px. S2: 224.'),
-  shortestSideMin: wholeNumber(16)
-    .default(256)
-    .describe(
-      "An image's shorter side is drawn from here to shortestSideMax, px, before the crop; smaller images are enlarged. S2: 256 and 512.",
-    ),
-  shortestSideMax: wholeNumber(16).default(512).describe('See shortestSideMin.'),
-  validationSide: wholeNumber(16)
-    .default(256)
-    .describe('Shorter side of an image that is measured, px; the crop is its centre.'),
-  flip: trueOrFalse
-    .default(true)
-    .describe('Mirror every second crop. Wrong where left and right matter (writing on products).'),
-  colour: numberFrom(0, { max: 0.9 })
-    .default(0)
-    .describe('Brightness and each channel change by at most this factor, ±. 0 = none.'),
-  sampling: oneOf(['natural', 'balanced'])
-    .default('natural')
-    .describe(
-      '`natural` = every image once per epoch, shuffled; `balanced` = a class, then one of its images, both uniformly.',
-    ),
-  head: oneOf(['auto', 'fc', 'pooled'])
-    .default('auto')
-    .describe(
-      "`fc` = the network's own fully connected layers fc6 and fc7 (VGG, AlexNet), then the classes; `pooled` = the classes on the average of the feature map; `auto` = `fc` where the network has such layers.",
-    ),
-  dropout: z
-    .union([z.literal('auto'), share], autoOrShare)
-    .default('auto')
-    .describe(
-      "Share of fc6's and fc7's outputs that is dropped; of the pooled feature with `head: pooled`. `auto` = 0.5 and 0.",
-    ),
-  labelSmoothing: numberFrom(0, { max: 0.9 })
-    .default(0)
-    .describe('Share of the target spread evenly over all classes.'),
-  freeze: z
-    .string('the name of a stage, none or all')
-    .min(1, 'the name of a stage, none or all')
-    .default('none')
-    .describe(
-      'The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only the head learns).',
-    ),
-});
+export const classifyConfigSchema = z
+  .strictObject({
+    ...trainingSettings({
+      /** S2: about five days; the number is not stated. */
+      steps: 300,
+      /** S2 states 1e-3 for the ranking, nothing for the classification. */
+      learningRate: 1e-2,
+      learningRateDecay: 'cosine',
+      decayEvery: 100,
+      checkpointEvery: 50,
+      validateEvery: 50,
+    }),
+    batchSize: wholeNumber(1).default(32).describe('Images whose mean gradient makes one update.'),
+    imagesPerPass: wholeNumber(1)
+      .default(8)
+      .describe('Images run at once: a batch is the exact sum over its passes. More need more memory.'),
+    cropSize: wholeNumber(16).default(224).describe('Side of the square crops, px. S2: 224.'),
+    shortestSideMin: wholeNumber(16)
+      .default(256)
+      .describe(
+        "An image's shorter side is drawn from here to shortestSideMax, px, before the crop; smaller images are enlarged. S2: 256 and 512.",
+      ),
+    shortestSideMax: wholeNumber(16).default(512).describe('See shortestSideMin.'),
+    validationSide: wholeNumber(16)
+      .default(256)
+      .describe('Shorter side of an image that is measured, px; the crop is its centre.'),
+    flip: trueOrFalse
+      .default(true)
+      .describe('Mirror every second crop. Wrong where left and right matter (writing on products).'),
+    colour: numberFrom(0, { max: 0.9 })
+      .default(0)
+      .describe('Brightness and each channel change by at most this factor, ±. 0 = none.'),
+    sampling: oneOf(['natural', 'balanced'])
+      .default('natural')
+      .describe(
+        '`natural` = every image once per epoch, shuffled; `balanced` = a class, then one of its images, both uniformly.',
+      ),
+    head: oneOf(['auto', 'fc', 'pooled'])
+      .default('auto')
+      .describe(
+        "`fc` = the network's own fully connected layers fc6 and fc7 (VGG, AlexNet), then the classes; `pooled` = the classes on the average of the feature map; `auto` = `fc` where the network has such layers.",
+      ),
+    dropout: z
+      .union([z.literal('auto'), share], autoOrShare)
+      .default('auto')
+      .describe(
+        "Share of fc6's and fc7's outputs that is dropped; of the pooled feature with `head: pooled`. `auto` = 0.5 and 0.",
+      ),
+    labelSmoothing: numberFrom(0, { max: 0.9 })
+      .default(0)
+      .describe('Share of the target spread evenly over all classes.'),
+    freeze: z
+      .string('the name of a stage, none or all')
+      .min(1, 'the name of a stage, none or all')
+      .default('none')
+      .describe(
+        'The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only the head learns).',
+      ),
+  })
+  .describe('S2 = Gordo et al., ECCV 2016, section 4.1: published values.');
 
 export type ClassifyConfig = z.output<typeof classifyConfigSchema>;
 
