@@ -9,7 +9,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { boxOverlap, type BoxPx } from '../src/cleaning/boxes.js';
+import { boxOverlap, type BoxPx } from '../src/cleaning/boxes/boxes.js';
 import { countBy, groupBy } from '../src/data/group-by.js';
 
 interface FileBox {

@@ -11,10 +11,10 @@
 import { readFileSync } from 'node:fs';
 import { dirname, relative } from 'node:path';
 import { parseArgs } from 'node:util';
-import { detectFeatures } from '../src/cleaning/detect.js';
-import type { Detector, Features } from '../src/cleaning/features.js';
-import { readGreyImage } from '../src/cleaning/grey-image.js';
-import { matchPairs, shareFeatures } from '../src/cleaning/pair-workers.js';
+import { detectFeatures } from '../src/cleaning/features/detect.js';
+import type { Detector, Features } from '../src/cleaning/features/features.js';
+import { readGreyImage } from '../src/cleaning/features/grey-image.js';
+import { matchPairs, shareFeatures } from '../src/cleaning/matching/pair-workers.js';
 import { runAhead } from '../src/data/run-ahead.js';
 import { type ImageRecord, readManifest } from '../src/data/manifest.js';
 import { RandomStream } from '../src/train/random.js';

@@ -1,6 +1,6 @@
 /**
  * @file Trains the project's own starting trunk, checkpoints/rmac-small.safetensors, from scratch on generated pictures of
- * things that are not the generated landmarks (src/data/synthetic/categories.ts).
+ * things that are not the generated landmarks (src/synthetic/categories.ts).
  *
  *   npx tsx scripts/train-trunk.ts --out checkpoints/rmac-small.safetensors --overwrite
  *
@@ -16,7 +16,7 @@ import * as tf from '@tensorflow/tfjs';
 import { startEngine } from '../src/backend/index.js';
 import { assertWritable } from '../src/data/files.js';
 import { saveModel } from '../src/data/model-file.js';
-import { categoryNames } from '../src/data/synthetic/categories.js';
+import { categoryNames } from '../src/synthetic/categories.js';
 import { crossEntropy } from '../src/losses/cross-entropy.js';
 import { defaultMeta, initialWeights } from '../src/models/architectures.js';
 import { DescriptorModel } from '../src/models/descriptor.js';

@@ -3,20 +3,20 @@
  * photographed twice: from elsewhere, in another light, before another background, with other things in the way. A pool
  * of pairs is kept in memory and a few are drawn anew for every batch, so that rendering costs little and none is seen often.
  */
-import type { RgbImage } from '../src/data/images.js';
-import { drawBackdrop } from '../src/data/synthetic/backdrop.js';
-import { lookAt } from '../src/data/synthetic/camera.js';
-import { categoryNames, renderCategory } from '../src/data/synthetic/categories.js';
-import { buildingCategories } from '../src/data/synthetic/category-buildings.js';
-import { anyColor, textureCategories } from '../src/data/synthetic/category-textures.js';
-import { thingCategories } from '../src/data/synthetic/category-things.js';
-import { drawLight } from '../src/data/synthetic/light.js';
-import { drawLeaves } from '../src/data/synthetic/occluders.js';
-import { ellipse, place, rectangle } from '../src/data/synthetic/paths.js';
-import { Pen } from '../src/data/synthetic/pen.js';
-import { Picture } from '../src/data/synthetic/picture.js';
-import { Random } from '../src/data/synthetic/random.js';
-import { applySensor } from '../src/data/synthetic/sensor.js';
+import type { RgbImage } from '../src/data/rgb-image.js';
+import { drawBackdrop } from '../src/synthetic/backdrop.js';
+import { lookAt } from '../src/synthetic/camera.js';
+import { categoryNames, renderCategory } from '../src/synthetic/categories.js';
+import { buildingCategories } from '../src/synthetic/category-buildings.js';
+import { anyColor, textureCategories } from '../src/synthetic/category-textures.js';
+import { thingCategories } from '../src/synthetic/category-things.js';
+import { drawLight } from '../src/synthetic/light.js';
+import { drawLeaves } from '../src/synthetic/occluders.js';
+import { ellipse, place, rectangle } from '../src/synthetic/paths.js';
+import { Pen } from '../src/synthetic/pen.js';
+import { Picture } from '../src/synthetic/picture.js';
+import { Random } from '../src/synthetic/random.js';
+import { applySensor } from '../src/synthetic/sensor.js';
 import { RandomStream } from '../src/train/random.js';
 
 /** Side of the pictures in the pool, px; crops are taken from them. */

@@ -1,11 +1,12 @@
 /** @file The public API. The compute engine alone is `rmac/backend`. */
 export { type Device, type EngineOptions, startEngine } from './backend/index.js';
-export { detectFeatures, type DetectOptions } from './cleaning/detect.js';
-export { type Features } from './cleaning/features.js';
-export { type GreyImage, readGreyImage } from './cleaning/grey-image.js';
-export { matchFeatures } from './cleaning/matching.js';
-export { verify } from './cleaning/verification.js';
-export { decodeImage, decodeImages, type ImageSizing, type RgbImage, toTensor } from './data/images.js';
+export { detectFeatures, type DetectOptions } from './cleaning/features/detect.js';
+export { type Features } from './cleaning/features/features.js';
+export { type GreyImage, readGreyImage } from './cleaning/features/grey-image.js';
+export { matchFeatures } from './cleaning/matching/matching.js';
+export { verify } from './cleaning/matching/verification.js';
+export { decodeImage, decodeImages, type ImageSizing, toTensor } from './data/images.js';
+export { type RgbImage } from './data/rgb-image.js';
 export { type Box, type ImageRecord, readManifest, writeManifest } from './data/manifest.js';
 export { loadModel, saveModel } from './data/model-file.js';
 export { InputError, UsageError } from './errors.js';
@@ -40,11 +41,11 @@ export { encodeMapStore, parseMapStore } from './retrieval/localization/map-stor
 export { modelRegions } from './retrieval/localization/model-regions.js';
 export { localizationQuery, rerankShortlist } from './retrieval/localization/rerank.js';
 export { blocksOf, nearestRows } from './retrieval/nearest-rows.js';
-export { encodeNpy, parseNpy } from './retrieval/npy.js';
+export { encodeNpy, parseNpy } from './data/npy.js';
 export { bootstrapInterval } from './retrieval/protocols/bootstrap.js';
 export { openBenchmark } from './retrieval/protocols/open-benchmark.js';
 export { pairedTest } from './retrieval/protocols/paired-test.js';
-export { npyRows } from './retrieval/npy-rows.js';
+export { npyRows } from './data/npy-rows.js';
 export { describeForSystem, evaluateSystem } from './systems/describe-for-system.js';
 export { openSystem } from './systems/open-system.js';
 export { presets } from './systems/presets.js';

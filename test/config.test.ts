@@ -18,7 +18,7 @@ import {
 } from '../src/config.js';
 import { InputError, UsageError } from '../src/errors.js';
 import { classifyConfigSchema } from '../src/train/classify/classify-config.js';
-import { rpnConfigSchema } from '../src/train/rpn/rpn-config.js';
+import { rpnConfigSchema } from '../src/train/proposals/rpn-config.js';
 import { tripletConfigSchema } from '../src/train/ranking/triplet-config.js';
 
 const schema = z.strictObject({

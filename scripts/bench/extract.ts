@@ -9,7 +9,7 @@ import { loadModel } from '../../src/data/model-file.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { describeImages } from '../../src/retrieval/describe.js';
-import { listImages } from '../../src/retrieval/image-list.js';
+import { listImages } from '../../src/data/image-list.js';
 import { pythonWithTorch, Worker } from './process.js';
 
 const [source, modelFile] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));

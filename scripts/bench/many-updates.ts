@@ -13,7 +13,7 @@ import { DescriptorModel } from '../../src/models/descriptor.js';
 import { RandomStream } from '../../src/train/random.js';
 import { runTriplets } from '../../src/train/ranking/triplet-run.js';
 import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
-import { RunFolder } from '../../src/train/run-folder.js';
+import { RunFolder } from '../../src/run/run-folder.js';
 import { largest } from '../../src/extremes.js';
 
 /** Landmarks, and photographs of each. */

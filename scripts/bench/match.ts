@@ -9,12 +9,12 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import seedrandom from 'seedrandom';
-import { type AffineMap } from '../../src/cleaning/affine-map.js';
-import { detectFeatures } from '../../src/cleaning/detect.js';
-import { descriptorLength, type Features } from '../../src/cleaning/features.js';
-import { readGreyImage } from '../../src/cleaning/grey-image.js';
-import { matchPairs, shareFeatures } from '../../src/cleaning/pair-workers.js';
-import { listImages } from '../../src/retrieval/image-list.js';
+import { type AffineMap } from '../../src/cleaning/matching/affine-map.js';
+import { detectFeatures } from '../../src/cleaning/features/detect.js';
+import { descriptorLength, type Features } from '../../src/cleaning/features/features.js';
+import { readGreyImage } from '../../src/cleaning/features/grey-image.js';
+import { matchPairs, shareFeatures } from '../../src/cleaning/matching/pair-workers.js';
+import { listImages } from '../../src/data/image-list.js';
 import { planarScene } from '../../test/cleaning/scene.js';
 import { median, pythonWith, Worker } from './process.js';
 

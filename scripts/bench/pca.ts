@@ -5,9 +5,9 @@
  */
 import { availableParallelism } from 'node:os';
 import { GramProducts } from '../../src/backend/index.js';
-import { type EigenSolver, openBlasEigen } from '../../src/retrieval/open-blas.js';
-import { CovarianceAccumulator, learnPcaWhitening } from '../../src/retrieval/pca.js';
-import { symmetricEigen } from '../../src/retrieval/symmetric-eigen.js';
+import { type EigenSolver, openBlasEigen } from '../../src/linear/open-blas.js';
+import { CovarianceAccumulator, learnPcaWhitening } from '../../src/linear/pca.js';
+import { symmetricEigen } from '../../src/linear/symmetric-eigen.js';
 import { largest } from '../../src/extremes.js';
 
 const [rows = 200_000, channels = 2048] = process.argv.slice(2).map(Number);

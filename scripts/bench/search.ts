@@ -11,8 +11,8 @@ import { join } from 'node:path';
 import { startEngine } from '../../src/backend/index.js';
 import { engineSimilarity } from '../../src/retrieval/engine-similarity.js';
 import { blocksOf, nearestRows } from '../../src/retrieval/nearest-rows.js';
-import { npyHeader } from '../../src/retrieval/npy.js';
-import { npyRows } from '../../src/retrieval/npy-rows.js';
+import { npyHeader } from '../../src/data/npy.js';
+import { npyRows } from '../../src/data/npy-rows.js';
 import { median } from './process.js';
 
 interface Usearch {

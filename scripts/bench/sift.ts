@@ -8,10 +8,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { greyImage } from '../../src/cleaning/grey-image.js';
-import { siftFeatures } from '../../src/cleaning/sift.js';
-import { synthesizeLandmarks } from '../../src/data/synthetic/dataset.js';
-import { listImages } from '../../src/retrieval/image-list.js';
+import { greyImage } from '../../src/cleaning/features/grey-image.js';
+import { siftFeatures } from '../../src/cleaning/features/sift.js';
+import { synthesizeLandmarks } from '../../src/synthetic/dataset.js';
+import { listImages } from '../../src/data/image-list.js';
 import { median, Worker } from './process.js';
 import { largest, smallest } from '../../src/extremes.js';
 

@@ -5,7 +5,7 @@
  */
 import { createInterface } from 'node:readline';
 import { engineStats, startEngine } from '../../src/backend/index.js';
-import type { RgbImage } from '../../src/data/images.js';
+import type { RgbImage } from '../../src/data/rgb-image.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { GradientAccumulator } from '../../src/train/gradients.js';

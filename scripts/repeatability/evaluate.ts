@@ -2,7 +2,7 @@
  * @file Repeatability and matching score of local features under a known homography (Mikolajczyk et al., "A Comparison of
  * Affine Region Detectors", IJCV 2005, section 4).
  */
-import { descriptorLength, type Features, frameLength } from '../../src/cleaning/features.js';
+import { descriptorLength, type Features, frameLength } from '../../src/cleaning/features/features.js';
 
 export interface Score {
   /** Regions in the part both images show, the fewer of the two. */

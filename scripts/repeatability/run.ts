@@ -11,9 +11,9 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type DetectOptions, detectFeatures } from '../../src/cleaning/detect.js';
-import { descriptorLength, type Features, frameLength } from '../../src/cleaning/features.js';
-import { type GreyImage, readGreyImage } from '../../src/cleaning/grey-image.js';
+import { type DetectOptions, detectFeatures } from '../../src/cleaning/features/detect.js';
+import { descriptorLength, type Features, frameLength } from '../../src/cleaning/features/features.js';
+import { type GreyImage, readGreyImage } from '../../src/cleaning/features/grey-image.js';
 import { evaluate, type Score } from './evaluate.js';
 
 const { values, positionals } = parseArgs({

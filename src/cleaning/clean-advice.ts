@@ -1,5 +1,5 @@
 /** @file What other settings of a cleaning would keep, and when not to clean: in words, for the terminal and the page. Pure. */
-import type { ChooseOptions } from './choose-images.js';
+import type { ChooseOptions } from './graph/choose-images.js';
 
 export type CleanSettings = Required<Pick<ChooseOptions, 'minInliers' | 'minImages' | 'profiles'>>;
 

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { writeFileSet } from '../data/files.js';
 import { linkImages } from '../data/image-link.js';
 import { type Box, type ImageRecord, manifestText } from '../data/manifest.js';
-import type { BoxPx } from './boxes.js';
+import type { BoxPx } from './boxes/boxes.js';
 import type { Cleaned } from './clean.js';
 
 /** Paths in the output folder. */

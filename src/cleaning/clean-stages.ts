@@ -3,15 +3,15 @@ import { join } from 'node:path';
 import { lockFolder } from '../data/folder-lock.js';
 import type { ImageRecord } from '../data/manifest.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
-import type { CompareOptions } from './compare-pair.js';
-import { comparePhotographs } from './compare-photographs.js';
-import type { DescribeImageOptions } from './describe-image.js';
-import { describePhotographs, type PhotographFacts } from './describe-photographs.js';
-import { DescribeWorkers } from './describe-workers.js';
-import { FeatureCache } from './feature-cache.js';
-import type { Features } from './features.js';
-import { MatchLog, matchLogFile } from './match-log.js';
-import { signatureCorrelation } from './near-duplicates.js';
+import type { CompareOptions } from './matching/compare-pair.js';
+import { comparePhotographs } from './matching/compare-photographs.js';
+import type { DescribeImageOptions } from './features/describe-image.js';
+import { describePhotographs, type PhotographFacts } from './features/describe-photographs.js';
+import { DescribeWorkers } from './features/describe-workers.js';
+import { FeatureCache } from './features/feature-cache.js';
+import type { Features } from './features/features.js';
+import { MatchLog, matchLogFile } from './graph/match-log.js';
+import { signatureCorrelation } from './features/near-duplicates.js';
 
 export interface StageOptions {
   /** Working folder for the log and the features. */

@@ -6,16 +6,16 @@ import type { ImageRecord } from '../data/manifest.js';
 import { groupBy } from '../data/group-by.js';
 import { InputError } from '../errors.js';
 import { shardOf } from '../retrieval/descriptor-folder.js';
-import { aggregateCollection } from './aggregate-collection.js';
-import { diffuseBoxes, type DiffusionOptions, initialBoxes } from './box-diffusion.js';
-import type { BoxPx } from './boxes.js';
+import { aggregateCollection } from './features/aggregate-collection.js';
+import { diffuseBoxes, type DiffusionOptions, initialBoxes } from './boxes/box-diffusion.js';
+import type { BoxPx } from './boxes/boxes.js';
 import { type Alternative, type CleanSettings, otherSettings } from './clean-advice.js';
-import { type Choice, type ChooseOptions, chooseImages } from './choose-images.js';
+import { type Choice, type ChooseOptions, chooseImages } from './graph/choose-images.js';
 import type { CleanStages } from './clean-stages.js';
-import { type CollectionGraph, collectionGraph, type PhotographEdge } from './collection-graph.js';
-import { pairsWithin } from './compare-photographs.js';
-import type { PhotographFacts } from './describe-photographs.js';
-import { type GlobalDescriptors, similarPairs } from './similar-pairs.js';
+import { type CollectionGraph, collectionGraph, type PhotographEdge } from './graph/collection-graph.js';
+import { pairsWithin } from './matching/compare-photographs.js';
+import type { PhotographFacts } from './features/describe-photographs.js';
+import { type GlobalDescriptors, similarPairs } from './matching/similar-pairs.js';
 
 export interface CleanOptions extends ChooseOptions {
   /** Photographs that nothing that is kept may overlap. */

@@ -3,12 +3,12 @@ import { dirname } from 'node:path';
 import { type Command, Option } from 'commander';
 import type { Cleaned } from '../cleaning/clean.js';
 import type { CleaningView } from '../cleaning/clean-stages.js';
-import type { Reason } from '../cleaning/choose-images.js';
-import type { GlobalDescriptors } from '../cleaning/similar-pairs.js';
+import type { Reason } from '../cleaning/graph/choose-images.js';
+import type { GlobalDescriptors } from '../cleaning/matching/similar-pairs.js';
 import { countBy } from '../data/group-by.js';
 import type { ImageRecord } from '../data/manifest.js';
 import { InputError } from '../errors.js';
-import { type Detector, detectorNames } from '../cleaning/features.js';
+import { type Detector, detectorNames } from '../cleaning/features/features.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import {
   interruptSignal,
@@ -108,9 +108,9 @@ async function clean(flags: CleanFlags): Promise<void> {
   const { cleanFiles, writeCleaned } = await import('../cleaning/clean-outputs.js');
   const { cleanCollection, cleanShard } = await import('../cleaning/clean.js');
   const { CleanStages } = await import('../cleaning/clean-stages.js');
-  const { reasons } = await import('../cleaning/choose-images.js');
+  const { reasons } = await import('../cleaning/graph/choose-images.js');
   const { cleanAdvice } = await import('../cleaning/clean-advice.js');
-  const { cleanReport, cleanCounts, reasonTexts } = await import('../cleaning/clean-report.js');
+  const { cleanReport, cleanCounts, reasonTexts } = await import('../report/clean-report.js');
 
   const startedAt = performance.now();
   const files = cleanFiles(out);

@@ -105,7 +105,7 @@ async function compare(options: CompareOptions, { truth, entries, table }: Compa
     compared.push(found);
   }
   const { comparisonNotes, comparisonRows, comparisonTable } = await import('../retrieval/compare/comparison.js');
-  const { comparisonReport } = await import('../retrieval/compare/comparison-report.js');
+  const { comparisonReport } = await import('../report/comparison-report.js');
   const { scaleFigures } = await import('../retrieval/similarity-scale.js');
   const { writeFileAtomic } = await import('../data/files.js');
   const published = publishedValues(entries, table, options.protocol);

@@ -44,7 +44,7 @@ Example:
   rmac data synthesize --out landmarks --landmarks 12 --photos 20`,
     )
     .action(async ({ out, overwrite = false, json, ...options }: SynthesizeCommandOptions) => {
-      const { synthesizeLandmarks } = await import('../data/synthetic/dataset.js');
+      const { synthesizeLandmarks } = await import('../synthetic/dataset.js');
       const progress = startProgress('Photographs', options.landmarks * options.photos);
       let summary: Awaited<ReturnType<typeof synthesizeLandmarks>>;
       try {

@@ -14,7 +14,7 @@ import {
   startProgress,
 } from './console.js';
 import { openEngine } from './open-model.js';
-import { packageTrunk } from '../train/run-start.js';
+import { packageTrunk } from '../run/run-start.js';
 import { largest } from '../extremes.js';
 
 interface DemoCommandOptions extends CommonOptions {

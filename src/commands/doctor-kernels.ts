@@ -4,7 +4,7 @@
  */
 import { InputError, messageOf, UsageError } from '../errors.js';
 import type { PlacedOperator } from '../backend/placement.js';
-import type { RgbImage } from '../data/images.js';
+import type { RgbImage } from '../data/rgb-image.js';
 import type { PoolingKind } from '../models/meta.js';
 import type { LoadedInput } from '../train/image-inputs.js';
 import { type CommonOptions, printResult, say } from './console.js';

@@ -42,7 +42,7 @@ export async function writeEvaluationReport(
   options: ReportOptions,
 ): Promise<void> {
   const { writeFileAtomic } = await import('../data/files.js');
-  const { evaluationReport } = await import('../retrieval/evaluation-report.js');
+  const { evaluationReport } = await import('../report/evaluation-report.js');
   say('Writing the report.');
   const model = options.model === undefined ? undefined : await openModel(options.model, options);
   const draws = model?.meta.pooling.kind === 'rmac';
@@ -84,7 +84,7 @@ async function proposalsOf(
 }
 
 async function outlinesOf(model: DescriptorModel, proposals: ProposalDescriber | undefined, options: ReportOptions) {
-  const { RegionOutlines } = await import('../retrieval/region-outlines.js');
+  const { RegionOutlines } = await import('../report/region-outlines.js');
   const { sizingFor } = await import('../retrieval/describe.js');
   const sizing = sizingFor(model.meta, options);
   const [strong, most] = [3, 64];

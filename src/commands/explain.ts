@@ -1,7 +1,7 @@
 /** @file `rmac explain`: why two photographs match: the patches behind their strongest common components, and where one lies in the other. */
 import type { Command } from 'commander';
 import type { Box, ImageRecord } from '../data/manifest.js';
-import type { DrawnImage, Place } from '../data/side-by-side.js';
+import type { DrawnImage, Place } from '../report/side-by-side.js';
 import { InputError, UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { Region } from '../models/regions.js';
@@ -17,7 +17,7 @@ import {
   startProgress,
 } from './console.js';
 import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
-import { packageTrunk } from '../train/run-start.js';
+import { packageTrunk } from '../run/run-start.js';
 
 interface ExplainFlags extends CommonOptions, ModelOptions {
   model?: string;
@@ -282,7 +282,7 @@ function around({ y, x }: { y: number; x: number }, { height, width }: Activatio
 }
 
 async function draw(a: Described, b: Described, { components, boxInA, boxInB }: Explanation): Promise<Uint8Array> {
-  const { markColour, sideBySide } = await import('../data/side-by-side.js');
+  const { markColour, sideBySide } = await import('../report/side-by-side.js');
   return sideBySide(a, b, (inA, inB) => {
     const frame = (place: Place, { x, y, width, height }: Box, style: string) => {
       const [from, to] = [place(x, y), place(x + width, y + height)];

@@ -136,7 +136,7 @@ async function runVerify(options: VerifyOptions): Promise<void> {
 /** Paths of `--images`. */
 async function photographs(source: string | undefined): Promise<string[]> {
   if (source === undefined) return [];
-  const { listImages } = await import('../retrieval/image-list.js');
+  const { listImages } = await import('../data/image-list.js');
   return (await listImages(source)).slice(0, mostPictures).map(({ path }) => path);
 }
 

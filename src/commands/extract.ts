@@ -58,7 +58,7 @@ export function shardOption(text: string): Shard {
 async function run(options: ExtractCommandOptions): Promise<void> {
   const { out, shard, crop = false, overwrite } = options;
   checkUsage(options);
-  const { listImages } = await import('../retrieval/image-list.js');
+  const { listImages } = await import('../data/image-list.js');
   const { extractDescriptors } = await import('../retrieval/extract.js');
   const { shardOf } = await import('../retrieval/descriptor-folder.js');
 

@@ -1,7 +1,7 @@
 /** @file `rmac match`: keypoint matches of two photographs, the affine map that most agree on, and a picture of them. */
 import { type Command, Option } from 'commander';
-import { type AffineMap } from '../cleaning/affine-map.js';
-import { type Detector, detectorNames, type Features, frameLength } from '../cleaning/features.js';
+import { type AffineMap } from '../cleaning/matching/affine-map.js';
+import { type Detector, detectorNames, type Features, frameLength } from '../cleaning/features/features.js';
 import { UsageError } from '../errors.js';
 import { positiveInteger, printResult } from './console.js';
 import { sizeOption } from './open-model.js';
@@ -42,10 +42,10 @@ photographs counted from the centre of the first; affine takes a to b and is nul
 
 async function match(a: string, b: string, flags: MatchFlags): Promise<void> {
   const { assertWritable, writeFileAtomic } = await import('../data/files.js');
-  const { detectFeatures } = await import('../cleaning/detect.js');
-  const { readGreyImage } = await import('../cleaning/grey-image.js');
-  const { matchFeatures } = await import('../cleaning/matching.js');
-  const { verify } = await import('../cleaning/verification.js');
+  const { detectFeatures } = await import('../cleaning/features/detect.js');
+  const { readGreyImage } = await import('../cleaning/features/grey-image.js');
+  const { matchFeatures } = await import('../cleaning/matching/matching.js');
+  const { verify } = await import('../cleaning/matching/verification.js');
   if (flags.draw !== undefined) {
     if (!/\.png$/i.test(flags.draw))
       throw new UsageError(`--draw: a name that ends in .png expected, got "${flags.draw}".`);
@@ -64,7 +64,7 @@ async function match(a: string, b: string, flags: MatchFlags): Promise<void> {
     b: position(second, inliers[2 * k + 1]),
   }));
   if (flags.draw !== undefined) {
-    const { drawMatches } = await import('../cleaning/draw-matches.js');
+    const { drawMatches } = await import('../report/draw-matches.js');
     await writeFileAtomic(flags.draw, await drawMatches({ path: a, ...first }, { path: b, ...second }, points), flags);
   }
   printResult(

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { InputError, UsageError } from '../errors.js';
 import { mostProposals } from '../models/region-source.js';
-import type { RegionExample } from '../retrieval/regions-report.js';
+import type { RegionExample } from '../report/regions-report.js';
 import {
   addCommonOptions,
   type CommonOptions,
@@ -69,10 +69,10 @@ export function proposalList(text: string): number[] {
 async function run(options: RegionsOptions): Promise<void> {
   const { assertWritable, writeFileAtomic } = await import('../data/files.js');
   const { readManifest } = await import('../data/manifest.js');
-  const { boxedRecords } = await import('../train/rpn/boxed-images.js');
+  const { boxedRecords } = await import('../train/proposals/boxed-images.js');
   const { measureRegions } = await import('../rpn/measure-regions.js');
   const { curveOverlaps } = await import('../rpn/region-statistics.js');
-  const { recallTable, regionsReport } = await import('../retrieval/regions-report.js');
+  const { recallTable, regionsReport } = await import('../report/regions-report.js');
   const { manifest, proposals: counts, report } = options;
   if (report !== undefined) assertWritable(report, options);
   const all = await readManifest(manifest);

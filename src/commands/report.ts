@@ -4,9 +4,9 @@ import { basename, join, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import type { ImageRecord } from '../data/manifest.js';
-import type { ReportBlock, ReportPicture } from '../retrieval/report.js';
-import type { RunContents } from '../train/observe/run-report.js';
-import type { RunFolder } from '../train/run-folder.js';
+import type { ReportBlock, ReportPicture } from '../report/page.js';
+import type { RunContents } from '../report/run-report.js';
+import type { RunFolder } from '../run/run-folder.js';
 import {
   addCommonOptions,
   type CommonOptions,
@@ -58,8 +58,8 @@ Examples:
 }
 
 async function run(path: string, options: ReportOptions): Promise<void> {
-  const { RunFolder } = await import('../train/run-folder.js');
-  const { readRun, runReport } = await import('../train/observe/run-report.js');
+  const { RunFolder } = await import('../run/run-folder.js');
+  const { readRun, runReport } = await import('../report/run-report.js');
   const { assertWritable, writeFileAtomic } = await import('../data/files.js');
   const folder = new RunFolder(path);
   const contents = await readRun(folder);
@@ -108,7 +108,7 @@ async function describeNeurons(
   if (records === undefined) throw new InputError('--init needs the training images too: --manifest FILE.');
   const trained = trainedModel(folder, '--init');
   const { loadModel } = await import('../data/model-file.js');
-  const { changedNeurons, neuronBlocks } = await import('../train/observe/neuron-patches.js');
+  const { changedNeurons, neuronBlocks } = await import('../report/neuron-patches.js');
   await openEngine(options);
   const before = await loadModel(init as string);
   try {
@@ -140,11 +140,9 @@ async function drawPlaces(
   { records, contents }: { records: ImageRecord[] | undefined; contents: RunContents },
 ): Promise<ReportBlock[]> {
   if (records === undefined) throw new InputError('--heat-maps needs the training images too: --manifest FILE.');
-  const { lastMining } = await import('../train/observe/run-report.js');
+  const { lastMining } = await import('../report/run-report.js');
   const { loadModel } = await import('../data/model-file.js');
-  const { pairPictures, placesText, showsPlaces, similarPair } = await import(
-    '../train/observe/similarity-pictures.js'
-  );
+  const { pairPictures, placesText, showsPlaces, similarPair } = await import('../report/similarity-pictures.js');
   const mined = lastMining(contents.records);
   if (mined === undefined) throw new InputError(`${folder.path} has mined no triplets; leave --heat-maps out.`);
   const pathOf = new Map(records.map(({ id, path }) => [id, path]));

@@ -4,7 +4,7 @@ import type { ImageRecord } from '../data/manifest.js';
 import type { ClassifyConfig } from '../train/classify/classify-config.js';
 import type { ClassifyDryRun } from '../train/classify/classify-dry-run.js';
 import type { ClassifierStart } from '../train/classify/classify-run.js';
-import type { RunFolder } from '../train/run-folder.js';
+import type { RunFolder } from '../run/run-folder.js';
 import { formatSeconds, printResult, say } from './console.js';
 import { openEngine } from './open-model.js';
 import {
@@ -73,7 +73,7 @@ interface Work {
 }
 
 async function settings(options: ClassifyOptions, folder?: RunFolder): Promise<ClassifyConfig> {
-  const { RunFolder } = await import('../train/run-folder.js');
+  const { RunFolder } = await import('../run/run-folder.js');
   const { changeableOnResume, classifyConfigSchema } = await import('../train/classify/classify-config.js');
   const rules = { schema: classifyConfigSchema, changeable: changeableOnResume };
   return settingsOf(options, folder ?? new RunFolder(options.run), rules);
@@ -97,7 +97,7 @@ export async function estimateClassify(
 
 /** What is to be done; throws where settings and data do not fit. */
 export async function prepareClassify(options: ClassifyOptions): Promise<{ folder: RunFolder; work: Work }> {
-  const { RunFolder } = await import('../train/run-folder.js');
+  const { RunFolder } = await import('../run/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { classesOf, labelsOf } = await import('../train/classes.js');
   const { assertSides } = await import('../train/classify/classify-config.js');

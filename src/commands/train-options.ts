@@ -4,9 +4,9 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import type { z } from 'zod';
 import { InputError, UsageError } from '../errors.js';
-import type { RunNotes } from '../train/observe/record-run.js';
-import type { RunFolder } from '../train/run-folder.js';
-import { packageTrunk, readStart, type StartFiles, writeStart } from '../train/run-start.js';
+import type { RunNotes } from '../train/record-run.js';
+import type { RunFolder } from '../run/run-folder.js';
+import { packageTrunk, readStart, type StartFiles, writeStart } from '../run/run-start.js';
 import {
   addCommonOptions,
   type CommonOptions,
@@ -150,6 +150,6 @@ export function runSignals({ maxHours }: TrainOptions): RunSignals {
 export async function runNotes({ manifest, device, run }: TrainOptions): Promise<RunNotes> {
   if (device !== 'tensorflow') return { manifest };
   const { loadTensorflow } = await import('../backend/tensorflow.js');
-  const { tensorflowScalars } = await import('../train/observe/scalar-log.js');
+  const { tensorflowScalars } = await import('../run/scalar-log.js');
   return { manifest, scalars: tensorflowScalars(await loadTensorflow(), run) };
 }

@@ -1,7 +1,7 @@
 /** @file What the person at the terminal sees of a training run, and what remains at its end. */
 
 import type { Best, StopReason, StopRecord, UpdateFigures } from '../train/loop.js';
-import { costs } from '../train/observe/whitening-cost.js';
+import { costs } from '../run/whitening-cost.js';
 import { formatSeconds, type Progress, say, startProgress } from './console.js';
 
 /** How a trainer's records are told. */

@@ -1,9 +1,9 @@
 /** @file `rmac train rpn`: trains a region proposal network on the frozen trunk of a descriptor model. */
 import type { Command } from 'commander';
-import type { BoxedRecord } from '../train/rpn/boxed-images.js';
-import type { RpnConfig } from '../train/rpn/rpn-config.js';
-import type { RpnStart } from '../train/rpn/rpn-run.js';
-import type { RunFolder } from '../train/run-folder.js';
+import type { BoxedRecord } from '../train/proposals/boxed-images.js';
+import type { RpnConfig } from '../train/proposals/rpn-config.js';
+import type { RpnStart } from '../train/proposals/rpn-run.js';
+import type { RunFolder } from '../run/run-folder.js';
 import { formatSeconds, printResult, say } from './console.js';
 import { openEngine } from './open-model.js';
 import {
@@ -64,17 +64,17 @@ interface Work {
 }
 
 async function settings(options: TrainOptions, folder?: RunFolder): Promise<RpnConfig> {
-  const { RunFolder } = await import('../train/run-folder.js');
-  const { changeableOnResume, rpnConfigSchema } = await import('../train/rpn/rpn-config.js');
+  const { RunFolder } = await import('../run/run-folder.js');
+  const { changeableOnResume, rpnConfigSchema } = await import('../train/proposals/rpn-config.js');
   const rules = { schema: rpnConfigSchema, changeable: changeableOnResume };
   return settingsOf(options, folder ?? new RunFolder(options.run), rules);
 }
 
 async function run(options: TrainOptions, signals?: RunSignals): Promise<TrainerOutcome> {
-  const { RunFolder } = await import('../train/run-folder.js');
+  const { RunFolder } = await import('../run/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
-  const { boxedRecords } = await import('../train/rpn/boxed-images.js');
-  const { assertOverlaps } = await import('../train/rpn/rpn-config.js');
+  const { boxedRecords } = await import('../train/proposals/boxed-images.js');
+  const { assertOverlaps } = await import('../train/proposals/rpn-config.js');
   const folder = new RunFolder(options.run);
   if (options.resume !== true && options.dryRun !== true) folder.assertNew();
   const config = await settings(options, folder);
@@ -95,9 +95,9 @@ async function train(
   { folder, work }: { folder: RunFolder; work: Work },
   signals = runSignals(options),
 ): Promise<TrainerOutcome> {
-  const { BoxedImages } = await import('../train/rpn/boxed-images.js');
-  const { measureRpn } = await import('../train/rpn/measure-rpn.js');
-  const { runRpn } = await import('../train/rpn/rpn-run.js');
+  const { BoxedImages } = await import('../train/proposals/boxed-images.js');
+  const { measureRpn } = await import('../train/proposals/measure-rpn.js');
+  const { runRpn } = await import('../train/proposals/rpn-run.js');
   const { records, withoutBox, validation, config } = work;
   const startedAt = performance.now();
   const { signal, timeout, either } = signals;
@@ -144,7 +144,7 @@ async function train(
 
 /** Trunk and head, and the state to continue from. */
 async function openStart(options: TrainOptions, folder: RunFolder, config: RpnConfig): Promise<RpnStart> {
-  const { newRpn, openRpnCheckpoint } = await import('../train/rpn/rpn-run.js');
+  const { newRpn, openRpnCheckpoint } = await import('../train/proposals/rpn-run.js');
   const begun = options.resume === true ? await openRpnCheckpoint(folder) : undefined;
   if (begun !== undefined) {
     say(`Continuing ${folder.path} after update ${begun.resume?.state.step} of ${config.steps}.`);
@@ -160,9 +160,9 @@ async function openStart(options: TrainOptions, folder: RunFolder, config: RpnCo
 }
 
 async function estimate(options: TrainOptions, { records, withoutBox, config }: Work): Promise<void> {
-  const { BoxedImages } = await import('../train/rpn/boxed-images.js');
-  const { newRpn } = await import('../train/rpn/rpn-run.js');
-  const { rpnDryRun } = await import('../train/rpn/rpn-dry-run.js');
+  const { BoxedImages } = await import('../train/proposals/boxed-images.js');
+  const { newRpn } = await import('../train/proposals/rpn-run.js');
+  const { rpnDryRun } = await import('../train/proposals/rpn-dry-run.js');
   await openEngine(options);
   const { model, head } = await newRpn(initialWeights(options), config);
   try {

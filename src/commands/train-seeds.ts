@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { readText } from '../data/read-file.js';
 import { InputError, UsageError } from '../errors.js';
-import type { RunContents } from '../train/observe/run-report.js';
+import type { RunContents } from '../report/run-report.js';
 import { printResult, say } from './console.js';
 import {
   onlyWriter,
@@ -107,7 +107,7 @@ async function layOut<Options extends TrainOptions>(
   { settings }: SeedTrainer<Options>,
   before: Plan | undefined,
 ): Promise<number[]> {
-  const { RunFolder } = await import('../train/run-folder.js');
+  const { RunFolder } = await import('../run/run-folder.js');
   const { writeFileAtomic } = await import('../data/files.js');
   const { run, seeds: count = before?.seeds.length ?? 1, seed: asked } = options;
   if (before !== undefined && asked !== undefined && asked !== before.seeds[0]) {
@@ -138,8 +138,8 @@ async function summaryOf(
   seeds: readonly number[],
   { criterion, name }: { criterion: string; name: string },
 ): Promise<{ result: object; text: string }> {
-  const { RunFolder } = await import('../train/run-folder.js');
-  const { readRun } = await import('../train/observe/run-report.js');
+  const { RunFolder } = await import('../run/run-folder.js');
+  const { readRun } = await import('../report/run-report.js');
   const runs: ({ seed: number; run: string } & Pick<RunContents, 'step' | 'stopped' | 'first' | 'last' | 'best'>)[] =
     [];
   for (const seed of seeds) {

@@ -8,9 +8,9 @@ import type { Describer } from '../retrieval/describe.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { RpnHead } from '../rpn/head.js';
 import type { DryRun } from '../train/dry-run.js';
-import type { AddedWhitening } from '../train/observe/record-run.js';
+import type { AddedWhitening } from '../train/record-run.js';
 import type { MiningRecord, TripletState } from '../train/ranking/fit-triplets.js';
-import type { RunFolder } from '../train/run-folder.js';
+import type { RunFolder } from '../run/run-folder.js';
 import type { TripletConfig } from '../train/ranking/triplet-config.js';
 import { formatSeconds, printResult, type Progress, say, startProgress } from './console.js';
 import { openEngine } from './open-model.js';
@@ -64,14 +64,14 @@ Examples:
 }
 
 async function settings(options: TrainOptions, folder?: RunFolder): Promise<TripletConfig> {
-  const { RunFolder } = await import('../train/run-folder.js');
+  const { RunFolder } = await import('../run/run-folder.js');
   const { changeableOnResume, tripletConfigSchema } = await import('../train/ranking/triplet-config.js');
   const rules = { schema: tripletConfigSchema, changeable: changeableOnResume };
   return settingsOf(options, folder ?? new RunFolder(options.run), rules);
 }
 
 async function run(options: TrainOptions, signals?: RunSignals): Promise<TrainerOutcome> {
-  const { RunFolder } = await import('../train/run-folder.js');
+  const { RunFolder } = await import('../run/run-folder.js');
   const { readManifest } = await import('../data/manifest.js');
   const { assertTriplets } = await import('../train/ranking/fit-triplets.js');
   const { readValidation } = await import('../train/ranking/measure.js');
@@ -112,7 +112,7 @@ async function trainStages(
   const { folder, config } = work;
   if ((await folder.latestCheckpoint()) !== undefined) return train(options, work, signals);
   const { prepareClassify, runClassify } = await import('./train-classify.js');
-  const { RunFolder } = await import('../train/run-folder.js');
+  const { RunFolder } = await import('../run/run-folder.js');
   const { loadForTraining } = await import('../train/starting-model.js');
   const files = await startFiles(options, folder);
   const first = { ...classifyOptions(options, config), init: files.init, resume: true };

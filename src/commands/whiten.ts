@@ -1,6 +1,6 @@
 /** @file `rmac whiten`: learns a whitening (PCA of region descriptors, or Lw of pairs) and stores it in the model as shift + FC. */
 import { type Command, Option } from 'commander';
-import type { EigenSolver } from '../retrieval/open-blas.js';
+import type { EigenSolver } from '../linear/open-blas.js';
 import {
   addCommonOptions,
   type CommonOptions,
@@ -138,6 +138,6 @@ async function run(options: WhitenCommandOptions): Promise<void> {
 
 async function solverFor(name: WhitenCommandOptions['eigen']): Promise<EigenSolver | undefined> {
   if (name === 'own') return undefined;
-  const { openBlasEigen } = await import('../retrieval/open-blas.js');
+  const { openBlasEigen } = await import('../linear/open-blas.js');
   return openBlasEigen();
 }

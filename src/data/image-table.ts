@@ -3,13 +3,21 @@
  * line. `path` is relative to the table, `label` (or `landmark`) its landmark, none where it is empty; `id` and `group` are the
  * manifest's; every other column is kept under its name, as text. Commas, semicolons or tabs between cells, quoted or not.
  */
+import type { ImageRecord } from './manifest.js';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { type CsvError, type InfoDataSet, parse } from 'csv-parse/sync';
 import { InputError } from '../errors.js';
 import { pathInside } from './manifest.js';
-import type { LabelledImage } from './scan.js';
 import { slashedPath } from './slashed-path.js';
 import { readText, whyUnreadable } from './read-file.js';
+
+/** An image as a folder or a table names it. */
+export interface LabelledImage extends Pick<ImageRecord, 'path' | 'group' | 'fields'> {
+  /** Names to the file, which its id is made of unless it has one. */
+  parts: readonly string[];
+  id?: string;
+  landmark?: string;
+}
 
 const expected = 'expected a first line with the columns path and label, separated by commas, semicolons or tabs';
 

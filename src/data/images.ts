@@ -17,16 +17,9 @@ import { decodingBytes } from './decoding-bytes.js';
 import type { Box } from './manifest.js';
 import { brokenImage, openImage, type OpenedImage } from './open-image.js';
 import { sharp } from './raster-loaders.js';
-import { type QuarterTurn, rotatePixels } from './rotate-pixels.js';
+import { type QuarterTurn, type RgbImage, rotatePixels } from './rgb-image.js';
 import { runAhead } from './run-ahead.js';
 import { requireKnownRange } from './sample-range.js';
-
-/** Rows of RGB bytes from the top left. */
-export interface RgbImage {
-  data: Uint8Array; // [height * width * 3]
-  width: number;
-  height: number;
-}
 
 export interface ImageSizing {
   /** The longer side becomes this many pixels, the shorter one follows, rounded; 'none' keeps the size. */

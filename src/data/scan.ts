@@ -15,7 +15,7 @@ import { InputError, messageOf } from '../errors.js';
 import { findImages } from './find-images.js';
 import { countBy, groupBy } from './group-by.js';
 import { readImageFile } from './image-format.js';
-import { readImageTable } from './image-table.js';
+import { type LabelledImage, readImageTable } from './image-table.js';
 import { decodeImage } from './images.js';
 import type { ImageRecord } from './manifest.js';
 import { runAhead } from './run-ahead.js';
@@ -50,14 +50,6 @@ export interface ScanResult {
   skipped: number;
   /** Images without a label, each a landmark of its own. */
   unlabelled: number;
-}
-
-/** An image as a folder or a table names it. */
-export interface LabelledImage extends Pick<ImageRecord, 'path' | 'group' | 'fields'> {
-  /** Names to the file, which its id is made of unless it has one. */
-  parts: readonly string[];
-  id?: string;
-  landmark?: string;
 }
 
 /** `1`: the first folder; `2`: the first two, as "paris/louvre"; a file with fewer folders has those as its label. */

@@ -2,15 +2,15 @@
 import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../data/files.js';
-import type { SynthesizeOptions } from '../data/synthetic/dataset-plan.js';
+import type { SynthesizeOptions } from '../synthetic/dataset-plan.js';
 import { betterAndWorse, exampleGains, queryGains } from '../retrieval/compare/gains.js';
 import type { EvaluationResult, QueryScore, RankedResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
-import { GroundTruthPictures } from '../retrieval/ground-truth-pictures.js';
-import { htmlReport, type RankedPictures, type ReportBlock, type ReportPicture } from '../retrieval/report.js';
+import { GroundTruthPictures } from '../report/ground-truth-pictures.js';
+import { htmlReport, type RankedPictures, type ReportBlock, type ReportPicture } from '../report/page.js';
 import { scaleLegend, similarityText } from '../retrieval/similarity-scale.js';
-import { readRunLog } from '../train/observe/run-log.js';
-import type { RunFolder } from '../train/run-folder.js';
+import { readRunLog } from '../run/run-log.js';
+import type { RunFolder } from '../run/run-folder.js';
 import type { DemoFolder } from './demo-folder.js';
 import type { DemoResult } from './run-demo.js';
 

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs';
 import { decodeImages, type ImageSizing, toTensor } from '../data/images.js';
 import { InputError } from '../errors.js';
 import type { Box } from '../data/manifest.js';
-import type { QuarterTurn } from '../data/rotate-pixels.js';
+import type { QuarterTurn } from '../data/rgb-image.js';
 
 /** What describing needs of a model; `DescriptorModel` is one. */
 export interface Describer {

@@ -15,7 +15,7 @@ import { readFile, readText, whyUnreadable } from '../data/read-file.js';
 import { sha256Of } from '../data/sha256.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
-import { parseNpy } from './npy.js';
+import { parseNpy } from '../data/npy.js';
 import type { DescriptorTable } from './ranking.js';
 
 /** Part `index` (from 1) of `count`. */

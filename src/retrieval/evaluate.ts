@@ -11,7 +11,8 @@ import { assertDistinctIds } from './descriptor-folder.js';
 import type { GroundTruth, Query } from './ground-truth.js';
 import { groupBy } from '../data/group-by.js';
 import { InputError } from '../errors.js';
-import { type DescriptorTable, plainSimilarity, positiveRanks, rankedItems, type Similarity } from './ranking.js';
+import { type DescriptorTable, positiveRanks, rankedItems } from './ranking.js';
+import { plainSimilarity, type Similarity } from '../linear/rows.js';
 import { type SimilarityScale, UnrelatedPairs } from './similarity-scale.js';
 
 export interface EvaluateOptions {

@@ -10,7 +10,7 @@
  * NaN, the weight is 0. Its augmentation sets a row's similarity to itself to 0 and keeps it in the list: the k-th neighbour,
  * where its similarity is negative, gives way to the row itself with the weight 0^α.
  */
-import type { DescriptorRows } from './ranking.js';
+import type { DescriptorRows } from '../linear/rows.js';
 import type { Neighbours } from './top-k.js';
 
 /** Which rows take part, and how they are weighted. */

@@ -9,7 +9,7 @@ import { sha256Of } from '../data/sha256.js';
 import { InputError } from '../errors.js';
 import { type Described, describeImages, type Describer, type ImageSource } from './describe.js';
 import { type DescribeFailure, descriptorFiles, type Shard } from './descriptor-folder.js';
-import { npyHeader } from './npy.js';
+import { npyHeader } from '../data/npy.js';
 import { type ExtractionSettings, PartialDescriptors } from './partial-descriptors.js';
 
 export interface ExtractItem extends ImageSource {

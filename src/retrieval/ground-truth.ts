@@ -14,7 +14,7 @@ import { slashedPath } from '../data/slashed-path.js';
 import { readText, whyUnreadable } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
-import type { QuarterTurn } from '../data/rotate-pixels.js';
+import type { QuarterTurn } from '../data/rgb-image.js';
 
 export interface Query {
   id: string;

@@ -5,8 +5,8 @@ import type { ImageSizing } from '../data/images.js';
 import { InputError } from '../errors.js';
 import { describeRegions, type RegionDescriber } from './describe.js';
 import type { DescribeFailure } from './descriptor-folder.js';
-import { learnLw, type LwWhitening } from './lw.js';
-import { CovarianceAccumulator, learnPcaWhitening, type PcaOptions, type PcaWhitening } from './pca.js';
+import { learnLw, type LwWhitening } from '../linear/lw.js';
+import { CovarianceAccumulator, learnPcaWhitening, type PcaOptions, type PcaWhitening } from '../linear/pca.js';
 
 export interface LearnWhiteningOptions {
   /** C, length of a region vector. */

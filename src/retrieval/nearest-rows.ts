@@ -3,7 +3,7 @@
  * and only the best rows are kept, so memory does not grow with it.
  */
 import { InputError } from '../errors.js';
-import { type DescriptorRows, plainSimilarity, rowCount, type Similarity } from './ranking.js';
+import { type DescriptorRows, plainSimilarity, rowCount, type Similarity } from '../linear/rows.js';
 import { type Neighbours, TopK } from './top-k.js';
 
 /** Makes the similarities to one block of rows; `dispose` ends its use. */

@@ -14,7 +14,7 @@ import { readFile, readText } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { firstFew } from './ground-truth.js';
 import type { Rankings } from './evaluate-rankings.js';
-import { parseIntegerNpy } from './npy.js';
+import { parseIntegerNpy } from '../data/npy.js';
 
 export interface RankingNames {
   /** How a name of the file is written in the ground truth. Default: as it is. */

@@ -8,7 +8,8 @@
  * unlike B is negative. A pooling of one region (MAC, GeM, SPoC) shows where the descriptor comes from, whatever B is.
  */
 import * as tf from '@tensorflow/tfjs';
-import { type RgbImage, toTensor } from '../data/images.js';
+import { toTensor } from '../data/images.js';
+import type { RgbImage } from '../data/rgb-image.js';
 import { type DescriptorModel, exponentName } from '../models/descriptor.js';
 import { gemFloor, regionsOf } from '../models/pooling.js';
 import type { Region } from '../models/regions.js';

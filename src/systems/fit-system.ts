@@ -1,10 +1,10 @@
 /** @file What a system learns from training images, from their pooled vectors. */
-import { CovarianceAccumulator, learnPcaWhitening } from '../retrieval/pca.js';
-import { plainSimilarity } from '../retrieval/ranking.js';
+import { CovarianceAccumulator, learnPcaWhitening } from '../linear/pca.js';
+import { plainSimilarity } from '../linear/rows.js';
 import { normalizeRows, type PooledVectors } from './pool-views.js';
-import { learnPrincipalFeatures } from './principal-features.js';
+import { learnPrincipalFeatures } from '../linear/principal-features.js';
 import type { SystemSettings } from './settings.js';
-import { learnZcaWhitening } from './zca.js';
+import { learnZcaWhitening } from '../linear/zca.js';
 
 export type SystemFit =
   /** y = components (x - mean), [dimension, C] and [C]. */

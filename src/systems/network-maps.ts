@@ -1,7 +1,8 @@
 /** @file A network that gives the maps of several of its layers, on the running engine. */
 import * as tf from '@tensorflow/tfjs';
 import { readModelFile } from '../data/model-file.js';
-import { type RgbImage, toTensor } from '../data/images.js';
+import { toTensor } from '../data/images.js';
+import type { RgbImage } from '../data/rgb-image.js';
 import { InputError, messageOf } from '../errors.js';
 import { cutTrunk, mapLength, parametersOf, smallestSide, type Trunk } from '../models/architecture.js';
 import { architectureNamed } from '../models/architectures.js';

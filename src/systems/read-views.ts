@@ -1,5 +1,6 @@
 /** @file An image file at each of a system's sides, through the network: whole, or the query's part of it. */
-import { decodeImage, type ImageSizing, type RgbImage } from '../data/images.js';
+import { decodeImage, type ImageSizing } from '../data/images.js';
+import type { RgbImage } from '../data/rgb-image.js';
 import { runAhead } from '../data/run-ahead.js';
 import { uprightSize } from '../data/upright-size.js';
 import { cropSizing } from '../retrieval/query-crop.js';

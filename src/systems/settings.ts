@@ -2,6 +2,7 @@
  * @file A system of the literature as data: every choice in which published systems differ, each written down. What is done
  * with them is the same for all: image at one or several sides -> feature maps -> region vectors -> (fit) -> vectors.
  */
+import type { PfaFit } from '../linear/principal-features.js';
 import type { PoolingOptions } from '../models/meta.js';
 
 /** Maximum of each channel: one vector, l2. */
@@ -48,19 +49,6 @@ export interface ZcaFit {
   kind: 'zca';
   /** 'sound': small eigenvalues raised to 1e-8 of the largest. 'published': 1e-18 added to those of the undivided scatter. */
   floor: 'sound' | 'published';
-}
-
-/** Principal feature analysis (Lu et al. 2007): keeps some of the values of the vector. */
-export interface PfaFit {
-  kind: 'pfa';
-  /** Values kept. */
-  dimension: number;
-  /** Eigenvectors a value is described by; 'below-dimension' is dimension - 1 (Lu et al.). All of them would be meaningless. */
-  eigenvectors: number | 'below-dimension';
-  /** Cluster the absolute values of the entries (Lu et al.), else as they are. */
-  absolute: boolean;
-  /** Of k-means. */
-  seed: number;
 }
 
 export interface SystemSettings {

@@ -1,5 +1,6 @@
 /** @file How near a query is to each image of a database, where an image may be several vectors. */
-import { type DescriptorTable, plainSimilarity, type Similarity } from '../retrieval/ranking.js';
+import type { DescriptorTable } from '../retrieval/ranking.js';
+import { plainSimilarity, type Similarity } from '../linear/rows.js';
 import type { SystemSettings } from './settings.js';
 
 export interface VectorLayout {

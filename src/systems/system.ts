@@ -7,10 +7,11 @@
  *   const result = await evaluateSystem(system, groundTruth, await describeForSystem(system, groundTruth));
  */
 import type { Box } from '../data/manifest.js';
-import type { QuarterTurn } from '../data/rotate-pixels.js';
+import type { QuarterTurn } from '../data/rgb-image.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
-import type { DescriptorTable, Similarity } from '../retrieval/ranking.js';
+import type { DescriptorTable } from '../retrieval/ranking.js';
+import type { Similarity } from '../linear/rows.js';
 import type { SystemSettings } from './settings.js';
 
 /** A published system, whatever network it is put on. */

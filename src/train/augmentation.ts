@@ -2,7 +2,8 @@
  * @file Seeded changes of a training image: mirror, colour, zoom. What was drawn is a small record (a view), so that an image
  * is changed the same way when an update describes it and again when it replays it.
  */
-import type { ImageSizing, RgbImage } from '../data/images.js';
+import type { ImageSizing } from '../data/images.js';
+import type { RgbImage } from '../data/rgb-image.js';
 import type { RandomStream } from './random.js';
 
 export interface AugmentationOptions {

@@ -9,12 +9,12 @@ import { uprightSize } from '../data/upright-size.js';
 import { writeFileAtomic } from '../data/files.js';
 import { InputError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
-import { symmetricEigen } from '../retrieval/symmetric-eigen.js';
+import { symmetricEigen } from '../linear/symmetric-eigen.js';
 import { plainView, sizingOf } from './augmentation.js';
-import { writeCheckpoint } from './checkpoint.js';
+import { writeCheckpoint } from '../run/checkpoint.js';
 import { secondTime } from './estimate.js';
 import type { GradientAccumulator } from './gradients.js';
-import { RunObserver } from './observe/observe-run.js';
+import { RunObserver } from '../run/observe-run.js';
 import { Optimizer, type OptimizerOptions } from './optimizer.js';
 
 export type SavedModel = Pick<DescriptorModel, 'meta' | 'toArrays'>;

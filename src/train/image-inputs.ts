@@ -8,7 +8,8 @@
  * Sides are snapped to multiples of the network's stride: each image shape costs a compiled graph.
  */
 import * as tf from '@tensorflow/tfjs';
-import { decodeImage, toTensor, type RgbImage } from '../data/images.js';
+import { decodeImage, toTensor } from '../data/images.js';
+import type { RgbImage } from '../data/rgb-image.js';
 import type { ImageRecord } from '../data/manifest.js';
 import { runAhead } from '../data/run-ahead.js';
 import { InputError } from '../errors.js';

@@ -2,7 +2,7 @@
 import { expect, test } from 'vitest';
 import { loadTensorflow, type TensorflowModule } from '../../src/backend/tensorflow.js';
 import type { FitRecord } from '../../src/train/ranking/fit-triplets.js';
-import { logScalars, tensorflowScalars } from '../../src/train/observe/scalar-log.js';
+import { logScalars, tensorflowScalars } from '../../src/run/scalar-log.js';
 
 function fakeModule() {
   const calls: unknown[][] = [];

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { boxOverlap, type BoxPx } from '../../src/cleaning/boxes.js';
+import { boxOverlap, type BoxPx } from '../../src/cleaning/boxes/boxes.js';
 import { cleanCollection, type CleanOptions, type Cleaned, cleanShard } from '../../src/cleaning/clean.js';
 import { CleanStages, type StageOptions } from '../../src/cleaning/clean-stages.js';
 import { type ImageRecord, readManifest } from '../../src/data/manifest.js';

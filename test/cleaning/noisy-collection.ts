@@ -2,7 +2,7 @@
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import sharp from 'sharp';
-import { synthesizeLandmarks } from '../../src/data/synthetic/dataset.js';
+import { synthesizeLandmarks } from '../../src/synthetic/dataset.js';
 
 export interface NoisyCollection {
   folder: string;

@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { evaluate } from '../../scripts/repeatability/evaluate.js';
-import { detectFeatures } from '../../src/cleaning/detect.js';
-import { descriptorLength, type Features } from '../../src/cleaning/features.js';
-import { readGreyImage } from '../../src/cleaning/grey-image.js';
+import { detectFeatures } from '../../src/cleaning/features/detect.js';
+import { descriptorLength, type Features } from '../../src/cleaning/features/features.js';
+import { readGreyImage } from '../../src/cleaning/features/grey-image.js';
 import { sharedData } from '../support/data.js';
 
 // scripts/repeatability/run.ts, 1000 keypoints, images 1 and 2 of graf

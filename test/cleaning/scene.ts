@@ -1,8 +1,8 @@
 /** @file Features of two made-up views of one plane: what verification must find is known. */
 import seedrandom from 'seedrandom';
-import { type AffineMap, applyMap } from '../../src/cleaning/affine-map.js';
-import { type Features } from '../../src/cleaning/features.js';
-import { type Matches } from '../../src/cleaning/matching.js';
+import { type AffineMap, applyMap } from '../../src/cleaning/matching/affine-map.js';
+import { type Features } from '../../src/cleaning/features/features.js';
+import { type Matches } from '../../src/cleaning/matching/matching.js';
 
 export interface SceneOptions {
   map: AffineMap;

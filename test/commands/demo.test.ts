@@ -6,7 +6,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { register, resultJson } from '../../src/commands/demo.js';
 import { register as registerEvaluate } from '../../src/commands/evaluate.js';
 import { readManifest } from '../../src/data/manifest.js';
-import { synthesizeLandmarks } from '../../src/data/synthetic/dataset.js';
+import { synthesizeLandmarks } from '../../src/synthetic/dataset.js';
 import { type DemoOptions, runDemo } from '../../src/demo/run-demo.js';
 import { splitForDemo } from '../../src/demo/own-photographs.js';
 import type { DemoView } from '../../src/demo/stages.js';

@@ -6,7 +6,7 @@ import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { register } from '../../src/commands/evaluate.js';
 import { InputError, UsageError } from '../../src/errors.js';
-import { encodeNpy } from '../../src/retrieval/npy.js';
+import { encodeNpy } from '../../src/data/npy.js';
 import { corruptedParisImages } from '../../src/retrieval/protocols/corrupted-paris-images.js';
 import { golden } from '../retrieval/protocols/golden.js';
 import { runCommand } from './run-command.js';

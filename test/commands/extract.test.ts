@@ -5,7 +5,7 @@ import { CommanderError } from 'commander';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { register, shardOption } from '../../src/commands/extract.js';
 import { UsageError } from '../../src/errors.js';
-import { parseNpy } from '../../src/retrieval/npy.js';
+import { parseNpy } from '../../src/data/npy.js';
 import { runCommand } from './run-command.js';
 import { makeSmallSet, type SmallSet } from './small-set.js';
 

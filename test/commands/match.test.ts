@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import seedrandom from 'seedrandom';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { type AffineMap, applyMap } from '../../src/cleaning/affine-map.js';
+import { type AffineMap, applyMap } from '../../src/cleaning/matching/affine-map.js';
 import { register } from '../../src/commands/match.js';
 import { runCommand } from './run-command.js';
 

@@ -11,8 +11,8 @@ import { spreadOf } from '../../src/commands/train-seeds.js';
 import { writeManifest } from '../../src/data/manifest.js';
 import { readModelFile } from '../../src/data/model-file.js';
 import { InputError, UsageError } from '../../src/errors.js';
-import { readRun } from '../../src/train/observe/run-report.js';
-import { RunFolder } from '../../src/train/run-folder.js';
+import { readRun } from '../../src/report/run-report.js';
+import { RunFolder } from '../../src/run/run-folder.js';
 import { hasTensorboard, readTensorboard } from '../support/tensorboard.js';
 import { stripedPhotographs, temporaryFolder, tinyModelFile } from '../train/tiny-run.js';
 

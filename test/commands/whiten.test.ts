@@ -5,7 +5,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { register as registerExtract } from '../../src/commands/extract.js';
 import { register } from '../../src/commands/whiten.js';
 import { readModelFile } from '../../src/data/model-file.js';
-import { parseNpy } from '../../src/retrieval/npy.js';
+import { parseNpy } from '../../src/data/npy.js';
 import { runCommand } from './run-command.js';
 import { makeSmallSet, type SmallSet } from './small-set.js';
 

@@ -11,7 +11,7 @@ import { readPairs } from '../../src/data/pairs.js';
 import { sha256OfFile } from '../../src/data/sha256.js';
 import { readDescriptorFolder } from '../../src/retrieval/descriptor-folder.js';
 import { readGroundTruth } from '../../src/retrieval/ground-truth.js';
-import { encodeNpy } from '../../src/retrieval/npy.js';
+import { encodeNpy } from '../../src/data/npy.js';
 import { readGndFile } from '../../src/retrieval/protocols/gnd-file.js';
 import { openOxford } from '../../src/retrieval/protocols/oxford.js';
 import { readUprightImages } from '../../src/retrieval/protocols/upright-images.js';

@@ -2,7 +2,7 @@ import '../support/engine.js';
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
 import { engineSimilarity } from '../../src/retrieval/engine-similarity.js';
-import { plainSimilarity } from '../../src/retrieval/ranking.js';
+import { plainSimilarity } from '../../src/linear/rows.js';
 
 test('engineSimilarity equals the plain loops and leaves no tensors', async () => {
   const dimension = 24;

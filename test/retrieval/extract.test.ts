@@ -7,7 +7,7 @@ import { beforeAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.js';
 import { descriptorFiles, readDescriptorFolder, shardOf } from '../../src/retrieval/descriptor-folder.js';
 import { extractDescriptors, type ExtractOptions, ExtractionInterrupted } from '../../src/retrieval/extract.js';
-import { encodeNpy } from '../../src/retrieval/npy.js';
+import { encodeNpy } from '../../src/data/npy.js';
 import { PartialDescriptors } from '../../src/retrieval/partial-descriptors.js';
 import { meanColourModel, writeTwoColours } from './mean-colour-model.js';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { learnWhitening, sampleOf } from '../../src/retrieval/learn-whitening.js';
-import { CovarianceAccumulator, learnPcaWhitening } from '../../src/retrieval/pca.js';
+import { CovarianceAccumulator, learnPcaWhitening } from '../../src/linear/pca.js';
 import { writeTwoColours } from './mean-colour-model.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'rmac-whiten-'));

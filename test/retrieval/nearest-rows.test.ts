@@ -6,8 +6,8 @@ import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { engineSimilarity } from '../../src/retrieval/engine-similarity.js';
 import { blocksOf, nearestRows } from '../../src/retrieval/nearest-rows.js';
-import { encodeNpy } from '../../src/retrieval/npy.js';
-import { npyRows } from '../../src/retrieval/npy-rows.js';
+import { encodeNpy } from '../../src/data/npy.js';
+import { npyRows } from '../../src/data/npy-rows.js';
 
 const dimension = 3;
 /** Small whole numbers: every product is exact on any engine, and there are many ties. */

@@ -1,7 +1,8 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { ranksOfPositives } from '../../src/retrieval/average-precision.js';
-import { plainSimilarity, positiveRanks, rankedItems } from '../../src/retrieval/ranking.js';
+import { positiveRanks, rankedItems } from '../../src/retrieval/ranking.js';
+import { plainSimilarity } from '../../src/linear/rows.js';
 
 test('plainSimilarity: dot products of every query row with every database row', async () => {
   // 70 rows: more than one tile, and a tail that is no multiple of four

@@ -1,9 +1,10 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
-import { type RgbImage, toTensor } from '../../src/data/images.js';
+import { toTensor } from '../../src/data/images.js';
+import type { RgbImage } from '../../src/data/rgb-image.js';
 import { defaultPooling, type PoolingOptions } from '../../src/models/meta.js';
 import { l2Normalize } from '../../src/models/normalize.js';
-import { heatOverlay } from '../../src/retrieval/heat-overlay.js';
+import { heatOverlay } from '../../src/report/heat-overlay.js';
 import { type MappedModel, similarityMaps } from '../../src/retrieval/similarity-map.js';
 import { expectClose } from '../support/close.js';
 import '../support/engine.js';

@@ -1,16 +1,16 @@
 /** @file Pieces of the published systems against numpy (scripts/reference-systems.py), on maps rebuilt from the same formula. */
 import { readFileSync } from 'node:fs';
 import { describe, expect, test } from 'vitest';
-import { CovarianceAccumulator } from '../../src/retrieval/pca.js';
+import { CovarianceAccumulator } from '../../src/linear/pca.js';
 import { activationMask, maskMap } from '../../src/systems/class-activation.js';
 import type { FeatureMap } from '../../src/systems/feature-map.js';
 import { expandSystemQueries } from '../../src/systems/expand-queries.js';
 import { finishVectors } from '../../src/systems/finish-vectors.js';
 import { FitRows } from '../../src/systems/fit-system.js';
-import { kMeans } from '../../src/systems/k-means.js';
+import { kMeans } from '../../src/linear/k-means.js';
 import { joined, poolViews, type View } from '../../src/systems/pool-views.js';
 import { presets } from '../../src/systems/presets.js';
-import { featuresNearest, learnPrincipalFeatures } from '../../src/systems/principal-features.js';
+import { featuresNearest, learnPrincipalFeatures } from '../../src/linear/principal-features.js';
 import type { SystemSettings } from '../../src/systems/settings.js';
 import { systemSimilarity } from '../../src/systems/system-similarity.js';
 import { expectClose } from '../support/close.js';

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { resolveConfig } from '../../src/config.js';
 import { classifyConfigSchema } from '../../src/train/classify/classify-config.js';
 import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
-import { rpnConfigSchema } from '../../src/train/rpn/rpn-config.js';
+import { rpnConfigSchema } from '../../src/train/proposals/rpn-config.js';
 import { decays } from '../../src/train/schedule.js';
 
 const trainers = { classify: classifyConfigSchema, triplet: tripletConfigSchema, rpn: rpnConfigSchema };

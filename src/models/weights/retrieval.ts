@@ -11,7 +11,8 @@ import { fittingPrefixes, withoutPrefix } from '../weight-prefix.js';
 import type { PcaWhitening } from '../whitening.js';
 import { whiteningOfLinear } from './linear-shift.js';
 import { InertObject, pickleText, type PickleValue } from './pickle.js';
-import { type Checkpoint, isArray } from './torch.js';
+import { isArray } from './torch.js';
+import type { Checkpoint } from './weight-file.js';
 import type { WeightFile } from './weight-file.js';
 
 export interface RetrievalModel {

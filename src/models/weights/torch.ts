@@ -7,7 +7,7 @@ import { ByteReader, latin1, Malformed, parsing, utf8 } from './bytes.js';
 import { columnMajorStrides, elementCount, elementSize, gather } from './elements.js';
 import { pickleText, type PickleValue, readPickle, Tuple } from './pickle.js';
 import { NumpyArray, type StorageReference, TensorReference, torchRules } from './torch-names.js';
-import type { WeightFile } from './weight-file.js';
+import type { Checkpoint, WeightFile } from './weight-file.js';
 import { ZipArchive } from './zip.js';
 
 /** `\x80\x02` and LONG1 with torch's magic number 0x1950a86a20f9469cfc6c. */
@@ -16,13 +16,6 @@ const legacyMagic = [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20,
 /** A pickle that torch.save of before 1.6 wrote. */
 export function isLegacyTorch(bytes: Uint8Array): boolean {
   return legacyMagic.every((byte, i) => bytes[i] === byte);
-}
-
-/** A checkpoint as plain values, with its tensors not yet read. */
-export interface Checkpoint {
-  root: PickleValue;
-  /** A tensor or array as float32. */
-  read(value: TensorReference | NumpyArray): NamedArray;
 }
 
 /** Dicts in dicts that are searched for tensors. */

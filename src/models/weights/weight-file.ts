@@ -1,7 +1,8 @@
 /** @file What every format of weights is read into. */
 import type { Preprocessing } from '../meta.js';
-import type { NamedArrays } from '../safetensors.js';
-import type { Checkpoint } from './torch.js';
+import type { NamedArray, NamedArrays } from '../safetensors.js';
+import type { PickleValue } from './pickle.js';
+import type { NumpyArray, TensorReference } from './torch-names.js';
 
 export type WeightFormat = 'safetensors' | 'pytorch' | 'keras-h5' | 'tfjs' | 'caffemodel' | 'matconvnet';
 
@@ -16,4 +17,11 @@ export interface WeightFile {
   preprocessing?: Preprocessing | undefined;
   /** PyTorch: everything else that was saved with the weights, as plain values. */
   checkpoint?: Checkpoint;
+}
+
+/** A checkpoint as plain values, with its tensors not yet read. */
+export interface Checkpoint {
+  root: PickleValue;
+  /** A tensor or array as float32. */
+  read(value: TensorReference | NumpyArray): NamedArray;
 }

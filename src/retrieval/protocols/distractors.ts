@@ -1,7 +1,7 @@
 /** @file More images to search in that are right for no query: Oxford's 100,000, or any other folder. */
 import { readdir } from 'node:fs/promises';
 import { InputError, messageOf } from '../../errors.js';
-import { listImages } from '../image-list.js';
+import { listImages } from '../../data/image-list.js';
 import type { DescriptorSet } from '../descriptor-folder.js';
 import type { DescriptorTable } from '../ranking.js';
 import type { Setting } from './benchmark.js';

@@ -3,7 +3,7 @@
  * ("rotated"). What to turn comes as a list, or as a folder with the turned images under the same names.
  */
 import { stat } from 'node:fs/promises';
-import { type QuarterTurn, quarterTurns } from '../../data/rotate-pixels.js';
+import { type QuarterTurn, quarterTurns } from '../../data/rgb-image.js';
 import { readText } from '../../data/read-file.js';
 import { InputError, messageOf } from '../../errors.js';
 import { firstFew } from '../ground-truth.js';

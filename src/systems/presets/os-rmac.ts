@@ -1,5 +1,6 @@
 /** @file OS-RMAC: its ablation and its rows with feature selection and class activation masks. */
-import type { PfaFit, SlidingPooling, SystemSettings } from '../settings.js';
+import type { SlidingPooling, SystemSettings } from '../settings.js';
+import type { PfaFit } from '../../linear/principal-features.js';
 import type { Preset } from '../system.js';
 import { plain } from './plain.js';
 

@@ -7,15 +7,15 @@ import { InputError, messageOf } from '../../errors.js';
 import { DescriptorModel } from '../../models/descriptor.js';
 import type { NamedArrays } from '../../models/safetensors.js';
 import { withoutWhitening } from '../../models/whitening.js';
-import { checkpointFiles, loopStateShape, readCheckpoint } from '../checkpoint.js';
+import { checkpointFiles, loopStateShape, readCheckpoint } from '../../run/checkpoint.js';
 import { classifierFile, encodeClassifier, readClassifier } from './classifier-file.js';
 import { ClassifierHead, headLayout, initialHead } from './classifier-head.js';
 import { type ClassifyConfig, classifyConfigSchema } from './classify-config.js';
 import { type ClassifyRecord, type ClassifyState, fitClassifier, type FitClassifierOptions } from './fit-classifier.js';
 import type { ClassAccuracy } from './measure-classes.js';
 import { type RandomState, RandomStream } from '../random.js';
-import { recordRun, type RunNotes } from '../observe/record-run.js';
-import type { RunFolder } from '../run-folder.js';
+import { recordRun, type RunNotes } from '../record-run.js';
+import type { RunFolder } from '../../run/run-folder.js';
 
 const count = z.int().min(0);
 

@@ -3,7 +3,7 @@
  * an image's scores do not depend on its neighbours, and the sum over passes is the gradient of the batch's mean loss exactly.
  */
 import * as tf from '@tensorflow/tfjs';
-import type { RgbImage } from '../../data/images.js';
+import type { RgbImage } from '../../data/rgb-image.js';
 import { crossEntropy } from '../../losses/cross-entropy.js';
 import type { DescriptorModel } from '../../models/descriptor.js';
 import type { ClassifierHead } from './classifier-head.js';

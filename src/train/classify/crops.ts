@@ -1,6 +1,7 @@
 /** @file Square crops of one size for classification: of random scale and place to train on, of the centre to measure. */
 import * as tf from '@tensorflow/tfjs';
-import { decodeImage, type RgbImage } from '../../data/images.js';
+import { decodeImage } from '../../data/images.js';
+import type { RgbImage } from '../../data/rgb-image.js';
 import type { ImageRecord } from '../../data/manifest.js';
 import { cutWindow, drawView, plainView, type View } from '../augmentation.js';
 import type { ClassifyConfig } from './classify-config.js';

@@ -1,5 +1,5 @@
 /** @file Training a trunk by classification (Gordo et al. 2016, "C-Full", "C-Clean"): what the loop of all trainers (loop.ts) does for an update. */
-import type { RgbImage } from '../../data/images.js';
+import type { RgbImage } from '../../data/rgb-image.js';
 import type { ImageRecord } from '../../data/manifest.js';
 import { runAhead } from '../../data/run-ahead.js';
 import { InputError } from '../../errors.js';

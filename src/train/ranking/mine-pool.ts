@@ -2,7 +2,8 @@
 import type { ImageRecord } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import { engineFromMultiplyAdds, engineSimilarity } from '../../retrieval/engine-similarity.js';
-import { type DescriptorTable, plainSimilarity, type Similarity } from '../../retrieval/ranking.js';
+import type { DescriptorTable } from '../../retrieval/ranking.js';
+import { plainSimilarity, type Similarity } from '../../linear/rows.js';
 import { plain, type ViewedImage } from '../image-inputs.js';
 import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
 import { NotFiniteError } from '../not-finite.js';

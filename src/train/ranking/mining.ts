@@ -9,7 +9,8 @@
  *
  * Source: Gordo et al., ECCV 2016, section 3 (loss of all triplets of a random pool) and IJCV 2017 (the 25 hardest per query).
  */
-import type { DescriptorTable, Similarity } from '../../retrieval/ranking.js';
+import type { DescriptorTable } from '../../retrieval/ranking.js';
+import type { Similarity } from '../../linear/rows.js';
 
 /** What an image is, as numbers: equal landmark = positives; equal group = they may show the same thing. */
 export interface PoolLabels {

@@ -12,8 +12,8 @@ import { type ChosenRegions, ProposalPooling } from '../../rpn/proposal-pooling.
 import type { Draws } from '../../rpn/sampler.js';
 import type { DescriptorInBlocks, ImageInputs, TrunkInput, ViewedImage } from '../image-inputs.js';
 import type { ReplaySource } from '../replay.js';
-import { rpnConfigSchema } from '../rpn/rpn-config.js';
-import { noTargets, type SampledTargets, sampledLoss, sampleTargets } from '../rpn/rpn-step.js';
+import { rpnConfigSchema } from '../proposals/rpn-config.js';
+import { noTargets, type SampledTargets, sampledLoss, sampleTargets } from '../proposals/rpn-step.js';
 import type { TrainableModel } from '../trainable-model.js';
 import type { Observed, OwnLoss } from './ranking-source.js';
 import { boxInView } from './viewed-box.js';

@@ -1,16 +1,16 @@
 /** @file Triplet training in a run folder. */
 import { join } from 'node:path';
-import type { RgbImage } from '../../data/images.js';
+import type { RgbImage } from '../../data/rgb-image.js';
 import type { ImageRecord } from '../../data/manifest.js';
 import type { DescriptorModel } from '../../models/descriptor.js';
-import { checkpointFiles } from '../checkpoint.js';
+import { checkpointFiles } from '../../run/checkpoint.js';
 import { type FitRecord, fitTriplets, type FitTripletsOptions, type TripletState } from './fit-triplets.js';
-import { contactSheet } from '../observe/contact-sheet.js';
-import type { TaggedPicture } from '../observe/observe-run.js';
-import { recordRun, type RunNotes } from '../observe/record-run.js';
-import { showsPlaces, similarPair } from '../observe/similarity-pictures.js';
-import type { RunFolder } from '../run-folder.js';
-import { withProposals } from '../rpn/rpn-run.js';
+import { contactSheet } from '../../report/contact-sheet.js';
+import type { TaggedPicture } from '../../run/observe-run.js';
+import { recordRun, type RunNotes } from '../record-run.js';
+import { showsPlaces, similarPair } from '../../report/similarity-pictures.js';
+import type { RunFolder } from '../../run/run-folder.js';
+import { withProposals } from '../proposals/rpn-run.js';
 import { loadForTraining } from '../starting-model.js';
 import { type TripletConfig, tripletConfigSchema } from './triplet-config.js';
 import { readTripletCheckpoint } from './triplet-state.js';

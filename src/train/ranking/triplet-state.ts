@@ -1,7 +1,7 @@
 /** @file The state of a triplet run as it lies in a checkpoint. */
 import { z } from 'zod';
 import type { NamedArrays } from '../../models/safetensors.js';
-import { loopStateShape, parseState, readCheckpoint } from '../checkpoint.js';
+import { loopStateShape, parseState, readCheckpoint } from '../../run/checkpoint.js';
 import type { TripletState } from './fit-triplets.js';
 
 const count = z.int().min(0);

@@ -16,7 +16,7 @@ import {
   comparisonTable,
   mostChanged,
 } from '../../../src/retrieval/compare/comparison.js';
-import { comparisonReport } from '../../../src/retrieval/compare/comparison-report.js';
+import { comparisonReport } from '../../../src/report/comparison-report.js';
 import { exampleGains, queryGains } from '../../../src/retrieval/compare/gains.js';
 import { meanPrecisionRecall, precisionRecall } from '../../../src/retrieval/compare/precision-recall.js';
 import { evaluateDescriptors } from '../../../src/retrieval/evaluate.js';

@@ -1,12 +1,13 @@
 /** @file AML on pictures: a generated landmark is found among three others, by the trunk of checkpoints/. */
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type RgbImage, toTensor } from '../../../src/data/images.js';
+import { toTensor } from '../../../src/data/images.js';
+import type { RgbImage } from '../../../src/data/rgb-image.js';
 import { loadModel } from '../../../src/data/model-file.js';
-import { drawFacade } from '../../../src/data/synthetic/facade.js';
-import { takePhotograph } from '../../../src/data/synthetic/photograph.js';
-import { Random } from '../../../src/data/synthetic/random.js';
-import { drawStyle, type PlanKind } from '../../../src/data/synthetic/style.js';
+import { drawFacade } from '../../../src/synthetic/facade.js';
+import { takePhotograph } from '../../../src/synthetic/photograph.js';
+import { Random } from '../../../src/synthetic/random.js';
+import { drawStyle, type PlanKind } from '../../../src/synthetic/style.js';
 import { compactMap, integralOfLevels } from '../../../src/retrieval/localization/compact-map.js';
 import { MapDescriber } from '../../../src/retrieval/localization/describe-maps.js';
 import { localize } from '../../../src/retrieval/localization/localize.js';

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { ImageRecord } from '../../../src/data/manifest.js';
-import { plainSimilarity } from '../../../src/retrieval/ranking.js';
+import { plainSimilarity } from '../../../src/linear/rows.js';
 import { type BatchConfig, drawList, tupleNegatives } from '../../../src/train/ranking/draw-batch.js';
 import { mineTriplets, numberLabels } from '../../../src/train/ranking/mining.js';
 import { RandomStream } from '../../../src/train/random.js';

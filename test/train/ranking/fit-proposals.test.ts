@@ -11,7 +11,7 @@ import { initialRpn } from '../../../src/rpn/head.js';
 import { RandomStream } from '../../../src/train/random.js';
 import { openCheckpoint, runTriplets } from '../../../src/train/ranking/triplet-run.js';
 import { tripletConfigSchema } from '../../../src/train/ranking/triplet-config.js';
-import { RunFolder } from '../../../src/train/run-folder.js';
+import { RunFolder } from '../../../src/run/run-folder.js';
 import { headFor, loadForTraining, whitened } from '../../../src/train/starting-model.js';
 import '../../support/engine.js';
 import { smallModelParts } from '../../support/small-model.js';

@@ -6,7 +6,7 @@ import { InputError } from '../../../src/errors.js';
 import type { DescriptorModel } from '../../../src/models/descriptor.js';
 import type { NamedArrays } from '../../../src/models/safetensors.js';
 import { ImageInputs } from '../../../src/train/image-inputs.js';
-import { encodeState } from '../../../src/train/checkpoint.js';
+import { encodeState } from '../../../src/run/checkpoint.js';
 import {
   type FitRecord,
   fitTriplets,

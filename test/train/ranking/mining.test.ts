@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import { plainSimilarity } from '../../../src/retrieval/ranking.js';
+import { plainSimilarity } from '../../../src/linear/rows.js';
 import {
   countTriplets,
   isNegative,

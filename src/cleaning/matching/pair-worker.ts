@@ -1,0 +1,34 @@
+/** @file A worker thread of `pair-workers.ts`: matches and verifies the pairs it is sent. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { Features } from '../features/features.js';
+import { type MatchOptions, matchFeatures } from './matching.js';
+import { type Verification, type VerifyOptions, verify } from './verification.js';
+
+export interface PairWorkerData {
+  /** Typed arrays in shared memory. */
+  features: readonly Features[];
+  match: MatchOptions;
+  verify: VerifyOptions;
+}
+
+export interface PairRequest {
+  /** Number of the batch, sent back with its answer. */
+  batch: number;
+  /** Indices of features. */
+  pairs: readonly (readonly [number, number])[];
+}
+
+export interface PairAnswer {
+  batch: number;
+  results: (Verification & { matches: number })[];
+}
+
+const { features, match, verify: verifyOptions } = workerData as PairWorkerData;
+
+parentPort!.on('message', ({ batch, pairs }: PairRequest) => {
+  const results = pairs.map(([i, j]) => {
+    const matches = matchFeatures(features[i], features[j], match);
+    return { matches: matches.count, ...verify(features[i], features[j], matches, verifyOptions) };
+  });
+  parentPort!.postMessage({ batch, results } satisfies PairAnswer);
+});
