@@ -1,6 +1,6 @@
 /** @file The versions that a result depends on. */
 import { createRequire } from 'node:module';
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 
 export interface Versions {
   rmac: string;

@@ -3,7 +3,7 @@
  * live tensor that would otherwise repeat part of the same work (accumulated gradients, updated variables); live tensors
  * that share nothing with it stay pending.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { isHostType, javaScriptBackend } from './forward.js';
 import { InvariantCache } from './invariants.js';
 import { planProgram, type Program } from './plan.js';

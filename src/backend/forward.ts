@@ -2,7 +2,7 @@
  * @file What the graph has no form for: tensors of strings and complex numbers lie in tfjs's JavaScript backend, and the
  * kernels of kernels/forwarded.ts run there, on data read from the graph.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { OnnxBackend } from './backend.js';
 
 /** The part of tfjs's MathBackendCPU that is used. */

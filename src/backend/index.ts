@@ -1,6 +1,6 @@
 /** @file Starting the engine: the only place outside this folder's tests that needs to know which backend computes. */
 import { availableParallelism } from 'node:os';
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import './tfjs-registrations.js';
 import { OnnxBackend } from './backend.js';
 import './kernels/batch-norm.js';

@@ -2,7 +2,7 @@
  * @file The recording as a file: what a function records on one input is an ONNX model with that input, and every other
  * buffer as an initializer. Work that does not depend on the input is done now and stored as its result.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { OnnxBackend } from './backend.js';
 import { encodeModel } from './model-proto.js';
 import { orderOps, planProgram } from './plan.js';

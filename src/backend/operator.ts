@@ -1,5 +1,5 @@
 /** @file ONNX operators that tfjs has no kernel for. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { OnnxBackend } from './backend.js';
 import { emit, plain } from './record.js';
 import type { Attribute } from './value.js';

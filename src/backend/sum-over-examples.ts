@@ -3,7 +3,7 @@
  * results, and sums over the examples (gradients). Recording, planning, folding weights and handing the sums in and out
  * is then done once for the list.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { OnnxBackend } from './backend.js';
 import { OrtTensor } from './ort.js';
 import { planProgram } from './plan.js';

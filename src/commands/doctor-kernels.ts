@@ -71,7 +71,7 @@ export async function listKernels(options: CommonOptions & { arch?: string }): P
 }
 
 async function kernelLists(): Promise<KernelReport['kernels']> {
-  const tf = await import('@tensorflow/tfjs');
+  const tf = await import('@tensorflow/tfjs-core');
   const { forwardedKernels } = await import('../backend/index.js');
   const namesOf = (backend: string) => (tf.getKernelsForBackend(backend) ?? []).map(({ kernelName }) => kernelName);
   const ours = new Set(namesOf('onnx'));

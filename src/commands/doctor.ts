@@ -40,7 +40,7 @@ async function run(options: DoctorOptions): Promise<void> {
     return;
   }
   if (options.arch !== undefined) throw new UsageError('--arch belongs to --kernels.');
-  const tf = await import('@tensorflow/tfjs');
+  const tf = await import('@tensorflow/tfjs-core');
   const { default: sharp } = await import('sharp');
   const { versions } = await import('../versions.js');
   const { node, ...packages } = versions();
@@ -83,7 +83,7 @@ function probe(device: string): DeviceReport {
 
 /** Makes the device compute a product of ones; it stays selected. */
 async function tryDevice(device: string, threads: number | undefined): Promise<DeviceReport> {
-  const tf = await import('@tensorflow/tfjs');
+  const tf = await import('@tensorflow/tfjs-core');
   try {
     await openEngine({ device, threads });
     const sum = tf.tidy(() => tf.sum(tf.matMul(tf.ones([4, 4]), tf.ones([4, 4]))).dataSync()[0]);
@@ -98,9 +98,9 @@ async function tryDevice(device: string, threads: number | undefined): Promise<D
 }
 
 /** Repeats one convolution for two seconds; the best run in GFLOPS. */
-function convolutionSpeed(tf: typeof import('@tensorflow/tfjs')): number {
-  const x = tf.randomUniform<import('@tensorflow/tfjs').Rank.R4>([1, 34, 45, 512], -1, 1, 'float32', 1);
-  const filter = tf.randomUniform<import('@tensorflow/tfjs').Rank.R4>([3, 3, 512, 512], -1, 1, 'float32', 2);
+function convolutionSpeed(tf: typeof import('@tensorflow/tfjs-core')): number {
+  const x = tf.randomUniform<import('@tensorflow/tfjs-core').Rank.R4>([1, 34, 45, 512], -1, 1, 'float32', 1);
+  const filter = tf.randomUniform<import('@tensorflow/tfjs-core').Rank.R4>([3, 3, 512, 512], -1, 1, 'float32', 2);
   let best = Number.POSITIVE_INFINITY;
   for (const end = performance.now() + 2000; performance.now() < end; ) {
     const startedAt = performance.now();

@@ -1,6 +1,6 @@
 /** @file `--regions`: what R-MAC pools, the model's grid or its proposals. */
 import type { Command } from 'commander';
-import type * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs-core';
 import { InputError, messageOf, UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { parseRegions, type RegionSource, regionsSyntax } from '../models/region-source.js';

@@ -10,7 +10,7 @@
  * decoders remark on without a pixel depending on it is taken out before (open-image.ts). (None of 2,683 photographs from
  * a web scrape and from phones is refused.)
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import { withinBudget } from './decoding-budget.js';
 import { decodingBytes } from './decoding-bytes.js';

@@ -3,7 +3,7 @@
  * and preprocessing inside. The caller resizes: the input is [1, H, W, 3] float32 RGB 0-255, the output [1, D] unit rows.
  */
 import { join } from 'node:path';
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InferenceSession, Tensor } from 'onnxruntime-node';
 import sharp from 'sharp';
 import { recordModel } from '../backend/index.js';

@@ -1,5 +1,5 @@
 /** @file The listwise loss: one minus the mean average precision of a batch, made differentiable by binning similarities. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 
 export interface AveragePrecisionLossOptions {
   /** Bins of the similarities between 0 and 1. Default 20 (Revaud et al. 2019, section 4; their code's default is 25). */

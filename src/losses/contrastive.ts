@@ -1,5 +1,5 @@
 /** @file The contrastive loss over tuples of a query, its positive and its negatives. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 
 export interface ContrastiveLossOptions {
   /** Distance that a negative must keep. Default 0.7 (Radenovic et al. 2018, for VGG-16 0.75, for ResNet-101 0.85). */

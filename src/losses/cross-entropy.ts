@@ -1,5 +1,5 @@
 /** @file The classification loss: pre-training a trunk, and training one on labelled landmarks. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 
 export interface CrossEntropyOptions {
   /** Share of the target spread evenly over all K classes (Szegedy et al. 2016, section 7), 0 to below 1. Default 0. */

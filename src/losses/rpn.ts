@@ -2,7 +2,7 @@
  * @file Losses of a region proposal network (Ren et al. 2015, eq. 1): a log loss over sampled anchors and a smooth l1 over the
  * positives among them. Rows may be padded: a row of weight 0 counts nowhere, so that every image has the same shapes.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 
 export interface RpnTargets {
   /** [N] 1 for a positive, 0 for a negative. */

@@ -1,5 +1,5 @@
 /** @file The ranking loss of the fine-tuning. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 
 export interface TripletLossOptions {
   /** By how much the squared distance to the negative must exceed that to the positive. Default 0.1 (Gordo et al.). */

@@ -4,7 +4,7 @@
  * s = gamma / sqrt(variance + epsilon), as differentiable arithmetic, so W, gamma, beta and bias all get gradients. What
  * does not change between runs is computed once by the engine, so folding costs nothing while the weights stay.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import {
   type ConvLayer,
   imageInput,

@@ -2,7 +2,7 @@
  * @file The descriptor model: pixels -> trunk -> regions (-> FC with bias) -> l2 -> (shift, FC -> l2) -> sum -> l2. One class from training
  * to export; parts can be run alone, so that trainers can keep the output of frozen stages.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InputError, UsageError } from '../errors.js';
 import { cutTrunk, mapLength, parametersOf, smallestSide, type Trunk } from './architecture.js';
 import { architectureNamed } from './architectures.js';

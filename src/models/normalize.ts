@@ -1,5 +1,5 @@
 /** @file l2 normalisation with a gradient that stays finite at zero. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 
 /** Smallest norm divided by: a zero row stays zero and its gradient is at most 1 / 1e-6. */
 export const defaultEpsilon = 1e-6;

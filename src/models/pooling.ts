@@ -2,7 +2,7 @@
  * @file From a feature map to vectors: MAC, SPoC, GeM, and the regions of R-MAC. All are differentiable, all take
  * x [N, H, W, C] (non-negative where a ReLU ends the trunk) and return unnormalised values.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { PoolingOptions } from './meta.js';
 import { pixelGrid, type Region, rigidGrid, rmacPlusGrid } from './regions.js';
 

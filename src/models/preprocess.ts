@@ -1,5 +1,5 @@
 /** @file Pixels as a network was trained on: channel order, scale, mean, standard deviation. Part of the model. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { Preprocessing } from './meta.js';
 
 /** RGB 0-255 [N, H, W, 3] -> (x[channels] * scale - mean) / std, as one multiplication and one addition per pixel. */

@@ -1,5 +1,5 @@
 /** @file Tensors by name as plain numbers. */
-import type * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs-core';
 import type { NamedArrays } from './safetensors.js';
 
 /** Copies of the tensors' numbers, read from the device. */

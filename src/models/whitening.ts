@@ -2,7 +2,7 @@
  * @file Whitening as the paper's two layers: a shift and a fully connected layer without bias, both trainable.
  * descriptor = l2((x + shift) . kernel). Started from a PCA: shift = -mean, kernel columns = eigenvectors / sqrt(eigenvalue).
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import type { ModelMeta } from './meta.js';
 import type { NamedArrays } from './safetensors.js';

@@ -2,7 +2,7 @@
  * @file What excites single neurons of the last convolutional layer before and after training: the image patches with the
  * largest activations, as Fig. 6 of Gordo et al., ECCV 2016. Which neurons: those whose largest activations changed the most.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';
 import { decodeImage, decodeImages, toTensor } from '../data/images.js';
 import type { RgbImage } from '../data/rgb-image.js';

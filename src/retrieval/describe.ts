@@ -2,7 +2,7 @@
  * @file Images in, descriptors out: one image at a time on the engine while the next ones decode, bounded memory.
  * An image that cannot be read or described is reported in its place and the rest goes on.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { decodeImages, type ImageSizing, toTensor } from '../data/images.js';
 import { InputError } from '../errors.js';
 import type { Box } from '../data/manifest.js';

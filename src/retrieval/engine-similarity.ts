@@ -1,5 +1,5 @@
 /** @file Similarities of big tables on the engine: some hundred times the speed of the plain loops. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { type DescriptorRows, rowCount, type Similarity } from '../linear/rows.js';
 
 /** Multiply-adds from which the engine pays for its start: about four seconds of the plain loops. */

@@ -7,7 +7,7 @@
  * maximum is (GeM and SPoC: in proportion to x^p). A region of zeros is spread evenly. So a map sums to the similarity; a region that is
  * unlike B is negative. A pooling of one region (MAC, GeM, SPoC) shows where the descriptor comes from, whatever B is.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { toTensor } from '../data/images.js';
 import type { RgbImage } from '../data/rgb-image.js';
 import { type DescriptorModel, exponentName } from '../models/descriptor.js';

@@ -5,7 +5,7 @@
  * Numbers are float32 throughout, where the plain numbers are doubles in between: an overlap within a rounding of the threshold, a
  * side within one of the smallest, or an edge within one of half a cell may fall to the other side.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { recordOperator } from '../backend/index.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { mac, regionMaxPool, regionsOf } from '../models/pooling.js';

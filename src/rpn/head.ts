@@ -3,7 +3,7 @@
  * two 1x1 siblings, scores and deltas of the A anchors of each cell. Scores are py-faster-rcnn's 2 A, the first A those of
  * background; what is used of them is the difference, the log-odds of an object.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { RpnMeta } from '../models/meta.js';
 import { readTensors } from '../models/read-tensors.js';
 import type { NamedArrays } from '../models/safetensors.js';

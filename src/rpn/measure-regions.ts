@@ -1,5 +1,5 @@
 /** @file The grid and proposals of a model on photographs with boxes: what they find, and where they look. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { decodeImages, toTensor } from '../data/images.js';
 import type { Box, ImageRecord } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';

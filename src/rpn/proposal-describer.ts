@@ -1,5 +1,5 @@
 /** @file Descriptors of a model from its own proposals instead of the rigid grid (Gordo et al. 2016, section 3.3), or from both. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InputError, UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { ModelMeta } from '../models/meta.js';

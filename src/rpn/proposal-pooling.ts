@@ -3,7 +3,7 @@
  * engine as positions, in as many rows for every image of a shape (missing ones weigh 0): boxes are inputs of one graph, and
  * not a graph each. The gradient goes to the first maximum of every region and channel, as in Caffe's ROI pooling; boxes get none.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { regionsOf } from '../models/pooling.js';
 import type { RegionSource } from '../models/region-source.js';

@@ -1,5 +1,5 @@
 /** @file Proposals of an image from its map. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { imageAnchors } from './anchors.js';
 import type { ImageSides } from './box-rows.js';
 import type { RpnHead } from './head.js';

@@ -1,5 +1,5 @@
 /** @file What single regions add to a descriptor and to a similarity. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { regionsOf } from '../models/pooling.js';
 import type { Region } from '../models/regions.js';

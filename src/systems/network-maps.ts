@@ -1,5 +1,5 @@
 /** @file A network that gives the maps of several of its layers, on the running engine. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { readModelFile } from '../data/model-file.js';
 import { toTensor } from '../data/images.js';
 import type { RgbImage } from '../data/rgb-image.js';

@@ -2,7 +2,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs-core';
 import { resizedSides } from '../data/images.js';
 import { runAhead } from '../data/run-ahead.js';
 import { uprightSize } from '../data/upright-size.js';

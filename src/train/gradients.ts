@@ -1,5 +1,5 @@
 /** @file Sum of gradients over several backward passes. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 
 /** Keeps one running sum per variable. The caller owns what it adds; the sums belong to the accumulator. */
 export class GradientAccumulator {

@@ -7,7 +7,7 @@
  *
  * Sides are snapped to multiples of the network's stride: each image shape costs a compiled graph.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { decodeImage, toTensor } from '../data/images.js';
 import type { RgbImage } from '../data/rgb-image.js';
 import type { ImageRecord } from '../data/manifest.js';

@@ -3,7 +3,7 @@
  * gradient, update, again. Everything random comes from one stream, and whatever the next update depends on is in the
  * state, so that a run that was stopped continues bit for bit.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import { firstFew } from '../retrieval/ground-truth.js';

@@ -10,7 +10,7 @@
  * acts at once here. All variables change in one expression that shares the gradient with the norm that is read at the end: one
  * native run per update.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import type { GradientAccumulator } from './gradients.js';

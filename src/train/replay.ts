@@ -3,7 +3,7 @@
  * one tape, or block by block with the activations of one block in memory at a time (Chen et al. 2016, "Training Deep
  * Nets with Sublinear Memory Cost").
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { GradientAccumulator } from './gradients.js';
 import type { DescriptorInBlocks } from './image-inputs.js';
 

@@ -2,7 +2,7 @@
  * @file Images of one form described, and replayed, in one native run: one after the other in it, with one image of activations in
  * memory, and the sums of gradients handed in and out once.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { type ExampleInput, sumOverExamples } from '../backend/index.js';
 import type { ExampleSource, ReplayOptions } from './replay.js';
 

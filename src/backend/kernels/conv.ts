@@ -5,7 +5,7 @@
  * strided. The filter gradient is a product per filter position, im2col of the narrower side where that is smaller than the
  * input or the output map is small, a convolution of input and output gradient where the input has few channels.
  */
-import { backend_util } from '@tensorflow/tfjs';
+import { backend_util } from '@tensorflow/tfjs-core';
 import {
   asActivation,
   asFilter,

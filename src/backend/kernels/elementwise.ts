@@ -2,7 +2,7 @@
  * @file Element-wise kernels. They do not care about the order in memory: the result lies as the inputs do, and where two
  * inputs differ the plain one is brought into the other's order.
  */
-import { backend_util } from '@tensorflow/tfjs';
+import { backend_util } from '@tensorflow/tfjs-core';
 import { cast, emit, filled, plain, relabel, reshape, sameShape, toLayout, transpose } from '../record.js';
 import { axisOrder, type Constant, floatConstant, type Layout, type Value, type ValueType } from '../value.js';
 import { defineKernel, defineView, inputList } from './kernel.js';

@@ -2,7 +2,7 @@
  * @file Kernels that this backend hands to tfjs's JavaScript backend, and why. None of them occurs in a forward or
  * training step of a convolutional network or a transformer.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { OnnxBackend } from '../backend.js';
 import { forward } from '../forward.js';
 import { backendName } from './kernel.js';

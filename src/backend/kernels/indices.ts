@@ -2,7 +2,7 @@
  * @file Indices out of range are errors, as in tfjs: of known indices when the operation is recorded, of computed ones when they
  * are read. ONNX counts negative ones from the end; they are sent beyond it, which the runtime refuses.
  */
-import { util } from '@tensorflow/tfjs';
+import { util } from '@tensorflow/tfjs-core';
 import { cast, emit, plain } from '../record.js';
 import { type Constant, int64s, type Value } from '../value.js';
 

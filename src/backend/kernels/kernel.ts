@@ -1,5 +1,5 @@
 /** @file How a kernel is written: recorded values and attributes in, recorded values out. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { OnnxBackend } from '../backend.js';
 import { forward, isHostType } from '../forward.js';
 import type { Value } from '../value.js';

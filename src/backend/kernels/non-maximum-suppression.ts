@@ -1,5 +1,5 @@
 /** @file Suppression of overlapping boxes where the number of results is fixed (`nonMaxSuppressionPadded` of tfjs). */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { OnnxBackend } from '../backend.js';
 import { forward } from '../forward.js';
 import { cast, emit, plain, reshape } from '../record.js';

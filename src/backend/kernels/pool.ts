@@ -1,5 +1,5 @@
 /** @file Max and average pooling with their gradients, in physical order [n, c, h, w]. */
-import { backend_util } from '@tensorflow/tfjs';
+import { backend_util } from '@tensorflow/tfjs-core';
 import { asActivation, cast, emit, expanded, filled, known, physically, reshape, toLayout } from '../record.js';
 import { int64s, makeOp, Value } from '../value.js';
 import { mul, sub } from './elementwise.js';

@@ -1,5 +1,5 @@
 /** @file Reductions, softmax and matrix products. */
-import { backend_util, util } from '@tensorflow/tfjs';
+import { backend_util, util } from '@tensorflow/tfjs-core';
 import { cast, emit, filled, physicalAxis, plain, reshape } from '../record.js';
 import { axisOrder, floatConstant, int64s, type Value } from '../value.js';
 import { activated, type Activation } from './activation.js';

@@ -1,5 +1,5 @@
 /** @file Gathering and scattering by index tuples, sorting, running sums. */
-import { backend_util } from '@tensorflow/tfjs';
+import { backend_util } from '@tensorflow/tfjs-core';
 import { cast, emit, expanded, known, plain, reshape } from '../record.js';
 import { floatConstant, int64s, makeOp, Value } from '../value.js';
 import { checkedTuples } from './indices.js';

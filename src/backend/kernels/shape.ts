@@ -1,5 +1,5 @@
 /** @file Kernels that move elements without computing: reshape, slice, pad, concat, gather and their kin. */
-import { backend_util, slice_util, util } from '@tensorflow/tfjs';
+import { backend_util, slice_util, util } from '@tensorflow/tfjs-core';
 import { cast, emit, expanded, filled, known, physicalAxis, plain, reshape, toLayout, transpose } from '../record.js';
 import { checkedIndices } from './indices.js';
 import { axisOrder, int64s, type Layout, Memory, Value } from '../value.js';

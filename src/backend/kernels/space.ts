@@ -1,5 +1,5 @@
 /** @file Kernels that rearrange space: strided slices, mirrored borders, blocks to batch or depth and back. */
-import { backend_util, slice_util } from '@tensorflow/tfjs';
+import { backend_util, slice_util } from '@tensorflow/tfjs-core';
 import { emit, plain, reshape, transpose } from '../record.js';
 import { int64s } from '../value.js';
 import { defineKernel } from './kernel.js';

@@ -1,5 +1,5 @@
 /** @file Descriptors for a ground truth, and with them the activation maps that re-ranking looks into. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { DescriptorModel } from '../../models/descriptor.js';
 import type { Describer } from '../describe.js';
 import {

@@ -1,5 +1,5 @@
 /** @file The regions of a descriptor model, for localised R-MAC and cross-matching. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { UsageError } from '../../errors.js';
 import type { DescriptorModel } from '../../models/descriptor.js';
 import { regionsOf } from '../../models/pooling.js';

@@ -4,7 +4,7 @@
  * `fc`: the network's own fully connected layers with dropout behind each (Simonyan and Zisserman 2015; Krizhevsky et al. 2012
  * as Caffe computes it): last pooling, fc6, ReLU, dropout, fc7, ReLU, dropout, classes. `pooled`: average over the map, classes.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InputError, UsageError } from '../../errors.js';
 import { cutTrunk, mapLength, type PoolLayer } from '../../models/architecture.js';
 import { architectureNamed } from '../../models/architectures.js';

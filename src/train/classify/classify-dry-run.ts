@@ -1,5 +1,5 @@
 /** @file What a classification run would do and cost, measured on one pass of its own images. Writes nothing. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { ImageRecord } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import type { ClassifierHead } from './classifier-head.js';

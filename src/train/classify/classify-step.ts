@@ -2,7 +2,7 @@
  * @file The gradient of one batch in passes of a few images. Statistics of batch norms are constants and dropout belongs to the image, so
  * an image's scores do not depend on its neighbours, and the sum over passes is the gradient of the batch's mean loss exactly.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { RgbImage } from '../../data/rgb-image.js';
 import { crossEntropy } from '../../losses/cross-entropy.js';
 import type { DescriptorModel } from '../../models/descriptor.js';

@@ -1,5 +1,5 @@
 /** @file Square crops of one size for classification: of random scale and place to train on, of the centre to measure. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { decodeImage } from '../../data/images.js';
 import type { RgbImage } from '../../data/rgb-image.js';
 import type { ImageRecord } from '../../data/manifest.js';

@@ -1,5 +1,5 @@
 /** @file Top-1 and top-5 of a classifier on the centres of labelled images. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import type { ImageRecord } from '../../data/manifest.js';
 import { runAhead } from '../../data/run-ahead.js';
 import { InputError } from '../../errors.js';

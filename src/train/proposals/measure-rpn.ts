@@ -1,5 +1,5 @@
 /** @file Recall of a region proposal network on photographs with boxes. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../../errors.js';
 import type { RpnHead } from '../../rpn/head.js';
 import { propose } from '../../rpn/propose.js';

@@ -1,5 +1,5 @@
 /** @file The gradient of a region proposal network's loss on one image. */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { rpnLoss } from '../../losses/rpn.js';
 import { imageAnchors, insideImage } from '../../rpn/anchors.js';
 import { encodeBoxes } from '../../rpn/box-coder.js';

@@ -2,7 +2,7 @@
  * @file Images described by the proposals of the weights as they are, and the loss of the proposals themselves where they learn with
  * the descriptor (Gordo et al. 2016, section 3.3, found that "difficult, unstable"): both from one map of the trunk.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { toTensor } from '../../data/images.js';
 import { uprightSize } from '../../data/upright-size.js';
 import type { ImageSides } from '../../rpn/box-rows.js';

@@ -2,7 +2,7 @@
  * @file What one update ranks, for each loss: the images it needs and, given their descriptors, the loss and its gradient
  * by every descriptor. Terms with an unreadable image are left out of the mean.
  */
-import * as tf from '@tensorflow/tfjs';
+import * as tf from '@tensorflow/tfjs-core';
 import { averagePrecisionLoss } from '../../losses/average-precision.js';
 import { contrastiveLoss } from '../../losses/contrastive.js';
 import { tripletLoss } from '../../losses/triplet.js';

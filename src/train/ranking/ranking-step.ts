@@ -10,7 +10,7 @@
  * By the chain rule that is the gradient of the whole loss, exactly; images without a share cost no backward pass, and one
  * in five terms costs one. That is also how Revaud et al. 2019 (section 3.3) train with lists of thousands of images.
  */
-import type * as tf from '@tensorflow/tfjs';
+import type * as tf from '@tensorflow/tfjs-core';
 import { runsOverExamples } from '../../backend/index.js';
 import type { InputError } from '../../errors.js';
 import type { GradientAccumulator } from '../gradients.js';
