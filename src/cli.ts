@@ -12,26 +12,83 @@ import { guardStreams } from './standard-streams.js';
 
 const { version } = createRequire(import.meta.url)('../package.json') as { version: string };
 
-/** Every command file exports `register(program)`; its library code is imported when it runs. */
-const commandFiles: string[] = [
-  'doctor',
-  'demo',
-  'data',
-  'clean',
-  'weights',
-  'train',
-  'report',
-  'whiten',
-  'match',
-  'explain',
-  'extract',
-  'evaluate',
-  'compare',
-  'regions',
-  'export',
+/** Every command, in the order of the help. A file is loaded, with all that it imports, when its command is asked for. */
+const commands: readonly {
+  name: string;
+  description: string;
+  load: () => Promise<{ register(program: Command): void }>;
+}[] = [
+  {
+    name: 'doctor',
+    description: 'Show engine, devices and versions, with a 2-second speed check.',
+    load: () => import('./commands/doctor.js'),
+  },
+  {
+    name: 'demo',
+    description: 'Measure a network, fine-tune it, measure it again and export it: minutes, ends with a report.',
+    load: () => import('./commands/demo.js'),
+  },
+  {
+    name: 'data',
+    description: 'photographs in folders -> manifests; splits; generated photographs; benchmarks',
+    load: () => import('./commands/data.js'),
+  },
+  {
+    name: 'clean',
+    description: 'Keep the photographs of each landmark that show one thing, and find its box in each.',
+    load: () => import('./commands/clean.js'),
+  },
+  {
+    name: 'weights',
+    description: 'import published weights, look into weight files',
+    load: () => import('./commands/weights.js'),
+  },
+  {
+    name: 'train',
+    description: 'Fine-tune a network on landmark photographs.',
+    load: () => import('./commands/train.js'),
+  },
+  {
+    name: 'report',
+    description: 'Write one HTML page of a training run: curves, best model, hardest triplets, settings.',
+    load: () => import('./commands/report.js'),
+  },
+  {
+    name: 'whiten',
+    description: 'Learn a whitening on a data set and store it in the model.',
+    load: () => import('./commands/whiten.js'),
+  },
+  {
+    name: 'match',
+    description: 'keypoint matches of two photographs and the affine map they agree on',
+    load: () => import('./commands/match.js'),
+  },
+  {
+    name: 'explain',
+    description:
+      'why two photographs match: the patches of their strongest common components, and where one lies in the other',
+    load: () => import('./commands/explain.js'),
+  },
+  { name: 'extract', description: 'Compute the descriptors of images.', load: () => import('./commands/extract.js') },
+  {
+    name: 'evaluate',
+    description: 'Measure retrieval: mAP, P@1 and recall@k under a named protocol.',
+    load: () => import('./commands/evaluate.js'),
+  },
+  {
+    name: 'compare',
+    description: 'Set models and published systems side by side on one benchmark.',
+    load: () => import('./commands/compare.js'),
+  },
+  {
+    name: 'regions',
+    description: 'Measure how well the grid and the proposals of a model find the boxes of a manifest.',
+    load: () => import('./commands/regions.js'),
+  },
+  { name: 'export', description: 'Write a model for other programs.', load: () => import('./commands/export.js') },
 ];
 
-export async function buildProgram(): Promise<Command> {
+async function buildProgram(argv: readonly string[]): Promise<Command> {
   const program = new Command('rmac')
     .description('Train, export and measure CNN descriptors for instance-level image retrieval.')
     .version(version)
@@ -39,9 +96,10 @@ export async function buildProgram(): Promise<Command> {
     .showHelpAfterError('(add --help for usage)')
     .configureOutput({ writeErr: (text) => process.stderr.write(printable(text)) })
     .exitOverride();
-  for (const file of commandFiles) {
-    const command = (await import(`./commands/${file}.js`)) as { register(program: Command): void };
-    command.register(program);
+  for (const { name, description, load } of commands) {
+    if (argv.includes(name)) (await load()).register(program);
+    else program.command(name);
+    program.commands.at(-1)?.description(description);
   }
   return program;
 }
@@ -63,7 +121,7 @@ function tell(error: unknown): void {
 export async function main(argv: readonly string[]): Promise<number> {
   let code = 0;
   try {
-    const program = await buildProgram();
+    const program = await buildProgram(argv);
     await program.parseAsync(argv, { from: 'user' });
   } catch (error) {
     tell(error);

@@ -10,15 +10,8 @@ import type { ImageRecord } from '../data/manifest.js';
 import { InputError } from '../errors.js';
 import { type Detector, detectorNames } from '../cleaning/features/features.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
-import {
-  interruptSignal,
-  nonNegativeInteger,
-  positiveInteger,
-  type Progress,
-  printResult,
-  say,
-  startProgress,
-} from './console.js';
+import { interruptSignal, nonNegativeInteger, positiveInteger, printResult, say, startProgress } from './console.js';
+import type { StageProgress } from '../stages/context.js';
 import { shardOption } from './extract.js';
 import { sizeOption } from './open-model.js';
 
@@ -50,7 +43,6 @@ interface CleanFlags {
 export function register(program: Command): void {
   program
     .command('clean')
-    .description('Keep the photographs of each landmark that show one thing, and find its box in each.')
     .requiredOption('--manifest <file>', 'JSON lines, as `data scan` writes them')
     .requiredOption(
       '--out <dir>',
@@ -209,7 +201,7 @@ const stageNames = {
 };
 
 function consoleView(): CleaningView {
-  let progress: Progress | undefined;
+  let progress: StageProgress | undefined;
   return {
     start(stage, total, known) {
       if (total === 0) return;

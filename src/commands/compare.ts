@@ -33,9 +33,7 @@ interface CompareOptions extends SharedOptions {
 const list = (text: string): string[] => text.split(',').filter((name) => name !== '');
 
 export function register(program: Command): void {
-  const command = program
-    .command('compare')
-    .description('Set models and published systems side by side on one benchmark.');
+  const command = program.command('compare');
   addBenchmarkOptions(command)
     .option(
       '--models <list>',

@@ -5,6 +5,7 @@
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { UsageError } from '../errors.js';
+import type { StageProgress, StageView } from '../stages/context.js';
 
 /** Options that every command that computes takes. */
 export interface CommonOptions {
@@ -67,14 +68,8 @@ export function printResult(result: unknown, text: string, { json = false }: { j
   process.stdout.write(`${printable(json ? JSON.stringify(result) : text)}\n`);
 }
 
-export interface Progress {
-  /** Sets the number of finished items. */
-  update(done: number): void;
-  stop(): void;
-}
-
 /** A progress bar with rate and ETA on a terminal, a line every ten seconds otherwise. Always on stderr. */
-export function startProgress(label: string, total: number): Progress {
+export function startProgress(label: string, total: number): StageProgress {
   const startedAt = performance.now();
   const rate = (done: number) => done / Math.max(1e-3, (performance.now() - startedAt) / 1000);
   const eta = (done: number) => (done === 0 ? '?' : formatSeconds((total - done) / rate(done)));
@@ -143,3 +138,6 @@ export function interruptSignal(): AbortSignal {
 export function wasInterrupted(): boolean {
   return interruption?.controller.signal.aborted === true;
 }
+
+/** What stages show: lines and progress on stderr. */
+export const terminalView: StageView = { progress: startProgress, note: say };

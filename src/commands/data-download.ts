@@ -3,7 +3,8 @@ import type { Command } from 'commander';
 import type { DownloadedData } from '../data/download-data.js';
 import type { PublishedData } from '../data/published-data.js';
 import { InputError, UsageError } from '../errors.js';
-import { interruptSignal, positiveInteger, printResult, type Progress, say, startProgress } from './console.js';
+import { interruptSignal, positiveInteger, printResult, say, startProgress } from './console.js';
+import type { StageProgress } from '../stages/context.js';
 
 interface DownloadFlags {
   out?: string;
@@ -68,7 +69,7 @@ async function downloadNamed(data: PublishedData, out: string, flags: DownloadFl
   say(`${data.title}, about ${data.size}: ${data.page}`);
   say(`Licence: ${data.licence}.`);
   const megabytes = (bytes: number) => Math.round(bytes / 1e6);
-  let progress: Progress | undefined;
+  let progress: StageProgress | undefined;
   let total = 0;
   const unpacking = new Map<string, number>();
   const { files }: DownloadedData = await downloadData(data, out, {
@@ -109,7 +110,7 @@ async function downloadLinkList(list: string, out: string, flags: DownloadFlags)
   const links = await readLinkList(list);
   const listed = new Set(links.map(({ landmark }) => landmark)).size;
   say(`${links.length} links of ${listed} landmarks. The photographs belong to their owners: their licences hold.`);
-  let progress: Progress | undefined;
+  let progress: StageProgress | undefined;
   const result = await downloadLinks(links, out, {
     ...flags,
     signal: interruptSignal(),

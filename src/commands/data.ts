@@ -16,9 +16,7 @@ import { largest } from '../extremes.js';
 const listedLines = 20;
 
 export function register(program: Command): void {
-  const data = program
-    .command('data')
-    .description('photographs in folders -> manifests; splits; generated photographs; benchmarks');
+  const data = program.command('data');
   registerScan(data);
   registerSplit(data);
   registerSynthesize(data);

@@ -28,7 +28,6 @@ interface DemoCommandOptions extends CommonOptions {
 export function register(program: Command): void {
   const command = program
     .command('demo')
-    .description('Measure a network, fine-tune it, measure it again and export it: minutes, ends with a report.')
     .option('--out <dir>', 'folder for everything the demo makes', 'rmac-demo')
     .option('--images <dir>', 'your photographs, a folder per landmark (default: generated ones)')
     .option('--init <file>', 'network to start from (.safetensors; default: the small trunk of this package)')

@@ -19,9 +19,7 @@ interface DeviceReport {
 }
 
 export function register(program: Command): void {
-  addCommonOptions(
-    program.command('doctor').description('Show engine, devices and versions, with a 2-second speed check.'),
-  )
+  addCommonOptions(program.command('doctor'))
     .option('--kernels', 'list the kernels of the engine, and what of a training step --device leaves to the CPU')
     .option('--arch <name>', 'with --kernels: the training step of this network only')
     .addOption(new Option('--probe <device>').hideHelp())

@@ -34,9 +34,7 @@ interface EvaluateCommandOptions extends Omit<MeasureOptions, 'top'> {
 }
 
 export function register(program: Command): void {
-  const command = program
-    .command('evaluate')
-    .description('Measure retrieval: mAP, P@1 and recall@k under a named protocol.');
+  const command = program.command('evaluate');
   addBenchmarkOptions(command)
     .option('--model <file>', 'describe the images with this model')
     .option(

@@ -61,9 +61,6 @@ interface Explanation {
 export function register(program: Command): void {
   const command = program
     .command('explain')
-    .description(
-      'why two photographs match: the patches of their strongest common components, and where one lies in the other',
-    )
     .argument('<a>', 'photograph')
     .argument('<b>', 'photograph')
     .option('--model <file>', 'describe them with this model (default: the small trunk of checkpoints/)')

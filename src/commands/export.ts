@@ -32,7 +32,7 @@ const mostPictures = 20;
 const imagesHelp = `folder, .jsonl manifest or list: compare on its first ${mostPictures} photographs (default: a picture that is made up)`;
 
 export function register(program: Command): void {
-  const group = program.command('export').description('Write a model for other programs.');
+  const group = program.command('export');
   const descriptor = group
     .command('descriptor-model')
     .description('Write the whole descriptor (preprocessing, trunk, pooling, whitening) as ONNX, and check it.')

@@ -3,7 +3,8 @@ import { type Command } from 'commander';
 import { UsageError } from '../errors.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import type { Extraction } from '../retrieval/extract.js';
-import { addCommonOptions, type Progress, printResult, say, startProgress } from './console.js';
+import { addCommonOptions, printResult, say, startProgress } from './console.js';
+import type { StageProgress } from '../stages/context.js';
 import { modelSource, presetSource, type SourceOptions } from './descriptor-source.js';
 import { addModelOptions } from './open-model.js';
 import { addPresetOptions, checkPresetUsage } from './preset-options.js';
@@ -20,7 +21,6 @@ interface ExtractCommandOptions extends SourceOptions {
 export function register(program: Command): void {
   const command = program
     .command('extract')
-    .description('Compute the descriptors of images.')
     .option('--model <file>', 'model weights (.safetensors)')
     .requiredOption('--images <source>', 'folder, .jsonl manifest, .csv table, or text file with one path per line')
     .requiredOption('--out <dir>', 'folder for descriptors.npy, ids.txt and meta.json');
@@ -69,7 +69,7 @@ async function run(options: ExtractCommandOptions): Promise<void> {
     crop: crop ? box : undefined,
   }));
   const source = options.preset === undefined ? await modelSource(options) : await presetSource(options, items);
-  let progress: Progress | undefined;
+  let progress: StageProgress | undefined;
   const startedAt = performance.now();
   let failed = 0;
   let extraction: Extraction;

@@ -19,7 +19,6 @@ interface MatchFlags {
 export function register(program: Command): void {
   program
     .command('match')
-    .description('keypoint matches of two photographs and the affine map they agree on')
     .argument('<a>', 'photograph')
     .argument('<b>', 'photograph')
     .option('--draw <file.png>', 'draw both photographs side by side with a line for every verified match')

@@ -29,7 +29,6 @@ interface RegionsOptions extends CommonOptions {
 export function register(program: Command): void {
   const command = program
     .command('regions')
-    .description('Measure how well the grid and the proposals of a model find the boxes of a manifest.')
     .requiredOption('--manifest <file>', '.jsonl manifest with boxes, of photographs the proposals were not trained on')
     .requiredOption('--model <file>', 'model of "rmac train rpn"; of any other the grid alone is measured')
     .option('--proposals <list>', 'numbers of proposals', proposalList, [16, 32, 64, 128, 256])

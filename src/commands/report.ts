@@ -32,7 +32,6 @@ interface ReportOptions extends CommonOptions {
 export function register(program: Command): void {
   const command = program
     .command('report')
-    .description('Write one HTML page of a training run: curves, best model, hardest triplets, settings.')
     .argument('<run>', 'run folder of "rmac train"; it may be unfinished')
     .option('--out <file>', 'the page (default: report.html in the run folder)')
     .option('--overwrite', 'replace an existing page')

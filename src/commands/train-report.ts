@@ -2,7 +2,8 @@
 
 import type { Best, StopReason, StopRecord, UpdateFigures } from '../train/loop.js';
 import { costs } from '../run/whitening-cost.js';
-import { formatSeconds, type Progress, say, startProgress } from './console.js';
+import { formatSeconds, say, startProgress } from './console.js';
+import type { StageProgress } from '../stages/context.js';
 
 /** How a trainer's records are told. */
 export interface ReportWords<Criterion extends string> {
@@ -40,7 +41,7 @@ type Log<Criterion extends string> = UpdateLog | MeasureLog<Criterion> | StopRec
 
 /** Collects the records of a run and says them. */
 export class TrainReport<Criterion extends string> {
-  private progress: Progress | undefined;
+  private progress: StageProgress | undefined;
   private lastLineAt = -Infinity;
   private loss: number | undefined;
   private last: number | undefined;

@@ -12,7 +12,8 @@ import type { AddedWhitening } from '../train/record-run.js';
 import type { MiningRecord, TripletState } from '../train/ranking/fit-triplets.js';
 import type { RunFolder } from '../run/run-folder.js';
 import type { TripletConfig } from '../train/ranking/triplet-config.js';
-import { formatSeconds, printResult, type Progress, say, startProgress } from './console.js';
+import { formatSeconds, printResult, say, startProgress } from './console.js';
+import type { StageProgress } from '../stages/context.js';
 import { openEngine } from './open-model.js';
 import {
   addTrainOptions,
@@ -275,7 +276,7 @@ async function openStart(
   }
   const mapAsGiven = await asGiven(model);
   if (mapAsGiven !== undefined) say(`as given: mAP ${mapAsGiven.toFixed(4)}`);
-  let progress: Progress | undefined;
+  let progress: StageProgress | undefined;
   try {
     const { model: learned, warnings } = await whitened(model, records, {
       config,

@@ -5,7 +5,7 @@ import { registerRpn } from './train-rpn.js';
 import { registerTriplet } from './train-triplet.js';
 
 export function register(program: Command): void {
-  const train = program.command('train').description('Fine-tune a network on landmark photographs.');
+  const train = program.command('train');
   registerClassify(train);
   registerTriplet(train);
   registerRpn(train);

@@ -2,7 +2,8 @@
 import { basename } from 'node:path';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { listed } from '../models/weight-checks.js';
-import { interruptSignal, printResult, type Progress, positiveInteger, say, startProgress } from './console.js';
+import { interruptSignal, printResult, positiveInteger, say, startProgress } from './console.js';
+import type { StageProgress } from '../stages/context.js';
 import { largest } from '../extremes.js';
 import type { PublishedWeights } from '../data/published-weights.js';
 
@@ -22,7 +23,7 @@ interface ImportFlags {
 }
 
 export function register(program: Command): void {
-  const weights = program.command('weights').description('import published weights, look into weight files');
+  const weights = program.command('weights');
 
   weights
     .command('import <file>')
@@ -159,7 +160,7 @@ async function download(name: string, flags: DownloadFlags): Promise<void> {
   const file = flags.out ?? basename(new URL(manual ? url : published).pathname);
   say(`Licence: ${licence}.`);
   const megabytes = (bytes: number) => Math.round(bytes / 1e6);
-  let progress: Progress | undefined;
+  let progress: StageProgress | undefined;
   const { bytes, verified, sha256 } = await downloadFile(url, file, {
     ...flags,
     checksum,

@@ -29,7 +29,6 @@ interface WhitenCommandOptions extends CommonOptions, ModelOptions {
 export function register(program: Command): void {
   const command = program
     .command('whiten')
-    .description('Learn a whitening on a data set and store it in the model.')
     .requiredOption('--model <file>', 'model weights (.safetensors)')
     .requiredOption('--manifest <file>', '.jsonl manifest of the images to learn from')
     .requiredOption('--out <file>', 'where to write the model with whitening (.safetensors)')

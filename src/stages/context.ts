@@ -1,0 +1,28 @@
+/** @file What a stage is given from outside: how it ends early, and who watches. */
+
+export interface StageContext {
+  /** Ends the stage early. What it had finished is kept where the stage says so. */
+  signal?: AbortSignal;
+  /** Default: nobody watches. */
+  view?: StageView;
+}
+
+export interface StageProgress {
+  /** Sets the number of finished items. */
+  update(done: number): void;
+  stop(): void;
+}
+
+/** How a stage shows what it does; it prints nothing itself. */
+export interface StageView {
+  /** Work of `total` items begins. */
+  progress(label: string, total: number): StageProgress;
+  /** A line for the person. */
+  note(line: string): void;
+}
+
+/** A view that shows nothing. */
+export const silentView: StageView = {
+  progress: () => ({ update() {}, stop() {} }),
+  note() {},
+};
