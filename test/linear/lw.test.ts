@@ -71,3 +71,13 @@ test('no pairs, too many dimensions', () => {
   expect(() => learnLw(descriptors, none, none)).toThrow(/^Lw: no pair/);
   expect(() => learnLw(descriptors, ...pairsOf(3), { dimension: 7 })).toThrow(/choose 1 to 6/);
 });
+
+test('as many directions as the descriptors vary in, where pairs are few', () => {
+  // three pairs of six descriptors in twelve dimensions: five directions around their mean
+  const data = Float32Array.from({ length: 6 * 12 }, (_, i) => Math.sin(i * i + 1));
+  const lw = learnLw({ dimension: 12, data }, Int32Array.of(0, 2, 4), Int32Array.of(1, 3, 5));
+  expect(lw.regularisation).toBeGreaterThan(0);
+  expect(lw.dimension).toBe(5);
+  expect(lw.components).toHaveLength(5 * 12);
+  expect(lw.warnings[0]).toMatch(/^3 pairs to learn from, which vary in 5 directions and not in 12/);
+});
