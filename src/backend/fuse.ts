@@ -6,6 +6,7 @@
 import type { ProtoGraph, ProtoNode, ProtoTensor } from './model-proto.js';
 import type { Node } from './plan.js';
 import { sameShape } from './record.js';
+import { type Lowering, productNodes, sumNodes } from './sums.js';
 import { type Constant, exampleOp, int64s, type Value } from './value.js';
 
 /**
@@ -33,6 +34,10 @@ export function buildGraph(
   };
   const inputName = (node: Node, i: number) => node.inputs[i] || constantName(node.op.inputs[i] as Constant);
   const outputsOf = (node: Node) => Array.from({ length: node.outputs }, (_, i) => `${node.name}_${i}`);
+  const lowering = (node: Node): [string, Lowering] => [
+    `${node.name}_0`,
+    { prefix: `${node.name}_s`, constant: constantName, portable },
+  ];
   const fusions = findFusions(nodes, new Set(outputNames), !portable);
   const protoNodes: ProtoNode[] = [];
   for (const node of nodes) {
@@ -83,9 +88,15 @@ export function buildGraph(
           attributes: {},
         },
       );
+    } else if (node.type === '#Sum') {
+      const { physical } = node.op.inputs[0] as Value;
+      const axes = node.op.attributes.axes as readonly number[];
+      protoNodes.push(...sumNodes(inputName(node, 0), physical, axes, ...lowering(node)));
     } else {
       const inputs = node.inputs.map((_, i) => inputName(node, i));
-      protoNodes.push({ type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes });
+      const cut = node.type === 'Gemm' && longProduct(node, inputs as [string, string], ...lowering(node));
+      if (cut) protoNodes.push(...cut);
+      else protoNodes.push({ type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes });
     }
   }
   const described = (name: string, value: Value): ProtoTensor => ({ name, type: value.type, dims: value.physical });
@@ -97,6 +108,13 @@ export function buildGraph(
     outputs: [...distinct].map(([name, value]) => described(name, value)),
     constants: [...constants.values()],
   };
+}
+
+/** The nodes of a Gemm whose inner dimension is long; undefined for others. */
+function longProduct({ op }: Node, inputs: readonly [string, string], output: string, lowering: Lowering) {
+  const [a, b] = op.inputs as [Value, Value];
+  const transposed = { transA: op.attributes.transA === 1, transB: op.attributes.transB === 1 };
+  return productNodes(inputs, [a.physical, b.physical], transposed, output, lowering);
 }
 
 /** A chain of nodes that becomes one: convolution, bias, addend, ReLU; or scale and bias. */

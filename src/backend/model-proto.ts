@@ -30,8 +30,7 @@ export interface ProtoNode {
 
 export interface ProtoTensor {
   name: string;
-  /** float64 is no type of a tensor here; graphs of their own may compute in it. */
-  type: ValueType | 'float64';
+  type: ValueType;
   /** A name stands for an extent that each run decides. */
   dims: readonly (number | string)[];
 }
@@ -66,6 +65,8 @@ function constantBytes({ constant, values }: Constant): Uint8Array {
   switch (constant) {
     case 'float32':
       return new Uint8Array(Float32Array.from(values).buffer);
+    case 'float64':
+      return new Uint8Array(Float64Array.from(values).buffer);
     case 'int32':
       return new Uint8Array(Int32Array.from(values).buffer);
     case 'bool':
@@ -77,7 +78,7 @@ function constantBytes({ constant, values }: Constant): Uint8Array {
 
 /** ONNX's number of a type. */
 export function typeNumber(type: ProtoTensor['type']): number {
-  return type === 'float64' ? 11 : onnxTypes[type];
+  return onnxTypes[type];
 }
 
 function tensorProto(name: string, type: ProtoTensor['type'], dims: readonly number[], rawData: Uint8Array) {

@@ -20,21 +20,31 @@ export interface OutputSpec {
   layout?: Layout;
 }
 
-/** Records an op with one output. `shape` is the tfjs shape; type defaults to float32, layout to plain. */
+const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
+
+function isTensorType(type: ValueType): type is keyof typeof arrayTypes {
+  return type in arrayTypes;
+}
+
+/**
+ * Records an op with one output. `shape` is the tfjs shape; type defaults to float32, layout to plain. A result without
+ * elements is known at once: ONNX's operators differ in what they make of extents of 0.
+ */
 export function emit(
   type: string,
   inputs: readonly (Value | Constant)[],
   { shape, type: valueType = 'float32', layout = 'plain' }: OutputSpec,
   attributes: Readonly<Record<string, Attribute>> = {},
 ): Value {
+  if (shape.includes(0) && isTensorType(valueType)) {
+    return new Value(shape, valueType, layout, undefined, 0, new Memory(new arrayTypes[valueType](0)));
+  }
   return new Value(shape, valueType, layout, makeOp(type, inputs, attributes), 0, undefined);
 }
 
-const arrayTypes = { float32: Float32Array, int32: Int32Array, bool: Uint8Array } as const;
-
 /** A known value, from numbers in the order of `shape`. */
 export function known(values: ArrayLike<number>, shape: readonly number[], type: ValueType = 'float32'): Value {
-  if (type === 'int64') throw new Error('int64 values are constants of the graph only');
+  if (!isTensorType(type)) throw new Error(`No tensor has the type ${type}.`);
   return new Value(shape, type, 'plain', undefined, 0, new Memory(arrayTypes[type].from(values)));
 }
 
@@ -117,10 +127,21 @@ export function transpose(value: Value, permutation: readonly number[]): Value {
   return emit('Transpose', [value], { shape, type: value.type }, { perm: physicalPermutation });
 }
 
+/** Conversion as JavaScript's: fractions are cut off, integers wrap at 2^32, NaN and infinity become 0. */
 export function cast(value: Value, type: ValueType): Value {
   if (value.type === type) return value;
+  const fractional = value.type === 'float32' || value.type === 'float64';
+  if (fractional && type === 'int32') return cast(cast(value, 'int64'), 'int32');
   return emit('Cast', [value], { shape: value.shape, type, layout: value.layout }, { to: onnxTypes[type] });
 }
 
 /** TensorProto.DataType numbers. */
-export const onnxTypes = { float32: 1, int32: 6, int64: 7, bool: 9 } as const;
+export const onnxTypes = { float32: 1, int32: 6, int64: 7, bool: 9, float64: 11 } as const;
+
+/** A tensor of one number: known if it is small, otherwise made in the graph. */
+export function filled(shape: readonly number[], value: number, type: ValueType = 'float32'): Value {
+  const size = shape.reduce((product, extent) => product * extent, 1);
+  if (size <= filledAtOnce) return known(new Array<number>(size).fill(value), shape, type);
+  return expanded(value, shape, type);
+}
+const filledAtOnce = 4096;

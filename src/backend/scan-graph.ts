@@ -146,7 +146,7 @@ export function scanGraph(program: Program, { sums, rows, examples }: ScanParts,
 }
 
 /** Linear in one input that depends on the example, as long as the others do not. */
-const linearInOne = new Set(['Reshape', 'Transpose', 'Mul', 'ReduceSum', 'Neg']);
+const linearInOne = new Set(['Reshape', 'Transpose', 'Mul', '#Sum', 'Neg']);
 /** Linear in all tensors that they read together. */
 const linearInAll = new Set(['Concat', 'Add', 'Sub']);
 
@@ -179,7 +179,7 @@ function addedInLoop(
       type === 'Add' || type === 'Sub'
         ? sizes.every((size) => size === value.size)
         : sizes.reduce((total, size) => total + size, 0) === value.size;
-    if (inputs !== undefined && type === 'ReduceSum') reductions.set(name, value);
+    if (inputs !== undefined && type === '#Sum') reductions.set(name, value);
     else if (inputs !== undefined && sameSize) inputs.names.forEach((input, i) => walk(input, inputs.values[i]));
     else added.set(name, value);
   };

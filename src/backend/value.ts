@@ -9,7 +9,8 @@
  */
 import { OrtTensor } from './ort.js';
 
-export type ValueType = 'float32' | 'int32' | 'bool' | 'int64';
+/** int64 and float64 occur inside graphs only: no tensor has them. */
+export type ValueType = 'float32' | 'int32' | 'bool' | 'int64' | 'float64';
 
 /** Physical order: as in tfjs, channels first (NCHW for NHWC), or filter (OIHW for HWIO). */
 export type Layout = 'plain' | 'nchw' | 'oihw';

@@ -6,7 +6,7 @@
  * with larger strides, whose slices are slow, a convolution of the input with the output gradient.
  */
 import { asFilter, emit, physically, reshape, toLayout, transpose } from '../record.js';
-import { int64s, type Value } from '../value.js';
+import type { Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
 import {
   type ConvAttributes,
@@ -18,6 +18,7 @@ import {
   transposedConv,
 } from './conv.js';
 import { defineKernel } from './kernel.js';
+import { sum } from './reduce.js';
 import { bordered, concat, strided } from './shape.js';
 
 type Shape4 = [number, number, number, number];
@@ -53,14 +54,14 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
       const begin = [0, 0, Math.floor(k / kw) * dilationHeight, (k % kw) * dilationWidth];
       const seen = strided(padded, begin, [n, c, outHeight, outWidth]);
       const product = emit('Mul', [seen, upstream], { shape: upstream.shape });
-      return reshape(emit('ReduceSum', [product, int64s([0, 2, 3])], { shape: [c] }, { keepdims: 0 }), [c, 1]);
+      return reshape(sum(product, [0, 2, 3], [c]), [c, 1]);
     });
     return asFilter(reshape(concat(sums, 1), [1, c, kh, kw]));
   }
   const images = reshape(input, [1, n * c, info.inHeight, info.inWidth]);
   const filters = reshape(upstream, [n * c * m, 1, outHeight, outWidth]);
   const perImage = reshape(positionsByConv(images, filters, info, n * c), [n, c, m, kh * kw]);
-  const summed = emit('ReduceSum', [perImage, int64s([0])], { shape: [c, m, kh * kw] }, { keepdims: 0 });
+  const summed = sum(perImage, [0], [c, m, kh * kw]);
   return asFilter(transpose(reshape(summed, [c, m, kh, kw]), [1, 0, 2, 3]));
 }
 

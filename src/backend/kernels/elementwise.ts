@@ -3,8 +3,8 @@
  * inputs differ the plain one is brought into the other's order.
  */
 import { backend_util } from '@tensorflow/tfjs';
-import { cast, emit, expanded, known, plain, relabel, reshape, sameShape, toLayout, transpose } from '../record.js';
-import { axisOrder, floatConstant, type Layout, type Value, type ValueType } from '../value.js';
+import { cast, emit, filled, plain, relabel, reshape, sameShape, toLayout, transpose } from '../record.js';
+import { axisOrder, type Constant, floatConstant, type Layout, type Value, type ValueType } from '../value.js';
 import { defineKernel, defineView, inputList } from './kernel.js';
 
 /** Same shape and order as `x`. */
@@ -80,16 +80,22 @@ export function relu(x: Value): Value {
     : like(x, 'Max', [x, { constant: 'int32', dims: [], values: [0] }]);
 }
 
+/** a / b; of integers in float64, which holds all of them (an integer division ends the process where b is 0). */
+function quotient(a: Value, b: Value): Value {
+  const type = a.type === 'float32' || b.type === 'float32' ? 'float32' : 'float64';
+  return broadcast('Div', cast(a, type), cast(b, type));
+}
+
 for (const [kernel, op] of Object.entries({ Maximum: 'Max', Minimum: 'Min', Pow: 'Pow' })) {
   defineKernel(kernel, ({ a, b }) => broadcast(op, numeric(a), numeric(b)));
 }
 defineKernel('Add', ({ a, b }) => add(a, b));
 defineKernel('Sub', ({ a, b }) => sub(a, b));
 defineKernel('Multiply', ({ a, b }) => mul(a, b));
-defineKernel('RealDiv', ({ a, b }) => broadcast('Div', cast(a, 'float32'), cast(b, 'float32')));
+defineKernel('RealDiv', ({ a, b }) => cast(quotient(a, b), a.type));
 defineKernel('FloorDiv', ({ a, b }) => {
-  const quotient = broadcast('Div', cast(a, 'float32'), cast(b, 'float32'));
-  return cast(like(quotient, 'Floor', [quotient]), a.type);
+  const exact = quotient(a, b);
+  return cast(like(exact, 'Floor', [exact]), a.type);
 });
 defineKernel('SquaredDifference', ({ a, b }) => {
   const difference = sub(a, b);
@@ -218,8 +224,14 @@ defineKernel('Rsqrt', ({ x }) => {
 });
 defineKernel('Relu6', ({ x }) => cast(relu6(cast(x, 'float32')), x.type));
 defineKernel<{ clipValueMin: number; clipValueMax: number }>('ClipByValue', ({ x }, { clipValueMin, clipValueMax }) => {
-  const value = cast(x, 'float32');
-  return cast(like(value, 'Clip', [value, floatConstant(clipValueMin), floatConstant(clipValueMax)]), x.type);
+  const value = numeric(x);
+  const integer = (bound: number) => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(bound)));
+  const [least, most] = [clipValueMin, clipValueMax].map((bound): Constant => {
+    return value.type === 'float32'
+      ? floatConstant(bound)
+      : { constant: 'int32', dims: [], values: [integer(bound)] };
+  });
+  return cast(like(value, 'Clip', [value, least, most]), x.type);
 });
 const largestFloat = 3.4028234663852886e38;
 // The mask of a ReLU, from its output: in a gradient the planner merges this Relu with the forward one, so that the
@@ -241,22 +253,16 @@ defineKernel<{ alpha: number }>('Step', ({ x }, { alpha = 0 }) => {
 defineKernel<{ dtype: 'float32' | 'int32' | 'bool' }>('Cast', ({ x }, { dtype }) => cast(x, dtype));
 defineView('Identity', 'x', (x) => x.shape);
 defineKernel('Select', ({ condition, t, e }) => {
-  const mask = condition;
-  const [yes, no] = [t, e];
+  const type = t.type === 'float32' || e.type === 'float32' ? 'float32' : t.type === 'bool' ? e.type : t.type;
+  // Where has no form for bool.
+  const chosen = type === 'bool' ? 'int32' : type;
+  const [yes, no] = [cast(t, chosen), cast(e, chosen)];
   const rank = yes.shape.length;
-  const layout = rank === 4 ? ([yes, no, mask].find((v) => v.layout !== 'plain')?.layout ?? 'plain') : 'plain';
-  const inputs = [mask, yes, no].map((v) => operand(v, layout));
-  return emit('Where', inputs, { shape: yes.shape, type: yes.type, layout });
+  const layout = rank === 4 ? ([yes, no, condition].find((v) => v.layout !== 'plain')?.layout ?? 'plain') : 'plain';
+  const inputs = [cast(condition, 'bool'), yes, no].map((v) => operand(v, layout));
+  return cast(emit('Where', inputs, { shape: yes.shape, type: chosen, layout }), type);
 });
 
-/** Tensors up to this size are filled at once; larger ones are recorded. */
-const filledAtOnce = 4096;
-
-function filled(shape: readonly number[], value: number, type: ValueType): Value {
-  const size = shape.reduce((product, extent) => product * extent, 1);
-  if (size <= filledAtOnce) return known(new Array<number>(size).fill(value), shape, type);
-  return expanded(value, shape, type);
-}
 defineKernel<{ shape: number[]; value: number; dtype: 'float32' | 'int32' | 'bool' }>(
   'Fill',
   (_, { shape, value, dtype }) => filled(shape, value, dtype ?? 'float32'),

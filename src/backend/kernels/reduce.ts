@@ -1,12 +1,20 @@
 /** @file Reductions, softmax and matrix products. */
 import { backend_util, util } from '@tensorflow/tfjs';
-import { cast, emit, physicalAxis, plain, reshape } from '../record.js';
+import { cast, emit, filled, physicalAxis, plain, reshape } from '../record.js';
 import { axisOrder, floatConstant, int64s, type Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
 import { defineKernel } from './kernel.js';
 
+/** What nothing reduces to. */
+const ofNothing: Readonly<Record<string, number>> = {
+  ReduceSum: 0,
+  ReduceProd: 1,
+  ReduceMax: Number.NEGATIVE_INFINITY,
+  ReduceMin: Number.POSITIVE_INFINITY,
+};
+
 /** Reduces tfjs axes of a value that lies in any order; the result is plain. */
-export function reduce(op: string, x: Value, axes: readonly number[], keepDims = false): Value {
+export function reduce(op: keyof typeof ofNothing, x: Value, axes: readonly number[], keepDims = false): Value {
   const rank = x.shape.length;
   const kept = x.shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
   if (axes.length === 0) return x;
@@ -14,9 +22,10 @@ export function reduce(op: string, x: Value, axes: readonly number[], keepDims =
   const remaining = axisOrder(x.layout, rank).filter((axis) => !axes.includes(axis));
   const sorted = [...remaining].sort((a, b) => a - b);
   const outputShape = remaining.map((axis) => x.shape[axis]);
+  if (x.size === 0) return filled(keepDims ? kept : sorted.map((axis) => x.shape[axis]), ofNothing[op], x.type);
   const reduced =
     op === 'ReduceSum'
-      ? emit(op, [x, int64s(physicalAxes)], { shape: outputShape, type: x.type }, { keepdims: 0 })
+      ? sum(x, physicalAxes, outputShape)
       : emit(op, [x], { shape: outputShape, type: x.type }, { axes: physicalAxes, keepdims: 0 });
   const inOrder = remaining.every((axis, i) => axis === sorted[i])
     ? reduced
@@ -29,11 +38,19 @@ export function reduce(op: string, x: Value, axes: readonly number[], keepDims =
   return keepDims ? reshape(inOrder, kept) : inOrder;
 }
 
+/** Sum over physical axes. Of float32 it is written out so that it is accurate (`sums.ts`). */
+export function sum(x: Value, axes: readonly number[], shape: readonly number[]): Value {
+  return x.type === 'float32'
+    ? emit('#Sum', [x], { shape }, { axes })
+    : emit('ReduceSum', [x, int64s(axes)], { shape, type: x.type }, { keepdims: 0 });
+}
+
 interface Reduction {
   axis?: number | number[] | null;
   keepDims?: boolean;
 }
 
+const isNaN = (x: Value) => emit('IsNaN', [x], { shape: x.shape, type: 'bool' });
 const axesOf = (x: Value, axis: Reduction['axis']) =>
   util.parseAxisParam(axis ?? x.shape.map((_, i) => i), [...x.shape]);
 
@@ -51,22 +68,27 @@ for (const [kernel, op] of Object.entries({
   });
 }
 defineKernel<Reduction>('Mean', ({ x }, { axis, keepDims }) => {
-  const value = cast(x, 'float32');
-  return reduce('ReduceMean', value, axesOf(value, axis), keepDims);
+  const axes = axesOf(x, axis);
+  const total = reduce('ReduceSum', cast(x, 'float32'), axes, keepDims);
+  const count = axes.reduce((product, along) => product * x.shape[along], 1);
+  return emit('Div', [total, floatConstant(count)], total);
 });
-for (const [kernel, op] of Object.entries({ All: 'ReduceMin', Any: 'ReduceMax' })) {
+for (const [kernel, op, ofNone] of [
+  ['All', 'ReduceMin', 1],
+  ['Any', 'ReduceMax', 0],
+] as const) {
   defineKernel<Reduction>(kernel, ({ x }, { axis, keepDims }) => {
     const value = cast(x, 'int32');
-    return cast(reduce(op, value, axesOf(value, axis), keepDims), 'bool');
+    const result = reduce(op, value, axesOf(value, axis), keepDims);
+    return value.size === 0 ? filled(result.shape, ofNone, 'bool') : cast(result, 'bool');
   });
 }
 for (const kernel of ['ArgMax', 'ArgMin']) {
   defineKernel<{ axis: number | number[] }>(kernel, ({ x }, { axis }) => {
-    const numbers = plain(cast(x, 'float32'));
+    const numbers = plain(x.type === 'bool' ? cast(x, 'int32') : x);
     // A NaN is never the largest or smallest.
     const ignored = floatConstant(kernel === 'ArgMax' ? Number.NEGATIVE_INFINITY : Number.POSITIVE_INFINITY);
-    const nan = emit('IsNaN', [numbers], { shape: numbers.shape, type: 'bool' });
-    const value = emit('Where', [nan, ignored, numbers], { shape: numbers.shape });
+    const value = numbers.type === 'int32' ? numbers : emit('Where', [isNaN(numbers), ignored, numbers], numbers);
     const [along] = axesOf(value, axis) as [number];
     const shape = value.shape.filter((_, i) => i !== along);
     return cast(emit(kernel, [value], { shape, type: 'int64' }, { axis: along, keepdims: 0 }), 'int32');
@@ -100,6 +122,8 @@ export function matMul(a: Value, b: Value, transposeA: boolean, transposeB: bool
       `Inner dimensions of [${a.shape.join()}] and [${b.shape.join()}] with transposeA ${transposeA}, transposeB ${transposeB} differ.`,
   );
   const batch = backend_util.assertAndGetBroadcastShape([...batchA], [...batchB]);
+  const inner = transposeA ? rowsA : columnsA;
+  if (inner === 0) return filled([...batch, m, n], 0, type);
   if (util.sizeFromShape(batch) === 1 && type === 'float32') {
     const inputs = [reshape(left, [rowsA, columnsA]), reshape(right, [rowsB, columnsB])];
     const product = emit('Gemm', inputs, { shape: [m, n] }, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 });
