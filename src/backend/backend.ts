@@ -10,7 +10,7 @@ import { planProgram, type Program } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
 import { SessionCache, type SessionLimits } from './sessions.js';
-import type { OrtTensor, SessionSettings } from './ort.js';
+import type { OrtTensor, Session, SessionSettings } from './ort.js';
 import { detach, type HostData, isConstant, Memory, type Op, release, retain, Value } from './value.js';
 
 /** What a tfjs data id stands for. */
@@ -283,7 +283,7 @@ export class OnnxBackend extends tf.KernelBackend {
     program.leaves.forEach((leaf, i) => {
       feeds[`x${i}`] = this.residents.feed(leaf);
     });
-    const results = session.run(feeds, names);
+    const results = runSession(session, feeds, names);
     this.stats.runs++;
     this.stats.runMs += performance.now() - startedAt;
     for (const { memory } of program.leaves) if (memory !== undefined) memory.runs++;
@@ -374,6 +374,18 @@ export class OnnxBackend extends tf.KernelBackend {
   override dispose(): void {
     this.residents.dispose();
     this.sessions.dispose();
+  }
+}
+
+/** Runs; computed indices out of range (`kernels/indices.ts`) are named as what they are. */
+function runSession(session: Session, feeds: Record<string, OrtTensor>, names: readonly string[]) {
+  try {
+    return session.run(feeds, names);
+  } catch (error) {
+    const { message } = error as Error;
+    if (!/out of data bounds|invalid ind(ex|ice) found/.test(message)) throw error;
+    const operator = /running (\w+) node/.exec(message)?.[1] ?? 'gathering or scattering';
+    throw new Error(`${operator}: a computed index is negative or beyond the axis.`, { cause: error });
   }
 }
 

@@ -96,7 +96,7 @@ export function createSession(
     interOpNumThreads: 1,
     enableCpuMemArena: false,
     enableMemPattern: false,
-    logSeverityLevel: 3,
+    logSeverityLevel: 4, // what fails is thrown; the runtime would print it too
     extra: { session: { intra_op: { allow_spinning: '0' } } },
     ...(outputsStay && { preferredOutputLocation: 'gpu-buffer' }),
     ...(profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: profilePrefix }),

@@ -17,13 +17,13 @@ export interface Lowering {
   portable: boolean;
 }
 
-/** Terms that are added one after the other. */
-const block = 32;
+/** Terms that are added one after the other, about. */
+const block = 16;
 /** Where fewer numbers than this lie behind the axis, the blocks are added side by side, not each by itself: 5 to 9 times faster. */
 const shortRow = 16;
 /** Inner dimension from which on a product is cut: of matrices, whose kernels work in blocks, and of vectors. */
 const longProduct = { matrix: 16_384, vector: 2_048 };
-const productBlock = 1_024;
+const productBlock = { matrix: 1_024, vector: 256 };
 /** Numbers that the parts of a cut product may take. */
 const maxParts = 2 ** 22;
 
@@ -75,9 +75,10 @@ export function sumNodes(
   return nodes.ending(output);
 }
 
-/** Of the sizes around `block` the largest that divides `extent`; `block` if none does. */
+/** A divisor of `extent` of about `block`; `block` if there is none. */
 function blockOf(extent: number): number {
-  for (let size = 2 * block; size >= block / 2; size--) if (extent % size === 0) return size;
+  for (let size = block; size >= block / 2; size--) if (extent % size === 0) return size;
+  for (let size = block; size <= 2 * block; size++) if (extent % size === 0) return size;
   return block;
 }
 
@@ -102,7 +103,7 @@ function recordSum(nodes: Nodes, x: string, dims: readonly number[], axes: reado
   while (terms() > 1) {
     const longest = summedAxes().reduce((best, i) => (groups[i].extent > groups[best].extent ? i : best));
     const { extent } = groups[longest];
-    if (extent <= 2 * block) {
+    if (extent <= block) {
       current = nodes.sum(current, [longest]);
       groups = groups.filter((_, i) => i !== longest);
     } else {
@@ -132,8 +133,9 @@ function recordSum(nodes: Nodes, x: string, dims: readonly number[], axes: reado
 
 /** Whether a product is cut: a [m, k] or, transposed, [k, m]; b [k, n] or [n, k]. */
 export function productParts(m: number, n: number, k: number): number {
-  if (k < (m === 1 || n === 1 ? longProduct.vector : longProduct.matrix)) return 1;
-  return Math.min(Math.ceil(k / productBlock), Math.floor(maxParts / (m * n)));
+  const kind = m === 1 || n === 1 ? 'vector' : 'matrix';
+  if (k < longProduct[kind]) return 1;
+  return Math.min(Math.ceil(k / productBlock[kind]), Math.floor(maxParts / (m * n)));
 }
 
 /** A Gemm of a and b of these shapes, or undefined if it is short enough to be left as it is. */
@@ -170,9 +172,7 @@ export function productNodes(
   if (lowering.portable) {
     const inOrder = ({ cut, innerFirst }: typeof left, perm: readonly number[]) =>
       innerFirst ? cut : nodes.add('Transpose', [cut], { perm });
-    const aParts = left.innerFirst
-      ? nodes.add('Transpose', [left.cut], { perm: [0, 2, 1] })
-      : inOrder(left, [1, 0, 2]);
+    const aParts = left.innerFirst ? nodes.add('Transpose', [left.cut], { perm: [0, 2, 1] }) : inOrder(left, [1, 0, 2]);
     products = nodes.add('MatMul', [aParts, inOrder(right, [1, 2, 0])]);
   } else {
     const attributes = {

@@ -6,11 +6,24 @@
  * input or the output map is small, a convolution of input and output gradient where the input has few channels.
  */
 import { backend_util } from '@tensorflow/tfjs';
-import { asActivation, asFilter, emit, physically, plain, reshape, toLayout, transpose } from '../record.js';
+import {
+  asActivation,
+  asFilter,
+  cast,
+  emit,
+  filled,
+  physically,
+  plain,
+  reshape,
+  toLayout,
+  transpose,
+} from '../record.js';
 import { int64s, type Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
 import { defineKernel } from './kernel.js';
+import { sum } from './reduce.js';
 import { bordered, concat, strided } from './shape.js';
+import { fitted, reached, unreached } from './windows.js';
 
 export interface ConvAttributes {
   strides: number | [number, number];
@@ -21,6 +34,9 @@ export interface ConvAttributes {
 }
 
 type Shape4 = [number, number, number, number];
+
+/** Products added up by one convolution at most, if there is another way. */
+const longSum = 16_384;
 
 export function convInfo(
   inputShape: readonly number[],
@@ -34,7 +50,7 @@ export function convInfo(
   const { pad } = attributes;
   const inOrder =
     dataFormat === 'NCHW' && typeof pad === 'object' ? ([pad[0], pad[2], pad[3], pad[1]] as typeof pad) : pad;
-  return backend_util.computeConv2DInfo(
+  const info = backend_util.computeConv2DInfo(
     [...inputShape] as Shape4,
     [...filterShape] as Shape4,
     strides,
@@ -43,6 +59,7 @@ export function convInfo(
     dimRoundingMode,
     depthwise,
   );
+  return fitted(info);
 }
 
 export type ConvInfo = ReturnType<typeof convInfo>;
@@ -66,9 +83,10 @@ function withFormat(
 /** x: [n, h, w, c], filter: [kh, kw, c, o] -> [n, oh, ow, o]. */
 function conv2d(x: Value, filter: Value, attributes: ConvAttributes): Value {
   const info = convInfo(x.shape, filter.shape, attributes);
-  return emit(
+  const [image, kernel] = [x, filter].map((value) => cast(value, 'float32'));
+  const result = emit(
     'Conv',
-    [toLayout(x, 'nchw'), toLayout(filter, 'oihw')],
+    [toLayout(reached(image, info), 'nchw'), toLayout(kernel, 'oihw')],
     { shape: info.outShape, layout: 'nchw' },
     {
       strides: stridesOf(info),
@@ -77,6 +95,7 @@ function conv2d(x: Value, filter: Value, attributes: ConvAttributes): Value {
       group: info.inChannels / filter.shape[2],
     },
   );
+  return cast(result, x.type);
 }
 
 /** No window lies wholly in the padding: a gradient can be padded the other way round without being cut. */
@@ -91,7 +110,7 @@ function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], 
   const info = convInfo(inputShape, filter.shape, attributes);
   // A gradient larger than the output that the input implies is read as far as that goes, as tfjs does.
   const upstream = strided(dy, [0, 0, 0, 0], info.outShape);
-  return transposedConv(toLayout(upstream, 'nchw'), toLayout(filter, 'oihw'), info);
+  return unreached(transposedConv(toLayout(upstream, 'nchw'), toLayout(filter, 'oihw'), info), inputShape);
 }
 
 /** The input gradient of the convolution `info` in `group` groups. kernel: physically [o, i / group, kh, kw]. */
@@ -163,7 +182,8 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   const { inHeight, inWidth, dilationHeight, dilationWidth } = info;
   const positions = kh * kw;
   const pixels = n * outHeight * outWidth;
-  const input = physically(toLayout(x, 'nchw'));
+  if (x.size === 0 || dy.size === 0) return filled(filterShape, 0);
+  const input = physically(toLayout(reached(x, info), 'nchw'));
   const upstream = physically(toLayout(dy, 'nchw'));
   const [top, left, bottom, right] = padsOf(info) as Shape4;
   if (positions > 1 && o < c && info.strideHeight * info.strideWidth === 1 && insidePads(info)) {
@@ -178,7 +198,9 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
     const turned = emit('Transpose', [product], { shape: [o, c, positions] }, { perm: [1, 2, 0] });
     return asFilter(reshape(turned, [o, c, kh, kw]));
   }
-  if (positions > 1 && c < 16) return filterGradientByConv(input, upstream, info);
+  // With one output channel that is a product with one vector, which the runtime adds up term by term.
+  const longVector = o === 1 && pixels > longSum;
+  if (positions > 1 && c < 16 && !longVector) return filterGradientByConv(input, upstream, info);
   const padded = bordered(input, [top, left, bottom, right]);
   /** What filter position k sees: [c, pixels]. */
   const seenAt = (k: number): Value => {
@@ -212,7 +234,13 @@ function filterGradientByConv(x: Value, dy: Value, info: ConvInfo): Value {
       ? reshape(value, [second, first, h, w])
       : emit('Transpose', [value], { shape: [second, first, h, w] }, { perm: [1, 0, 2, 3] });
   };
-  const gradient = positionsByConv(exchanged(x), exchanged(dy), info);
+  const [n, , h, w] = dy.shape as Shape4;
+  let gradient: Value; // [c, o, kh, kw]
+  if (n > 1 && n * h * w > longSum) {
+    // Image by image, and then the sum: see sums.ts.
+    const perImage = positionsByConv(exchanged(x), reshape(dy, [n * o, 1, h, w]), info, n);
+    gradient = sum(reshape(perImage, [c, n, o, kh, kw]), [1], [c, o, kh, kw]);
+  } else gradient = positionsByConv(exchanged(x), exchanged(dy), info);
   return asFilter(emit('Transpose', [gradient], { shape: [o, c, kh, kw] }, { perm: [1, 0, 2, 3] }));
 }
 

@@ -5,7 +5,7 @@
  * input gradient of stride 1 is one too; the filter gradient of stride 1 is a product and a sum per filter position,
  * with larger strides, whose slices are slow, a convolution of the input with the output gradient.
  */
-import { asFilter, emit, physically, reshape, toLayout, transpose } from '../record.js';
+import { asFilter, emit, filled, physically, reshape, toLayout, transpose } from '../record.js';
 import type { Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
 import {
@@ -20,6 +20,7 @@ import {
 import { defineKernel } from './kernel.js';
 import { sum } from './reduce.js';
 import { bordered, concat, strided } from './shape.js';
+import { reached, unreached } from './windows.js';
 
 type Shape4 = [number, number, number, number];
 
@@ -35,7 +36,7 @@ function depthwiseConv2d(x: Value, filter: Value, attributes: ConvAttributes): V
   const info = convInfo(x.shape, filter.shape, attributes, true);
   return emit(
     'Conv',
-    [toLayout(x, 'nchw'), grouped(filter)],
+    [toLayout(reached(x, info), 'nchw'), grouped(filter)],
     { shape: info.outShape, layout: 'nchw' },
     { strides: stridesOf(info), pads: padsOf(info), dilations: dilationsOf(info), group: info.inChannels },
   );
@@ -46,7 +47,8 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   const info = convInfo(x.shape, filterShape, attributes, true);
   const { batchSize: n, outHeight, outWidth, dilationHeight, dilationWidth } = info;
   const [kh, kw, c, m] = filterShape as Shape4;
-  const input = physically(toLayout(x, 'nchw'));
+  if (x.size === 0 || dy.size === 0) return filled(filterShape, 0);
+  const input = physically(toLayout(reached(x, info), 'nchw'));
   const upstream = physically(toLayout(dy, 'nchw'));
   if (m === 1 && info.strideHeight * info.strideWidth === 1) {
     const padded = bordered(input, padsOf(info));
@@ -72,7 +74,8 @@ defineKernel<ConvAttributes & { inputShape: number[] }>(
   'DepthwiseConv2dNativeBackpropInput',
   ({ dy, filter }, attributes) => {
     const info = convInfo(attributes.inputShape, filter.shape, attributes, true);
-    return transposedConv(toLayout(dy, 'nchw'), grouped(filter), info, info.inChannels);
+    const gradient = transposedConv(toLayout(dy, 'nchw'), grouped(filter), info, info.inChannels);
+    return unreached(gradient, attributes.inputShape);
   },
 );
 defineKernel<ConvAttributes & { filterShape: number[] }>(

@@ -227,9 +227,7 @@ defineKernel<{ clipValueMin: number; clipValueMax: number }>('ClipByValue', ({ x
   const value = numeric(x);
   const integer = (bound: number) => Math.max(-(2 ** 31), Math.min(2 ** 31 - 1, Math.trunc(bound)));
   const [least, most] = [clipValueMin, clipValueMax].map((bound): Constant => {
-    return value.type === 'float32'
-      ? floatConstant(bound)
-      : { constant: 'int32', dims: [], values: [integer(bound)] };
+    return value.type === 'float32' ? floatConstant(bound) : { constant: 'int32', dims: [], values: [integer(bound)] };
   });
   return cast(like(value, 'Clip', [value, least, most]), x.type);
 });

@@ -1,10 +1,11 @@
 /** @file Max and average pooling with their gradients, in physical order [n, c, h, w]. */
 import { backend_util } from '@tensorflow/tfjs';
-import { asActivation, cast, emit, expanded, known, physically, reshape, toLayout } from '../record.js';
+import { asActivation, cast, emit, expanded, filled, known, physically, reshape, toLayout } from '../record.js';
 import { int64s, makeOp, Value } from '../value.js';
 import { mul, sub } from './elementwise.js';
 import { defineKernel } from './kernel.js';
 import { bordered, concat, strided } from './shape.js';
+import { fitted, reached, unreached } from './windows.js';
 
 interface PoolAttributes {
   filterSize: number | [number, number];
@@ -14,7 +15,7 @@ interface PoolAttributes {
 }
 
 function poolInfo(shape: readonly number[], { filterSize, strides, pad, dimRoundingMode }: PoolAttributes) {
-  return backend_util.computePool2DInfo(
+  const info = backend_util.computePool2DInfo(
     [...shape] as [number, number, number, number],
     filterSize,
     strides,
@@ -22,6 +23,7 @@ function poolInfo(shape: readonly number[], { filterSize, strides, pad, dimRound
     pad,
     dimRoundingMode,
   );
+  return fitted(info);
 }
 
 type PoolInfo = ReturnType<typeof poolInfo>;
@@ -34,24 +36,48 @@ function windows({ filterHeight, filterWidth, strideHeight, strideWidth, padInfo
   };
 }
 
+/** ONNX has no windows that lie wholly in the padding. */
+function hasEmptyWindows({ filterHeight, filterWidth, padInfo }: PoolInfo): boolean {
+  return Math.max(padInfo.top, padInfo.bottom) >= filterHeight || Math.max(padInfo.left, padInfo.right) >= filterWidth;
+}
+
+/** The cells that windows reach, channels first, and where windows lie; where some lie in the padding, with that as cells of `fill`. */
+function pooledInput(x: Value, info: PoolInfo, fill: number): { input: Value; attributes: ReturnType<typeof windows> } {
+  const input = toLayout(reached(x, info), 'nchw');
+  const attributes = windows(info);
+  if (!hasEmptyWindows(info)) return { input, attributes };
+  const bordering = asActivation(bordered(physically(input), attributes.pads, fill));
+  return { input: bordering, attributes: { ...attributes, pads: [0, 0, 0, 0] } };
+}
+
 defineKernel<PoolAttributes>('MaxPool', ({ x }, attributes) => {
   const info = poolInfo(x.shape, attributes);
-  return emit('MaxPool', [toLayout(x, 'nchw')], { shape: info.outShape, layout: 'nchw' }, windows(info));
+  // ONNX pools no int32; float64 holds all of them.
+  const pooled = pooledInput(x.type === 'float32' ? x : cast(x, 'float64'), info, Number.NEGATIVE_INFINITY);
+  const spec = { shape: info.outShape, type: pooled.input.type, layout: 'nchw' } as const;
+  return cast(emit('MaxPool', [pooled.input], spec, pooled.attributes), x.type);
 });
 
 defineKernel<PoolAttributes>('MaxPoolGrad', ({ dy, input }, attributes, { accelerated }) => {
-  const x = toLayout(input, 'nchw');
-  const info = poolInfo(x.shape, attributes);
-  if (accelerated) return maxPoolGradientByMasks(x, toLayout(dy, 'nchw'), info);
+  const info = poolInfo(input.shape, attributes);
+  if (input.size === 0 || dy.size === 0) return filled(input.shape, 0);
+  if (accelerated) {
+    const cut = toLayout(reached(input, info), 'nchw');
+    return unreached(maxPoolGradientByMasks(cut, toLayout(dy, 'nchw'), info), input.shape);
+  }
+  const pooled = pooledInput(cast(input, 'float32'), info, Number.NEGATIVE_INFINITY);
+  const x = pooled.input;
   const size = x.size;
   // The planner merges this MaxPool with the forward one; its second output is the flat position of each maximum.
-  const pool = makeOp('MaxPool', [x], windows(info), 2);
+  const pool = makeOp('MaxPool', [x], pooled.attributes, 2);
   const [n, h, w, c] = info.outShape;
   const positions = new Value([n, c, h, w], 'int64', 'plain', pool, 1, undefined);
   const count = n * c * h * w;
   const flat = [expanded(0, [size]), reshape(positions, [count]), reshape(physically(toLayout(dy, 'nchw')), [count])];
   const gradient = emit('ScatterElements', flat, { shape: [size] }, { axis: 0, reduction: 'add' });
-  return asActivation(reshape(gradient, x.physical));
+  const whole = asActivation(reshape(gradient, x.physical));
+  const { top, left } = hasEmptyWindows(info) ? info.padInfo : { top: 0, left: 0 };
+  return unreached(strided(whole, [0, top, left, 0], info.inShape), input.shape);
 });
 
 /**
@@ -100,19 +126,34 @@ function maxPoolGradientByMasks(x: Value, dy: Value, info: PoolInfo): Value {
 
 defineKernel<PoolAttributes>('AvgPool', ({ x }, attributes) => {
   const info = poolInfo(x.shape, attributes);
-  return emit(
+  const pooled = pooledInput(cast(x, 'float32'), info, 0);
+  const means = emit(
     'AveragePool',
-    [toLayout(x, 'nchw')],
+    [pooled.input],
     { shape: info.outShape, layout: 'nchw' },
-    {
-      ...windows(info),
-      count_include_pad: 0,
-    },
+    { ...pooled.attributes, count_include_pad: 0 },
   );
+  if (!hasEmptyWindows(info)) return cast(means, x.type);
+  // The mean of no cells is 0 / 0.
+  const size = info.filterHeight * info.filterWidth;
+  const shares = coveredCells(info).map((cells) => size / cells);
+  return cast(mul(means, known(shares, [1, info.outHeight, info.outWidth, 1])), x.type);
 });
+
+/** Cells of the input in each window. */
+function coveredCells(info: PoolInfo): number[] {
+  const { padInfo, filterHeight, filterWidth, strideHeight, strideWidth, outHeight, outWidth } = info;
+  const covered = (at: number, stride: number, before: number, filter: number, extent: number) =>
+    Math.max(0, Math.min(at * stride - before + filter, extent) - Math.max(at * stride - before, 0));
+  return Array.from({ length: outHeight * outWidth }, (_, i) => {
+    const rows = covered(Math.floor(i / outWidth), strideHeight, padInfo.top, filterHeight, info.inHeight);
+    return rows * covered(i % outWidth, strideWidth, padInfo.left, filterWidth, info.inWidth);
+  });
+}
 
 defineKernel<PoolAttributes>('AvgPoolGrad', ({ dy, input }, attributes) => {
   const info = poolInfo(input.shape, attributes);
+  if (input.size === 0 || dy.size === 0) return filled(input.shape, 0);
   const {
     padInfo,
     filterHeight,
@@ -125,14 +166,7 @@ defineKernel<PoolAttributes>('AvgPoolGrad', ({ dy, input }, attributes) => {
     outHeight,
     outWidth,
   } = info;
-  /** Cells of the input that window `at` covers along one axis. */
-  const covered = (at: number, stride: number, before: number, filter: number, extent: number) =>
-    Math.min(at * stride - before + filter, extent) - Math.max(at * stride - before, 0);
-  const shares = Array.from({ length: outHeight * outWidth }, (_, i) => {
-    const rows = covered(Math.floor(i / outWidth), strideHeight, padInfo.top, filterHeight, inHeight);
-    const columns = covered(i % outWidth, strideWidth, padInfo.left, filterWidth, inWidth);
-    return 1 / (rows * columns);
-  });
+  const shares = coveredCells(info).map((cells) => (cells === 0 ? 0 : 1 / cells));
   const shared = mul(toLayout(dy, 'nchw'), known(shares, [1, outHeight, outWidth, 1]));
   // Each window spreads its share over its cells: a transposed convolution with ones, channel by channel.
   const reach = (out: number, stride: number, filter: number, before: number, after: number) =>
@@ -149,5 +183,5 @@ defineKernel<PoolAttributes>('AvgPoolGrad', ({ dy, input }, attributes) => {
     { shape, layout: 'nchw' },
     { ...windows(info), group: inChannels },
   );
-  return asActivation(bordered(physically(spread), [0, 0, ...rest]));
+  return unreached(asActivation(bordered(physically(spread), [0, 0, ...rest])), input.shape);
 });

@@ -3,6 +3,7 @@ import { backend_util, util } from '@tensorflow/tfjs';
 import { cast, emit, filled, physicalAxis, plain, reshape } from '../record.js';
 import { axisOrder, floatConstant, int64s, type Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
+import { mul } from './elementwise.js';
 import { defineKernel } from './kernel.js';
 
 /** What nothing reduces to. */
@@ -124,6 +125,11 @@ export function matMul(a: Value, b: Value, transposeA: boolean, transposeB: bool
   const batch = backend_util.assertAndGetBroadcastShape([...batchA], [...batchB]);
   const inner = transposeA ? rowsA : columnsA;
   if (inner === 0) return filled([...batch, m, n], 0, type);
+  if (m === 1 && n === 1 && type === 'float32') {
+    // Inner products of vectors: the runtime's products add up term by term.
+    const vectors = [left, right].map((value) => reshape(value, [...value.shape.slice(0, -2), inner]));
+    return reshape(reduce('ReduceSum', mul(vectors[0], vectors[1]), [batch.length]), [...batch, 1, 1]);
+  }
   if (util.sizeFromShape(batch) === 1 && type === 'float32') {
     const inputs = [reshape(left, [rowsA, columnsA]), reshape(right, [rowsB, columnsB])];
     const product = emit('Gemm', inputs, { shape: [m, n] }, { transA: transposeA ? 1 : 0, transB: transposeB ? 1 : 0 });

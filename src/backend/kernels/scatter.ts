@@ -1,7 +1,8 @@
 /** @file Gathering and scattering by index tuples, sorting, running sums. */
 import { backend_util } from '@tensorflow/tfjs';
 import { cast, emit, expanded, known, plain, reshape } from '../record.js';
-import { int64s, makeOp, Value } from '../value.js';
+import { floatConstant, int64s, makeOp, Value } from '../value.js';
+import { checkedTuples } from './indices.js';
 import { defineKernel, inputList } from './kernel.js';
 import { shapeOf } from './shape.js';
 
@@ -13,14 +14,14 @@ defineKernel('GatherNd', ({ params, indices }) => {
       dtype: 'int32',
     } as never,
   );
-  const inputs = [plain(params), cast(plain(indices), 'int64')];
+  const inputs = [plain(params), checkedTuples(indices, params.shape)];
   return emit('GatherND', inputs, { shape, type: params.type });
 });
 
 /** Zeros of `shape` with the rows of `updates` added at `indices`; equal indices add up. */
 function scattered(indices: Value, updates: Value, shape: readonly number[]): Value {
   const values = updates.type === 'bool' ? cast(updates, 'int32') : updates;
-  const inputs = [expanded(0, shape, values.type), cast(plain(indices), 'int64'), plain(values)];
+  const inputs = [expanded(0, shape, values.type), checkedTuples(indices, shape), plain(values)];
   return cast(emit('ScatterND', inputs, { shape, type: values.type }, { reduction: 'add' }), updates.type);
 }
 
@@ -41,19 +42,29 @@ defineKernel<{ shape: number[] }>('ScatterNd', ({ indices, updates }, { shape })
 });
 
 defineKernel('TensorScatterUpdate', ({ tensor, indices, updates }) =>
-  emit('ScatterND', [plain(tensor), cast(plain(indices), 'int64'), plain(updates)], {
+  emit('ScatterND', [plain(tensor), checkedTuples(indices, tensor.shape), plain(updates)], {
     shape: tensor.shape,
     type: tensor.type,
   }),
 );
 
 defineKernel<{ k: number }>('TopK', ({ x }, { k }) => {
-  const value = plain(x);
+  const value = plain(x.type === 'bool' ? cast(x, 'int32') : x);
   const shape = [...value.shape.slice(0, -1), k];
-  if (k === 0 || value.size === 0) return [known([], shape, value.type), known([], shape, 'int32')];
-  const sorted = makeOp('TopK', [value, int64s([k])], { axis: -1, largest: 1, sorted: 1 }, 2);
-  const values = new Value(shape, value.type, 'plain', sorted, 0, undefined);
-  return [values, cast(new Value(shape, 'int64', 'plain', sorted, 1, undefined), 'int32')];
+  if (k === 0 || value.size === 0) return [known([], shape, x.type), known([], shape, 'int32')];
+  let keys = value;
+  if (value.type === 'float32') {
+    // ONNX leaves the order of NaN open; here it is first, as infinity.
+    const nan = emit('IsNaN', [value], { shape: value.shape, type: 'bool' });
+    keys = emit('Where', [nan, floatConstant(Number.POSITIVE_INFINITY), value], value);
+  }
+  const sorted = makeOp('TopK', [keys, int64s([k])], { axis: -1, largest: 1, sorted: 1 }, 2);
+  const places = new Value(shape, 'int64', 'plain', sorted, 1, undefined);
+  const values =
+    keys === value
+      ? new Value(shape, value.type, 'plain', sorted, 0, undefined)
+      : emit('GatherElements', [value, places], { shape }, { axis: value.shape.length - 1 });
+  return [cast(values, x.type), cast(places, 'int32')];
 });
 
 defineKernel<{ axis: number; exclusive: boolean; reverse: boolean }>('Cumsum', ({ x }, attributes) => {

@@ -1,6 +1,7 @@
 /** @file Kernels that move elements without computing: reshape, slice, pad, concat, gather and their kin. */
 import { backend_util, slice_util, util } from '@tensorflow/tfjs';
-import { cast, emit, expanded, known, physicalAxis, plain, reshape, toLayout, transpose } from '../record.js';
+import { cast, emit, expanded, filled, known, physicalAxis, plain, reshape, toLayout, transpose } from '../record.js';
+import { checkedIndices } from './indices.js';
 import { axisOrder, int64s, type Layout, Memory, Value } from '../value.js';
 import { defineKernel, defineView, inputList } from './kernel.js';
 
@@ -88,6 +89,7 @@ export function padded(value: Value, paddings: readonly (readonly [number, numbe
     const [before, after] = paddings[axis];
     return before + extent + after;
   });
+  if (value.size === 0) return filled(shape, fill, value.type);
   const order = axisOrder(value.layout, value.shape.length);
   const pads = [0, 1].flatMap((side) => order.map((axis) => paddings[axis][side]));
   const constant = { constant: value.type, dims: [], values: [fill] } as const;
@@ -178,12 +180,8 @@ defineKernel<{ reps: number[] }>('Tile', ({ x }, { reps }) => {
 
 defineKernel<{ axis: number; batchDims: number }>('GatherV2', ({ x, indices }, { axis, batchDims }) => {
   const value = plain(x);
-  const at = cast(plain(indices), 'int32');
   const [along] = util.parseAxisParam(axis, shapeOf(value)) as [number];
-  const last = value.shape[along] - 1;
-  for (const index of at.memory?.data ?? []) {
-    util.assert(index >= 0 && index <= last, () => `GatherV2: the index value ${index} is not in [0, ${last}]`);
-  }
+  const at = checkedIndices(cast(plain(indices), 'int32'), value.shape[along]);
   const { batchSize, outerSize, dimSize, sliceSize, outputShape } = backend_util.segment_util.collectGatherOpShapeInfo(
     { shape: shapeOf(value), rank: value.shape.length } as never,
     { shape: shapeOf(at), rank: at.shape.length } as never,
@@ -207,13 +205,18 @@ defineKernel<{ axis: number; batchDims: number }>('GatherV2', ({ x, indices }, {
 defineKernel<{ numSegments: number }>('UnsortedSegmentSum', ({ x, segmentIds }, { numSegments }) => {
   const value = plain(x);
   const rows = segmentIds.size;
-  // Negative ids count for nothing: they go to one more row, which is cut off.
+  // Ids out of range count for nothing: they go to one more row, which is cut off.
   const shape = [numSegments + 1, ...value.shape.slice(segmentIds.shape.length)];
   const ids = reshape(plain(segmentIds), [rows, 1]);
   const least = { constant: 'int32', dims: [], values: [0] } as const;
   const beyond = { constant: 'int32', dims: [], values: [numSegments] } as const;
-  const negative = emit('Less', [ids, least], { shape: ids.shape, type: 'bool' });
-  const indices = cast(emit('Where', [negative, beyond, ids], { shape: ids.shape, type: 'int32' }), 'int64');
+  const comparison = { shape: ids.shape, type: 'bool' } as const;
+  const inside = emit(
+    'And',
+    [emit('GreaterOrEqual', [ids, least], comparison), emit('Less', [ids, beyond], comparison)],
+    comparison,
+  );
+  const indices = cast(emit('Where', [inside, ids, beyond], { shape: ids.shape, type: 'int32' }), 'int64');
   const updates = reshape(value, [rows, ...shape.slice(1)]);
   const sums = emit(
     'ScatterND',
