@@ -30,16 +30,11 @@ const scripts = {
     };
     await extractDescriptors({ dimension: 2, describeFiles }, items, { folder: out, settings: { version }, overwrite: true });`,
   split: `
-    import { register } from '${root}/src/commands/data.ts';
-    import { Command } from 'commander';
+    import { split } from '${root}/src/stages/split.ts';
     import { dirname } from 'node:path';
     const [out, version] = process.argv.slice(2);
-    const program = new Command();
-    register(program);
-    await program.parseAsync(
-      ['data', 'split', dirname(out) + '/manifest.jsonl', '--val', '0.4', '--by', 'photo', '--seed', version === 'old' ? '1' : '2', '--out', out, '--overwrite', '--json'],
-      { from: 'user' },
-    );`,
+    const seed = version === 'old' ? 1 : 2;
+    await split({ manifest: dirname(out) + '/manifest.jsonl', val: 0.4, by: 'photo', seed, out, overwrite: true });`,
   clean: `
     import { writeCleaned } from '${root}/src/cleaning/clean-outputs.ts';
     import { withFolderLock } from '${root}/src/data/folder-lock.ts';
