@@ -69,10 +69,10 @@ beforeAll(async () => {
       format: 'esm',
       outfile: join(folder, `${name}.mjs`),
       // Neither decodes nor computes; what is large takes long to start.
-      alias: { '@tensorflow/tfjs': join(folder, 'empty.mjs'), sharp: join(folder, 'empty.mjs') },
+      alias: { '@tensorflow/tfjs-core': join(folder, 'empty.mjs'), sharp: join(folder, 'empty.mjs') },
       external: ['onnxruntime-node'],
       banner: {
-        js: `import { createRequire } from 'node:module'; const require = createRequire('${root}/package.json');`,
+        js: `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom('${root}/package.json');`,
       },
       logLevel: 'error',
     });
