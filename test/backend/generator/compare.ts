@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs';
 import type { OnnxBackend } from '../../../src/backend/backend.js';
 import { emit, plain, toLayout } from '../../../src/backend/record.js';
-import { isHostType } from '../../../src/backend/forward.js';
+import { isHostType } from '../../../src/backend/javascript-backend.js';
 import type { Call, Tensor } from './arbitraries.js';
 
 export interface Result {
