@@ -14,6 +14,7 @@ import { cleanCounts, cleanReport } from '../report/clean-report.js';
 import { readDescriptorFolder, type Shard } from '../retrieval/descriptor-folder.js';
 import { silentView, type StageContext, type StageProgress, type StageView } from './context.js';
 
+/** What is cleaned, how strictly, and where to. */
 export interface CleanStageOptions
   extends Omit<CleanOptions, 'exclude' | 'descriptors' | 'unlabelledNeighbours'>,
     Pick<StageOptions, 'cacheFolder' | 'cacheBytes' | 'describe' | 'workers' | 'overwrite'> {
@@ -30,6 +31,7 @@ export interface CleanStageOptions
   report?: boolean;
 }
 
+/** What was kept, what was left out, and where it is written. */
 export interface CleanSummary {
   out: string;
   /** Paths of what was written. */
@@ -84,6 +86,7 @@ export async function clean(
   return { summary: summaryOf(out, cleaned, seconds), advice: cleanAdvice(cleaned.settings, cleanCounts(cleaned)) };
 }
 
+/** What one machine compared. */
 export interface CleanedPart {
   out: string;
   /** `index/count`. */

@@ -28,6 +28,7 @@ const steps: readonly [network: string, pooling: PoolingKind][] = [
   ['resnet18-tv', 'rmac'],
 ];
 
+/** Where the operators of one network's training step run. */
 export interface NetworkReport {
   network: string;
   pooling: PoolingKind;
@@ -39,6 +40,7 @@ export interface NetworkReport {
   forwarded: number;
 }
 
+/** What the engine computes itself, and where a training step runs on a device. */
 export interface KernelReport {
   device: string;
   kernels: { native: string[]; forwarded: Readonly<Record<string, readonly string[]>>; missing: string[] };

@@ -9,6 +9,7 @@ import { messageOf } from '../errors.js';
 import { type Versions, versions } from '../versions.js';
 import { type EngineChoice, openEngine } from './open-model.js';
 
+/** Whether a device computes on this machine. */
 export interface DeviceReport {
   device: string;
   available: boolean;
@@ -16,6 +17,7 @@ export interface DeviceReport {
   detail: string;
 }
 
+/** What this machine has. */
 export interface DoctorReport {
   /** Version of Node. */
   node: string;

@@ -7,6 +7,7 @@ import { InputError } from '../errors.js';
 import { silentView, type StageContext } from './context.js';
 import { lateProgress } from './late-progress.js';
 
+/** Which benchmark, from where and where to. */
 export interface DownloadBenchmarkOptions {
   /** One of `publishedData`. */
   name: string;
@@ -21,6 +22,7 @@ export interface DownloadBenchmarkOptions {
   keepArchives?: boolean;
 }
 
+/** What was fetched of a benchmark. */
 export interface DownloadedBenchmark extends DownloadedData {
   name: string;
   out: string;
@@ -54,6 +56,7 @@ export async function downloadBenchmark(
   return { name: data.name, out, licence: data.licence, page: data.page, files };
 }
 
+/** Which list of links, and where to. */
 export interface DownloadLandmarksOptions {
   /** List of links, or folder of LANDMARK.txt. */
   list: string;
@@ -64,6 +67,7 @@ export interface DownloadLandmarksOptions {
   retryBroken?: boolean;
 }
 
+/** What was fetched of a list of links. */
 export interface DownloadedLandmarks extends DownloadedLinks {
   out: string;
   /** Links of the list. */

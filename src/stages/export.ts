@@ -6,6 +6,7 @@ import { exportOnnx, type Verification, verifyOnnx } from '../export/onnx.js';
 import type { RegionSource } from '../models/region-source.js';
 import { type EngineChoice, openEngine } from './open-model.js';
 
+/** Which model, for which image sizes, and where to. */
 export interface ExportStageOptions extends EngineChoice {
   /** Model file. */
   model: string;
@@ -21,6 +22,7 @@ export interface ExportStageOptions extends EngineChoice {
   overwrite?: boolean;
 }
 
+/** What was exported, and how it agrees with the model. */
 export interface ExportReport {
   out: string;
   /** What descriptor-model.json says. */

@@ -9,6 +9,7 @@ import { assertWritable, writeFileAtomic } from '../data/files.js';
 import { UsageError } from '../errors.js';
 import { drawMatches } from '../report/draw-matches.js';
 
+/** Which two photographs, by which local features, and how strictly. */
 export interface MatchStageOptions {
   /** Two photographs. */
   a: string;
@@ -27,6 +28,7 @@ export interface MatchStageOptions {
   minInliers?: number;
 }
 
+/** What two photographs have in common. */
 export interface MatchReport {
   /** Of each photograph. */
   keypoints: [number, number];

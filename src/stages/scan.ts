@@ -9,6 +9,7 @@ import { InputError, UsageError } from '../errors.js';
 import { silentView, type StageContext, type StageView } from './context.js';
 import { lateProgress } from './late-progress.js';
 
+/** Which photographs become a manifest, and what their landmarks are. */
 export interface ScanStageOptions {
   /** A folder with a folder per landmark, or a .csv or .tsv file. */
   source: string;
@@ -24,6 +25,7 @@ export interface ScanStageOptions {
   overwrite?: boolean;
 }
 
+/** What is in the manifest, and what was left out. */
 export interface ScanReport extends Omit<ScanResult, 'records'> {
   manifest: string;
   /** To the photographs, where they are not below the manifest. */

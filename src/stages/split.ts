@@ -9,6 +9,7 @@ import { UsageError } from '../errors.js';
 import { silentView, type StageContext } from './context.js';
 import { noteLink } from './scan.js';
 
+/** Which manifest, and what is held back of it. */
 export interface SplitStageOptions {
   manifest: string;
   /** What is held back: photographs of every landmark, or whole landmarks or groups. */
@@ -23,6 +24,7 @@ export interface SplitStageOptions {
   overwrite?: boolean;
 }
 
+/** One of the two manifests. */
 export interface SplitHalf {
   manifest: string;
   images: number;
@@ -31,6 +33,7 @@ export interface SplitHalf {
   single: number;
 }
 
+/** Both halves. */
 export interface SplitReport {
   by: SplitKind;
   seed: number;

@@ -3,6 +3,7 @@ import { synthesizeLandmarks, type SynthesizeSummary } from '../synthetic/datase
 import { checkSynthesizeOptions, type SynthesizeOptions } from '../synthetic/dataset-plan.js';
 import { silentView, type StageContext } from './context.js';
 
+/** What is generated, and where to. */
 export interface SynthesizeStageOptions extends SynthesizeOptions {
   /** Folder to create. */
   out: string;

@@ -7,6 +7,7 @@ import { InputError, messageOf } from '../errors.js';
 import { type ExportReport, photographs } from './export.js';
 import { type EngineChoice, openEngine } from './open-model.js';
 
+/** Which export is compared with which model. */
 export interface VerifyStageOptions extends EngineChoice {
   /** The model that was exported. */
   model: string;

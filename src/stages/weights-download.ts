@@ -6,6 +6,7 @@ import { InputError, UsageError } from '../errors.js';
 import { silentView, type StageContext } from './context.js';
 import { lateProgress } from './late-progress.js';
 
+/** Which published weights, from where and where to. */
 export interface WeightsDownloadOptions {
   /** One of `publishedWeights`. */
   name: string;
@@ -17,6 +18,7 @@ export interface WeightsDownloadOptions {
   overwrite?: boolean;
 }
 
+/** The file that was fetched. */
 export interface WeightsDownloadReport {
   file: string;
   name: string;

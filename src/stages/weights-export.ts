@@ -5,6 +5,7 @@ import { exportWeights } from '../models/export-weights.js';
 import { encodeSafetensors } from '../models/safetensors.js';
 import type { WeightLayout } from '../models/weight-names.js';
 
+/** Which model, under whose names, and where to. */
 export interface WeightsExportOptions {
   model: string;
   /** Whose names and axes. Default `torchvision`. */
@@ -15,6 +16,7 @@ export interface WeightsExportOptions {
   overwrite?: boolean;
 }
 
+/** The file that was written. */
 export interface WeightsExportReport {
   file: string;
   architecture: string;

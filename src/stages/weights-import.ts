@@ -7,6 +7,7 @@ import type { ModelMeta, PoolingKind } from '../models/meta.js';
 import { importFile } from '../models/weights/import-file.js';
 import { encodePublishedClassifier } from '../train/classify/classifier-file.js';
 
+/** Which weight file, of which network, and where to. */
 export interface WeightsImportOptions {
   /** .safetensors, .pth, .h5, model.json, .caffemodel or .mat. */
   file: string;

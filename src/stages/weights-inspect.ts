@@ -2,6 +2,7 @@
 import { openWeights } from '../data/open-weights.js';
 import { fittingArchitectures } from '../models/import-weights.js';
 
+/** What a weight file holds. */
 export interface WeightsReport {
   file: string;
   format: string;
