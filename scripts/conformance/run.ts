@@ -40,8 +40,8 @@ await build({
   plugins: [
     {
       name: 'tfjs-registrations',
-      setup: ({ onResolve }) =>
-        onResolve({ filter: /\/tfjs-registrations\.js$/ }, () => ({
+      setup: (bundling) =>
+        bundling.onResolve({ filter: /\/tfjs-registrations\.js$/ }, () => ({
           path: fileURLToPath(new URL('../npm/tfjs-registrations.js', import.meta.url)),
         })),
     },

@@ -7,7 +7,7 @@ import type { Shard } from '../retrieval/descriptor-folder.js';
 import { clean, cleanPart, type CleanStageOptions, type CleanSummary } from '../stages/clean.js';
 import { interruptSignal, nonNegativeInteger, positiveInteger, printResult, terminalView } from './console.js';
 import { shardOption } from './extract.js';
-import { sizeOption } from './open-model.js';
+import { sizeOption } from './model-options.js';
 
 interface CleanFlags
   extends Omit<CleanStageOptions, 'cacheFolder' | 'cacheBytes' | 'describe' | 'workers' | 'dropDuplicates'> {

@@ -3,7 +3,7 @@ import { type Command, Option } from 'commander';
 import { detectorNames } from '../cleaning/features/features.js';
 import { match, type MatchReport, type MatchStageOptions } from '../stages/match.js';
 import { positiveInteger, printResult } from './console.js';
-import { sizeOption } from './open-model.js';
+import { sizeOption } from './model-options.js';
 
 export function register(program: Command): void {
   program
