@@ -6,6 +6,7 @@ import { betterAndWorse, queryGains } from '../retrieval/compare/gains.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import type { TripletConfig } from '../train/ranking/triplet-config.js';
 
+/** What the demo measured, before and after fine-tuning. */
 export interface DemoResult {
   out: string;
   report: string;

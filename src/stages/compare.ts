@@ -42,6 +42,7 @@ export interface CompareStageOptions extends SharedChoice {
   seed?: number;
 }
 
+/** The figures of every system, side by side. */
 export type CompareStageResult = Awaited<ReturnType<typeof compare>>;
 
 /** A comparison that was stopped goes on in its folder; a system whose files or settings changed is measured again. */

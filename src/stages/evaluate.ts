@@ -43,6 +43,7 @@ export interface EvaluateStageOptions extends MeasureRetrievalOptions {
   overwrite?: boolean;
 }
 
+/** The figures of the protocol, and every query's. */
 export type EvaluateStageResult = Awaited<ReturnType<typeof evaluate>>;
 
 /** Results shown of each query. */

@@ -37,11 +37,13 @@ export interface UnrelatedSimilarity extends ScaleFigures {
   below: number;
 }
 
+/** What two photographs have in common, and where. */
 export interface ExplainStageResult extends Explanation {
   /** With `among`. */
   unrelated?: UnrelatedSimilarity;
 }
 
+/** Finds the strongest common components of two photographs, and draws them where asked. @throws UsageError, InputError naming a file. */
 export async function explain(options: ExplainStageOptions, context: StageContext = {}): Promise<ExplainStageResult> {
   const { a, b, draw, among, components = 5 } = options;
   if (draw !== undefined) {

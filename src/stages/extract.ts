@@ -29,6 +29,7 @@ export interface ExtractStageOptions extends EngineChoice, ModelChoice, PresetCh
   overwrite?: boolean;
 }
 
+/** What was described, and the folder it is in. */
 export interface ExtractStageResult {
   out: string;
   /** Rows written. */

@@ -27,6 +27,7 @@ export interface RegionsStageOptions extends EngineChoice {
   overwrite?: boolean;
 }
 
+/** How well each kind of regions finds the boxes. */
 export type RegionsStageResult = Awaited<ReturnType<typeof measureModelRegions>>;
 
 /** @throws InputError where the manifest has no boxes or nothing could be measured. */

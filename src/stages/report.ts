@@ -34,8 +34,10 @@ export interface ReportStageOptions extends EngineChoice {
   heatMaps?: number;
 }
 
+/** The page, and what it shows. */
 export type ReportStageResult = Awaited<ReturnType<typeof reportRun>>;
 
+/** Writes one HTML page of a training run, finished or not. @throws InputError where the folder is no run. */
 export async function reportRun(options: ReportStageOptions, context: StageContext = {}) {
   const { run: path, init, heatMaps } = options;
   const { view = silentView } = context;
