@@ -35,7 +35,7 @@ export interface OpenedModel {
   proposals: ProposalDescriber | undefined;
   /** The proposals, else the model. */
   describer: DescriptorModel | ProposalDescriber;
-  dispose(): void;
+  dispose: () => void;
 }
 
 /**

@@ -1,20 +1,20 @@
-/** @file What `rmac evaluate` says beyond mAP: settings, scores of single benchmarks, intervals, a test against another. */
+/** @file The figures of a protocol beyond mAP: its settings, scores of single benchmarks, intervals, a test against another result. */
 import { z } from 'zod';
-import { readText, whyUnreadable } from '../data/read-file.js';
-import { InputError } from '../errors.js';
-import type { EvaluationResult } from '../retrieval/evaluate.js';
-import { type BenchmarkProtocol, publishedSizes } from '../retrieval/protocols/benchmark.js';
-import { meanPrecisionAt, nisterStewenius } from '../retrieval/protocols/measures.js';
-import { fewestUnits } from '../retrieval/protocols/paired-test.js';
-import { sizesDiffer } from '../retrieval/size-text.js';
-import { compareSystems, mapInterval, type MeanInterval } from '../retrieval/protocols/uncertainty.js';
+import { readText, whyUnreadable } from '../../data/read-file.js';
+import { InputError } from '../../errors.js';
+import type { EvaluationResult } from '../evaluate.js';
+import { sizesDiffer } from '../size-text.js';
+import { type BenchmarkProtocol, publishedSizes } from './benchmark.js';
+import { meanPrecisionAt, nisterStewenius } from './measures.js';
+import { fewestUnits } from './paired-test.js';
+import { compareSystems, mapInterval, type MeanInterval } from './uncertainty.js';
 
 export interface NamedResult {
   name: string;
   result: EvaluationResult;
 }
 
-interface SettingFigures {
+export interface SettingFigures {
   map: number;
   mpAt: Record<string, number>;
   interval?: MeanInterval;
@@ -22,40 +22,44 @@ interface SettingFigures {
   withoutPositives: string[];
 }
 
-export interface ExtraMeasures {
-  json: {
-    setting?: string;
-    settings?: Record<string, SettingFigures>;
-    nsScore?: number;
-    recallAt4?: number;
-    interval?: MeanInterval;
-    comparison?: ReturnType<typeof compareSystems> & { against: string; againstSize?: string };
-  };
-  /** What stands in the way of comparing, one line each. */
-  notes: string[];
+export interface ProtocolFigures {
+  /** With several settings: the one behind the single figures, and the figures of each. */
+  setting?: string;
+  settings?: Record<string, SettingFigures>;
+  /** Of UKBench. */
+  nsScore?: number;
+  recallAt4?: number;
+  interval?: MeanInterval;
+  comparison?: ReturnType<typeof compareSystems> & { against: string; againstSize?: string };
+}
+
+export interface ProtocolFiguresOptions {
+  protocol: string;
+  /** Resamples of the interval. Default: no interval. */
+  bootstrap?: number;
+  seed?: number;
+  /** JSON of another evaluation of the same queries. */
+  against?: string;
+  /** Size of the images of this one. */
+  measuredAt?: string | undefined;
 }
 
 const kappas = [1, 5, 10];
 
-export async function extraMeasures(
+/** The figures, and what stands in the way of comparing, one line each. */
+export async function protocolFigures(
   results: readonly NamedResult[],
   main: string,
-  {
-    protocol,
-    bootstrap,
-    seed,
-    against,
-    measuredAt,
-  }: { protocol: string; bootstrap?: number; seed: number; against?: string; measuredAt?: string | undefined },
-): Promise<ExtraMeasures> {
-  const json: ExtraMeasures['json'] = {};
+  { protocol, bootstrap, seed = 0, against, measuredAt }: ProtocolFiguresOptions,
+): Promise<{ figures: ProtocolFigures; notes: string[] }> {
+  const figures: ProtocolFigures = {};
   const notes: string[] = [];
   const { result } = results.find(({ name }) => name === main)!;
   const intervalOf = ({ queries }: EvaluationResult) =>
     bootstrap === undefined ? undefined : mapInterval(queries, { samples: bootstrap, seed });
   if (results.length > 1) {
-    json.setting = main;
-    json.settings = Object.fromEntries(
+    figures.setting = main;
+    figures.settings = Object.fromEntries(
       results.map(({ name, result: each }) => {
         const { map, queries, withoutPositives } = each;
         const mpAt = Object.fromEntries(kappas.map((k) => [k, meanPrecisionAt(queries, k)]));
@@ -65,45 +69,45 @@ export async function extraMeasures(
     );
   }
   if (protocol.startsWith('ukbench')) {
-    json.nsScore = nisterStewenius(result.queries);
-    json.recallAt4 = json.nsScore / 4;
+    figures.nsScore = nisterStewenius(result.queries);
+    figures.recallAt4 = figures.nsScore / 4;
   }
   const interval = intervalOf(result);
-  if (interval !== undefined) json.interval = interval;
+  if (interval !== undefined) figures.interval = interval;
   if (against !== undefined) {
     const { queries: other, imageSize } = await readScores(against);
     const samples = bootstrap ?? 10_000;
     try {
       const compared = compareSystems(other, result.queries, { samples, seed });
-      json.comparison = { against, ...(imageSize !== undefined && { againstSize: imageSize }), ...compared };
+      figures.comparison = { against, ...(imageSize !== undefined && { againstSize: imageSize }), ...compared };
     } catch (error) {
       if (!(error instanceof RangeError)) throw error;
       throw new InputError(`${against} has no query of this evaluation; compare two results of the same protocol.`);
     }
   }
-  const againstSize = json.comparison?.againstSize;
+  const againstSize = figures.comparison?.againstSize;
   if (measuredAt !== undefined && againstSize !== undefined && sizesDiffer([measuredAt, againstSize])) {
     notes.push(
       `${against} was measured at ${againstSize}, this at ${measuredAt}: the difference is of the sizes, too. Give both one --size.`,
     );
   }
-  return { json, notes };
+  return { figures, notes };
 }
 
-/** Lines for the table of the terminal. */
-export function measureLines({ json }: ExtraMeasures): string[] {
+/** The figures in lines. */
+export function figureLines(figures: ProtocolFigures): string[] {
   const row = (name: string, value: string) => `${name.padEnd(16)} ${value}`;
-  const figure = (value: number) => (Number.isNaN(value) ? '-' : value.toFixed(4));
-  const within = ({ low, high }: { low: number; high: number }) => `${figure(low)} to ${figure(high)}`;
+  const digits = (value: number) => (Number.isNaN(value) ? '-' : value.toFixed(4));
+  const within = ({ low, high }: { low: number; high: number }) => `${digits(low)} to ${digits(high)}`;
   const lines: string[] = [];
-  for (const [name, { map, mpAt, interval, queries }] of Object.entries(json.settings ?? {})) {
-    const precisions = Object.values(mpAt).map(figure).join(' ');
+  for (const [name, { map, mpAt, interval, queries }] of Object.entries(figures.settings ?? {})) {
+    const precisions = Object.values(mpAt).map(digits).join(' ');
     const range = interval === undefined ? '' : `, ${interval.level * 100} % interval ${within(interval)}`;
-    lines.push(row(name, `mAP ${figure(map)}, mP@1/5/10 ${precisions}, ${queries.length} queries${range}`));
+    lines.push(row(name, `mAP ${digits(map)}, mP@1/5/10 ${precisions}, ${queries.length} queries${range}`));
   }
-  if (json.nsScore !== undefined)
-    lines.push(row('N-S score', `${figure(json.nsScore)} of 4 (recall@4 ${figure(json.recallAt4!)})`));
-  const { interval, comparison } = json;
+  if (figures.nsScore !== undefined)
+    lines.push(row('N-S score', `${digits(figures.nsScore)} of 4 (recall@4 ${digits(figures.recallAt4!)})`));
+  const { interval, comparison } = figures;
   if (interval !== undefined) {
     const { samples, units, unit, level } = interval;
     lines.push(
@@ -118,7 +122,7 @@ export function measureLines({ json }: ExtraMeasures): string[] {
     const range = comparison.interval === undefined ? '' : ` (${within(comparison.interval)})`;
     const sign = difference >= 0 ? '+' : '';
     lines.push(
-      row('difference', `${sign}${figure(difference)}${range} to ${against}, ${significance}`),
+      row('difference', `${sign}${digits(difference)}${range} to ${against}, ${significance}`),
       row(
         '',
         `${exact ? 'all' : 'drawn'} signs of ${units} ${plural(unit)}, ${queries} queries in both, ${unpaired} in one`,

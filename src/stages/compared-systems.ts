@@ -1,36 +1,39 @@
-/** @file What a name in `rmac compare --models` stands for: a model file, or a preset on the weights that fit it. */
+/** @file What a name in a comparison stands for: a model file, or a preset on the weights that fit it. */
 import { existsSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
+import { readModelFile } from '../data/model-file.js';
+import { sha256OfFile } from '../data/sha256.js';
 import { UsageError } from '../errors.js';
 import type { AveragePrecisionRule } from '../retrieval/average-precision.js';
-import type { BenchmarkOptions } from './benchmark-options.js';
-import type { CommonOptions } from './console.js';
-import type { FitOptions } from './preset-options.js';
+import type { TruthSource } from '../retrieval/protocols/open-truth.js';
+import { architectureFamily, familyOf } from '../systems/network-layers.js';
+import { parseSystemName } from '../systems/system-name.js';
+import type { EngineChoice, ModelChoice } from './open-model.js';
+import type { FitChoice } from './open-preset.js';
 
-export interface ComparedArguments {
+/** A system of a comparison. */
+export interface NamedSystem {
   /** What the table calls it. */
   name: string;
   /** Where it is kept. */
   file: string;
   /** What its figures depend on. */
   key: string;
-  /** The options of `rmac evaluate` it stands for. */
+  /** How `evaluate` measures it. */
   given: { model: string } | { preset: string; weights: string; model?: never };
 }
 
 /** What every system of a comparison is measured with. */
-export interface SharedOptions extends BenchmarkOptions, CommonOptions, FitOptions {
-  size?: number | 'none';
-  snap?: number;
-  ap: AveragePrecisionRule;
+export interface SharedChoice extends TruthSource, EngineChoice, FitChoice, Pick<ModelChoice, 'size' | 'snap'> {
+  /** The rule behind mAP. Default `trapezoid`. */
+  ap?: AveragePrecisionRule;
 }
 
 /** @throws UsageError for what is neither a file nor a preset, for a preset without weights, and for a system that is listed twice. */
-export async function comparedArguments(
+export async function namedSystems(
   systems: readonly string[],
-  context: SharedOptions & { weights: readonly string[] },
-): Promise<ComparedArguments[]> {
-  const { sha256OfFile } = await import('../data/sha256.js');
+  context: SharedChoice & { weights: readonly string[] },
+): Promise<NamedSystem[]> {
   const sums = new Map<string, Promise<string>>();
   /** Each file is read once. */
   const sum = (file: string | undefined): Promise<string> | undefined => {
@@ -41,10 +44,10 @@ export async function comparedArguments(
   };
   const truth = context.groundtruth ?? context.manifest;
   const networks = systems.every((system) => existsSync(system)) ? [] : await networksOf(context.weights);
-  const { protocol, data, size, snap, ap, fitImages, fitSeed } = context;
-  const entries: ComparedArguments[] = [];
+  const { protocol, data, size, snap, ap = 'trapezoid', fitImages, fitSeed = 0 } = context;
+  const entries: NamedSystem[] = [];
   for (const system of systems) {
-    const given = existsSync(system) ? { model: system } : await presetArguments(system, networks);
+    const given = existsSync(system) ? { model: system } : presetOn(system, networks);
     const name = 'preset' in given ? given.preset : modelName(system);
     if (entries.some((other) => other.name === name)) throw new UsageError(`${system} is listed twice, as ${name}.`);
     const key = JSON.stringify({
@@ -53,7 +56,7 @@ export async function comparedArguments(
       size,
       snap,
       ap,
-      truth: isFile(truth) ? await sum(truth) : truth, // a folder is known by its name
+      truth: holdsBytes(truth) ? await sum(truth) : truth, // a folder is known by its name
       network: await sum('preset' in given ? given.weights : given.model),
       ...('preset' in given && {
         preset: given.preset,
@@ -68,7 +71,7 @@ export async function comparedArguments(
   return entries;
 }
 
-function isFile(path: string | undefined): boolean {
+function holdsBytes(path: string | undefined): boolean {
   return path !== undefined && (statSync(path, { throwIfNoEntry: false })?.isFile() ?? false);
 }
 
@@ -85,20 +88,13 @@ interface NetworkFile {
 }
 
 async function networksOf(weights: readonly string[]): Promise<NetworkFile[]> {
-  const { readModelFile } = await import('../data/model-file.js');
-  const { familyOf } = await import('../systems/network-layers.js');
   const networks: NetworkFile[] = [];
   for (const file of weights) networks.push({ file, family: familyOf((await readModelFile(file)).meta.architecture) });
   return networks;
 }
 
 /** The first weights whose network the preset names; without a network in its name, those of its paper, else the first. */
-async function presetArguments(
-  system: string,
-  networks: readonly NetworkFile[],
-): Promise<{ preset: string; weights: string; model?: never }> {
-  const { parseSystemName } = await import('../systems/system-name.js');
-  const { architectureFamily } = await import('../systems/network-layers.js');
+function presetOn(system: string, networks: readonly NetworkFile[]): Exclude<NamedSystem['given'], { model: string }> {
   const { preset, network } = parseSystemName(system);
   if (networks.length === 0) {
     throw new UsageError(
