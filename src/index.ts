@@ -9,6 +9,7 @@ export { decodeImage, decodeImages, type ImageSizing, toTensor } from './data/im
 export { type RgbImage } from './data/rgb-image.js';
 export { type Box, type ImageRecord, readManifest, writeManifest } from './data/manifest.js';
 export { loadModel, saveModel } from './data/model-file.js';
+export { type DemoResult } from './demo/demo-result.js';
 export { InputError, UsageError } from './errors.js';
 export { exportOnnx, verifyOnnx } from './export/onnx.js';
 export { averagePrecisionLoss } from './losses/average-precision.js';
@@ -48,6 +49,7 @@ export { pairedTest } from './retrieval/protocols/paired-test.js';
 export { npyRows } from './data/npy-rows.js';
 export { clean, type CleanedPart, cleanPart, type CleanStageOptions, type CleanSummary } from './stages/clean.js';
 export { silentView, type StageContext, type StageProgress, type StageView } from './stages/context.js';
+export { demo, type DemoOptions } from './stages/demo.js';
 export { type DeviceReport, doctor, type DoctorReport, tryDevice } from './stages/doctor.js';
 export { type KernelReport, listKernels, type NetworkReport } from './stages/doctor-kernels.js';
 export {
