@@ -19,7 +19,7 @@ import { stageMaps } from '../src/systems/network-layers.js';
 import { openNetworkMaps } from '../src/systems/network-maps.js';
 import { openClassifier } from '../src/systems/open-classifier.js';
 import { settingsAt } from '../src/systems/open-system.js';
-import { type PooledVectors, poolViews, type View } from '../src/systems/pool-views.js';
+import { type PooledVectors, poolViews, type ImageMaps } from '../src/systems/pool-views.js';
 import { presets } from '../src/systems/presets.js';
 import type { SystemSettings } from '../src/systems/settings.js';
 import type { Role, System } from '../src/systems/system.js';
@@ -60,11 +60,11 @@ const distinct = (key: (settings: SystemSettings) => string) =>
 
 /** What an image is before the fit, by pooling. */
 async function poolImage(path: string): Promise<Map<string, readonly PooledVectors[]>> {
-  const views = new Map<string, View>();
+  const views = new Map<string, ImageMaps>();
   const pooled = new Map<string, readonly PooledVectors[]>();
   for (const [key, settings] of distinct(poolKey)) {
     const { sides, upscale } = settings;
-    const own: View[] = [];
+    const own: ImageMaps[] = [];
     for (const side of sides) {
       const name = `${side}|${upscale}`;
       const view =
