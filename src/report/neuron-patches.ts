@@ -12,7 +12,7 @@ import type { DescriptorModel } from '../models/descriptor.js';
 import type { ReportBlock } from './page.js';
 
 /** The largest value of a neuron in an image, and its cell on the map. */
-export interface Peak {
+export interface NeuronPeak {
   image: number;
   value: number;
   /** Of the cell's middle, as shares of the image's sides. */
@@ -23,8 +23,8 @@ export interface Peak {
 export interface NeuronChange {
   neuron: number;
   /** Largest first, one per image. */
-  before: Peak[];
-  after: Peak[];
+  before: NeuronPeak[];
+  after: NeuronPeak[];
 }
 
 type MapModel = Pick<DescriptorModel, 'featureMap' | 'channels' | 'stride'>;
@@ -69,7 +69,7 @@ export async function changedNeurons(
     onProgress?.(++done, records.length);
   }
   if (read === 0) throw new InputError('Not one image of the manifest could be read, so no neuron can be shown.');
-  const mean = (peaks: Peak[]) => peaks.reduce((sum, { value }) => sum + value, 0) / Math.max(1, peaks.length);
+  const mean = (peaks: NeuronPeak[]) => peaks.reduce((sum, { value }) => sum + value, 0) / Math.max(1, peaks.length);
   return found.after
     .map((peaks, neuron) => {
       const [low, high] = [mean(found.before[neuron]), mean(peaks)].sort((a, b) => a - b);
@@ -87,7 +87,7 @@ export async function neuronBlocks(
   { imageSize, stride }: { imageSize: number; stride: number },
 ): Promise<ReportBlock[]> {
   const sizing = { longest: imageSize, multipleOf: stride };
-  const row = async (neuron: number, when: string, peaks: readonly Peak[]) => {
+  const row = async (neuron: number, when: string, peaks: readonly NeuronPeak[]) => {
     const results = [];
     for (const peak of peaks) {
       const { id, path } = records[peak.image];
@@ -109,12 +109,12 @@ export async function neuronBlocks(
   ];
 }
 
-function emptyPeaks(channels: number): Peak[][] {
+function emptyPeaks(channels: number): NeuronPeak[][] {
   return Array.from({ length: channels }, () => []);
 }
 
 /** Of every channel. */
-async function peaksOf(model: MapModel, image: RgbImage): Promise<Omit<Peak, 'image'>[]> {
+async function peaksOf(model: MapModel, image: RgbImage): Promise<Omit<NeuronPeak, 'image'>[]> {
   const pixels = toTensor(image);
   const map = tf.tidy(() => model.featureMap(pixels));
   const [, height, width, channels] = map.shape;
@@ -135,8 +135,8 @@ async function peaksOf(model: MapModel, image: RgbImage): Promise<Omit<Peak, 'im
 }
 
 function addPeaks(
-  all: Peak[][],
-  found: readonly Omit<Peak, 'image'>[],
+  all: NeuronPeak[][],
+  found: readonly Omit<NeuronPeak, 'image'>[],
   { image, keep }: { image: number; keep: number },
 ): void {
   for (const [channel, peak] of found.entries()) {
@@ -149,7 +149,7 @@ function addPeaks(
 }
 
 /** A square of at most `side` px, and half of the shorter side, around a peak: as a data URI. */
-async function patch({ data, width, height }: RgbImage, { x, y }: Peak, sidePx: number): Promise<string> {
+async function patch({ data, width, height }: RgbImage, { x, y }: NeuronPeak, sidePx: number): Promise<string> {
   const side = Math.max(1, Math.min(sidePx, Math.floor(Math.min(width, height) / 2)));
   const start = (middle: number, length: number) =>
     Math.max(0, Math.min(length - side, Math.round(middle * length - side / 2)));

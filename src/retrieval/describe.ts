@@ -21,7 +21,7 @@ export interface RegionDescriber {
 }
 
 /** The file of an item and the part of it to use, in pixels of the upright image. */
-export interface ImageSource {
+export interface ImagePart {
   path: string;
   crop?: Box;
   rotate?: QuarterTurn;
@@ -59,7 +59,7 @@ export function sizingFor(
 export function describeImages<T>(
   model: Describer,
   items: Iterable<T>,
-  load: (item: T) => ImageSource,
+  load: (item: T) => ImagePart,
   options: DescribeOptions,
 ): AsyncGenerator<Described<T>> {
   return readFromImages((images) => model.describe(images), items, load, options);
@@ -69,7 +69,7 @@ export function describeImages<T>(
 export function describeRegions<T>(
   model: RegionDescriber,
   items: Iterable<T>,
-  load: (item: T) => ImageSource,
+  load: (item: T) => ImagePart,
   options: DescribeOptions,
 ): AsyncGenerator<Described<T>> {
   return readFromImages((images) => model.regionDescriptors(images), items, load, options);
@@ -78,7 +78,7 @@ export function describeRegions<T>(
 async function* readFromImages<T>(
   compute: (images: tf.Tensor4D) => tf.Tensor,
   items: Iterable<T>,
-  load: (item: T) => ImageSource,
+  load: (item: T) => ImagePart,
   { sizing, ahead = 4, signal, onProgress }: DescribeOptions,
 ): AsyncGenerator<Described<T>> {
   let done = 0;

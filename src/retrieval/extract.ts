@@ -7,12 +7,12 @@ import { withFolderLock } from '../data/folder-lock.js';
 import type { ImageSizing } from '../data/images.js';
 import { sha256Of } from '../data/sha256.js';
 import { InputError } from '../errors.js';
-import { type Described, describeImages, type Describer, type ImageSource } from './describe.js';
+import { type Described, describeImages, type Describer, type ImagePart } from './describe.js';
 import { type DescribeFailure, descriptorFiles, type Shard } from './descriptor-folder.js';
 import { npyHeader } from '../data/npy.js';
 import { type ExtractionSettings, PartialDescriptors } from './partial-descriptors.js';
 
-export interface ExtractItem extends ImageSource {
+export interface ExtractItem extends ImagePart {
   id: string;
 }
 

@@ -51,7 +51,7 @@ const shownResults = 6;
 
 /** @throws UsageError for options that do not go together, InputError where there is nothing to measure. */
 export async function evaluate(options: EvaluateStageOptions, context: StageContext = {}) {
-  checkOptions(options);
+  checkEvaluation(options);
   if (options.report !== undefined) assertWritable(options.report, options);
   const ordering = areRowsAlone(options) ? await openTruth(options, { images: false }) : undefined;
   const sources = await readMeasuredSources(options, ordering && mainGroundTruth(ordering), context);
@@ -173,7 +173,7 @@ async function pageOf(
   );
 }
 
-function checkOptions(options: EvaluateStageOptions): void {
+function checkEvaluation(options: EvaluateStageOptions): void {
   const { model, preset, descriptors, queries, ranks, pooling, size, snap, regions } = options;
   const { qe, dba, distractors } = options;
   const given = (...values: readonly unknown[]) => values.some((value) => value !== undefined);

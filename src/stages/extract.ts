@@ -48,7 +48,7 @@ const toldFailures = 10;
 export async function extract(options: ExtractStageOptions, context: StageContext = {}): Promise<ExtractStageResult> {
   const { out, shard, crop = false, overwrite } = options;
   const { view = silentView } = context;
-  checkOptions(options);
+  checkExtraction(options);
   const listed = await listImages(options.images);
   const items = (shard === undefined ? listed : shardOf(listed, shard)).map(({ id, path, box }) => ({
     id,
@@ -160,7 +160,7 @@ async function presetSource(
   };
 }
 
-function checkOptions(options: ExtractStageOptions): void {
+function checkExtraction(options: ExtractStageOptions): void {
   const { model, preset, pooling, regions } = options;
   if ((model === undefined) === (preset === undefined)) {
     throw new UsageError('Give either --model FILE or --preset NAME with --weights FILE.');

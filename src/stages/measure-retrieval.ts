@@ -75,7 +75,7 @@ export async function measureRetrieval<T>(
   }
   // Distractors that have no descriptors yet are described with the rest.
   const images = sources.distractorTable === undefined ? (sources.distractors ?? []) : [];
-  const measuring: Measuring = {
+  const measuring: TruthsToMeasure = {
     toDescribe: withDistractors(settings, images)[0].groundTruth,
     truths: withDistractors(settings, sources.distractors ?? []).map(({ groundTruth }) => groundTruth),
     main: Math.max(
@@ -87,7 +87,7 @@ export async function measureRetrieval<T>(
   return measure(measuring, sources, options, context, use);
 }
 
-interface Measuring {
+interface TruthsToMeasure {
   toDescribe: GroundTruth;
   /** Of each setting, with the distractors. */
   truths: GroundTruth[];
@@ -118,7 +118,7 @@ function resultsOfRankings(
 
 /** By a model's descriptors, or those that were made before. */
 async function measureDescriptors<T>(
-  { toDescribe, truths, main }: Measuring,
+  { toDescribe, truths, main }: TruthsToMeasure,
   sources: MeasuredSources,
   options: Options,
   context: StageContext,
@@ -193,7 +193,7 @@ async function describeByModel(
 
 /** By a published system: its own vectors, expansion and distance. */
 async function measurePreset<T>(
-  { toDescribe, truths, main }: Measuring,
+  { toDescribe, truths, main }: TruthsToMeasure,
   { distractorTable }: MeasuredSources,
   options: Options,
   context: StageContext,

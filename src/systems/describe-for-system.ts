@@ -1,6 +1,6 @@
 /** @file A ground truth's images through a system, and their score. */
 import { InputError } from '../errors.js';
-import type { Described, ImageSource } from '../retrieval/describe.js';
+import type { Described, ImagePart } from '../retrieval/describe.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
 import { evaluateSettings, type EvaluateOptions, type EvaluationResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
@@ -56,7 +56,7 @@ export async function describeForSystem(
 }
 
 /** Describes files one by one, as database images; of an item with a box that part. Results come in the order of `items`. */
-export async function* describeFilesBySystem<T extends ImageSource>(
+export async function* describeFilesBySystem<T extends ImagePart>(
   system: Pick<System, 'describe'>,
   items: readonly T[],
   { signal, onProgress }: WorkOptions = {},

@@ -11,7 +11,7 @@ import type { ModelMeta } from '../models/meta.js';
 import { preprocess } from '../models/preprocess.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import { listed, problemOf } from '../models/weight-checks.js';
-import type { View } from './pool-views.js';
+import type { ImageMaps } from './pool-views.js';
 import type { SystemNetwork } from './system.js';
 
 let opened = 0;
@@ -40,7 +40,7 @@ export class NetworkMaps {
   }
 
   /** One decoded image -> its maps. Throws `InputError` where it is too small for a single cell. */
-  async view(image: RgbImage): Promise<View> {
+  async view(image: RgbImage): Promise<ImageMaps> {
     const { height, width } = image;
     if (mapLength(this.trunk, Math.min(height, width)) < 1) {
       throw new InputError(

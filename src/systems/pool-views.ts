@@ -8,7 +8,7 @@ import { slidingPool } from './sliding-pool.js';
 import { sumPool, sumRegions } from './sum-pool.js';
 
 /** The maps of one image at one side, in the order of the network's layers: not only those that are pooled. */
-export interface View {
+export interface ImageMaps {
   /** Size of the image, px; of the part that the maps show. */
   image: { height: number; width: number };
   maps: readonly FeatureMap[];
@@ -29,7 +29,7 @@ export interface PooledVectors {
  * for the mask alone.
  */
 export function poolViews(
-  views: readonly View[],
+  views: readonly ImageMaps[],
   settings: SystemSettings,
   classifier?: Classifier,
 ): readonly PooledVectors[] {
@@ -46,7 +46,7 @@ export function poolViews(
   return [whole, poolAll(masked, settings)];
 }
 
-function addViews(views: readonly View[], { mapResize }: SystemSettings): View {
+function addViews(views: readonly ImageMaps[], { mapResize }: SystemSettings): ImageMaps {
   const largest = views.reduce((a, b) => (b.image.height * b.image.width > a.image.height * a.image.width ? b : a));
   const layers = [...largest.maps.keys()];
   return {
@@ -60,21 +60,21 @@ function addViews(views: readonly View[], { mapResize }: SystemSettings): View {
   };
 }
 
-function poolAll(views: readonly View[], settings: SystemSettings): PooledVectors {
+function poolAll(views: readonly ImageMaps[], settings: SystemSettings): PooledVectors {
   const groups = views.map((view) => poolView(view, settings));
   const dimension = settings.maps.reduce((sum, layer) => sum + views[0].maps[layer].channels, 0);
   return { dimension, groups: settings.fusion === 'list' ? [joined(groups)] : groups };
 }
 
 /** Rows of a view: of one map as they are, of several maps one row of their joined vectors. */
-function poolView(view: View, settings: SystemSettings): Float32Array {
+function poolView(view: ImageMaps, settings: SystemSettings): Float32Array {
   const { epsilon, maps } = settings;
   const rows = maps.map((layer) => normalizeRows(poolMap(view, layer, settings), view.maps[layer].channels, epsilon));
   if (maps.length === 1) return rows[0];
   return joined(maps.map((layer, i) => sumRows(rows[i], view.maps[layer].channels, epsilon)));
 }
 
-function poolMap(view: View, layer: number, { pooling }: SystemSettings): Float32Array {
+function poolMap(view: ImageMaps, layer: number, { pooling }: SystemSettings): Float32Array {
   const map = view.maps[layer];
   const { height, width } = map;
   switch (pooling.kind) {

@@ -6,7 +6,7 @@ import { uprightSize } from '../data/upright-size.js';
 import { cropSizing } from '../retrieval/query-crop.js';
 import { type BoxNorm, cropMap } from './feature-map.js';
 import type { NetworkMaps } from './network-maps.js';
-import type { View } from './pool-views.js';
+import type { ImageMaps } from './pool-views.js';
 import type { SystemSettings } from './settings.js';
 import type { SystemImage } from './system.js';
 
@@ -16,8 +16,8 @@ export async function readViews(
   image: SystemImage,
   settings: Pick<SystemSettings, 'sides' | 'upscale' | 'queryCrop'>,
   snap: number,
-): Promise<View[]> {
-  const views: View[] = [];
+): Promise<ImageMaps[]> {
+  const views: ImageMaps[] = [];
   for await (const outcome of runAhead(settings.sides, (side) => decode(image, side, settings, snap), 2)) {
     if ('error' in outcome) throw outcome.error;
     const { pixels, box } = outcome.value;
@@ -46,7 +46,7 @@ async function decode(
   };
 }
 
-function cropView(view: View, box: BoxNorm, published: boolean): View {
+function cropView(view: ImageMaps, box: BoxNorm, published: boolean): ImageMaps {
   const [yMin, xMin, yMax, xMax] = box;
   const { height, width } = view.image;
   return {

@@ -8,7 +8,7 @@ import { expandSystemQueries } from '../../src/systems/expand-queries.js';
 import { finishVectors } from '../../src/systems/finish-vectors.js';
 import { FitRows } from '../../src/systems/fit-system.js';
 import { kMeans } from '../../src/linear/k-means.js';
-import { joined, poolViews, type View } from '../../src/systems/pool-views.js';
+import { joined, poolViews, type ImageMaps } from '../../src/systems/pool-views.js';
 import { presets } from '../../src/systems/presets.js';
 import { featuresNearest, learnPrincipalFeatures } from '../../src/linear/principal-features.js';
 import type { SystemSettings } from '../../src/systems/settings.js';
@@ -43,7 +43,7 @@ function wave([height, width, channels]: Shape, a = 7, b = 3): FeatureMap {
 }
 
 /** A view of these maps, 32 px per cell of the first. */
-function viewOf(...maps: FeatureMap[]): View {
+function viewOf(...maps: FeatureMap[]): ImageMaps {
   const image = { height: 32 * maps[0].height, width: 32 * maps[0].width };
   return { image, maps, strides: maps.map((map) => image.height / map.height) };
 }
@@ -55,7 +55,7 @@ test("OS-RMAC's ablation: windows on one side's map, then three such vectors add
     [24, 33, 6],
   ];
   const views = sides.map((shape, i) => viewOf(wave(shape, 7 + i)));
-  const finished = (name: string, of: readonly View[]) =>
+  const finished = (name: string, of: readonly ImageMaps[]) =>
     finishVectors(poolViews(of, settingsOf(name)), settingsOf(name), undefined, 'query');
   const [baseline, resolutions] = ['os-rmac-baseline', 'os-rmac-resolutions'];
   expect(settingsOf(baseline)).toMatchObject({ sides: [800], pooling: { kind: 'sliding' } });
@@ -231,7 +231,7 @@ test('MS-RMAC: the weighted sum of the distances of the parts', async () => {
 
 test("Gordo: regions in pixels, pooled as Caffe's ROI pooling, on a map of 25 x 19 of 800 x 600 px", () => {
   const data = Float32Array.from({ length: 19 * 25 * 2 }, (_, i) => (i * 37) % 950);
-  const view: View = {
+  const view: ImageMaps = {
     image: { height: 600, width: 800 },
     maps: [{ height: 19, width: 25, channels: 2, data }],
     strides: [32],

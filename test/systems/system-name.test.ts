@@ -4,7 +4,7 @@ import { UsageError } from '../../src/errors.js';
 import { architectureNamed } from '../../src/models/architectures.js';
 import { networkLayers, stageMaps } from '../../src/systems/network-layers.js';
 import { presets } from '../../src/systems/presets.js';
-import { settingsText } from '../../src/systems/settings-text.js';
+import { settingsText } from './settings-text.js';
 import { parseSystemName } from '../../src/systems/system-name.js';
 
 const layersOf = (name: string, architecture: string, cut = architectureNamed(architecture).defaultCut) => {

@@ -10,7 +10,7 @@ import {
 import type { GroundTruth } from '../ground-truth.js';
 import type { ActivationMap } from './activation-map.js';
 import { type CompactMap, compactMap } from './compact-map.js';
-import type { RegionModel } from './region-rows.js';
+import type { RegionModel } from './region-batch.js';
 import { type LocalizationQuery, localizationQuery } from './rerank.js';
 
 /** Describes by a model and keeps the map of the last image. */

@@ -3,7 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { UsageError } from '../../errors.js';
 import type { DescriptorModel } from '../../models/descriptor.js';
 import { regionsOf } from '../../models/pooling.js';
-import { type RegionModel, rowsPerBlock, unitRows } from './region-rows.js';
+import { type RegionModel, rowsPerBlock, unitRows } from './region-batch.js';
 
 /** Throws `UsageError` for a model that does not pool R-MAC. The caller keeps owning the model. */
 export function modelRegions(model: DescriptorModel): RegionModel {

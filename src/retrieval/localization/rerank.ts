@@ -16,7 +16,7 @@ import type { ActivationMap } from './activation-map.js';
 import { type CompactMap, integralOfLevels, type LevelValues, levelMap } from './compact-map.js';
 import { approximateMax, type IntegralMap, type IntegralOptions, wholeMap } from './integral-max.js';
 import { type LocalizationTarget, type LocalizedBox, type LocalizeOptions, localize } from './localize.js';
-import { type RegionModel, RegionRows, regionsWithin, sumOfRows, unitRows } from './region-rows.js';
+import { type RegionModel, RegionBatch, regionsWithin, sumOfRows, unitRows } from './region-batch.js';
 
 export const rerankKinds = ['aml', 'aml-rmac', 'cross-match'] as const;
 export type RerankKind = (typeof rerankKinds)[number];
@@ -100,7 +100,7 @@ export function localizedVectors(
     kind === 'aml-rmac' ? (query.rmac ?? missing(kind, 'query.rmac')) : unitRows(query.maxima, query.maxima.length);
   const boxes: LocalizedBox[] = [];
   const vectors: Float32Array[] = [];
-  const rows = new RegionRows(pooled, (_, found) => vectors.push(sumOfRows(found, target.length)));
+  const rows = new RegionBatch(pooled, (_, found) => vectors.push(sumOfRows(found, target.length)));
   let buffer: Float64Array | undefined;
   for (const [i, compact] of shortlist.entries()) {
     const integral = integralOfLevels(compact, { read, alpha, buffer });
@@ -138,7 +138,7 @@ function crossMatch(
   const dimension = model.rowsOf(query.maxima, query.maxima.length).length;
   const scores = new Float64Array(shortlist.length);
   const compare = (i: number, found: Float32Array) => (scores[i] = crossMatchScore(regions, found, dimension));
-  const rows = new RegionRows(model, (i, found) => {
+  const rows = new RegionBatch(model, (i, found) => {
     known?.set(shortlist[i], found.slice());
     compare(i, found);
   });

@@ -1,17 +1,17 @@
 /** @file Gordo et al. before training, and at test time: the grid in pixels, sides, levels, late fusion. */
 import type { RegionPooling, SystemSettings } from '../settings.js';
 import type { Preset } from '../system.js';
-import { pca, plain, rigidGrid } from './plain.js';
+import { pca, plainSettings, rigidPooling } from './plain.js';
 
 const gordo = {
   networks: { resnet101: ['stage4/block3'], resnet50: ['stage4/block3'], vgg16: ['conv5_3'] },
 };
 const gordoSource = 'Gordo et al. 2017 (arXiv 1610.07940) and the code published with it';
 const gordoSettings: SystemSettings = {
-  ...plain,
+  ...plainSettings,
   sides: [800],
   upscale: true,
-  pooling: { ...rigidGrid, plane: 'image', levels: 2, precision: 'f32' },
+  pooling: { ...rigidPooling, plane: 'image', levels: 2, precision: 'f32' },
   fit: pca,
   epsilon: 1e-8,
 };

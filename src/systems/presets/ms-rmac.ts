@@ -1,11 +1,11 @@
 /** @file MS-RMAC (Li et al. 2017): R-MAC of every stage. */
 import type { SystemSettings } from '../settings.js';
 import type { Preset } from '../system.js';
-import { plain } from './plain.js';
+import { plainSettings } from './plain.js';
 
 const stages = { networks: { vgg16: ['pool5', 'pool4', 'pool3', 'pool2', 'pool1'] } };
 const msSource = 'Li et al. 2017 (MS-RMAC, IEEE Signal Processing Letters 24)';
-const msSettings: SystemSettings = { ...plain, maps: [0, 1, 2, 3, 4], unit: false, distance: 'layers' };
+const msSettings: SystemSettings = { ...plainSettings, maps: [0, 1, 2, 3, 4], unit: false, distance: 'layers' };
 
 export const msPresets: readonly Preset[] = [
   {

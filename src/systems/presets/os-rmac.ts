@@ -2,7 +2,7 @@
 import type { SlidingPooling, SystemSettings } from '../settings.js';
 import type { PfaFit } from '../../linear/principal-features.js';
 import type { Preset } from '../system.js';
-import { plain } from './plain.js';
+import { plainSettings } from './plain.js';
 
 const slidingWindows: SlidingPooling = { kind: 'sliding', levels: 3, stride: 0.4 };
 const pfa = (dimension: number, absolute = true): PfaFit => ({
@@ -13,7 +13,7 @@ const pfa = (dimension: number, absolute = true): PfaFit => ({
   seed: 0,
 });
 const fused: SystemSettings = {
-  ...plain,
+  ...plainSettings,
   sides: [800, 550, 1050],
   upscale: true,
   fusion: 'early',

@@ -2,7 +2,7 @@
 import type { RegionPooling, SystemSettings } from '../settings.js';
 
 /** Tolias' grid in cells, three levels, no whole-image region. */
-export const rigidGrid: RegionPooling = {
+export const rigidPooling: RegionPooling = {
   kind: 'regions',
   of: 'max',
   grid: 'tolias',
@@ -15,14 +15,14 @@ export const rigidGrid: RegionPooling = {
 export const pca = { kind: 'pca', dimension: 'all' } as const;
 
 /** R-MAC without whitening, one side, no enlarging: what the others change. */
-export const plain: SystemSettings = {
+export const plainSettings: SystemSettings = {
   sides: [1024],
   upscale: false,
   queryCrop: 'image',
   maps: [0],
   fusion: 'late',
   mapResize: 'half-pixel',
-  pooling: rigidGrid,
+  pooling: rigidPooling,
   unit: true,
   database: 'vector',
   distance: 'dot',

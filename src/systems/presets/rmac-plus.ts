@@ -1,17 +1,17 @@
 /** @file R-MAC+ (Magliani and Prati 2018): the rows of its table, its query expansion, and its code as published. */
 import type { SystemSettings } from '../settings.js';
 import type { Preset } from '../system.js';
-import { plain, rigidGrid } from './plain.js';
+import { plainSettings, rigidPooling } from './plain.js';
 
 const plus = { networks: { resnet50: ['stage4/block1'], vgg16: ['pool5'] } };
 const plusSource = 'Magliani, Prati 2018 (arXiv 1806.08565)';
 const plusSettings: SystemSettings = {
-  ...plain,
+  ...plainSettings,
   sides: [1024, 768, 1280],
   upscale: true,
   queryCrop: 'map',
   fusion: 'list',
-  pooling: { ...rigidGrid, grid: 'rmac-plus' },
+  pooling: { ...rigidPooling, grid: 'rmac-plus' },
   fit: { kind: 'zca', floor: 'sound' },
   distance: 'euclidean',
 };
@@ -28,7 +28,7 @@ export const plusPresets: readonly Preset[] = [
     summary: 'R-MAC as the rows R-MAC of its table, one resolution, ZCA-whitened',
     source: `${plusSource}, rows R-MAC (VGG-16, ResNet-50)`,
     ...plus,
-    settings: { ...plusSettings, sides: [1024], pooling: rigidGrid },
+    settings: { ...plusSettings, sides: [1024], pooling: rigidPooling },
   },
   {
     name: 'rmac-plus',

@@ -5,10 +5,10 @@ import { compactMap, integralOfLevels, levelMap } from '../../../src/retrieval/l
 import { approximateMax, wholeMap } from '../../../src/retrieval/localization/integral-max.js';
 import {
   type RegionModel,
-  RegionRows,
+  RegionBatch,
   regionsWithin,
   unitRows,
-} from '../../../src/retrieval/localization/region-rows.js';
+} from '../../../src/retrieval/localization/region-batch.js';
 import { reorderTop } from '../../../src/retrieval/localization/reorder.js';
 import {
   bestOf,
@@ -125,7 +125,7 @@ describe('re-ranking a shortlist', () => {
     fc.assert(
       fc.property(fc.array(fc.integer({ min: 0, max: 7 }), { maxLength: 150 }), (images) => {
         const found: number[] = [];
-        const rows = new RegionRows(plain, (image, values) => {
+        const rows = new RegionBatch(plain, (image, values) => {
           const map = maps[images[image]];
           expect(values).toHaveLength(24 * rigidGrid(map.height, map.width).length);
           found.push(image);

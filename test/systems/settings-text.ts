@@ -1,5 +1,5 @@
 /** @file A system's settings as one line, for tables. */
-import type { SystemPooling, SystemSettings } from './settings.js';
+import type { SystemPooling, SystemSettings } from '../../src/systems/settings.js';
 
 /** Sides, query crop where it is not the usual one, maps, pooling, fit, what is kept and compared. */
 export function settingsText(settings: SystemSettings): string {

@@ -23,7 +23,7 @@ export function regionsWithin(model: RegionModel, box: Region): Region[] {
 }
 
 /** Gathers the pooled regions of images and hands out each image's unit rows [R, D], in order. */
-export class RegionRows {
+export class RegionBatch {
   readonly #model: RegionModel;
   readonly #use: (image: number, rows: Float32Array) => void;
   #waiting: { image: number; maxima: Float32Array }[] = [];
