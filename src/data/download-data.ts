@@ -141,8 +141,11 @@ async function readState(file: string): Promise<State> {
   }
 }
 
-async function saveState(out: string, state: State): Promise<void> {
-  await writeFileAtomic(join(out, 'download.json'), `${JSON.stringify(state, null, 1)}\n`, { overwrite: true });
+/** Files come side by side; what is written does not depend on which came first. */
+async function saveState(out: string, { name, files }: State): Promise<void> {
+  const byName = Object.fromEntries(Object.entries(files).sort(([a], [b]) => (a < b ? -1 : 1)));
+  const text = `${JSON.stringify({ name, files: byName }, null, 1)}\n`;
+  await writeFileAtomic(join(out, 'download.json'), text, { overwrite: true });
 }
 
 interface Obtained {
