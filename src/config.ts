@@ -5,6 +5,7 @@
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { distance } from 'fastest-levenshtein';
 import { Document, isMap, isScalar, parseDocument, type YAMLMap } from 'yaml';
 import { z } from 'zod';
 import { readText, whyUnreadable } from './data/read-file.js';
@@ -149,17 +150,6 @@ export function parseAssignment(assignment: string): Plain {
 
 /** The known key of these initials (`lr`, `wd`), else the one with the fewest changed letters (Levenshtein distance). */
 export function nearestKey(key: string, known: readonly string[]): string {
-  const distance = (a: string, b: string) => {
-    let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-    for (let i = 1; i <= a.length; i++) {
-      const next = [i];
-      for (let j = 1; j <= b.length; j++) {
-        next.push(Math.min(row[j] + 1, next[j - 1] + 1, row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1)));
-      }
-      row = next;
-    }
-    return row[b.length];
-  };
   // Names are short; a longer key is cut so that a hostile one costs nothing.
   const short = key.slice(0, 64).toLowerCase().replaceAll(/[-_]/g, '');
   const initials = known.find((name) => (name[0] + name.slice(1).replaceAll(/[^A-Z]/g, '')).toLowerCase() === short);
