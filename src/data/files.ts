@@ -8,7 +8,7 @@ import { mkdir, readdir, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError, messageOf, systemErrorLine } from '../errors.js';
 
-export type FileContent = string | Uint8Array | readonly Uint8Array[];
+export type FileContent = string | Uint8Array | readonly Uint8Array[] | AsyncIterable<Uint8Array>;
 
 export interface WriteOptions {
   /** Replace an existing file. Default false: an existing file is an error. */

@@ -8,7 +8,7 @@ import { existsSync } from 'node:fs';
 import { type FileHandle, open, truncate } from 'node:fs/promises';
 import { z } from 'zod';
 import { parseJson, wholeLines } from './whole-lines.js';
-import { writeFailure } from './write-failure.js';
+import { failing } from './write-failure.js';
 
 export type LogSettings = Readonly<Record<string, string>>;
 
@@ -27,7 +27,7 @@ const millisecondsBetweenSyncs = 5000;
 export async function readLineLog(
   file: string,
   format: string,
-  take: (value: unknown) => boolean,
+  take: (value: unknown) => boolean | Promise<boolean>,
 ): Promise<LogExtent | undefined> {
   if (!existsSync(file)) return undefined;
   const headerSchema = z.object({ format: z.literal(format), settings: settingsSchema });
@@ -38,7 +38,7 @@ export async function readLineLog(
       const header = headerSchema.safeParse(value);
       if (!header.success) return undefined;
       extent = { settings: header.data.settings, end: 0 };
-    } else if (!take(value)) break;
+    } else if (!(await take(value))) break;
     extent.end += line.length + 1;
   }
   return extent;
@@ -73,12 +73,13 @@ export class LineLog {
     return new LineLog(file, await open(file, 'a').catch(failing(file)));
   }
 
-  /** Adds one line, which is with the system when the promise resolves. */
-  async append(value: object): Promise<void> {
+  /** Adds one line, which is with the system when the promise resolves. Now and then it is flushed to disk: true. */
+  async append(value: object): Promise<boolean> {
     await this.write(value);
-    if (performance.now() - this.syncedAt <= millisecondsBetweenSyncs) return;
+    if (performance.now() - this.syncedAt <= millisecondsBetweenSyncs) return false;
     await this.handle.datasync().catch(failing(this.file));
     this.syncedAt = performance.now();
+    return true;
   }
 
   /** Flushes to disk and closes the file. */
@@ -90,11 +91,4 @@ export class LineLog {
   private async write(value: object): Promise<void> {
     await this.handle.appendFile(`${JSON.stringify(value)}\n`).catch(failing(this.file));
   }
-}
-
-/** For `catch`. */
-function failing(file: string): (error: unknown) => never {
-  return (error) => {
-    throw writeFailure(file, error);
-  };
 }

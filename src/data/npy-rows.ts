@@ -1,6 +1,7 @@
 /** @file The rows of an .npy file in blocks, for tables that are larger than memory. */
-import { type FileHandle, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { InputError, messageOf } from '../errors.js';
+import { fillFrom } from './read-file.js';
 import { mostHeaderBytes, parseNpyHeader } from './npy.js';
 import type { DescriptorRows } from '../linear/rows.js';
 
@@ -18,7 +19,7 @@ export async function* npyRows(file: string): AsyncGenerator<DescriptorRows> {
   try {
     const { size: fileBytes } = await handle.stat();
     const head = new Uint8Array(Math.min(fileBytes, mostHeaderBytes));
-    await fill(head, handle, 0, file);
+    await fillFrom(handle, head, 0, file);
     const { shape, size, offset, columnMajor } = parseNpyHeader(head, fileBytes, file);
     if (shape.length !== 2) throw new InputError(`${file}: expected rows [N, D], got shape (${shape.join(', ')}).`);
     const [rows, dimension] = shape;
@@ -30,7 +31,7 @@ export async function* npyRows(file: string): AsyncGenerator<DescriptorRows> {
       const count = Math.min(step, rows - row);
       const values = count * dimension;
       const read = (from: number, to: number, at: number) =>
-        fill(new Uint8Array(buffer, from * size, (to - from) * size), handle, offset + at * size, file);
+        fillFrom(handle, new Uint8Array(buffer, from * size, (to - from) * size), offset + at * size, file);
       if (!columnMajor) await read(0, values, row * dimension);
       else for (let d = 0; d < dimension; d++) await read(d * count, (d + 1) * count, d * rows + row);
       const data =
@@ -48,14 +49,4 @@ function transposed(data: Float32Array, rows: number): Float32Array {
   const out = new Float32Array(data.length);
   for (let r = 0; r < rows; r++) for (let d = 0; d < dimension; d++) out[r * dimension + d] = data[d * rows + r];
   return out;
-}
-
-/** Reads until `bytes` is full. */
-async function fill(bytes: Uint8Array, handle: FileHandle, position: number, file: string): Promise<void> {
-  let done = 0;
-  while (done < bytes.length) {
-    const { bytesRead } = await handle.read(bytes, done, bytes.length - done, position + done);
-    if (bytesRead === 0) throw new InputError(`${file} became shorter while it was read.`);
-    done += bytesRead;
-  }
 }

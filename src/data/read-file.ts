@@ -3,7 +3,7 @@
  * may bring bytes for ever, a pipe that nobody writes to none.
  */
 import { createReadStream, existsSync, type Stats } from 'node:fs';
-import { readFile as readWhole, stat } from 'node:fs/promises';
+import { type FileHandle, readFile as readWhole, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { InputError, messageOf } from '../errors.js';
 
@@ -33,6 +33,16 @@ function assertFile(file: string, found: Stats, longest: number): void {
     throw new InputError(`${file} is a ${found.isDirectory() ? 'folder' : 'device or a pipe'}, a file is expected.`);
   }
   if (found.size > longest) throw tooLong(file, longest);
+}
+
+/** Reads from `position` of an open file until `bytes` is full. @throws InputError where the file ends before. */
+export async function fillFrom(handle: FileHandle, bytes: Uint8Array, position: number, file: string): Promise<void> {
+  let done = 0;
+  while (done < bytes.length) {
+    const { bytesRead } = await handle.read(bytes, done, bytes.length - done, position + done);
+    if (bytesRead === 0) throw new InputError(`${file} became shorter while it was read.`);
+    done += bytesRead;
+  }
 }
 
 async function readPipe(file: string): Promise<Buffer> {

@@ -8,3 +8,10 @@ export function writeFailure(file: string, error: unknown): InputError {
     `Cannot write ${file}: ${reason}. What is finished is kept; ${remedy} and run the same command again.`,
   );
 }
+
+/** The same for `catch`. */
+export function failing(file: string): (error: unknown) => never {
+  return (error) => {
+    throw writeFailure(file, error);
+  };
+}

@@ -28,8 +28,9 @@ export interface DescriptorFiles {
   descriptors: string;
   ids: string;
   meta: string;
-  /** Finished rows of a run that has not ended. */
+  /** Finished rows of a run that has not ended: what they are, and their values (partial-descriptors.ts). */
   partial: string;
+  partialRows: string;
 }
 
 /** What is known about an image that could not be described. */
@@ -46,6 +47,7 @@ export function descriptorFiles(folder: string, shard?: Shard): DescriptorFiles 
     ids: join(folder, `ids${part}.txt`),
     meta: join(folder, `meta${part}.json`),
     partial: join(folder, `partial${part}.jsonl`),
+    partialRows: join(folder, `partial${part}.f32`),
   };
 }
 

@@ -1,8 +1,8 @@
 /** @file Extraction of a list of images into a descriptor folder: resumable, a bad image is counted and left out. */
-import { createHash } from 'node:crypto';
+import { createHash, type Hash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { rm, stat } from 'node:fs/promises';
-import { assertWritable, writeFileSet } from '../data/files.js';
+import { assertWritable, FileSet } from '../data/files.js';
 import { withFolderLock } from '../data/folder-lock.js';
 import type { ImageSizing } from '../data/images.js';
 import { sha256Of } from '../data/sha256.js';
@@ -82,9 +82,12 @@ async function extractLocked(
   const { folder, settings, shard, overwrite = false, signal, onStart, onProgress, onFailure } = options;
   const { dimension } = model;
   const files = descriptorFiles(folder, shard);
-  // With a partial file the run was allowed to write here when it began.
-  if (!existsSync(files.partial)) assertWritable(files.descriptors, { overwrite });
-  const partial = await PartialDescriptors.open(files.partial, settings, dimension, { overwrite });
+  if (!existsSync(files.partial)) {
+    // With a partial file the run was allowed to write here when it began.
+    assertWritable(files.descriptors, { overwrite });
+    await rm(files.partialRows, { force: true });
+  }
+  const partial = await PartialDescriptors.open(files, settings, dimension, { overwrite });
   const failures: DescribeFailure[] = [];
   const sources = new Map<string, string>();
   let resumed = 0;
@@ -93,7 +96,7 @@ async function extractLocked(
     for (const item of items) {
       const source = await sourceState(item);
       sources.set(item.id, source);
-      if (partial.finished.get(item.id) === source) resumed++;
+      if (partial.sourceOf(item.id) === source) resumed++;
       else waiting.push(item);
     }
     onStart?.(resumed, waiting.length);
@@ -117,7 +120,7 @@ async function extractLocked(
   }
   if (signal?.aborted) {
     throw new ExtractionInterrupted(
-      `Interrupted with ${partial.finished.size} of ${items.length} images done; run the same command again to continue.`,
+      `Interrupted with ${partial.size} of ${items.length} images done; run the same command again to continue.`,
     );
   }
   const failed = new Set(failures.map(({ id }) => id));
@@ -126,34 +129,40 @@ async function extractLocked(
     throw new InputError(`None of the ${items.length} images could be described; the first: ${failures[0].error}`);
   }
 
-  const rowOf = new Map(ids.map((id, row) => [id, row]));
-  const data = new Float32Array(ids.length * dimension); // [N, D]
-  await partial.readRows((id, source, descriptor) => {
-    const row = rowOf.get(id);
-    if (row !== undefined && sources.get(id) === source) data.set(descriptor, row * dimension);
-  });
   const idLines = ids.map((id) => `${id}\n`).join('');
-  const table = [npyHeader([ids.length, dimension]), new Uint8Array(data.buffer)];
-  const meta = {
-    images: ids.length,
-    dimension,
-    settings,
-    fingerprint: fingerprint(settings),
-    shard,
-    sha256: { descriptors: sha256Of(table), ids: sha256Of([Buffer.from(idLines)]) },
-    ...options.meta,
-    failures,
-  };
-  await writeFileSet(
-    [
-      [files.descriptors, table],
-      [files.meta, `${JSON.stringify(meta, null, 2)}\n`],
-      [files.ids, idLines],
-    ],
-    { overwrite: true },
-  );
+  const set = new FileSet({ overwrite: true });
+  try {
+    const hash = createHash('sha256');
+    await set.add(files.descriptors, hashed(hash, npyHeader([ids.length, dimension]), partial.readRows(ids)));
+    const meta = {
+      images: ids.length,
+      dimension,
+      settings,
+      fingerprint: fingerprint(settings),
+      shard,
+      sha256: { descriptors: hash.digest('hex'), ids: sha256Of([Buffer.from(idLines)]) },
+      ...options.meta,
+      failures,
+    };
+    await set.add(files.meta, `${JSON.stringify(meta, null, 2)}\n`);
+    await set.add(files.ids, idLines);
+    await set.commit();
+  } finally {
+    await set.discard();
+  }
   await rm(files.partial);
+  await rm(files.partialRows);
   return { images: ids.length, dimension, resumed, failures };
+}
+
+/** What a file is written from: its head, then the blocks, all of which `hash` takes in. */
+async function* hashed(hash: Hash, head: Uint8Array, blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+  hash.update(head);
+  yield head;
+  for await (const block of blocks) {
+    hash.update(block);
+    yield block;
+  }
 }
 
 /** Equal for equal settings, whatever the order of their names. */

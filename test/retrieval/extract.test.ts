@@ -1,5 +1,5 @@
 import '../support/engine.js';
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
@@ -74,6 +74,7 @@ describe('extractDescriptors', () => {
     await extract(meanColourModel, whole);
     await expect(extract(countingModel(2), killed)).rejects.toThrow('killed');
     appendFileSync(join(killed, 'partial.jsonl'), '{"id":"image/2","sou'); // the line that was being written
+    appendFileSync(join(killed, 'partial.f32'), 'half a row');
     const rest = countingModel();
     const started: number[] = [];
     const result = await extract(rest, killed, { onStart: (...counts) => started.push(...counts) });
@@ -199,56 +200,82 @@ describe('readDescriptorFolder', () => {
 
 describe('PartialDescriptors', () => {
   const rows = ['a', 'b', 'c'].map((id, i) => ({ id, row: Float32Array.of(i, i + 0.5) }));
+  const newFiles = () => descriptorFiles(mkdtempSync(join(tmpdir(), 'rmac-cut-')));
 
-  async function write(): Promise<string> {
-    const { partial: file } = descriptorFiles(newFolder());
-    const partial = await PartialDescriptors.open(file, settings, 2);
+  async function write(): Promise<{ log: Buffer; values: Buffer }> {
+    const files = newFiles();
+    const partial = await PartialDescriptors.open(files, settings, 2);
     for (const { id, row } of rows) await partial.append(id, `source ${id}`, row);
     await partial.close();
-    return file;
+    return { log: readFileSync(files.partial), values: readFileSync(files.partialRows) };
   }
 
-  async function reopen(file: string): Promise<Map<string, number[]>> {
-    const partial = await PartialDescriptors.open(file, settings, 2, { overwrite: true });
+  async function valuesOf(partial: PartialDescriptors, ids: readonly string[]): Promise<number[]> {
+    const blocks: Buffer[] = [];
+    for await (const block of partial.readRows(ids)) blocks.push(Buffer.from(block));
+    return [...new Float32Array(new Uint8Array(Buffer.concat(blocks)).buffer)];
+  }
+
+  /** What is found of the rows, to which one more is added. */
+  async function reopen(files: ReturnType<typeof newFiles>): Promise<Map<string, number[]>> {
+    const partial = await PartialDescriptors.open(files, settings, 2, { overwrite: true });
     const found = new Map<string, number[]>();
-    await partial.readRows((id, source, row) => {
-      expect(source).toBe(`source ${id}`);
-      found.set(id, [...row]);
-    });
-    expect([...partial.finished.keys()]).toEqual([...found.keys()]);
+    for (const id of ['a', 'b', 'c', 'after']) {
+      if (partial.sourceOf(id) === undefined) continue;
+      expect(partial.sourceOf(id)).toBe(`source ${id}`);
+      found.set(id, await valuesOf(partial, [id]));
+    }
+    expect(partial.size).toBe(found.size);
     await partial.append('after', 'source after', Float32Array.of(7, 8));
     await partial.close();
     return found;
   }
 
-  test('cut at any byte, what is whole is kept and can be continued', async () => {
-    const bytes = readFileSync(await write());
-    const lineEnds = [...bytes.keys()].filter((i) => bytes[i] === 0x0a);
+  test('rows come back in any order, the last one of an id alone', async () => {
+    const partial = await PartialDescriptors.open(newFiles(), settings, 2);
+    for (const { id, row } of rows) await partial.append(id, 'before', row);
+    await partial.append('b', 'after', Float32Array.of(7, 8));
+    expect(partial.size).toBe(3);
+    expect(partial.sourceOf('b')).toBe('after');
+    expect(await valuesOf(partial, ['c', 'a', 'b'])).toEqual([2, 2.5, 0, 0.5, 7, 8]);
+    await partial.close();
+  });
+
+  test('either file cut at any byte, what is whole is kept and can be continued', async () => {
+    const { log, values } = await write();
+    const lineEnds = [...log.keys()].filter((i) => log[i] === 0x0a);
+    const whole = fc.nat(log.length).map((length) => [length, values.length]);
+    const lengths = fc.oneof(fc.tuple(fc.nat(log.length), fc.nat(values.length)), whole);
     await fc.assert(
-      fc.asyncProperty(fc.nat(bytes.length), async (length) => {
-        const { partial: file } = descriptorFiles(mkdtempSync(join(tmpdir(), 'rmac-cut-')));
-        writeFileSync(file, bytes.subarray(0, length));
-        const whole = Math.max(0, lineEnds.filter((end) => end < length).length - 1); // the first line is the header
-        expect([...(await reopen(file))]).toEqual(rows.slice(0, whole).map(({ id, row }) => [id, [...row]]));
-        const again = await reopen(file);
+      fc.asyncProperty(lengths, async ([logBytes, rowBytes]) => {
+        const files = newFiles();
+        writeFileSync(files.partial, log.subarray(0, logBytes));
+        writeFileSync(files.partialRows, values.subarray(0, rowBytes));
+        const lines = Math.max(0, lineEnds.filter((end) => end < logBytes).length - 1); // the first line is the header
+        const kept = Math.min(lines, Math.floor(rowBytes / 8));
+        expect([...(await reopen(files))]).toEqual(rows.slice(0, kept).map(({ id, row }) => [id, [...row]]));
+        const again = await reopen(files);
         expect(again.get('after')).toEqual([7, 8]);
-        expect(again.size).toBe(whole + 1);
+        expect(again.size).toBe(kept + 1);
       }),
       { seed: 8, numRuns: 60 },
     );
   });
 
-  test('any damage gives rows or an InputError', async () => {
-    const bytes = readFileSync(await write());
+  test('any damage gives rows that were written, or an InputError', async () => {
+    const { log, values } = await write();
     await fc.assert(
-      fc.asyncProperty(fc.nat(bytes.length - 1), fc.nat(255), async (at, value) => {
-        const { partial: file } = descriptorFiles(mkdtempSync(join(tmpdir(), 'rmac-cut-')));
-        const damaged = Buffer.from(bytes);
+      fc.asyncProperty(fc.nat(log.length + values.length - 1), fc.nat(255), async (at, value) => {
+        const files = newFiles();
+        const damaged = Buffer.concat([log, values]);
         damaged[at] = value;
-        writeFileSync(file, damaged);
+        writeFileSync(files.partial, damaged.subarray(0, log.length));
+        writeFileSync(files.partialRows, damaged.subarray(log.length));
         try {
-          const partial = await PartialDescriptors.open(file, settings, 2);
-          await partial.readRows((_, __, row) => expect(row).toHaveLength(2));
+          const partial = await PartialDescriptors.open(files, settings, 2);
+          for (const { id, row } of rows) {
+            if (partial.sourceOf(id) !== undefined) expect(await valuesOf(partial, [id])).toEqual([...row]);
+          }
           await partial.close();
         } catch (error) {
           expect(error).toBeInstanceOf(InputError);
@@ -256,5 +283,25 @@ describe('PartialDescriptors', () => {
       }),
       { seed: 9, numRuns: 100 },
     );
+  });
+
+  test('the file of an earlier version is refused, or replaced with overwrite', async () => {
+    const folder = newFolder();
+    mkdirSync(folder, { recursive: true });
+    const header = { format: 'rmac partial descriptors, version 1', settings: { ...settings, dimension: '3' } };
+    writeFileSync(join(folder, 'partial.jsonl'), `${JSON.stringify(header)}\n`);
+    await expect(extract(meanColourModel, folder)).rejects.toThrow(
+      /partial\.jsonl is an unfinished extraction of an earlier version .*--overwrite/,
+    );
+    expect((await extract(meanColourModel, folder, { overwrite: true })).images).toBe(4);
+    expect(readdirSync(folder).toSorted()).toEqual(['descriptors.npy', 'ids.txt', 'meta.json']);
+  });
+
+  test('rows without a log, left by a kill at the very end, are cleared away', async () => {
+    const folder = newFolder();
+    await extract(meanColourModel, folder);
+    writeFileSync(join(folder, 'partial.f32'), 'rows');
+    await extract(meanColourModel, folder, { overwrite: true });
+    expect(readdirSync(folder).toSorted()).toEqual(['descriptors.npy', 'ids.txt', 'meta.json']);
   });
 });

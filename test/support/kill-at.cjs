@@ -18,13 +18,23 @@ function bytesOf(content) {
   return typeof content === 'string' ? Buffer.from(content) : Buffer.from(content.buffer, content.byteOffset, content.byteLength);
 }
 
+/** The first half of what is written in parts. */
+async function* firstHalf(parts) {
+  const chunks = [];
+  for await (const part of parts) chunks.push(Buffer.from(part));
+  const content = Buffer.concat(chunks);
+  yield content.subarray(0, content.length >> 1);
+}
+
 function wrap(object, name, isInside, append) {
   const original = object[name];
   object[name] = function (...values) {
     if (!isInside(values) || ++count !== Number(at)) return original.apply(this, values);
     if (phase === 'before') die();
     if (phase === 'half' && /^(write|append)File/.test(name)) {
-      const content = bytesOf(append === undefined ? values[1] : values[0]);
+      const given = append === undefined ? values[1] : values[0];
+      if (given[Symbol.asyncIterator] !== undefined) return original.call(this, values[0], firstHalf(given)).then(die, die);
+      const content = bytesOf(given);
       writeFileSync(append ?? values[0], content.subarray(0, content.length >> 1), { flag: append === undefined ? 'w' : 'a' });
       die();
     }
