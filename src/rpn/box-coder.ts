@@ -5,14 +5,6 @@
  */
 import type { BoxRows } from './box-rows.js';
 
-export interface DecodeOptions {
-  /**
-   * `exact` inverts the encoding. `py-faster-rcnn` takes the far corner for inclusive (its inverse has no "- 1"), which makes
-   * every decoded box one px higher and wider than what was encoded.
-   */
-  convention?: 'exact' | 'py-faster-rcnn';
-}
-
 /** Largest th and tw that are decoded: sides 62.5 times the anchor's. Beyond, exp overflows (torchvision's bound). */
 export const largestLogScale: number = Math.log(1000 / 16);
 
@@ -30,13 +22,11 @@ export function encodeBoxes(anchors: BoxRows, boxes: BoxRows): Float32Array {
   return deltas;
 }
 
-/** The inverse: [N, 4] boxes, not cut to the image. */
-export function decodeBoxes(
-  anchors: BoxRows,
-  deltas: BoxRows,
-  { convention = 'exact' }: DecodeOptions = {},
-): Float32Array {
-  const extra = convention === 'exact' ? 0 : 1;
+/**
+ * The inverse: [N, 4] boxes, not cut to the image. (py-faster-rcnn's takes the far corner for inclusive and has no "- 1": its boxes are
+ * one px higher and wider than what was encoded.)
+ */
+export function decodeBoxes(anchors: BoxRows, deltas: BoxRows): Float32Array {
   const boxes = new Float32Array(anchors.length);
   for (let i = 0; i < anchors.length; i += 4) {
     for (let axis = 0; axis < 2; axis++) {
@@ -45,7 +35,7 @@ export function decodeBoxes(
       const centre = start + side / 2 + deltas[i + axis] * side;
       const half = (side * Math.exp(Math.min(deltas[i + axis + 2], largestLogScale))) / 2;
       boxes[i + axis] = centre - half;
-      boxes[i + axis + 2] = centre + half + extra;
+      boxes[i + axis + 2] = centre + half;
     }
   }
   return boxes;

@@ -1,9 +1,9 @@
 /** @file From scores and deltas of all anchors to a few boxes: decode, cut, drop the small, sort, suppress, take the best. */
-import { type DecodeOptions, decodeBoxes } from './box-coder.js';
+import { decodeBoxes } from './box-coder.js';
 import { type BoxRows, clipRows, type ImageSides } from './box-rows.js';
 import { suppressOverlapping } from './non-maximum-suppression.js';
 
-export interface ProposalOptions extends DecodeOptions {
+export interface ProposalOptions {
   /** Boxes returned at most. Ren et al.: 300 for testing, 2000 for training a detector; Gordo et al.: 16 to 256. Default 300. */
   count?: number;
   /** Boxes that enter the suppression. Default 6000. */
@@ -36,10 +36,9 @@ export function selectProposals(
     candidates = proposalDefaults.candidates,
     overlap = proposalDefaults.overlap,
     smallestSide = proposalDefaults.smallestSide,
-    ...decode
   }: ProposalOptions = {},
 ): Proposals {
-  const all = clipRows(decodeBoxes(anchors, deltas, decode), image);
+  const all = clipRows(decodeBoxes(anchors, deltas), image);
   const large: number[] = [];
   for (let i = 0; i < scores.length; i++) {
     // written so that NaN is dropped

@@ -10,25 +10,14 @@ import { palette, type Rgb } from './relief.js';
 export const planKinds = ['palace', 'cathedral', 'tomb', 'temple', 'tower', 'pyramid', 'arcade', 'gate'] as const;
 export type PlanKind = (typeof planKinds)[number];
 
-export const roofKinds = [
-  'flat',
-  'battlement',
-  'pediment',
-  'gable',
-  'hip',
-  'dome',
-  'onion',
-  'spire',
-  'kiosk',
-  'steps',
-  'mansard',
-] as const;
-export type RoofKind = (typeof roofKinds)[number];
+export type RoofKind =
+  | ('flat' | 'battlement' | 'pediment' | 'gable' | 'hip' | 'dome')
+  | ('onion' | 'spire' | 'kiosk' | 'steps' | 'mansard');
 
-export const glazingKinds = ['bars', 'tracery', 'shutters', 'lattice', 'dark', 'curtain'] as const;
+const glazingKinds = ['bars', 'tracery', 'shutters', 'lattice', 'dark', 'curtain'] as const;
 export type GlazingKind = (typeof glazingKinds)[number];
 
-export const corniceKinds = ['plain', 'dentils', 'brackets', 'frieze', 'corbels'] as const;
+const corniceKinds = ['plain', 'dentils', 'brackets', 'frieze', 'corbels'] as const;
 export type CorniceKind = (typeof corniceKinds)[number];
 
 export interface Style {
