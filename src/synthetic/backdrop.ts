@@ -1,10 +1,10 @@
 /** @file What lies behind and before a building: sky with clouds, hills, a skyline or tree line, and the ground. */
-import type { Camera } from './camera.js';
+import type { Camera, Vector } from './camera.js';
 import type { Light } from './light.js';
 import { fractalNoise } from './noise.js';
 import type { Picture } from './picture.js';
 import { cellRandom, type Random } from './random.js';
-import type { Rgb } from './relief.js';
+import { type Rgb, setColor } from './relief.js';
 
 type GroundKind = 'paving' | 'grass' | 'asphalt' | 'sand' | 'cobbles' | 'water';
 type HorizonKind = 'none' | 'hills' | 'trees' | 'city';
@@ -18,13 +18,15 @@ const groundColors: Record<GroundKind, Rgb> = {
   water: [0.04, 0.09, 0.12],
 };
 
+const leaves: Rgb = [0.07, 0.13, 0.045];
+
 /** Fills the whole picture with a random surrounding, in the light and scale of a facade `unit` px high. */
 export function drawBackdrop(
   picture: Picture,
   random: Random,
   { camera, light, unit }: { camera: Camera; light: Light; unit: number },
 ): void {
-  const { width, height, data } = picture;
+  const { width, height } = picture;
   const { axes, focal, position } = camera;
   const ground = random.pick<GroundKind>(['paving', 'paving', 'grass', 'asphalt', 'sand', 'cobbles', 'grass', 'water']);
   const horizons: HorizonKind[] = [
@@ -41,98 +43,68 @@ export function drawBackdrop(
   const hillColor: Rgb = [0.1 + 0.4 * light.skyLow[0], 0.14 + 0.4 * light.skyLow[1], 0.14 + 0.45 * light.skyLow[2]];
   const tile = unit * random.range(0.03, 0.1);
   const turn = random.range(0, 6);
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const px = (x + 0.5 - width / 2) / focal;
-      const py = (y + 0.5 - height / 2) / focal;
-      const dx = axes[0][0] * px + axes[1][0] * py + axes[2][0];
-      const dy = axes[0][1] * px + axes[1][1] * py + axes[2][1];
-      const dz = axes[0][2] * px + axes[1][2] * py + axes[2][2];
-      const across = Math.hypot(dx, dz);
-      const slope = dy / across;
-      const i = (y * width + x) * 3;
-      let r: number;
-      let g: number;
-      let b: number;
-      if (slope < -1e-3) {
-        const t = position[1] / -dy;
-        const gx = (position[0] + dx * t) / tile;
-        const gz = (position[2] + dz * t) / tile;
-        // Detail fades where a pixel covers more than a tile.
-        const blur = Math.min(1, (t * across * 0.004) / tile / Math.max(0.05, -slope));
-        const sharp = 1 - blur;
-        let k = 0.72 + 0.5 * fractalNoise(gx * 0.37 + ox, gz * 0.37 + oy);
-        if (ground === 'paving' || ground === 'cobbles') {
-          const fx = gx - Math.floor(gx);
-          const fz = gz - Math.floor(gz);
-          k *=
-            1 +
-            sharp *
-              (0.35 * (cellRandom(seed, Math.floor(gx), Math.floor(gz)) - 0.5) - (Math.min(fx, fz) < 0.06 ? 0.3 : 0));
-        } else if (ground === 'grass') k *= 1 + sharp * 0.7 * (fractalNoise(gx * 9 + oy, gz * 9 + ox) - 0.5);
-        else if (ground === 'water') k *= 1 + 1.6 * sharp * (fractalNoise(gx * 1.5, gz * 6) - 0.5);
-        else k *= 1 + sharp * 0.3 * (fractalNoise(gx * 12, gz * 12) - 0.5);
-        r = groundColor[0] * k * daylight;
-        g = groundColor[1] * k * daylight;
-        b = groundColor[2] * k * daylight;
-        if (ground === 'water') {
-          r = r * 0.4 + light.skyLow[0] * 0.45 * k;
-          g = g * 0.4 + light.skyLow[1] * 0.45 * k;
-          b = b * 0.4 + light.skyLow[2] * 0.45 * k;
-        }
-      } else {
-        const s = Math.min(1, Math.max(0, slope) * 1.3);
-        const m = Math.sqrt(s);
-        r = light.skyLow[0] + (light.skyTop[0] - light.skyLow[0]) * m;
-        g = light.skyLow[1] + (light.skyTop[1] - light.skyLow[1]) * m;
-        b = light.skyLow[2] + (light.skyTop[2] - light.skyLow[2]) * m;
-        const far = 1 / (slope + 0.12);
-        const cloud =
-          fractalNoise((dx / across) * far * 6 + ox, far * 9 + oy) * 0.75 +
-          fractalNoise((dx / across) * far * 17 + oy, far * 25 + ox) * 0.35;
-        const cover = Math.max(0, Math.min(1, (cloud - 1 + light.clouds * 0.75) * 4));
-        if (cover > 0) {
-          const k = 0.75 + 0.5 * cloud;
-          r += (light.cloudColor[0] * k - r) * cover * 0.85;
-          g += (light.cloudColor[1] * k - g) * cover * 0.85;
-          b += (light.cloudColor[2] * k - b) * cover * 0.85;
-        }
-        const angle = Math.atan2(dx, -dz) + turn;
-        if (horizons[0] === 'hills' && slope < hillHeight * (0.3 + fractalNoise(angle * 22 + ox, 3.5))) {
-          const k = (0.8 + 0.3 * fractalNoise(angle * 300, slope * 300)) * Math.max(0.05, daylight + 0.2);
-          r = hillColor[0] * k;
-          g = hillColor[1] * k;
-          b = hillColor[2] * k;
-        }
-        if (horizons[1] === 'trees') {
-          const crown =
-            rowHeight * (0.45 + 0.5 * fractalNoise(angle * 40 + oy, 8.5) + 0.25 * fractalNoise(angle * 190 + ox, 20.5));
-          if (slope < crown) {
-            const k = daylight * (0.5 + 1.1 * fractalNoise(angle * 420 + ox, slope * 420));
-            r = 0.07 * k;
-            g = 0.13 * k;
-            b = 0.045 * k;
-          }
-        } else if (horizons[1] === 'city') {
-          const column = Math.floor(angle * 9 + cellRandom(seed, Math.floor(angle * 2), 1));
-          const tall = rowHeight * (0.35 + cellRandom(seed, column, 2));
-          if (slope < tall) {
-            const tone = (0.12 + 0.35 * cellRandom(seed, column, 3)) * daylight;
-            const wx = angle * 9 * (5 + Math.floor(4 * cellRandom(seed, column, 5)));
-            const wy = (slope / rowHeight) * (14 + 8 * cellRandom(seed, column, 6));
-            const pane = wx - Math.floor(wx) > 0.35 && wy - Math.floor(wy) > 0.4;
-            const litUp =
-              light.glow > 0 && pane && cellRandom(seed, Math.floor(wx), Math.floor(wy)) > 0.6 ? 0.4 * light.glow : 0;
-            const k = pane ? tone * 0.45 : tone;
-            r = k * (0.9 + 0.3 * cellRandom(seed, column, 7)) + litUp;
-            g = k + litUp * 0.8;
-            b = k * (0.8 + 0.3 * cellRandom(seed, column, 8)) + litUp * 0.45;
-          }
-        }
-      }
-      data[i] = r;
-      data[i + 1] = g;
-      data[i + 2] = b;
+  const paintGround = (out: Float64Array, [dx, dy, dz]: Vector, across: number) => {
+    const t = position[1] / -dy;
+    const gx = (position[0] + dx * t) / tile;
+    const gz = (position[2] + dz * t) / tile;
+    // Detail fades where a pixel covers more than a tile.
+    const blur = Math.min(1, (t * across * 0.004) / tile / Math.max(0.05, -(dy / across)));
+    const sharp = 1 - blur;
+    let k = 0.72 + 0.5 * fractalNoise(gx * 0.37 + ox, gz * 0.37 + oy);
+    if (ground === 'paving' || ground === 'cobbles') {
+      const joint = Math.min(gx - Math.floor(gx), gz - Math.floor(gz)) < 0.06 ? 0.3 : 0;
+      k *= 1 + sharp * (0.35 * (cellRandom(seed, Math.floor(gx), Math.floor(gz)) - 0.5) - joint);
+    } else if (ground === 'grass') k *= 1 + sharp * 0.7 * (fractalNoise(gx * 9 + oy, gz * 9 + ox) - 0.5);
+    else if (ground === 'water') k *= 1 + 1.6 * sharp * (fractalNoise(gx * 1.5, gz * 6) - 0.5);
+    else k *= 1 + sharp * 0.3 * (fractalNoise(gx * 12, gz * 12) - 0.5);
+    for (let c = 0; c < 3; c++) {
+      out[c] = groundColor[c] * k * daylight;
+      if (ground === 'water') out[c] = out[c] * 0.4 + light.skyLow[c] * 0.45 * k;
     }
-  }
+  };
+  const paintSky = (out: Float64Array, [dx, , dz]: Vector, { across, slope }: { across: number; slope: number }) => {
+    const m = Math.sqrt(Math.min(1, Math.max(0, slope) * 1.3));
+    const far = 1 / (slope + 0.12);
+    const cloud =
+      fractalNoise((dx / across) * far * 6 + ox, far * 9 + oy) * 0.75 +
+      fractalNoise((dx / across) * far * 17 + oy, far * 25 + ox) * 0.35;
+    const cover = Math.max(0, Math.min(1, (cloud - 1 + light.clouds * 0.75) * 4));
+    for (let c = 0; c < 3; c++) {
+      out[c] = light.skyLow[c] + (light.skyTop[c] - light.skyLow[c]) * m;
+      out[c] += (light.cloudColor[c] * (0.75 + 0.5 * cloud) - out[c]) * cover * 0.85;
+    }
+    const angle = Math.atan2(dx, -dz) + turn;
+    if (horizons[0] === 'hills' && slope < hillHeight * (0.3 + fractalNoise(angle * 22 + ox, 3.5))) {
+      const haze = Math.max(0.05, daylight + 0.2);
+      setColor(out, hillColor, (0.8 + 0.3 * fractalNoise(angle * 300, slope * 300)) * haze);
+    }
+    if (horizons[1] === 'trees') {
+      const crown = 0.45 + 0.5 * fractalNoise(angle * 40 + oy, 8.5) + 0.25 * fractalNoise(angle * 190 + ox, 20.5);
+      if (slope >= rowHeight * crown) return;
+      setColor(out, leaves, daylight * (0.5 + 1.1 * fractalNoise(angle * 420 + ox, slope * 420)));
+    } else if (horizons[1] === 'city') {
+      const column = Math.floor(angle * 9 + cellRandom(seed, Math.floor(angle * 2), 1));
+      const of = (what: number) => cellRandom(seed, column, what);
+      if (slope >= rowHeight * (0.35 + of(2))) return;
+      const wx = angle * 9 * (5 + Math.floor(4 * of(5)));
+      const wy = (slope / rowHeight) * (14 + 8 * of(6));
+      const pane = wx - Math.floor(wx) > 0.35 && wy - Math.floor(wy) > 0.4;
+      const isLit = light.glow > 0 && pane && cellRandom(seed, Math.floor(wx), Math.floor(wy)) > 0.6;
+      const lamp = isLit ? 0.4 * light.glow : 0;
+      const k = (0.12 + 0.35 * of(3)) * daylight * (pane ? 0.45 : 1);
+      out[0] = k * (0.9 + 0.3 * of(7)) + lamp;
+      out[1] = k + lamp * 0.8;
+      out[2] = k * (0.8 + 0.3 * of(8)) + lamp * 0.45;
+    }
+  };
+  picture.cover((x, y, out) => {
+    const px = (x + 0.5 - width / 2) / focal;
+    const py = (y + 0.5 - height / 2) / focal;
+    const along = (i: number) => axes[0][i] * px + axes[1][i] * py + axes[2][i];
+    const ray: Vector = [along(0), along(1), along(2)];
+    const across = Math.hypot(ray[0], ray[2]);
+    const slope = ray[1] / across;
+    if (slope < -1e-3) paintGround(out, ray, across);
+    else paintSky(out, ray, { across, slope });
+  });
 }

@@ -6,7 +6,7 @@ import type { Random } from './random.js';
 
 /** A 3x3 matrix, row by row. */
 export type Matrix3 = [number, number, number, number, number, number, number, number, number];
-type Vector = readonly [number, number, number];
+export type Vector = readonly [number, number, number];
 
 export interface Camera {
   /** Image size in px. */
