@@ -5,7 +5,7 @@ import type { Reason } from '../cleaning/graph/choose-images.js';
 import { reasonTexts } from '../report/clean-report.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import { clean, cleanPart, type CleanStageOptions, type CleanSummary } from '../stages/clean.js';
-import { interruptSignal, nonNegativeInteger, positiveInteger, printResult, terminalView } from './console.js';
+import { nonNegativeInteger, positiveInteger, printResult, terminalContext } from './console.js';
 import { shardOption } from './extract.js';
 import { sizeOption } from './model-options.js';
 
@@ -85,9 +85,8 @@ async function run(flags: CleanFlags): Promise<void> {
     describe: { longest, detect: { detector, maxKeypoints } },
     workers: flags.threads,
   };
-  const context = { signal: interruptSignal(), view: terminalView };
   if (shard !== undefined) {
-    const part = await cleanPart({ ...options, shard }, context);
+    const part = await cleanPart({ ...options, shard }, terminalContext);
     printResult(
       part,
       `Shard ${part.shard}: ${part.pairs} pairs of ${part.photographs} photographs compared. When all are done, run without --shard.`,
@@ -95,7 +94,7 @@ async function run(flags: CleanFlags): Promise<void> {
     );
     return;
   }
-  const { summary, advice } = await clean(options, context);
+  const { summary, advice } = await clean(options, terminalContext);
   printResult(summary, [summaryText(summary), ...advice].join('\n'), flags);
 }
 

@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { publishedData, publishedDataNamed } from '../data/published-data.js';
 import { UsageError } from '../errors.js';
 import { downloadBenchmark, downloadLandmarks } from '../stages/download.js';
-import { interruptSignal, positiveInteger, printResult, terminalView } from './console.js';
+import { positiveInteger, printResult, terminalContext } from './console.js';
 
 interface DownloadFlags {
   out?: string;
@@ -57,10 +57,9 @@ async function download(name: string, flags: DownloadFlags): Promise<void> {
   if ((name === 'landmarks') !== (list !== undefined)) {
     throw new UsageError('--list PATH goes with landmarks, and landmarks with it.');
   }
-  const context = { signal: interruptSignal(), view: terminalView };
   if (list !== undefined) {
     if (from !== undefined) throw new UsageError('--from is for the benchmarks; a list of links has its addresses.');
-    const result = await downloadLandmarks({ ...flags, list, out }, context);
+    const result = await downloadLandmarks({ ...flags, list, out }, terminalContext);
     const text =
       `${result.downloaded} photographs of ${result.landmarks} landmarks, ${result.broken.length} broken links (links.jsonl). ` +
       `Next: rmac data scan ${out} --out ${out}/manifest.jsonl`;
@@ -68,7 +67,7 @@ async function download(name: string, flags: DownloadFlags): Promise<void> {
     return;
   }
   if (flags.retryBroken) throw new UsageError('--retry-broken goes with landmarks.');
-  const result = await downloadBenchmark({ ...flags, name, out }, context);
+  const result = await downloadBenchmark({ ...flags, name, out }, terminalContext);
   const rows = result.files.map(({ name: file, bytes, sha256, files, verified }) => {
     const check = verified ? 'as when it first came' : 'recorded; no checksum is published to hold it to';
     return `${file}: ${bytes} bytes, ${files} files, sha256 ${sha256} (${check})`;

@@ -1,14 +1,7 @@
 /** @file `rmac data synthesize`: generated landmark photographs with ground truth. */
 import type { Command } from 'commander';
 import { synthesize, type SynthesizeStageOptions } from '../stages/synthesize.js';
-import {
-  fraction,
-  interruptSignal,
-  nonNegativeInteger,
-  positiveInteger,
-  printResult,
-  terminalView,
-} from './console.js';
+import { fraction, nonNegativeInteger, positiveInteger, printResult, terminalContext } from './console.js';
 
 /** Adds `synthesize` to the `data` command. */
 export function registerSynthesize(data: Command): void {
@@ -33,7 +26,7 @@ Example:
   rmac data synthesize --out landmarks --landmarks 12 --photos 20`,
     )
     .action(async ({ json, ...options }: SynthesizeStageOptions & { json?: boolean }) => {
-      const summary = await synthesize(options, { signal: interruptSignal(), view: terminalView });
+      const summary = await synthesize(options, terminalContext);
       const { out, landmarks, testLandmarks, images, wrong, queries, database } = summary;
       printResult(
         summary,

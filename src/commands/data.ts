@@ -2,10 +2,16 @@
 import { type Command, Option } from 'commander';
 import { splitKinds } from '../data/split.js';
 import { messageOf, UsageError } from '../errors.js';
-import { largest } from '../extremes.js';
 import { scan, type ScanReport, type ScanStageOptions } from '../stages/scan.js';
 import { split, type SplitStageOptions } from '../stages/split.js';
-import { interruptSignal, nonNegativeInteger, positiveInteger, printResult, terminalView } from './console.js';
+import {
+  alignedLines,
+  nonNegativeInteger,
+  positiveInteger,
+  printResult,
+  terminalContext,
+  terminalView,
+} from './console.js';
 import { registerDownload } from './data-download.js';
 import { registerSynthesize } from './data-synthesize.js';
 
@@ -52,7 +58,7 @@ manifest's, and every other column is kept in it. Commas, semicolons or tabs sep
 A manifest never names a path outside its own folder: where the photographs are elsewhere, a link to them is made beside it.`,
     )
     .action(async (source: string, { json, ...flags }: Omit<ScanStageOptions, 'source'> & { json?: boolean }) => {
-      const report = await scan({ source, ...flags }, { signal: interruptSignal(), view: terminalView });
+      const report = await scan({ source, ...flags }, terminalContext);
       printResult(report, scanText(report), { json });
     });
 }
@@ -112,10 +118,7 @@ function share(text: string): number {
   return value;
 }
 
-/** Columns aligned: the first to the left, numbers to the right. */
-function table(rows: (string | number)[][]): string {
-  const widths = rows[0].map((_, column) => largest(rows.map((row) => String(row[column]).length)));
-  const cell = (value: string | number, column: number) =>
-    column === 0 ? String(value).padEnd(widths[0]) : String(value).padStart(widths[column]);
-  return rows.map((row) => row.map(cell).join('  ').trimEnd()).join('\n');
+function table([columns, ...rows]: (string | number)[][]): string {
+  const lines = alignedLines({ columns: columns.map(String), rows: rows.map((row) => row.map(String)) });
+  return lines.map((line) => line.trimEnd()).join('\n');
 }

@@ -1,15 +1,14 @@
 /** @file `rmac demo`: the whole pipeline on generated landmark photographs, or on yours. */
 import type { Command } from 'commander';
 import { compareQueries, resultJson, resultRows } from '../demo/demo-result.js';
-import { largest } from '../extremes.js';
 import { demo, type DemoOptions } from '../stages/demo.js';
 import {
   addCommonOptions,
+  alignedLines,
   formatSeconds,
-  interruptSignal,
   nonNegativeInteger,
   printResult,
-  terminalView,
+  terminalContext,
 } from './console.js';
 
 export function register(program: Command): void {
@@ -37,22 +36,13 @@ Examples:
 
 async function run(options: DemoOptions & { json?: boolean }): Promise<void> {
   const startedAt = performance.now();
-  const result = await demo(options, { signal: interruptSignal(), view: terminalView });
+  const result = await demo(options, terminalContext);
   const seconds = (performance.now() - startedAt) / 1000;
-  const { columns, rows } = resultRows(result);
   const lines = [
-    alignedTable([columns, ...rows]),
+    ...alignedLines(resultRows(result)),
     '',
     compareQueries(result),
     `Report: ${result.report}   (${formatSeconds(seconds)})`,
   ];
   printResult(resultJson(result, seconds), lines.join('\n'), options);
-}
-
-/** Columns aligned: the first to the left, figures to the right. */
-function alignedTable(rows: readonly (readonly string[])[]): string {
-  const widths = rows[0].map((_, column) => largest(rows.map((row) => row[column].length)));
-  const cell = (value: string, column: number) =>
-    column === 0 ? value.padEnd(widths[column]) : value.padStart(widths[column] + 2);
-  return rows.map((row) => row.map(cell).join('')).join('\n');
 }

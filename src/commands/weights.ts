@@ -8,7 +8,7 @@ import { downloadWeights, type WeightsDownloadOptions } from '../stages/weights-
 import { exportNetwork, type WeightsExportOptions } from '../stages/weights-export.js';
 import { importModel, type WeightsImportOptions } from '../stages/weights-import.js';
 import { inspectWeights } from '../stages/weights-inspect.js';
-import { interruptSignal, positiveInteger, printResult, say, terminalView } from './console.js';
+import { positiveInteger, printResult, say, terminalContext } from './console.js';
 
 /** Options of a stage whose `Argument` is given by its place. */
 type Flags<Options, Argument extends keyof Options> = Omit<Options, Argument> & { json?: boolean };
@@ -103,7 +103,7 @@ async function download(name: string, flags: Flags<WeightsDownloadOptions, 'name
     printResult({ weights: known }, weightsTable(known), flags);
     return;
   }
-  const report = await downloadWeights({ ...flags, name }, { signal: interruptSignal(), view: terminalView });
+  const report = await downloadWeights({ ...flags, name }, terminalContext);
   const { file, bytes, verified, architecture } = report;
   const checksum = publishedWeights.get(name)?.checksum;
   const check = verified

@@ -12,24 +12,26 @@ import { DemoFolder } from '../demo/demo-folder.js';
 import { readCurve, writeDemoReport } from '../demo/demo-report.js';
 import type { DemoResult } from '../demo/demo-result.js';
 import { photosPerLandmark, splitPhotographs } from '../demo/own-photographs.js';
-import { describeTest, evaluate, figure, fineTune, measureStart, withModel } from '../demo/stages.js';
+import { describeTest, fineTune } from '../demo/stages.js';
 import { InputError } from '../errors.js';
 import { largest } from '../extremes.js';
-import { cutTrunk } from '../models/architecture.js';
+import { cutTrunk, type Trunk } from '../models/architecture.js';
 import { architectureNamed } from '../models/architectures.js';
-import type { ModelMeta } from '../models/meta.js';
 import { readGroundTruth } from '../retrieval/ground-truth.js';
 import { RunFolder } from '../run/run-folder.js';
 import { packageTrunk } from '../run/run-start.js';
+import type { SynthesizeSummary } from '../synthetic/dataset.js';
 import type { SynthesizeOptions } from '../synthetic/dataset-plan.js';
 import { assertTriplets } from '../train/ranking/fit-triplets.js';
 import { type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
 import { clean } from './clean.js';
 import { silentView, type StageContext, type StageView } from './context.js';
 import { exportModel } from './export.js';
+import { measureRetrieval } from './measure-retrieval.js';
 import { type EngineChoice, openEngine } from './open-model.js';
-import { scan } from './scan.js';
+import { scan, type ScanReport } from './scan.js';
 import { synthesize } from './synthesize.js';
+import { whitenModel } from './whiten.js';
 
 export interface DemoOptions extends EngineChoice {
   /** Folder for everything that the demo makes. */
@@ -56,6 +58,12 @@ export const generatedPhotographs: Required<Omit<SynthesizeOptions, 'seed'>> = {
   variation: 0.3, // what the small trunk can learn from in minutes
   size: 288,
 };
+
+/** Results per query that are kept for the report; the query itself may be among them. */
+const keptResults = 11;
+
+/** Networks with proposals are measured and trained without. */
+const grid = { grid: true, proposals: 0 };
 
 /** Runs the demo; after an interruption the same call continues. @throws InputError where `out` holds something else, or on the signal. */
 export async function demo(
@@ -94,10 +102,17 @@ async function runStages(
   const quiet = { signal, view: { ...view, note() {} } };
   if (images !== undefined) await folder.assertApartFrom(images);
   const { meta } = await readModelFile(init);
-  const { recipe, config } = await configOf(meta, { ...options, seed });
+  const trunk = cutTrunk(architectureNamed(meta.architecture), meta.cut);
+  const { recipe, config } = await configOf(trunk, { ...options, seed });
   const generate = { ...generatedPhotographs, ...options.generate, seed };
   const settings = { ...(images === undefined ? { generate } : { images }), init, recipe, config };
   if (await folder.prepare(settings, options)) view.note(`Continuing the unfinished demo in ${folder.path}.`);
+
+  const ownPhotographs = async (source: string) => {
+    const scanning = { source, out: folder.manifest, minImages: photosPerLandmark, overwrite: true };
+    const found = await scan(scanning, quiet);
+    return `${scanText(found)}; ${await splitPhotographs(source, folder, seed)}`;
+  };
 
   const seconds: Record<string, number> = {};
   let number = 0;
@@ -112,24 +127,10 @@ async function runStages(
     return result;
   };
 
-  const source = images === undefined ? 'generated landmarks' : images;
-  await step('photographs', `Photographs: ${source}`, async () => {
+  await step('photographs', `Photographs: ${images ?? 'generated landmarks'}`, async () => {
     if (existsSync(folder.test)) return; // of the demo that is continued
-    if (images === undefined) {
-      const made = await synthesize({ ...generate, out: folder.photographs, overwrite: true }, quiet);
-      view.note(`${made.images} photographs of ${made.landmarks} landmarks, ${made.wrong} of them wrong images`);
-      return;
-    }
-    const scanning = { source: images, out: folder.manifest, minImages: photosPerLandmark, overwrite: true };
-    const { images: found, broken, duplicates, tooFew } = await scan(scanning, quiet);
-    const split = await splitPhotographs(images, folder, seed);
-    const left = [
-      [broken.length, 'broken'],
-      [duplicates.length, 'copies'],
-      [tooFew.length, 'folders with too few'],
-    ] as const;
-    const leftOut = left.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-    view.note(`${found} photographs${leftOut.length === 0 ? '' : ` (left out: ${leftOut.join(', ')})`}; ${split}`);
+    const made = { out: folder.photographs, overwrite: true, ...generate };
+    view.note(images === undefined ? synthesisText(await synthesize(made, quiet)) : await ownPhotographs(images));
   });
   if (images === undefined) {
     await step('cleaning', 'Cleaning: what matches by its local features', async () => {
@@ -145,29 +146,63 @@ async function runStages(
   const testKind = describeTest(train, test);
   view.note(`${train.length} photographs to train on; the test: ${testKind}`);
 
-  const measuring = { test, signal, view };
-  const before = await step('offTheShelf', `Off-the-shelf: ${meta.architecture} as it is`, () =>
-    measureStart(folder, { init, config, train, ...measuring }),
-  );
+  const engine = { device, threads };
+  /** As `rmac evaluate` does: the longest side of training, the image's own shape. */
+  const measure = async (model: string) => {
+    const asking = { protocol: 'groundtruth', model, size: config.imageSize, regions: grid, ...engine } as const;
+    const truth = { settings: [{ name: 'groundtruth', groundTruth: test }], main: 'groundtruth' };
+    const [figures] = await measureRetrieval(truth, {}, { ...asking, top: keptResults }, quiet, (measured) => {
+      if (measured.results[0].queries.length > 0) return measured.results;
+      throw new InputError(
+        `No query of the test could be described; the first problem: ${measured.failures[0]?.error}`,
+      );
+    });
+    return figures;
+  };
+  const before = await step('offTheShelf', `Off-the-shelf: ${meta.architecture} as it is`, async () => {
+    const offTheShelf = await measure(init);
+    view.note(`mAP ${figure(offTheShelf)}`);
+    if (config.whitenDimension === 0 || meta.whitening !== undefined) {
+      return { offTheShelf, whitened: undefined, start: init };
+    }
+    const { dimension, warnings } = await whitenModel(
+      {
+        model: init,
+        manifest: folder.trainManifest,
+        out: folder.whitened,
+        // A few photographs have too few independent regions for a recipe's dimension.
+        dimension: Math.min(config.whitenDimension, trunk.channels, 4 * train.length),
+        size: config.imageSize,
+        snap: trunk.stride,
+        regions: grid,
+        maxImages: config.whitenImages,
+        seed: config.seed,
+        overwrite: true,
+        ...engine,
+      },
+      quiet,
+    );
+    for (const warning of warnings) view.note(warning);
+    const whitened = await measure(folder.whitened);
+    view.note(`mAP ${figure(whitened)} with a whitening to ${dimension} values`);
+    return { offTheShelf, whitened, start: folder.whitened };
+  });
   const run = new RunFolder(folder.run);
   const { start } = before;
   await step('training', `Fine-tuning: ${config.steps} updates by the triplet loss`, () =>
-    withFolderLock(run.path, () => fineTune(folder, run, { start, config, train, validation, ...measuring }), {
+    withFolderLock(run.path, () => fineTune(folder, run, { start, config, train, validation, test, signal, view }), {
       within: ['checkpoints'],
     }),
   );
-  const fineTuned = await step('fineTuned', 'Fine-tuned: the same queries again', () =>
-    withModel(run.model, (model) => evaluate(model, { config, label: 'describe', ...measuring })),
-  );
+  const fineTuned = await step('fineTuned', 'Fine-tuned: the same queries again', () => measure(run.model));
   view.note(`mAP ${figure(fineTuned)}, off-the-shelf ${figure(before.offTheShelf)}`);
   const { manifest: exported, verified } = await step('export', 'Export: ONNX, run again in plain ONNX Runtime', () =>
     exportModel({
       model: run.model,
       out: folder.exported,
-      sizes: sizesOf(meta, config),
+      sizes: sizesOf(trunk, config),
       overwrite: true,
-      device,
-      threads,
+      ...engine,
     }),
   );
   const wrong = verified.findIndex(({ ok }) => !ok);
@@ -193,6 +228,20 @@ async function runStages(
   return result;
 }
 
+function synthesisText({ images, landmarks, wrong }: SynthesizeSummary): string {
+  return `${images} photographs of ${landmarks} landmarks, ${wrong} of them wrong images`;
+}
+
+function scanText({ images, broken, duplicates, tooFew }: ScanReport): string {
+  const left = [
+    [broken.length, 'broken'],
+    [duplicates.length, 'copies'],
+    [tooFew.length, 'folders with too few'],
+  ] as const;
+  const leftOut = left.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
+  return `${images} photographs${leftOut.length === 0 ? '' : ` (left out: ${leftOut.join(', ')})`}`;
+}
+
 function initialWeights({ init }: DemoOptions): string {
   if (init !== undefined) return init;
   if (existsSync(packageTrunk)) return packageTrunk;
@@ -200,8 +249,7 @@ function initialWeights({ init }: DemoOptions): string {
 }
 
 /** 4:3 and 3:4, as most cameras take them, in whole cells of the feature map. */
-function sizesOf({ architecture, cut }: ModelMeta, { imageSize }: TripletConfig) {
-  const { stride } = cutTrunk(architectureNamed(architecture), cut);
+function sizesOf({ stride }: Trunk, { imageSize }: TripletConfig) {
   const short = Math.max(1, Math.round((imageSize * 3) / 4 / stride)) * stride;
   return [
     { width: imageSize, height: short },
@@ -211,13 +259,16 @@ function sizesOf({ architecture, cut }: ModelMeta, { imageSize }: TripletConfig)
 
 /** The recipe for this network, made to fit it. */
 async function configOf(
-  { architecture, cut }: ModelMeta,
+  { architecture, stages: names }: Trunk,
   { seed, set = [] }: DemoOptions,
 ): Promise<{ recipe: string; config: TripletConfig }> {
   const recipe = architecture === 'rmac-small' ? 'demo' : 'small-triplet';
   const config = await resolveConfig(tripletConfigSchema, { recipe, set: [`seed=${seed}`, ...set] });
   // Recipes name a stage of the network they were found with; of another one, the first half stays as it is.
-  const { stages: names } = cutTrunk(architectureNamed(architecture), cut);
   if (!['none', 'all', ...names].includes(config.freeze)) config.freeze = names[Math.floor(names.length / 2)];
   return { recipe, config };
+}
+
+function figure({ map }: { map: number }): string {
+  return map.toFixed(4);
 }

@@ -4,6 +4,7 @@ import { readManifest } from '../data/manifest.js';
 import { writeModelFile } from '../data/model-file.js';
 import { labelPairs, readPairs } from '../data/pairs.js';
 import { openBlasEigen } from '../linear/open-blas.js';
+import type { RegionSource } from '../models/region-source.js';
 import { withoutWhitening, withWhitening } from '../models/whitening.js';
 import { sizingFor } from '../retrieval/describe.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
@@ -19,6 +20,8 @@ export interface WhitenStageOptions extends EngineChoice, ModelChoice {
   manifest: string;
   /** Model file to write; `size` becomes the size stored in it. */
   out: string;
+  /** Regions to learn from. Default: the model's own. */
+  regions?: RegionSource;
   /** D, length of the descriptor. Default: the map's channels. */
   dimension?: number;
   /** Learn Lw from pairs of ids: a file of JSON lines {"a","b"}, or `labels` for all of a landmark. Default: PCA. */
