@@ -6,7 +6,7 @@ import type { ClassifyDryRun } from '../train/classify/classify-dry-run.js';
 import type { ClassifierStart } from '../train/classify/classify-run.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { formatSeconds, printResult, say } from './console.js';
-import { openEngine } from './open-model.js';
+import { openEngine } from '../stages/open-model.js';
 import {
   addTrainOptions,
   initialWeights,

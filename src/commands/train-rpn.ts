@@ -5,7 +5,7 @@ import type { RpnConfig } from '../train/proposals/rpn-config.js';
 import type { RpnStart } from '../train/proposals/rpn-run.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { formatSeconds, printResult, say } from './console.js';
-import { openEngine } from './open-model.js';
+import { openEngine } from '../stages/open-model.js';
 import {
   addTrainOptions,
   initialWeights,

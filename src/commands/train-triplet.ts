@@ -14,7 +14,7 @@ import type { RunFolder } from '../run/run-folder.js';
 import type { TripletConfig } from '../train/ranking/triplet-config.js';
 import { formatSeconds, printResult, say, startProgress } from './console.js';
 import type { StageProgress } from '../stages/context.js';
-import { openEngine } from './open-model.js';
+import { openEngine } from '../stages/open-model.js';
 import {
   addTrainOptions,
   initialWeights,

@@ -12,7 +12,7 @@ import { DemoFolder } from '../demo/demo-folder.js';
 import { readCurve, writeDemoReport } from '../demo/demo-report.js';
 import type { DemoResult } from '../demo/demo-result.js';
 import { photosPerLandmark, splitPhotographs } from '../demo/own-photographs.js';
-import { describeTest, fineTune } from '../demo/stages.js';
+import { describeTest, fineTune } from '../demo/demo-training.js';
 import { InputError } from '../errors.js';
 import { largest } from '../extremes.js';
 import { cutTrunk, type Trunk } from '../models/architecture.js';
