@@ -8,13 +8,14 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { engineStats, startEngine } from '../../src/backend/index.js';
 import type { ImageRecord } from '../../src/data/manifest.js';
+import { largest } from '../../src/extremes.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
-import { RandomStream } from '../../src/train/random.js';
-import { runTriplets } from '../../src/train/ranking/triplet-run.js';
-import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
 import { RunFolder } from '../../src/run/run-folder.js';
-import { largest } from '../../src/extremes.js';
+import { RandomStream } from '../../src/train/random.js';
+import { RankingTrainer } from '../../src/train/ranking/ranking-trainer.js';
+import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
+import { trainInFolder } from '../../src/train/train-in-folder.js';
 
 /** Landmarks, and photographs of each. */
 const [landmarks, photographs] = [8, 4];
@@ -42,7 +43,9 @@ export async function manyUpdates(steps: number): Promise<void> {
     const startedAt = performance.now();
     const rss: number[] = [];
     const tensors = new Set<number>();
-    for await (const log of runTriplets(new RunFolder(join(folder, 'run')), { model, records, config })) {
+    const trainer = new RankingTrainer({ model, records, config });
+    const run = trainInFolder(new RunFolder(join(folder, 'run')), trainer, { config, schema: tripletConfigSchema });
+    for await (const log of run) {
       if (log.event !== 'update') continue;
       rss.push(log.rssBytes);
       tensors.add(log.numTensors);

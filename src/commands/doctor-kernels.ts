@@ -95,6 +95,7 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   const { ImageInputs } = await import('../train/image-inputs.js');
   const { Optimizer } = await import('../train/optimizer.js');
   const { tripletBatch } = await import('../train/ranking/ranking-batches.js');
+  const { DirectSource } = await import('../train/ranking/direct-source.js');
   const { rankingStep } = await import('../train/ranking/ranking-step.js');
   const model = DescriptorModel.create(
     defaultMeta(network, { pooling: { kind: pooling } }),
@@ -105,13 +106,13 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   const decay = { momentum: 0.9, weightDecay: 1e-4, weightDecayOn: 'all', clipGradientNorm: 1 } as const;
   const optimizer = new Optimizer(variables, decay);
   const inputs = new ImageInputs(model, { freeze: 'none', imageSize: 96, cacheBytes: 0 });
-  const source = {
+  const source = new DirectSource({
     async *load(seeds: readonly number[]): AsyncGenerator<LoadedInput<number>> {
       for (const seed of seeds) yield { item: seed, input: { kind: 'pixels', image: noise(seed) } };
     },
     describe: inputs.describe.bind(inputs),
     inBlocks: inputs.inBlocks.bind(inputs),
-  };
+  });
   // The query is its own positive: unit vectors then always violate a margin of 2 unless they are opposite.
   const options = { variables, accumulator, nameOf: (seed: number) => `image ${seed}` };
   await rankingStep(tripletBatch([[1, 1, 2]], { margin: 2 }), source, options);

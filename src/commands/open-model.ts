@@ -1,9 +1,11 @@
 /** @file What the commands that run a model share: `--pooling`, `--size`, `--snap`, the engine, and the model opened under them. */
 import { type Command, Option } from 'commander';
-import { InputError, messageOf, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { poolingKinds, type PoolingKind } from '../models/meta.js';
-import { type CommonOptions, positiveInteger, say } from './console.js';
+import { positiveInteger, say } from './console.js';
+
+export { openEngine } from '../stages/open-engine.js';
 
 export interface ModelOptions {
   pooling?: PoolingKind;
@@ -35,18 +37,6 @@ export function sizeOption(text: string): number | 'none' {
     throw new UsageError(`--size: expected a whole number of pixels or "none", got "${text}".`);
   }
   return value;
-}
-
-/** Starts the engine that `--device` and `--threads` ask for, keeping at most `maxSessions` compiled graphs (default: its own). */
-export async function openEngine({ device, threads }: CommonOptions, maxSessions?: number): Promise<void> {
-  const { devices, startEngine } = await import('../backend/index.js');
-  const known = devices.find((name) => name === device);
-  if (known === undefined) throw new UsageError(`Unknown --device "${device}". Known: ${devices.join(', ')}.`);
-  try {
-    await startEngine({ device: known, threads, maxSessions });
-  } catch (error) {
-    throw new InputError(messageOf(error));
-  }
 }
 
 /**

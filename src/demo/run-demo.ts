@@ -16,7 +16,7 @@ import { architectureNamed } from '../models/architectures.js';
 import type { ModelMeta } from '../models/meta.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { readGroundTruth } from '../retrieval/ground-truth.js';
-import { assertTriplets } from '../train/ranking/fit-triplets.js';
+import { assertTriplets } from '../train/ranking/ranking-trainer.js';
 import { RunFolder } from '../run/run-folder.js';
 import { type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
 import { DemoFolder } from './demo-folder.js';
