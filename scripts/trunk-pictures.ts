@@ -63,9 +63,10 @@ function drawBackground(picture: Picture, random: Random): void {
   const { width, height, data } = picture;
   if (random.chance(0.6)) {
     const focal = width * random.range(0.8, 1.6);
-    const at: [number, number, number] = [random.range(-3, 3), random.range(1, 6), 0];
-    const camera = lookAt(width, height, focal, [0, random.range(1, 6), 20], at, random.normal() * 0.05);
-    drawBackdrop(picture, camera, drawLight(random), random, 20);
+    const target = [random.range(-3, 3), random.range(1, 6), 0] as const;
+    const position = [0, random.range(1, 6), 20] as const;
+    const camera = lookAt({ width, height, focal, position }, { target, roll: random.normal() * 0.05 });
+    drawBackdrop(picture, random, { camera, light: drawLight(random), unit: 20 });
     return;
   }
   const texture = categoryNames.indexOf(random.pick(textures));
@@ -77,17 +78,19 @@ function drawBackground(picture: Picture, random: Random): void {
 function drawObstacles(picture: Picture, random: Random): void {
   const { width, height } = picture;
   if (random.chance(0.2)) {
-    const [x, y] = [random.range(0, width), random.chance(0.5) ? 0 : height];
-    drawLeaves(picture, random, x, y, width * 0.25, height * 0.2, 40, random.range(0.3, 1.1));
+    const [cx, cy] = [random.range(0, width), random.chance(0.5) ? 0 : height];
+    const stage = { picture, random, light: random.range(0.3, 1.1) };
+    drawLeaves(stage, { cx, cy, rx: width * 0.25, ry: height * 0.2, count: 40 });
   }
   for (let n = random.chance(0.4) ? random.int(1, 3) : 0; n > 0; n--) {
     const outline = random.chance(0.5) ? rectangle(-0.5, -0.5, 1, 1) : ellipse(0, 0, 0.5, 0.5, 18);
     const [x, y, side] = [random.range(0, width), random.range(0, height), width * random.range(0.04, 0.25)];
     const [r, g, b] = anyColor(random);
-    picture.fill(
-      [place(outline, x, y, side, side * random.range(0.4, 4), random.range(-0.4, 0.4))],
-      [r * r, g * g, b * b],
-    );
+    picture.fill(place(outline, x, y, side, side * random.range(0.4, 4), random.range(-0.4, 0.4)), [
+      r * r,
+      g * g,
+      b * b,
+    ]);
   }
 }
 

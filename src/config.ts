@@ -112,7 +112,7 @@ const longestRecipe = 1 << 18;
 
 function parsedYaml(text: string, source: string): Document.Parsed {
   try {
-    return parseDocument(text, { prettyErrors: true });
+    return parseDocument(text, { prettyErrors: true, logLevel: 'error' }); // its warnings would go to the terminal
   } catch (error) {
     throw new InputError(`${source}: not YAML: ${messageOf(error)}`); // nested beyond the stack
   }

@@ -9,6 +9,7 @@ export { decodeImage, decodeImages, type ImageSizing, toTensor } from './data/im
 export { type RgbImage } from './data/rgb-image.js';
 export { type Box, type ImageRecord, readManifest, writeManifest } from './data/manifest.js';
 export { loadModel, saveModel } from './data/model-file.js';
+export { type DemoResult } from './demo/demo-result.js';
 export { InputError, UsageError } from './errors.js';
 export { exportOnnx, verifyOnnx } from './export/onnx.js';
 export { averagePrecisionLoss } from './losses/average-precision.js';
@@ -46,6 +47,42 @@ export { bootstrapInterval } from './retrieval/protocols/bootstrap.js';
 export { openBenchmark } from './retrieval/protocols/open-benchmark.js';
 export { pairedTest } from './retrieval/protocols/paired-test.js';
 export { npyRows } from './data/npy-rows.js';
+export { clean, type CleanedPart, cleanPart, type CleanStageOptions, type CleanSummary } from './stages/clean.js';
+export { compare, type CompareStageOptions, type CompareStageResult } from './stages/compare.js';
+export { type SharedChoice } from './stages/compared-systems.js';
+export { silentView, type StageContext, type StageProgress, type StageView } from './stages/context.js';
+export { demo, type DemoOptions } from './stages/demo.js';
+export { type DeviceReport, doctor, type DoctorReport, tryDevice } from './stages/doctor.js';
+export { type KernelReport, listKernels, type NetworkReport } from './stages/doctor-kernels.js';
+export {
+  downloadBenchmark,
+  type DownloadBenchmarkOptions,
+  type DownloadedBenchmark,
+  type DownloadedLandmarks,
+  downloadLandmarks,
+  type DownloadLandmarksOptions,
+} from './stages/download.js';
+export { evaluate, type EvaluateStageOptions, type EvaluateStageResult } from './stages/evaluate.js';
+export { explain, type ExplainStageOptions, type ExplainStageResult } from './stages/explain.js';
+export { exportModel, type ExportReport, type ExportStageOptions } from './stages/export.js';
+export { extract, type ExtractStageOptions, type ExtractStageResult } from './stages/extract.js';
+export { match, type MatchReport, type MatchStageOptions } from './stages/match.js';
+export { type MeasureRetrievalOptions } from './stages/measure-retrieval.js';
+export { type MeasuredChoice } from './stages/measured-sources.js';
+export { type EngineChoice, type ModelChoice, openEngine } from './stages/open-model.js';
+export { type FitChoice, type PresetChoice } from './stages/open-preset.js';
+export { measureModelRegions, type RegionsStageOptions, type RegionsStageResult } from './stages/regions.js';
+export { reportRun, type ReportStageOptions, type ReportStageResult } from './stages/report.js';
+export { scan, type ScanReport, type ScanStageOptions } from './stages/scan.js';
+export { split, type SplitHalf, type SplitReport, type SplitStageOptions } from './stages/split.js';
+export { synthesize, type SynthesizeStageOptions } from './stages/synthesize.js';
+export { verifyExport, type VerifyStageOptions } from './stages/verify.js';
+export { downloadWeights, type WeightsDownloadOptions, type WeightsDownloadReport } from './stages/weights-download.js';
+export { exportNetwork, type WeightsExportOptions, type WeightsExportReport } from './stages/weights-export.js';
+export { importModel, type WeightsImportOptions, type WeightsImportReport } from './stages/weights-import.js';
+export { inspectWeights, type WeightsReport } from './stages/weights-inspect.js';
+export { whitenModel, type WhitenStageOptions, type WhitenStageResult } from './stages/whiten.js';
+export { type SynthesizeSummary } from './synthetic/dataset.js';
 export { describeForSystem, evaluateSystem } from './systems/describe-for-system.js';
 export { openSystem } from './systems/open-system.js';
 export { presets } from './systems/presets.js';
@@ -53,8 +90,6 @@ export { type Preset, type System } from './systems/system.js';
 export { type RunState } from './run/checkpoint.js';
 export { RunFolder } from './run/run-folder.js';
 export { type RunRecord } from './run/run-records.js';
-export { type StageContext, type StageProgress, type StageView } from './stages/context.js';
-export { type EngineChoice } from './stages/open-engine.js';
 export {
   type ClassifyEstimate,
   estimateClassify,

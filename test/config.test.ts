@@ -3,7 +3,7 @@ import { mkdtemp, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import * as fc from 'fast-check';
-import { describe, expect, test } from 'vitest';
+import { describe, expect, test, vi } from 'vitest';
 import { z } from 'zod';
 import {
   configText,
@@ -163,4 +163,11 @@ test('a recipe that contains itself, or is longer than any recipe, is refused at
   expect(() => parseAssignment('steps=&a [*a]')).toThrow(UsageError);
   const keys = Array.from({ length: 200_000 }, (_, i) => `k${i}: 1`).join('\n');
   expect(() => parseRecipe(keys, 'my.yaml')).toThrow(/a recipe at most/);
+});
+
+test('nothing is written to the terminal while a recipe is read: keys that are lists', () => {
+  const written = vi.spyOn(process, 'emitWarning').mockImplementation(() => undefined);
+  parseRecipe('? [a, b]\n: 1', 'my.yaml');
+  expect(written).not.toHaveBeenCalled();
+  written.mockRestore();
 });

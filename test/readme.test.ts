@@ -1,13 +1,16 @@
-/** @file Runs the README's shell blocks in order, in one folder, with shorter trainings; looks at those that it does not run. */
+/**
+ * @file Runs the shell blocks of README and docs/getting-started.md in order, in one folder, with shorter trainings; of those that it does
+ * not run, and of all other pages, commands and flags exist.
+ */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const readme = readFileSync(join(root, 'README.md'), 'utf8');
+const read = (path: string) => readFileSync(join(root, path), 'utf8');
 const marker = 'not run by test/readme.test.ts';
 
 interface Block {
@@ -16,13 +19,28 @@ interface Block {
   commands: string[];
 }
 
-const blocks = [...readme.matchAll(/(?:<!-- ([^\n]*) -->\n)? *```sh\n([^]*?)```/g)].map(([, comment, text]): Block => {
-  const lines = text.replaceAll(/\\\n/g, ' ').split('\n');
-  const commands = lines.map((line) => line.trim().replaceAll(/ +/g, ' ')).filter((line) => line !== '');
-  return { skipped: comment?.startsWith(`${marker}: `) ? comment.slice(marker.length + 2) : undefined, commands };
-});
+function blocksOf(page: string): Block[] {
+  const found = read(page).matchAll(/(?:<!-- ([^\n]*) -->\n)? *```sh\n([^]*?)```/g);
+  return [...found].map(([, comment, text]) => {
+    const lines = text.replaceAll(/\\\n/g, ' ').split('\n');
+    const commands = lines.map((line) => line.trim().replaceAll(/ +/g, ' ')).filter((line) => line !== '');
+    return { skipped: comment?.startsWith(`${marker}: `) ? comment.slice(marker.length + 2) : undefined, commands };
+  });
+}
+
+const path = ['README.md', 'docs/getting-started.md'];
+const blocks = path.flatMap(blocksOf);
 const run = blocks.filter(({ skipped }) => skipped === undefined).flatMap(({ commands }) => commands);
 const skipped = blocks.filter(({ skipped: why }) => why !== undefined).flatMap(({ commands }) => commands);
+const others = ['CONTRIBUTING.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)]
+  .filter((page) => page.endsWith('.md') && !path.includes(page))
+  .flatMap((page) => blocksOf(page).flatMap(({ commands }) => commands));
+
+/** Commands of rmac, without a comment behind. */
+const shown = [...skipped, ...others].flatMap((command) => {
+  const found = /^(?:npx )?rmac ((?:(?!\s#).)*)/.exec(command);
+  return found === null ? [] : [found[1].trim()];
+});
 
 let folder: string;
 beforeAll(() => {
@@ -51,8 +69,8 @@ test.each(run)('%s', { timeout: 600_000 }, (command) => {
   if (at >= 0) expect(existsSync(join(folder, args[at + 1]))).toBe(true);
 });
 
-test.each(skipped.filter((command) => command.startsWith('npx rmac ')))('exists: %s', (command) => {
-  const words = command.split(' ').slice(2);
+test.each([...new Set(shown)])('exists: %s', (command) => {
+  const words = command.split(' ');
   const flags = words.filter((word) => word.startsWith('--'));
   const name = words.slice(0, ['data', 'weights', 'train', 'export'].includes(words[0]) ? 2 : 1);
   const { status, stdout } = rmac([...name, '--help']);

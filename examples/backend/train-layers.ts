@@ -3,10 +3,10 @@
  *
  *   npx tsx examples/backend/train-layers.ts
  *
- * In a project that depends on rmac the second import is `from 'rmac/backend'`; nothing else differs from any other backend.
+ * Nothing but the second import and `startEngine` differs from any other backend.
  */
 import * as tf from '@tensorflow/tfjs';
-import { engineStats, startEngine } from '../../src/backend/index.js';
+import { engineStats, startEngine } from 'rmac/backend';
 
 await startEngine();
 

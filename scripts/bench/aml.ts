@@ -27,7 +27,7 @@ import { localizationQuery, rerankShortlist } from '../../src/retrieval/localiza
 import { rowOverlap } from '../../src/rpn/box-rows.js';
 import { poolRegions } from '../../src/rpn/pool-regions.js';
 import { RandomStream } from '../../src/train/random.js';
-import { median } from './process.js';
+import { clock, mean, median, print } from './process.js';
 
 const { values: flags } = parseArgs({
   options: {
@@ -44,9 +44,7 @@ if (flags.manifest === undefined) {
   process.stderr.write('usage: npm run bench:aml -- --manifest M [--model W|alexnet] [--size PX] [--pairs N]\n');
   process.exit(2);
 }
-const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
-const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
-const rounded = (value: number) => Number(value.toPrecision(4));
+const significant = (value: number) => Number(value.toPrecision(4));
 
 await startEngine({ device: 'cpu', threads: 1 });
 const model =
@@ -63,7 +61,7 @@ const about = {
   network: model.meta.architecture,
   pairs: pairs.length,
   firstMap: [height, width, channels],
-  positive: rounded(positive),
+  positive: significant(positive),
 };
 
 time();
@@ -114,8 +112,8 @@ function approximation() {
       figure: 'approximation',
       ...about,
       alpha,
-      relativeError: rounded(mean(errors)),
-      cosine: rounded(mean(cosines)),
+      relativeError: significant(mean(errors)),
+      cosine: significant(mean(cosines)),
     });
   }
 }
@@ -132,9 +130,9 @@ function localization() {
         ...about,
         t: step,
         s: Number.isFinite(aspectBound) ? aspectBound : 'any',
-        overlap: rounded(mean(found.map(({ region }, i) => rowOverlap(row(region), 0, row(all[i].region), 0)))),
-        visitedPercent: rounded(mean(found.map(({ visited }, i) => (100 * visited) / all[i].visited))),
-        scoreLost: rounded(mean(found.map(({ score }, i) => all[i].score - score))),
+        overlap: significant(mean(found.map(({ region }, i) => rowOverlap(row(region), 0, row(all[i].region), 0)))),
+        visitedPercent: significant(mean(found.map(({ visited }, i) => (100 * visited) / all[i].visited))),
+        scoreLost: significant(mean(found.map(({ score }, i) => all[i].score - score))),
       });
     }
   }
@@ -156,17 +154,16 @@ function time() {
   const seconds = new Map(Object.keys(parts).map((name) => [name, [] as number[]]));
   for (let round = 0; round < 3; round++) {
     for (const [name, work] of Object.entries(parts)) {
-      const before = process.cpuUsage();
+      const elapsed = clock();
       work();
-      const { user, system } = process.cpuUsage(before);
-      if (round > 0) seconds.get(name)!.push((user + system) / 1e6); // the first round warms up
+      if (round > 0) seconds.get(name)!.push(elapsed().cpuMs / 1000); // the first round warms up
     }
   }
   print({
     figure: 'time',
     ...about,
     cpuSecondsPer1000: Object.fromEntries(
-      [...seconds].map(([name, all]) => [name, rounded((1000 / timed) * median(all))]),
+      [...seconds].map(([name, all]) => [name, significant((1000 / timed) * median(all))]),
     ),
     visited: mean(pairs.map((_, i) => localize(integrals[i], query).visited)),
     bytesPerImage: Math.round(mean(stored.map(({ codes }) => codes.length))),

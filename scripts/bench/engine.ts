@@ -6,7 +6,7 @@
  *   npm run bench:engine -- [--json] [--full] [--only='resnet50 forward']
  */
 import { availableParallelism } from 'node:os';
-import { median, pythonWithTorch, Worker } from './process.js';
+import { median, ourWorker, peerWorker, print, rounded, type Worker } from './process.js';
 import { append, largest, smallest } from '../../src/extremes.js';
 
 const rounds = 4;
@@ -46,12 +46,9 @@ interface Entry {
 const json = process.argv.includes('--json');
 const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length);
 const threads = availableParallelism();
-const python = pythonWithTorch();
-if (python === undefined)
-  process.stderr.write('PyTorch not found: left out (Debian: python3-torch, libopenblas0-pthread).\n');
 
-const tenth = (value: number) => Math.round(value * 10) / 10;
-const thousandth = (value: number) => Math.round(value * 1000) / 1000;
+const tenth = (value: number) => rounded(value, 1);
+const thousandth = (value: number) => rounded(value, 3);
 const range = (values: readonly number[]): [number, number] => [tenth(smallest(values)), tenth(largest(values))];
 const productFlops = 2 * 2048 ** 3;
 
@@ -66,20 +63,18 @@ interface Side {
 
 async function measure([network, pass, height, width]: (typeof cases)[number]): Promise<Entry[]> {
   const args = [network, pass, String(height), String(width), String(threads)];
-  const side = (peer: Side['peer'], command: string, before: string[], after: string[], perRound: number): Side => ({
+  const side = (peer: Side['peer'], worker: Worker, perRound = runsPerRound): Side => ({
     peer,
-    worker: new Worker(command, [...before, ...args, ...after]),
+    worker,
     runsPerRound: perRound,
     times: [],
     peakMB: 0,
   });
-  const script = ['--import', 'tsx', new URL('worker.ts', import.meta.url).pathname];
-  const sides = [side('ours', process.execPath, script, [], runsPerRound)];
-  if (python !== undefined) {
-    sides.push(side('pytorch-cpu', python, [new URL('worker.py', import.meta.url).pathname], [], runsPerRound));
-  }
+  const sides = [side('ours', ourWorker('worker.ts', args))];
+  const pytorch = peerWorker('worker.py', args);
+  if (pytorch !== undefined) sides.push(side('pytorch-cpu', pytorch));
   // It takes seconds a run, and has no gradients of convolutions.
-  if (pass === 'forward') sides.push(side('tfjs-wasm', process.execPath, script, ['wasm'], 1));
+  if (pass === 'forward') sides.push(side('tfjs-wasm', ourWorker('worker.ts', [...args, 'wasm']), 1));
   for (const { worker, runsPerRound: perRound } of sides) {
     await worker.answer();
     await worker.ask(`run ${perRound + 2}`); // warm-up: compiling, weights brought into order
@@ -114,10 +109,8 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
       of_product: thousandth(gflops / productGflops),
     }),
   });
-  const [, ...others] = sides;
-  return python === undefined
-    ? [entry('pytorch-cpu', undefined), ...others.map((other) => entry(other.peer as Entry['peer'], other))]
-    : others.map((other) => entry(other.peer as Entry['peer'], other));
+  const others = sides.slice(1).map((other) => entry(other.peer as Entry['peer'], other));
+  return pytorch === undefined ? [entry('pytorch-cpu', undefined), ...others] : others;
 }
 
 const entries: Entry[] = [];
@@ -137,4 +130,4 @@ for (const item of cases) {
     `${first.network} ${first.pass} ${first.shape}: ${first.ours_ms} ms [${first.ours_range_ms.join('-')}]${against.join('')}${rate}  peak ${first.ours_peak_mb} MB (${first.peer_peak_mb} MB)\n`,
   );
 }
-if (json) process.stdout.write(`${JSON.stringify(entries)}\n`);
+if (json) print(entries);

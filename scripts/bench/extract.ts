@@ -10,7 +10,7 @@ import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { describeImages } from '../../src/retrieval/describe.js';
 import { listImages } from '../../src/data/image-list.js';
-import { pythonWithTorch, Worker } from './process.js';
+import { clock, peerWorker, print, rounded } from './process.js';
 
 const [source, modelFile] = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 if (source === undefined) throw new Error('usage: bench:extract -- IMAGES [MODEL.safetensors]');
@@ -23,25 +23,17 @@ const model = modelFile
   : DescriptorModel.create(defaultMeta('densenet121'), initialWeights('densenet121', 1));
 const images = (await listImages(source)).slice(0, 400);
 const share = Math.floor(images.length / parts);
-const python = pythonWithTorch();
-const peer =
-  python === undefined
-    ? undefined
-    : new Worker(python, [
-        new URL('extract.py', import.meta.url).pathname,
-        String(longest),
-        String(availableParallelism()),
-      ]);
+const peer = peerWorker('extract.py', [String(longest), String(availableParallelism())]);
 await peer?.answer();
 
 async function ours(items: typeof images): Promise<number> {
-  const startedAt = performance.now();
+  const elapsed = clock();
   let failed = 0;
   for await (const result of describeImages(model, items, ({ path }) => ({ path }), { sizing: { longest } })) {
     if ('error' in result) failed++;
   }
   if (failed > 0) throw new Error(`${failed} images could not be read`);
-  return performance.now() - startedAt;
+  return elapsed().ms;
 }
 
 await ours(images.slice(0, 5));
@@ -51,7 +43,7 @@ for (let part = 0; part < parts; part++) {
   total.ours += await ours(items);
   if (peer) total.peer += (await peer.ask(JSON.stringify(items.map(({ path }) => path)))) as number;
 }
-const rate = (ms: number) => Math.round((10_000 * share * parts) / ms) / 10;
+const rate = (ms: number) => rounded((1000 * share * parts) / ms, 1);
 const result = {
   images: share * parts,
   network: 'densenet121',
@@ -59,7 +51,7 @@ const result = {
   ours_per_s: rate(total.ours),
   peer: 'pytorch-cpu',
   peer_per_s: peer ? rate(total.peer) : null,
-  speedup: peer ? Math.round((1000 * total.peer) / total.ours) / 1000 : null,
+  speedup: peer ? rounded(total.peer / total.ours, 3) : null,
 };
-process.stdout.write(`${JSON.stringify(result)}\n`);
+print(result);
 process.exit(0);

@@ -8,14 +8,15 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { engineStats, startEngine } from '../../src/backend/index.js';
 import type { ImageRecord } from '../../src/data/manifest.js';
-import { largest } from '../../src/extremes.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
-import { RunFolder } from '../../src/run/run-folder.js';
 import { RandomStream } from '../../src/train/random.js';
 import { RankingTrainer } from '../../src/train/ranking/ranking-trainer.js';
-import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
 import { trainInFolder } from '../../src/train/train-in-folder.js';
+import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
+import { RunFolder } from '../../src/run/run-folder.js';
+import { largest } from '../../src/extremes.js';
+import { clock, mean, print } from './process.js';
 
 /** Landmarks, and photographs of each. */
 const [landmarks, photographs] = [8, 4];
@@ -40,7 +41,7 @@ export async function manyUpdates(steps: number): Promise<void> {
       augmentation: { flip: true, colour: 0.2, crop: 0.2 },
     });
     const records = await photographsIn(folder);
-    const startedAt = performance.now();
+    const elapsed = clock();
     const rss: number[] = [];
     const tensors = new Set<number>();
     const trainer = new RankingTrainer({ model, records, config });
@@ -59,11 +60,10 @@ export async function manyUpdates(steps: number): Promise<void> {
         numTensors: log.numTensors,
         sessions,
         sessionMB: megabytes(sessionBytes),
-        seconds: Math.round((performance.now() - startedAt) / 1000),
+        seconds: Math.round(elapsed().ms / 1000),
       };
-      process.stdout.write(`${JSON.stringify(line)}\n`);
+      print(line);
     }
-    const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
     const quarter = Math.floor(rss.length / 4);
     const verdict = {
       updates: rss.length,
@@ -71,7 +71,7 @@ export async function manyUpdates(steps: number): Promise<void> {
       driftMB: megabytes(mean(rss.slice(3 * quarter)) - mean(rss.slice(2 * quarter, 3 * quarter))),
       numTensorsConstant: tensors.size === 1,
     };
-    process.stdout.write(`${JSON.stringify(verdict)}\n`);
+    print(verdict);
     model.dispose();
   } finally {
     await rm(folder, { recursive: true });

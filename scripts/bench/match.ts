@@ -16,7 +16,7 @@ import { readGreyImage } from '../../src/cleaning/features/grey-image.js';
 import { matchPairs, shareFeatures } from '../../src/cleaning/matching/pair-workers.js';
 import { listImages } from '../../src/data/image-list.js';
 import { planarScene } from '../../test/cleaning/scene.js';
-import { median, pythonWith, Worker } from './process.js';
+import { clock, median, peerWorker, print, rounded } from './process.js';
 
 const source = process.argv.slice(2).find((argument) => !argument.startsWith('--'));
 const keypoints = 1500;
@@ -71,9 +71,7 @@ async function photographed(folder: string): Promise<Features[]> {
   return found;
 }
 
-function rounded(value: number): number {
-  return Math.round(100 * value) / 100;
-}
+const hundredth = (value: number) => rounded(value, 2);
 
 function* pairsFrom(first: number, count: number): Generator<[number, number]> {
   const n = features.length;
@@ -84,32 +82,25 @@ function* pairsFrom(first: number, count: number): Generator<[number, number]> {
 }
 
 async function ours(first: number, count: number, onResult: (done: number) => void = () => {}) {
-  const startedAt = performance.now();
-  const cpu = process.cpuUsage();
+  const elapsed = clock();
   let [verified, done] = [0, 0];
   for await (const result of matchPairs(features, pairsFrom(first, count))) {
     if (result.count >= edgeInliers) verified++;
     onResult(++done);
   }
-  const { user, system } = process.cpuUsage(cpu);
-  return { wall: performance.now() - startedAt, cpu: (user + system) / 1000, verified };
+  const { ms, cpuMs } = elapsed();
+  return { wall: ms, cpu: cpuMs, verified };
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'rmac-bench-match-'));
 try {
-  const python = pythonWith('cv2, numpy');
-  let peer: Worker | undefined;
-  let peerName: unknown;
-  if (python !== undefined) {
-    writeFileSync(join(folder, 'images.json'), JSON.stringify(features.length));
-    for (const [n, { descriptors, frames }] of features.entries()) {
-      writeFileSync(join(folder, `${n}.descriptors`), descriptors);
-      writeFileSync(join(folder, `${n}.frames`), frames);
-    }
-    const script = new URL('match.py', import.meta.url).pathname;
-    peer = new Worker(python, [script, folder, String(availableParallelism())]);
-    peerName = await peer.answer();
+  writeFileSync(join(folder, 'images.json'), JSON.stringify(features.length));
+  for (const [n, { descriptors, frames }] of features.entries()) {
+    writeFileSync(join(folder, `${n}.descriptors`), descriptors);
+    writeFileSync(join(folder, `${n}.frames`), frames);
   }
+  const peer = peerWorker('match.py', [folder, String(availableParallelism())], 'cv2, numpy');
+  const peerName = await peer?.answer();
 
   await ours(0, 64);
   type Part = Awaited<ReturnType<typeof ours>>;
@@ -128,28 +119,26 @@ try {
   });
   // medians of the rounds: a pause of the machine spoils one
   const figures = (rows: readonly Part[], count: number) => ({
-    pairsPerSecond: rounded((1000 * count) / median(rows.map(({ wall }) => wall))),
-    cpuMsPerPair: rounded(median(rows.map(({ cpu }) => cpu)) / count),
-    verifiedShare: rounded(median(rows.map(({ verified }) => verified)) / count),
+    pairsPerSecond: hundredth((1000 * count) / median(rows.map(({ wall }) => wall))),
+    cpuMsPerPair: hundredth(median(rows.map(({ cpu }) => cpu)) / count),
+    verifiedShare: hundredth(median(rows.map(({ verified }) => verified)) / count),
   });
   const mine = figures(parts.ours, pairsOfRound.ours);
   const theirs = peer && figures(parts.peer, pairsOfRound.peer);
-  process.stdout.write(
-    `${JSON.stringify({
-      images: features.length,
-      keypoints,
-      photographs: source !== undefined,
-      cores: availableParallelism(),
-      ours: mine,
-      peerName,
-      peer: theirs,
-      ratio: theirs && rounded(mine.pairsPerSecond / theirs.pairsPerSecond),
-      cpuRatio: theirs && rounded(theirs.cpuMsPerPair / mine.cpuMsPerPair),
-      manyPairs,
-      rssMB,
-      node: process.version,
-    })}\n`,
-  );
+  print({
+    images: features.length,
+    keypoints,
+    photographs: source !== undefined,
+    cores: availableParallelism(),
+    ours: mine,
+    peerName,
+    peer: theirs,
+    ratio: theirs && hundredth(mine.pairsPerSecond / theirs.pairsPerSecond),
+    cpuRatio: theirs && hundredth(theirs.cpuMsPerPair / mine.cpuMsPerPair),
+    manyPairs,
+    rssMB,
+    node: process.version,
+  });
 } finally {
   rmSync(folder, { recursive: true });
 }

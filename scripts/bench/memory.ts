@@ -15,6 +15,7 @@ import * as tf from '@tensorflow/tfjs';
 import { engineStats, startEngine } from '../../src/backend/index.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
+import { clock, mean, pathOf, print } from './process.js';
 
 const { values: options } = parseArgs({
   options: {
@@ -52,7 +53,7 @@ const tensors: number[] = [];
 const rss: number[] = [];
 for (let step = 0; step < steps; step++) {
   const [height, width] = shapes[step % shapes.length];
-  const startedAt = performance.now();
+  const elapsed = clock();
   const image = tf.randomUniform<tf.Rank.R4>([1, height, width, 3], 0, 255, 'float32', step);
   const { value, grads } = tf.variableGrads(() => tf.sum(tf.square(tf.sub(model.describe(image), 0.01))), variables);
   optimizer.applyGradients(grads as Parameters<typeof optimizer.applyGradients>[0]);
@@ -69,15 +70,14 @@ for (let step = 0; step < steps; step++) {
       rssMB: Math.round(now / 1e6),
       peakMB: Math.round(peak / 1e6),
       numTensors: tensors.at(-1),
-      ms: Math.round(performance.now() - startedAt),
+      ms: Math.round(elapsed().ms),
       sessions,
       sessionMB: Math.round(sessionBytes / 1e6),
       invariantMB: Math.round(invariantBytes / 1e6),
     };
-    process.stdout.write(`${JSON.stringify(line)}\n`);
+    print(line);
   }
 }
-const mean = (values: readonly number[]) => values.reduce((sum, x) => sum + x, 0) / values.length;
 const half = rss.slice(steps / 2);
 const drift = mean(half.slice(half.length / 2)) - mean(half.slice(0, half.length / 2));
 const verdict = {
@@ -85,10 +85,10 @@ const verdict = {
   driftMB: Math.round(drift / 1e6),
   numTensorsConstant: new Set(tensors.slice(1)).size === 1,
 };
-process.stdout.write(`${JSON.stringify(verdict)}\n`);
+print(verdict);
 
 function compareReplays(): void {
-  const worker = new URL('replay-worker.ts', import.meta.url).pathname;
+  const worker = pathOf('replay-worker.ts');
   for (const name of ['resnet50-tv', 'densenet121']) {
     for (const side of ['724', '1024']) {
       for (const form of ['plain', 'recompute']) {

@@ -6,38 +6,37 @@ import { startEngine } from '../../src/backend/index.js';
 import { engineSimilarity } from '../../src/retrieval/engine-similarity.js';
 import { mineTriplets } from '../../src/train/ranking/mining.js';
 import { lengthOf } from '../../src/extremes.js';
+import { clock, noise, print, rounded } from './process.js';
 
 await startEngine({ device: 'cpu' });
 const [images, dimension] = [10_000, 2048];
 for (const perLandmark of [17, 300]) {
   const landmarks = Int32Array.from({ length: images }, (_, i) => Math.floor(i / perLandmark));
   const data = new Float32Array(images * dimension);
-  let state = 1;
-  const noise = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5;
+  const next = noise(1);
   const centre = new Float32Array(dimension);
   for (let i = 0; i < images; i++) {
-    if (i % perLandmark === 0) for (let d = 0; d < dimension; d++) centre[d] = noise();
+    if (i % perLandmark === 0) for (let d = 0; d < dimension; d++) centre[d] = next() - 0.5;
     const row = data.subarray(i * dimension, (i + 1) * dimension);
-    for (let d = 0; d < dimension; d++) row[d] = centre[d] * 0.5 + noise();
+    for (let d = 0; d < dimension; d++) row[d] = centre[d] * 0.5 + (next() - 0.5);
     const length = lengthOf(row);
     for (let d = 0; d < dimension; d++) row[d] /= length;
   }
   const table = { data, dimension, ids: Array.from({ length: images }, (_, i) => `${i}`) };
-  const startedAt = performance.now();
+  const elapsed = clock();
   const engine = engineSimilarity(table);
   const labels = { landmarks, groups: new Int32Array(images).fill(-1) };
   const mined = await mineTriplets(table, labels, { margin: 0.5, hardestPerQuery: 25, similarity: engine.similarity });
   engine.dispose();
-  const seconds = (performance.now() - startedAt) / 1000;
-  const line = {
+  const seconds = rounded(elapsed().ms / 1000, 2);
+  print({
     images,
     dimension,
     perLandmark,
-    seconds: Math.round(seconds * 100) / 100,
+    seconds,
     triplets: mined.possible,
     withLoss: mined.withLoss,
     kept: mined.losses.length,
     peakMB: Math.round(process.resourceUsage().maxRSS / 1024),
-  };
-  process.stdout.write(`${JSON.stringify(line)}\n`);
+  });
 }

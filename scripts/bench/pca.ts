@@ -9,19 +9,18 @@ import { type EigenSolver, openBlasEigen } from '../../src/linear/open-blas.js';
 import { CovarianceAccumulator, learnPcaWhitening } from '../../src/linear/pca.js';
 import { symmetricEigen } from '../../src/linear/symmetric-eigen.js';
 import { largest } from '../../src/extremes.js';
+import { clock, noise, print, rounded } from './process.js';
 
 const [rows = 200_000, channels = 2048] = process.argv.slice(2).map(Number);
 const portion = 2000;
-const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
 /** Unit rows of noise whose deviation falls by 1000 from the first to the last channel, beside a common mean. */
-let state = 1;
+const next = noise(1);
 function fill(data: Float32Array): void {
   for (let start = 0; start < data.length; start += channels) {
     let sum = 0;
     for (let i = 0; i < channels; i++) {
-      state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-      const value = 0.3 + (state / 2 ** 32 - 0.5) * 1000 ** (-i / channels);
+      const value = 0.3 + (next() - 0.5) * 1000 ** (-i / channels);
       data[start + i] = value;
       sum += value * value;
     }
@@ -35,17 +34,16 @@ class Clock {
   cpuMs = 0;
 
   run<T>(work: () => T): T {
-    const startedAt = performance.now();
-    const before = process.cpuUsage();
+    const elapsed = clock();
     const result = work();
-    const { user, system } = process.cpuUsage(before);
-    this.ms += performance.now() - startedAt;
-    this.cpuMs += (user + system) / 1000;
+    const { ms, cpuMs } = elapsed();
+    this.ms += ms;
+    this.cpuMs += cpuMs;
     return result;
   }
 
   get seconds() {
-    return { seconds: Math.round(this.ms / 10) / 100, cpuSeconds: Math.round(this.cpuMs / 10) / 100 };
+    return { seconds: rounded(this.ms / 1000, 2), cpuSeconds: rounded(this.cpuMs / 1000, 2) };
   }
 }
 
@@ -70,13 +68,12 @@ try {
 }
 const same = { dimension: channels, count: accumulator.count, finish: () => finished };
 const results = solvers.map(({ name, eigen }) => {
-  const clock = new Clock();
-  const result = clock.run(() => learnPcaWhitening(same, { eigen }));
-  const total = {
-    seconds: Math.round((covariance.ms + clock.ms) / 10) / 100,
-    cpuSeconds: Math.round((covariance.cpuMs + clock.cpuMs) / 10) / 100,
-  };
-  print({ part: `decomposition, ${name}`, ...clock.seconds, withCovariance: total });
+  const decomposition = new Clock();
+  const result = decomposition.run(() => learnPcaWhitening(same, { eigen }));
+  const { seconds } = decomposition;
+  decomposition.ms += covariance.ms;
+  decomposition.cpuMs += covariance.cpuMs;
+  print({ part: `decomposition, ${name}`, ...seconds, withCovariance: decomposition.seconds });
   return result;
 });
 print({ peakMB: Math.round(process.resourceUsage().maxRSS / 1000), node: process.version });

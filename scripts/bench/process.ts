@@ -1,6 +1,7 @@
-/** @file A benchmark worker as a child process that answers one JSON line per command. */
+/** @file What the benchmarks share: clocks, figures, noise, and the two sides of a worker process that answers one JSON line per command. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { fileURLToPath } from 'node:url';
 
 export class Worker {
   private readonly child: ChildProcess;
@@ -41,16 +42,68 @@ export class Worker {
   }
 }
 
-/** A Python that has PyTorch and torchvision, or undefined. */
-export function pythonWithTorch(): string | undefined {
-  return pythonWith('torch, torchvision');
+/** Answers `NAME COUNT` lines from stdin by what `commands` has, and any other by the peak memory, which ends the process. */
+export async function serve(commands: Record<string, (count: number) => unknown>): Promise<void> {
+  print('ready');
+  for await (const line of createInterface({ input: process.stdin })) {
+    const [name, count] = line.split(' ');
+    if (!(name in commands)) break;
+    print(await commands[name](Number(count)));
+  }
+  print({ peakMB: process.resourceUsage().maxRSS / 1024 });
+  process.exit(0);
 }
 
-/** A Python that can import these modules, or undefined. */
-export function pythonWith(modules: string): string | undefined {
-  return ['python3', '/usr/bin/python3'].find(
-    (python) => spawnSync(python, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0,
+/** The TypeScript file `script` of this folder as a worker. */
+export function ourWorker(script: string, args: readonly string[]): Worker {
+  return new Worker(process.execPath, ['--import', 'tsx', pathOf(script), ...args]);
+}
+
+/** The Python file `script` of this folder as a worker; undefined where no Python has these modules, of which stderr is told. */
+export function peerWorker(
+  script: string,
+  args: readonly string[],
+  modules = 'torch, torchvision',
+): Worker | undefined {
+  const python = ['python3', '/usr/bin/python3'].find(
+    (command) => spawnSync(command, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0,
   );
+  if (python !== undefined) return new Worker(python, [pathOf(script), ...args]);
+  process.stderr.write(`No Python with ${modules}: the peer is left out.\n`);
+  return undefined;
+}
+
+export function pathOf(script: string): string {
+  return fileURLToPath(new URL(script, import.meta.url));
+}
+
+export function print(line: unknown): void {
+  process.stdout.write(`${JSON.stringify(line)}\n`);
+}
+
+/** Starts a clock; what it returns gives the milliseconds since then, and of them the processor's. */
+export function clock(): () => { ms: number; cpuMs: number } {
+  const before = process.cpuUsage();
+  const startedAt = performance.now();
+  return () => {
+    const ms = performance.now() - startedAt;
+    const { user, system } = process.cpuUsage(before);
+    return { ms, cpuMs: (user + system) / 1000 };
+  };
+}
+
+/** Numbers in [0, 1) of a linear congruential generator: the same for a seed, and cheap. */
+export function noise(seed: number): () => number {
+  let state = seed;
+  return () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32;
+}
+
+export function rounded(value: number, digits: number): number {
+  return Math.round(value * 10 ** digits) / 10 ** digits;
+}
+
+export function mean(values: readonly number[]): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 export function median(values: readonly number[]): number {

@@ -10,7 +10,7 @@ import { DescriptorModel } from '../../src/models/descriptor.js';
 import { GradientAccumulator } from '../../src/train/gradients.js';
 import { ImageInputs } from '../../src/train/image-inputs.js';
 import { replay, replayInBlocks } from '../../src/train/replay.js';
-import { median } from './process.js';
+import { clock, median, print } from './process.js';
 
 const [network = '', longestText, form = '', replays] = process.argv.slice(2);
 const longest = Number(longestText);
@@ -25,27 +25,21 @@ const upstream = new Float32Array(model.dimension).fill(0.01);
 const [width, height] = [longest, Math.round((longest * 3) / 4)];
 const rssMB = () => Math.round(process.memoryUsage.rss() / 1e6);
 const before = rssMB();
-const times: number[] = [];
-const cpuTimes: number[] = [];
+const times: ReturnType<ReturnType<typeof clock>>[] = [];
 for (let i = 0; i < warmUps + Number(replays); i++) {
   const data = Uint8Array.from({ length: width * height * 3 }, (_, k) => (Math.imul(k + i, 2654435761) >>> 0) % 251);
-  const cpuBefore = process.cpuUsage();
-  const startedAt = performance.now();
+  const elapsed = clock();
   const run = form === 'recompute' ? replayInBlocks : replay;
   await run(inputs, { kind: 'pixels', image: { data, width, height } }, { upstream, variables, accumulator });
-  if (i < warmUps) continue;
-  times.push(performance.now() - startedAt);
-  const { user, system } = process.cpuUsage(cpuBefore);
-  cpuTimes.push((user + system) / 1000);
+  if (i >= warmUps) times.push(elapsed());
 }
-const line = {
+print({
   network,
   shape: `${width}x${height}`,
   form,
-  ms: Math.round(median(times)),
-  cpuMs: Math.round(median(cpuTimes)),
+  ms: Math.round(median(times.map(({ ms }) => ms))),
+  cpuMs: Math.round(median(times.map(({ cpuMs }) => cpuMs))),
   rssBeforeMB: before,
   peakMB: Math.round((process.resourceUsage().maxRSS * 1024) / 1e6),
   tensors: tf.memory().numTensors,
-};
-process.stdout.write(`${JSON.stringify(line)}\n`);
+});

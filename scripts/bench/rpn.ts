@@ -21,7 +21,7 @@ import { suppressOverlapping } from '../../src/rpn/non-maximum-suppression.js';
 import { ProposalDescriber } from '../../src/rpn/proposal-describer.js';
 import { propose } from '../../src/rpn/propose.js';
 import { RandomStream } from '../../src/train/random.js';
-import { median } from './process.js';
+import { clock, median, print, rounded } from './process.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -36,8 +36,8 @@ const proposals = 64;
 const networks = positionals.length > 0 ? positionals : ['vgg16', 'densenet121'];
 
 await startEngine({ device: 'cpu', threads: 1 });
-for (const network of networks) process.stdout.write(`${JSON.stringify(measure(network))}\n`);
-process.stdout.write(`${JSON.stringify({ suppression: suppression() })}\n`);
+for (const network of networks) print(measure(network));
+print({ suppression: suppression() });
 process.exit(0);
 
 interface Times {
@@ -99,6 +99,8 @@ function measure(network: string) {
     const over = (time: keyof Times) => rounded(median(Array.from({ length: rounds }, (_, i) => ratio(time, i))), 3);
     return { cpu: over('cpu'), wall: over('wall') };
   };
+  const medians = (time: keyof Times) =>
+    Object.fromEntries([...measured].map(([kind, all]) => [kind, rounded(median(all.map((one) => one[time])), 1)]));
   const result = {
     network,
     pixels: `${image.width}x${image.height}`,
@@ -109,12 +111,8 @@ function measure(network: string) {
     share: ratios((time, i) => of('propose', time, i) / (of('trunk', time, i) + of('propose', time, i))),
     describe: ratios((time, i) => of('describeProposals', time, i) / of('describeGrid', time, i)),
     pool: ratios((time, i) => of('poolProposals', time, i) / of('poolGrid', time, i)),
-    cpuMs: Object.fromEntries(
-      [...measured].map(([kind, all]) => [kind, rounded(median(all.map(({ cpu }) => cpu)), 1)]),
-    ),
-    wallMs: Object.fromEntries(
-      [...measured].map(([kind, all]) => [kind, rounded(median(all.map(({ wall }) => wall)), 1)]),
-    ),
+    cpuMs: medians('cpu'),
+    wallMs: medians('wall'),
   };
   for (const part of [head, describer, model]) part.dispose();
   return result;
@@ -142,13 +140,8 @@ function suppression() {
 }
 
 function timed(work: () => void): Times {
-  const startedAt = performance.now();
-  const before = process.cpuUsage();
+  const elapsed = clock();
   work();
-  const { user, system } = process.cpuUsage(before);
-  return { cpu: (user + system) / 1000, wall: performance.now() - startedAt };
-}
-
-function rounded(value: number, digits: number): number {
-  return Math.round(value * 10 ** digits) / 10 ** digits;
+  const { ms, cpuMs } = elapsed();
+  return { cpu: cpuMs, wall: ms };
 }

@@ -13,7 +13,7 @@ import { engineSimilarity } from '../../src/retrieval/engine-similarity.js';
 import { blocksOf, nearestRows } from '../../src/retrieval/nearest-rows.js';
 import { npyHeader } from '../../src/data/npy.js';
 import { npyRows } from '../../src/data/npy-rows.js';
-import { median } from './process.js';
+import { clock, median, noise, print, rounded } from './process.js';
 
 interface Usearch {
   exactSearch(
@@ -30,31 +30,29 @@ const count = 10;
 const queryCount = 100;
 const rounds = 5;
 const cores = availableParallelism();
-const print = (line: object) => process.stdout.write(`${JSON.stringify(line)}\n`);
 
-/** Unit rows of noise by a linear congruential generator, filled in place. */
+/** Unit rows of noise, filled in place. */
 function noiseRows(dimension: number, seed: number) {
-  let state = seed;
+  const next = noise(seed);
   return (data: Float32Array) => {
     for (let start = 0; start < data.length; start += dimension) {
+      const row = data.subarray(start, start + dimension);
       let sum = 0;
-      for (let i = start; i < start + dimension; i++) {
-        data[i] = (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5;
-        sum += data[i] * data[i];
+      for (let i = 0; i < dimension; i++) {
+        row[i] = next() - 0.5;
+        sum += row[i] * row[i];
       }
       const scale = 1 / Math.sqrt(sum);
-      for (let i = start; i < start + dimension; i++) data[i] *= scale;
+      for (let i = 0; i < dimension; i++) row[i] *= scale;
     }
     return data;
   };
 }
 
 async function timed<T>(work: () => T | Promise<T>): Promise<{ ms: number; cpuMs: number; result: T }> {
-  const startedAt = performance.now();
-  const before = process.cpuUsage();
+  const elapsed = clock();
   const result = await work();
-  const { user, system } = process.cpuUsage(before);
-  return { ms: performance.now() - startedAt, cpuMs: (user + system) / 1000, result };
+  return { ...elapsed(), result };
 }
 
 async function againstUsearch(): Promise<void> {
@@ -86,8 +84,8 @@ async function againstUsearch(): Promise<void> {
     cores,
     ours: { ms: ms('ours', 'ms'), cpuMs: ms('ours', 'cpuMs') },
     peer: { name: 'usearch exactSearch', ms: ms('peer', 'ms'), cpuMs: ms('peer', 'cpuMs') },
-    ratio: Math.round((100 * ms('ours', 'ms')) / ms('peer', 'ms')) / 100,
-    cpuRatio: Math.round((100 * ms('ours', 'cpuMs')) / ms('peer', 'cpuMs')) / 100,
+    ratio: rounded(ms('ours', 'ms') / ms('peer', 'ms'), 2),
+    cpuRatio: rounded(ms('ours', 'cpuMs') / ms('peer', 'cpuMs'), 2),
     different,
     node: process.version,
   });
@@ -120,11 +118,10 @@ function writeRows(file: string, rows: number, dimension: number): void {
 }
 
 const [, script, part, file] = process.argv;
+await startEngine();
 if (part === 'streamed') {
-  await startEngine();
   await streamed(file);
 } else {
-  await startEngine();
   await againstUsearch();
   const folder = mkdtempSync(join(tmpdir(), 'rmac-bench-search-'));
   try {

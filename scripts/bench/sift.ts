@@ -3,7 +3,6 @@
  * one run, the side whose turn it is not stopped. Without IMAGE a generated photograph; either cut to 800 x 600 px.
  * `ratio` = our time per keypoint / OpenCV's.
  */
-import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +11,7 @@ import { greyImage } from '../../src/cleaning/features/grey-image.js';
 import { siftFeatures } from '../../src/cleaning/features/sift.js';
 import { synthesizeLandmarks } from '../../src/synthetic/dataset.js';
 import { listImages } from '../../src/data/image-list.js';
-import { median, Worker } from './process.js';
+import { clock, median, peerWorker } from './process.js';
 import { largest, smallest } from '../../src/extremes.js';
 
 const runs = 15;
@@ -36,11 +35,8 @@ async function bench(source: string) {
   const image = greyImage({ data, width, height });
   const raw = join(folder, 'image.raw');
   writeFileSync(raw, image.data);
-  const python = ['python3', '/usr/bin/python3'].find(
-    (command) => spawnSync(command, ['-c', 'import cv2'], { stdio: 'ignore' }).status === 0,
-  );
-  if (python === undefined) throw new Error('bench:sift needs OpenCV for Python (Debian: python3-opencv).');
-  const peer = new Worker(python, [new URL('sift.py', import.meta.url).pathname]);
+  const peer = peerWorker('sift.py', [], 'cv2');
+  if (peer === undefined) throw new Error('bench:sift needs OpenCV for Python (Debian: python3-opencv).');
   const { opencv } = (await peer.answer()) as { opencv: string };
   const entries = [];
   for (const [name, maximum] of Object.entries({ '1500 strongest': 1500, all: 0 })) {
@@ -48,9 +44,9 @@ async function bench(source: string) {
     const theirs: number[] = [];
     let [keypoints, peerKeypoints] = [0, 0];
     for (let run = -3; run < runs; run++) {
-      const startedAt = performance.now();
+      const elapsed = clock();
       keypoints = siftFeatures(image, { maxKeypoints: maximum === 0 ? 1e6 : maximum }).count;
-      const ms = performance.now() - startedAt;
+      const { ms } = elapsed();
       const answer = (await peer.ask(`${raw} ${width} ${height} ${maximum}`)) as { ms: number; keypoints: number };
       peerKeypoints = answer.keypoints;
       if (run < 0) continue; // warming up

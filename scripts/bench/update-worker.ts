@@ -3,7 +3,6 @@
  * Arguments: triplets, height, width, threads. `run N` -> milliseconds of N updates, of processor
  * time, and of them those in native runs.
  */
-import { createInterface } from 'node:readline';
 import { engineStats, startEngine } from '../../src/backend/index.js';
 import type { RgbImage } from '../../src/data/rgb-image.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
@@ -14,6 +13,7 @@ import { Optimizer } from '../../src/train/optimizer.js';
 import { DirectSource } from '../../src/train/ranking/direct-source.js';
 import { type Triplet, tripletBatch } from '../../src/train/ranking/ranking-batches.js';
 import { rankingStep } from '../../src/train/ranking/ranking-step.js';
+import { clock, noise, serve } from './process.js';
 
 const [triplets = 0, height = 0, width = 0, threads = 0] = process.argv.slice(2).map(Number);
 await startEngine({ device: 'cpu', threads });
@@ -30,12 +30,8 @@ const inputs = new ImageInputs(model, { freeze: 'none', imageSize: Math.max(heig
 
 /** Noise, a few pictures that take turns. */
 const pictures = Array.from({ length: 8 }, (_, i): RgbImage => {
-  const data = new Uint8Array(height * width * 3);
-  for (let k = 0, state = i + 1; k < data.length; k++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    data[k] = state >>> 24;
-  }
-  return { data, width, height };
+  const next = noise(i + 1);
+  return { data: Uint8Array.from({ length: height * width * 3 }, () => 256 * next()), width, height };
 });
 const source = new DirectSource({
   async *load(items: readonly number[]): AsyncGenerator<LoadedInput<number>> {
@@ -49,29 +45,18 @@ const source = new DirectSource({
 let done = 0;
 async function update(): Promise<{ ms: number; cpuMs: number; nativeMs: number }> {
   const before = engineStats()?.runMs ?? 0;
-  const cpuBefore = process.cpuUsage();
-  const startedAt = performance.now();
+  const elapsed = clock();
   const batch = Array.from({ length: triplets }, (_, i): Triplet<number> => [3 * i, 3 * i + 1, 3 * i + 2]);
   // Every triplet violates so wide a margin: every image is replayed.
   await rankingStep(tripletBatch(batch, { margin: 4 }), source, { variables, accumulator, nameOf: String });
   await optimizer.update(accumulator, 1e-6, done++);
-  const { user, system } = process.cpuUsage(cpuBefore);
-  return {
-    ms: performance.now() - startedAt,
-    cpuMs: (user + system) / 1000,
-    nativeMs: (engineStats()?.runMs ?? 0) - before,
-  };
+  return { ...elapsed(), nativeMs: (engineStats()?.runMs ?? 0) - before };
 }
 
-process.stdout.write('"ready"\n');
-for await (const line of createInterface({ input: process.stdin })) {
-  const [command, count] = line.split(' ');
-  if (command === 'run') {
+await serve({
+  async run(count) {
     const times = [];
-    for (let i = 0; i < Number(count); i++) times.push(await update());
-    process.stdout.write(`${JSON.stringify(times)}\n`);
-  } else {
-    process.stdout.write(`${JSON.stringify({ peakMB: process.resourceUsage().maxRSS / 1024 })}\n`);
-    process.exit(0);
-  }
-}
+    for (let i = 0; i < count; i++) times.push(await update());
+    return times;
+  },
+});

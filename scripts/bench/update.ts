@@ -8,7 +8,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { median, pythonWithTorch, Worker } from './process.js';
+import { median, ourWorker, peerWorker, print, rounded } from './process.js';
 import { append } from '../../src/extremes.js';
 
 const { values } = parseArgs({
@@ -24,13 +24,8 @@ const longest = Number(values.longest);
 /** 4:3 in whole cells of the map, as training snaps it. */
 const snapped = (side: number) => Math.round(side / 32) * 32;
 const args = [values.triplets, snapped(longest * 0.75), snapped(longest), values.threads].map(String);
-const here = (file: string) => new URL(file, import.meta.url).pathname;
-const python = pythonWithTorch();
-if (python === undefined) process.stderr.write('PyTorch not found: our time only.\n');
-const sides = [
-  new Worker(process.execPath, ['--import', 'tsx', here('update-worker.ts'), ...args]),
-  ...(python === undefined ? [] : [new Worker(python, [here('update.py'), ...args])]),
-];
+const peerSide = peerWorker('update.py', args);
+const sides = [ourWorker('update-worker.ts', args), ...(peerSide === undefined ? [] : [peerSide])];
 type Time = { ms: number; cpuMs: number; nativeMs?: number };
 const times: Time[][] = sides.map(() => []);
 for (const side of sides) {
@@ -42,26 +37,31 @@ for (let round = 0; round < Number(values.rounds); round++) {
 }
 for (const side of sides) await side.end();
 const [ours, peer] = times;
-const oursMs = median(ours.map(({ ms }) => ms));
-const peerMs = peer && median(peer.map(({ ms }) => ms));
-const oursCpuMs = median(ours.map(({ cpuMs }) => cpuMs));
-const peerCpuMs = peer && median(peer.map(({ cpuMs }) => cpuMs));
+const medians = (of: 'ms' | 'cpuMs') => {
+  const [mine, theirs] = [ours, peer].map((list) => list && median(list.map((time) => time[of])));
+  return {
+    ours: Math.round(mine),
+    peer: theirs === undefined ? null : Math.round(theirs),
+    ratio: theirs === undefined ? null : rounded(mine / theirs, 3),
+  };
+};
+const [wall, cpu] = [medians('ms'), medians('cpuMs')];
 const outside = median(ours.map(({ ms, nativeMs = 0 }) => 1 - nativeMs / ms));
 const result = {
   network: 'resnet50',
   triplets: Number(values.triplets),
   shape: `1x3x${args[1]}x${args[2]}`,
   peer: 'pytorch-cpu',
-  ours_ms: Math.round(oursMs),
-  peer_ms: peerMs === undefined ? null : Math.round(peerMs),
-  ratio: peerMs === undefined ? null : Math.round((1000 * oursMs) / peerMs) / 1000,
+  ours_ms: wall.ours,
+  peer_ms: wall.peer,
+  ratio: wall.ratio,
   threads: Number(values.threads),
-  ours_cpu_ms: Math.round(oursCpuMs),
-  peer_cpu_ms: peerCpuMs === undefined ? null : Math.round(peerCpuMs),
-  cpu_ratio: peerCpuMs === undefined ? null : Math.round((1000 * oursCpuMs) / peerCpuMs) / 1000,
-  outside_engine: Math.round(outside * 1000) / 1000,
+  ours_cpu_ms: cpu.ours,
+  peer_cpu_ms: cpu.peer,
+  cpu_ratio: cpu.ratio,
+  outside_engine: rounded(outside, 3),
 };
-if (values.json) process.stdout.write(`${JSON.stringify(result)}\n`);
+if (values.json) print(result);
 process.stderr.write(
   `${result.triplets} triplets of ${result.shape}: ${result.ours_ms} ms, PyTorch ${result.peer_ms ?? '-'} ms, ratio ${result.ratio ?? '-'}, of processor time ${result.cpu_ratio ?? '-'}; ${(100 * outside).toFixed(1)} % of our time outside the engine\n`,
 );

@@ -4,11 +4,11 @@
  * milliseconds of N runs; `product N` -> milliseconds of N products of two 2048x2048 matrices; `flops` -> floating-point
  * operations of one forward pass's convolutions; `end` -> peak memory.
  */
-import { createInterface } from 'node:readline';
 import * as tf from '@tensorflow/tfjs';
 import { startEngine } from '../../src/backend/index.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
+import { clock, noise, serve } from './process.js';
 
 const [network = '', pass = '', heightText, widthText, threadsText, backend] = process.argv.slice(2);
 const [height, width, threads] = [Number(heightText), Number(widthText), Number(threadsText)];
@@ -34,18 +34,14 @@ const variables = [...model.trainable('none').values()].filter(({ name }) => !na
  * runs; and no garbage of the generator is collected while the clock runs.
  */
 const pictures = Array.from({ length: 8 }, (_, i) => {
-  const pixels = new Float32Array(height * width * 3);
-  for (let k = 0, state = i + 1; k < pixels.length; k++) {
-    state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
-    pixels[k] = state / 2 ** 24;
-  }
-  return pixels;
+  const next = noise(i + 1);
+  return Float32Array.from({ length: height * width * 3 }, () => 256 * next());
 });
 
 let runs = 0;
 function once(): number {
   const x = tf.tensor4d(pictures[runs++ % pictures.length], [1, height, width, 3]);
-  const startedAt = performance.now();
+  const elapsed = clock();
   if (pass === 'forward') {
     // An array returned from tf.tidy is searched for tensors, number by number: the braces matter.
     tf.tidy(() => {
@@ -57,21 +53,21 @@ function once(): number {
     tf.dispose(grads);
     value.dispose();
   }
-  const elapsed = performance.now() - startedAt;
+  const { ms } = elapsed();
   x.dispose();
-  return elapsed;
+  return ms;
 }
 
 function product(): number {
   const [a, b] = [1, 2].map((seed) => tf.randomUniform<tf.Rank.R2>([2048, 2048], -1, 1, 'float32', seed));
-  const startedAt = performance.now();
+  const elapsed = clock();
   // One element is read, all are computed: reading 16 MB would be timed too.
   tf.tidy(() => {
     tf.slice(tf.matMul(a, b), [0, 0], [1, 1]).dataSync();
   });
-  const elapsed = performance.now() - startedAt;
+  const { ms } = elapsed();
   tf.dispose([a, b]);
-  return elapsed;
+  return ms;
 }
 
 /** Multiplications and additions of the trunk's convolutions. */
@@ -88,17 +84,8 @@ async function convolutionFlops(): Promise<number> {
   return flops;
 }
 
-process.stdout.write('"ready"\n');
-for await (const line of createInterface({ input: process.stdin })) {
-  const [command, count] = line.split(' ');
-  if (command === 'run') {
-    process.stdout.write(`${JSON.stringify(Array.from({ length: Number(count) }, once))}\n`);
-  } else if (command === 'product') {
-    process.stdout.write(`${JSON.stringify(Array.from({ length: Number(count) }, product))}\n`);
-  } else if (command === 'flops') {
-    process.stdout.write(`${await convolutionFlops()}\n`);
-  } else {
-    process.stdout.write(`${JSON.stringify({ peakMB: process.resourceUsage().maxRSS / 1024 })}\n`);
-    process.exit(0);
-  }
-}
+await serve({
+  run: (count) => Array.from({ length: count }, once),
+  product: (count) => Array.from({ length: count }, product),
+  flops: convolutionFlops,
+});

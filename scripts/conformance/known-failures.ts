@@ -4,10 +4,4 @@ export const knownFailures: Readonly<Record<string, string>> = {
     'the spec divides border windows by the whole window in the gradient only; here the gradient fits the forward pass',
   'exp onnx {} int32': 'wants more digits than float32 has: one unit in the last place',
   'tan onnx {} numbers exceed float32 precision': 'one unit in the last place',
-  'max onnx {} return NaNs': 'the ReduceMax of ONNX Runtime passes over NaN',
-  'min onnx {} return NaNs': 'the ReduceMin of ONNX Runtime passes over NaN',
-  'pool onnx {} max x=[2,2,3] f=[1,1] s=2 p=1 fractional outputs default rounding':
-    'ONNX has no windows that lie wholly in the padding',
-  'pool onnx {} avg x=[2,2,3] f=[1,1] s=2 p=1 fractional outputs default rounding':
-    'ONNX has no windows that lie wholly in the padding',
 };

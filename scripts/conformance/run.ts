@@ -36,6 +36,16 @@ await build({
   define: { 'import.meta.url': 'bundleUrl' },
   banner: { js: "const bundleUrl = require('node:url').pathToFileURL(__filename).href;" },
   logLevel: 'error',
+  // What src/backend loads from dist is bundled here, for the same tfjs-core.
+  plugins: [
+    {
+      name: 'tfjs-registrations',
+      setup: (bundling) =>
+        bundling.onResolve({ filter: /\/tfjs-registrations\.js$/ }, () => ({
+          path: fileURLToPath(new URL('../npm/tfjs-registrations.js', import.meta.url)),
+        })),
+    },
+  ],
 });
 
 interface SpecResult {

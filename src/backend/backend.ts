@@ -4,8 +4,8 @@
  * that share nothing with it stay pending.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { isHostType, javaScriptBackend } from './forward.js';
 import { InvariantCache } from './invariants.js';
+import { isHostType, javaScriptBackend } from './javascript-backend.js';
 import { planProgram, type Program } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';

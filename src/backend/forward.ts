@@ -1,27 +1,7 @@
-/**
- * @file What the graph has no form for: tensors of strings and complex numbers lie in tfjs's JavaScript backend, and the
- * kernels of kernels/forwarded.ts run there, on data read from the graph.
- */
+/** @file The kernels of kernels/forwarded.ts: what the graph has no form for runs in tfjs's JavaScript backend, on data read from the graph. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { OnnxBackend } from './backend.js';
-
-/** The part of tfjs's MathBackendCPU that is used. */
-export interface JavaScriptBackend extends tf.KernelBackend {
-  makeTensorInfo(shape: number[], dtype: tf.DataType, values?: tf.BackendValues | string[]): tf.TensorInfo;
-  disposeIntermediateTensorInfo(info: tf.TensorInfo): void;
-}
-
-/** True for element types that only the JavaScript backend has. */
-export function isHostType(dtype: tf.DataType): dtype is 'string' | 'complex64' {
-  return dtype === 'string' || dtype === 'complex64';
-}
-
-export function javaScriptBackend(): JavaScriptBackend {
-  const backend = tf.findBackend('cpu');
-  if (backend === null)
-    throw new Error("tfjs's JavaScript backend is not registered: import @tensorflow/tfjs-backend-cpu.");
-  return backend as JavaScriptBackend;
-}
+import { isHostType, javaScriptBackend } from './javascript-backend.js';
 
 /** tfjs passes most inputs by name, some as lists. */
 type KernelInput = tf.TensorInfo | tf.TensorInfo[] | null | undefined;

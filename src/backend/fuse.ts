@@ -4,7 +4,7 @@
  * out here when it does not come about.
  */
 import type { ProtoGraph, ProtoNode, ProtoTensor } from './model-proto.js';
-import type { Node } from './plan.js';
+import type { Node } from './node.js';
 import { sameShape } from './record.js';
 import { type Lowering, productNodes, sumNodes } from './sums.js';
 import { type Constant, exampleOp, int64s, type Value } from './value.js';

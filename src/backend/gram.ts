@@ -51,6 +51,7 @@ export class GramProducts {
     return out;
   }
 
+  /** Frees the compiled graph and the sums. */
   dispose(): void {
     this.#session.dispose();
     this.#sums = {};

@@ -27,9 +27,12 @@ export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';
 export { type ExampleInput, type OverExamples, runsOverExamples, sumOverExamples } from './sum-over-examples.js';
 
+/** The values of `device`, first the default. */
 export const devices = ['cpu', 'webgpu', 'cuda', 'tensorflow'] as const;
+/** What computes: ONNX Runtime on the CPU, on the GPU by WebGPU or CUDA, or an installed tfjs-node in place of the engine. */
 export type Device = (typeof devices)[number];
 
+/** What `startEngine` is asked for. */
 export interface EngineOptions {
   /** Default `cpu`. */
   device?: Device;

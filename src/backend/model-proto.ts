@@ -1,19 +1,8 @@
-/** @file Encodes a planned graph as an ONNX model (IR 8, opset 17: the newest that the vendored schema describes). */
-import { create, toBinary } from '@bufbuild/protobuf';
-import {
-  AttributeProto_AttributeType,
-  AttributeProtoSchema,
-  GraphProtoSchema,
-  ModelProtoSchema,
-  NodeProtoSchema,
-  OperatorSetIdProtoSchema,
-  TensorProtoSchema,
-  TensorShapeProto_DimensionSchema,
-  TensorShapeProtoSchema,
-  TypeProto_TensorSchema,
-  TypeProtoSchema,
-  ValueInfoProtoSchema,
-} from './onnx_pb.js';
+/**
+ * @file Encodes a planned graph as an ONNX model (IR 8, opset 17). The field numbers are those of onnx.proto
+ * (https://github.com/onnx/onnx/blob/v1.12.0/onnx/onnx.proto), of which this writes what a planned graph has.
+ */
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { onnxTypes } from './record.js';
 import type { Attribute, Constant, ValueType } from './value.js';
 
@@ -46,19 +35,30 @@ export interface ProtoGraph {
   metadata?: Readonly<Record<string, string>>;
 }
 
-const utf8 = new TextEncoder();
+/** What a field holds: an int, a float, text, bytes or a message's bytes, or several of these (unpacked, as proto2 has them). */
+type Field = number | bigint | { float: number } | string | Uint8Array | readonly Field[];
 
-function attribute(name: string, value: Attribute) {
-  if (typeof value === 'string') {
-    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.STRING, s: utf8.encode(value) });
-  }
-  if (typeof value === 'number') {
-    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INT, i: BigInt(value) });
-  }
-  if ('float' in value) {
-    return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.FLOAT, f: value.float });
-  }
-  return create(AttributeProtoSchema, { name, type: AttributeProto_AttributeType.INTS, ints: value.map(BigInt) });
+/** The bytes of a message, given its fields by number. */
+function message(fields: Readonly<Record<number, Field>>): Uint8Array {
+  const writer = new BinaryWriter();
+  for (const [number, field] of Object.entries(fields)) write(writer, Number(number), field);
+  return writer.finish();
+}
+
+function write(writer: BinaryWriter, number: number, field: Field): void {
+  if (typeof field === 'number' || typeof field === 'bigint') writer.tag(number, WireType.Varint).int64(BigInt(field));
+  else if (typeof field === 'string') writer.tag(number, WireType.LengthDelimited).string(field);
+  else if (field instanceof Uint8Array) writer.tag(number, WireType.LengthDelimited).bytes(field);
+  else if ('float' in field) writer.tag(number, WireType.Bit32).float(field.float);
+  else for (const one of field) write(writer, number, one);
+}
+
+/** AttributeProto; 20 is its type. */
+function attribute(name: string, value: Attribute): Uint8Array {
+  if (typeof value === 'string') return message({ 1: name, 4: value, 20: 3 });
+  if (typeof value === 'number') return message({ 1: name, 3: value, 20: 2 });
+  if ('float' in value) return message({ 1: name, 2: value, 20: 1 });
+  return message({ 1: name, 8: value, 20: 7 });
 }
 
 function constantBytes({ constant, values }: Constant): Uint8Array {
@@ -81,55 +81,34 @@ export function typeNumber(type: ProtoTensor['type']): number {
   return onnxTypes[type];
 }
 
-function tensorProto(name: string, type: ProtoTensor['type'], dims: readonly number[], rawData: Uint8Array) {
-  return create(TensorProtoSchema, { name, dataType: typeNumber(type), dims: dims.map(BigInt), rawData });
+/** TensorProto, its values as raw little-endian bytes. */
+function tensorProto(name: string, type: ValueType, dims: readonly number[], rawData: Uint8Array): Uint8Array {
+  return message({ 1: dims, 2: typeNumber(type), 8: name, 9: rawData });
 }
 
-function valueInfo({ name, type, dims }: ProtoTensor) {
-  const dim = dims.map((extent) =>
-    create(TensorShapeProto_DimensionSchema, {
-      value:
-        typeof extent === 'string' ? { case: 'dimParam', value: extent } : { case: 'dimValue', value: BigInt(extent) },
-    }),
-  );
-  const tensorType = create(TypeProto_TensorSchema, {
-    elemType: typeNumber(type),
-    shape: create(TensorShapeProtoSchema, { dim }),
-  });
-  return create(ValueInfoProtoSchema, {
-    name,
-    type: create(TypeProtoSchema, { value: { case: 'tensorType', value: tensorType } }),
-  });
+/** ValueInfoProto: a name and a TypeProto of a tensor, its shape's extents a number (1) or a name (2). */
+function valueInfo({ name, type, dims }: ProtoTensor): Uint8Array {
+  const shape = message({ 1: dims.map((extent) => message({ [typeof extent === 'string' ? 2 : 1]: extent })) });
+  return message({ 1: name, 2: message({ 1: message({ 1: typeNumber(type), 2: shape }) }) });
 }
 
-function nodeProto({ type, domain = '', inputs, outputs, attributes, body }: ProtoNode) {
+/** NodeProto. */
+function nodeProto({ type, domain = '', inputs, outputs, attributes, body }: ProtoNode): Uint8Array {
   const attributeProtos = Object.entries(attributes).map(([name, value]) => attribute(name, value));
-  if (body !== undefined) {
-    const g = graphProto(body, 'body');
-    attributeProtos.push(create(AttributeProtoSchema, { name: 'body', type: AttributeProto_AttributeType.GRAPH, g }));
-  }
-  return create(NodeProtoSchema, {
-    opType: type,
-    domain,
-    input: [...inputs],
-    output: [...outputs],
-    attribute: attributeProtos,
-  });
+  if (body !== undefined) attributeProtos.push(message({ 1: 'body', 6: graphProto(body, 'body'), 20: 5 }));
+  return message({ 1: inputs, 2: outputs, 4: type, 5: attributeProtos, 7: domain });
 }
 
-function graphProto(graph: ProtoGraph, name: string) {
-  return create(GraphProtoSchema, {
-    name,
-    node: graph.nodes.map(nodeProto),
-    initializer: [
-      ...graph.constants.map(({ name: constantName, constant }) =>
-        tensorProto(constantName, constant.constant, constant.dims, constantBytes(constant)),
-      ),
-      ...(graph.initializers ?? []).map((tensor) => tensorProto(tensor.name, tensor.type, tensor.dims, tensor.bytes)),
-    ],
-    input: graph.inputs.map(valueInfo),
-    output: graph.outputs.map(valueInfo),
-  });
+/** GraphProto. */
+function graphProto(graph: ProtoGraph, name: string): Uint8Array {
+  const initializers = [
+    ...graph.constants.map(({ name: constantName, constant }) =>
+      tensorProto(constantName, constant.constant, constant.dims, constantBytes(constant)),
+    ),
+    ...(graph.initializers ?? []).map((tensor) => tensorProto(tensor.name, tensor.type, tensor.dims, tensor.bytes)),
+  ];
+  const [inputs, outputs] = [graph.inputs.map(valueInfo), graph.outputs.map(valueInfo)];
+  return message({ 1: graph.nodes.map(nodeProto), 2: name, 5: initializers, 11: inputs, 12: outputs });
 }
 
 /** Operator domains besides the standard's, bodies included. */
@@ -139,19 +118,14 @@ function domainsOf({ nodes }: ProtoGraph): string[] {
 
 /** The model as bytes. Everything is in one buffer: fine up to about 1.5 GB of initializers. */
 export function encodeModel(graph: ProtoGraph): Uint8Array {
-  const model = create(ModelProtoSchema, {
-    irVersion: 8n,
-    producerName: 'rmac',
-    opsetImport: [
-      create(OperatorSetIdProtoSchema, { domain: '', version: 17n }),
-      ...[...new Set(domainsOf(graph))].map((domain) => create(OperatorSetIdProtoSchema, { domain, version: 1n })),
+  return message({
+    1: 8, // ir_version
+    2: 'rmac', // producer_name
+    7: graphProto(graph, 'graph'),
+    8: [
+      message({ 1: '', 2: 17 }), // opset_import: domain and version
+      ...[...new Set(domainsOf(graph))].map((domain) => message({ 1: domain, 2: 1 })),
     ],
-    graph: graphProto(graph, 'graph'),
-    metadataProps: Object.entries(graph.metadata ?? {}).map(([key, value]) => ({
-      $typeName: 'onnx.StringStringEntryProto' as const,
-      key,
-      value,
-    })),
+    14: Object.entries(graph.metadata ?? {}).map(([key, value]) => message({ 1: key, 2: value })), // metadata_props
   });
-  return toBinary(ModelProtoSchema, model);
 }

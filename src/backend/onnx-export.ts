@@ -9,6 +9,7 @@ import { orderOps, planProgram } from './plan.js';
 import { known, plain } from './record.js';
 import { isConstant, Memory, type Op, Value } from './value.js';
 
+/** Shapes and names of the ONNX model that a recorded function becomes. */
 export interface RecordedModelOptions {
   /** Shape of the input tensor, float32. */
   inputShape: readonly number[];

@@ -4,6 +4,7 @@
  */
 import { buildGraph } from './fuse.js';
 import type { ProtoGraph } from './model-proto.js';
+import type { Node } from './node.js';
 import { isConstant, type Op, type Value } from './value.js';
 
 /** Ops that `outputs` need, inputs before users. Values in `given` count as known. */
@@ -34,15 +35,6 @@ export function orderOps(outputs: Iterable<Value>, given?: (value: Value) => boo
     }
   }
   return order;
-}
-
-/** One operator of a program; inputs are tensor names, '' where the op has a constant. Output i is `name_i`. */
-export interface Node {
-  type: string;
-  inputs: string[];
-  op: Op;
-  outputs: number;
-  name: string;
 }
 
 export interface Program {

@@ -131,7 +131,11 @@ export function transpose(value: Value, permutation: readonly number[]): Value {
 export function cast(value: Value, type: ValueType): Value {
   if (value.type === type) return value;
   const fractional = value.type === 'float32' || value.type === 'float64';
-  if (fractional && type === 'int32') return cast(cast(value, 'int64'), 'int32');
+  if (fractional && type === 'int32') {
+    const wide = cast(value, 'int64');
+    // Between them the runtime would make one conversion of the two, which saturates.
+    return cast(emit('Identity', [wide], wide), 'int32');
+  }
   return emit('Cast', [value], { shape: value.shape, type, layout: value.layout }, { to: onnxTypes[type] });
 }
 

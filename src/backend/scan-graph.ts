@@ -8,7 +8,8 @@
  */
 import { buildGraph } from './fuse.js';
 import type { ProtoGraph, ProtoNode, ProtoTensor } from './model-proto.js';
-import type { Node, Program } from './plan.js';
+import type { Node } from './node.js';
+import type { Program } from './plan.js';
 import { exampleOp, int64s, isConstant, type Value } from './value.js';
 
 export interface ScanParts {

@@ -25,6 +25,7 @@ export interface RecordedExample {
   rows?: readonly tf.Tensor[];
 }
 
+/** What a function of one example came to over many. */
 export interface OverExamples {
   /** The sums, by name; the caller owns them. */
   sums: Record<string, tf.Tensor>;

@@ -2,7 +2,8 @@
  * @file Sums of float32 whose error does not grow with the number of terms. The runtime adds one term after the other: a
  * million terms lose up to 1 %. Here blocks of some tens of terms are added in float32, which touches all the data and is the cost,
  * and what the blocks give in float64, or in blocks again where there is no float64 (`portable`). Long matrix products are
- * cut along the inner dimension in the same way. Relative error for a million equal terms: about 1e-7.
+ * cut along the inner dimension in the same way. Relative error of a million equal terms: about 1e-7 for a sum and 1e-5 for a
+ * product, whose kernels add up some hundred terms; of varied terms below 1e-6 for both.
  */
 import type { ProtoNode } from './model-proto.js';
 import { type Constant, int64s } from './value.js';

@@ -5,7 +5,8 @@
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
 import { UsageError } from '../errors.js';
-import type { StageProgress, StageView } from '../stages/context.js';
+import { largest } from '../extremes.js';
+import type { StageContext, StageProgress, StageView } from '../stages/context.js';
 import { formatSeconds } from '../stages/format-seconds.js';
 
 export { formatSeconds };
@@ -106,6 +107,15 @@ export function startProgress(label: string, total: number): StageProgress {
   };
 }
 
+/** A table in lines, its columns aligned: the first to the left, numbers to the right. */
+export function alignedLines({ columns, rows }: { columns: readonly string[]; rows: readonly string[][] }): string[] {
+  const lines = [columns, ...rows];
+  const widths = columns.map((_, i) => largest(lines.map((cells) => cells[i].length)));
+  return lines.map((cells) =>
+    cells.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]) : cell.padStart(widths[i]))).join('  '),
+  );
+}
+
 /** Ctrl-C, an end that the system asks for, and a terminal that was closed. */
 const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
@@ -135,3 +145,11 @@ export function wasInterrupted(): boolean {
 
 /** What stages show: lines and progress on stderr. */
 export const terminalView: StageView = { progress: startProgress, note: say };
+
+/** What commands give their stages. From the moment a stage asks for the signal, Ctrl-C is for it to heed; until then it ends the process. */
+export const terminalContext: StageContext = {
+  view: terminalView,
+  get signal() {
+    return interruptSignal();
+  },
+};

@@ -1,10 +1,9 @@
 /** @file `rmac data download`: the benchmarks from their own addresses or a mirror, and photographs from lists of links. */
 import type { Command } from 'commander';
-import type { DownloadedData } from '../data/download-data.js';
-import type { PublishedData } from '../data/published-data.js';
-import { InputError, UsageError } from '../errors.js';
-import { interruptSignal, positiveInteger, printResult, say, startProgress } from './console.js';
-import type { StageProgress } from '../stages/context.js';
+import { publishedData, publishedDataNamed } from '../data/published-data.js';
+import { UsageError } from '../errors.js';
+import { downloadBenchmark, downloadLandmarks } from '../stages/download.js';
+import { interruptSignal, positiveInteger, printResult, terminalView } from './console.js';
 
 interface DownloadFlags {
   out?: string;
@@ -47,84 +46,35 @@ Examples:
 }
 
 async function download(name: string, flags: DownloadFlags): Promise<void> {
-  const { publishedData, publishedDataNamed } = await import('../data/published-data.js');
+  const { out, list, from, json } = flags;
   if (name === 'list') {
-    const rows = [...publishedData.values()].map(
-      (data) => `${data.name.padEnd(11)} ${data.size.padEnd(9)} ${data.title}`,
-    );
-    printResult([...publishedData.values()], rows.join('\n'), flags);
+    const known = [...publishedData.values()];
+    const rows = known.map((data) => `${data.name.padEnd(11)} ${data.size.padEnd(9)} ${data.title}`);
+    printResult(known, rows.join('\n'), { json });
     return;
   }
-  const isLinks = name === 'landmarks';
-  if (flags.out === undefined) throw new UsageError(`rmac data download ${name} needs --out DIR.`);
-  if (isLinks !== (flags.list !== undefined))
+  if (out === undefined) throw new UsageError(`rmac data download ${name} needs --out DIR.`);
+  if ((name === 'landmarks') !== (list !== undefined)) {
     throw new UsageError('--list PATH goes with landmarks, and landmarks with it.');
-  if (isLinks) return downloadLinkList(flags.list!, flags.out, flags);
+  }
+  const context = { signal: interruptSignal(), view: terminalView };
+  if (list !== undefined) {
+    if (from !== undefined) throw new UsageError('--from is for the benchmarks; a list of links has its addresses.');
+    const result = await downloadLandmarks({ ...flags, list, out }, context);
+    const text =
+      `${result.downloaded} photographs of ${result.landmarks} landmarks, ${result.broken.length} broken links (links.jsonl). ` +
+      `Next: rmac data scan ${out} --out ${out}/manifest.jsonl`;
+    printResult(result, text, { json });
+    return;
+  }
   if (flags.retryBroken) throw new UsageError('--retry-broken goes with landmarks.');
-  await downloadNamed(publishedDataNamed(name), flags.out, flags);
-}
-
-async function downloadNamed(data: PublishedData, out: string, flags: DownloadFlags): Promise<void> {
-  const { downloadData } = await import('../data/download-data.js');
-  say(`${data.title}, about ${data.size}: ${data.page}`);
-  say(`Licence: ${data.licence}.`);
-  const megabytes = (bytes: number) => Math.round(bytes / 1e6);
-  let progress: StageProgress | undefined;
-  let total = 0;
-  const unpacking = new Map<string, number>();
-  const { files }: DownloadedData = await downloadData(data, out, {
-    ...flags,
-    signal: interruptSignal(),
-    onBytes(done, all) {
-      // a bar's total is fixed: a server that says more starts a new one
-      if (megabytes(all) > total) {
-        progress?.stop();
-        total = megabytes(all);
-        progress = startProgress('MB', total);
-      }
-      progress?.update(megabytes(done));
-    },
-    onUnpacked(name, count) {
-      if (count - (unpacking.get(name) ?? 0) < 1000 && unpacking.has(name)) return;
-      unpacking.set(name, count);
-      say(`unpacking ${name}: ${count} files`);
-    },
-  }).finally(() => progress?.stop());
-  const rows = files.map(({ name, bytes, sha256, files: count, verified }) => {
+  const result = await downloadBenchmark({ ...flags, name, out }, context);
+  const rows = result.files.map(({ name: file, bytes, sha256, files, verified }) => {
     const check = verified ? 'as when it first came' : 'recorded; no checksum is published to hold it to';
-    return `${name}: ${bytes} bytes, ${count} files, sha256 ${sha256} (${check})`;
+    return `${file}: ${bytes} bytes, ${files} files, sha256 ${sha256} (${check})`;
   });
-  const next = data.next === undefined ? [] : [`Next: ${data.next.replace('DIR', out)}`];
-  printResult(
-    { name: data.name, out, licence: data.licence, page: data.page, files },
-    [...rows, ...next].join('\n'),
-    flags,
-  );
-}
-
-async function downloadLinkList(list: string, out: string, flags: DownloadFlags): Promise<void> {
-  const { downloadLinks } = await import('../data/download-links.js');
-  const { readLinkList } = await import('../data/link-list.js');
-  if (flags.from !== undefined)
-    throw new UsageError('--from is for the benchmarks; a list of links has its addresses.');
-  const links = await readLinkList(list);
-  const listed = new Set(links.map(({ landmark }) => landmark)).size;
-  say(`${links.length} links of ${listed} landmarks. The photographs belong to their owners: their licences hold.`);
-  let progress: StageProgress | undefined;
-  const result = await downloadLinks(links, out, {
-    ...flags,
-    signal: interruptSignal(),
-    onProgress(done) {
-      progress ??= startProgress('links', links.length);
-      progress.update(done);
-    },
-  }).finally(() => progress?.stop());
-  for (const { error } of result.broken.slice(0, 10)) say(`broken: ${error}`);
-  if (result.downloaded === 0) throw new InputError(`None of the ${links.length} links of ${list} gave a photograph.`);
-  printResult(
-    { out, links: links.length, ...result },
-    `${result.downloaded} photographs of ${result.landmarks} landmarks, ${result.broken.length} broken links (links.jsonl). ` +
-      `Next: rmac data scan ${out} --out ${out}/manifest.jsonl`,
-    flags,
-  );
+  const { next } = publishedDataNamed(name);
+  printResult(result, [...rows, ...(next === undefined ? [] : [`Next: ${next.replace('DIR', out)}`])].join('\n'), {
+    json,
+  });
 }

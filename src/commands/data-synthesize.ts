@@ -1,25 +1,14 @@
 /** @file `rmac data synthesize`: generated landmark photographs with ground truth. */
 import type { Command } from 'commander';
+import { synthesize, type SynthesizeStageOptions } from '../stages/synthesize.js';
 import {
   fraction,
   interruptSignal,
   nonNegativeInteger,
   positiveInteger,
   printResult,
-  startProgress,
+  terminalView,
 } from './console.js';
-
-interface SynthesizeCommandOptions {
-  out: string;
-  landmarks: number;
-  photos: number;
-  noise: number;
-  variation: number;
-  size: number;
-  seed: number;
-  overwrite?: boolean;
-  json?: boolean;
-}
 
 /** Adds `synthesize` to the `data` command. */
 export function registerSynthesize(data: Command): void {
@@ -43,24 +32,13 @@ About a third of the landmarks are kept for testing: groundtruth.json has them, 
 Example:
   rmac data synthesize --out landmarks --landmarks 12 --photos 20`,
     )
-    .action(async ({ out, overwrite = false, json, ...options }: SynthesizeCommandOptions) => {
-      const { synthesizeLandmarks } = await import('../synthetic/dataset.js');
-      const progress = startProgress('Photographs', options.landmarks * options.photos);
-      let summary: Awaited<ReturnType<typeof synthesizeLandmarks>>;
-      try {
-        summary = await synthesizeLandmarks(out, options, {
-          overwrite,
-          signal: interruptSignal(),
-          onProgress: (done) => progress.update(done),
-        });
-      } finally {
-        progress.stop();
-      }
-      const { landmarks, testLandmarks, images, wrong, queries, database } = summary;
+    .action(async ({ json, ...options }: SynthesizeStageOptions & { json?: boolean }) => {
+      const summary = await synthesize(options, { signal: interruptSignal(), view: terminalView });
+      const { out, landmarks, testLandmarks, images, wrong, queries, database } = summary;
       printResult(
         summary,
         `${out}: ${images} images of ${landmarks} landmarks, ${wrong} of them wrong; groundtruth.json asks ${queries} queries about ${testLandmarks} unseen landmarks in ${database} images.`,
-        json === undefined ? {} : { json },
+        { json },
       );
     });
 }

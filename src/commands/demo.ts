@@ -1,29 +1,16 @@
 /** @file `rmac demo`: the whole pipeline on generated landmark photographs, or on yours. */
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
-import type { DemoResult } from '../demo/run-demo.js';
-import { InputError } from '../errors.js';
+import { compareQueries, resultJson, resultRows } from '../demo/demo-result.js';
+import { largest } from '../extremes.js';
+import { demo, type DemoOptions } from '../stages/demo.js';
 import {
   addCommonOptions,
-  type CommonOptions,
   formatSeconds,
   interruptSignal,
   nonNegativeInteger,
   printResult,
-  say,
-  startProgress,
+  terminalView,
 } from './console.js';
-import { openEngine } from './open-model.js';
-import { packageTrunk } from '../run/run-start.js';
-import { largest } from '../extremes.js';
-
-interface DemoCommandOptions extends CommonOptions {
-  out: string;
-  images?: string;
-  init?: string;
-  seed: number;
-  overwrite?: boolean;
-}
 
 export function register(program: Command): void {
   const command = program
@@ -48,28 +35,9 @@ Examples:
     .action(run);
 }
 
-async function run(options: DemoCommandOptions): Promise<void> {
-  const { runDemo } = await import('../demo/run-demo.js');
-  const { compareQueries, resultRows } = await import('../demo/demo-report.js');
-  const { out, images, seed, overwrite } = options;
+async function run(options: DemoOptions & { json?: boolean }): Promise<void> {
   const startedAt = performance.now();
-  const signal = interruptSignal();
-  await openEngine(options);
-  let result: DemoResult;
-  try {
-    result = await runDemo(
-      { out, images, init: initialWeights(options), seed, overwrite, signal },
-      {
-        stage: say,
-        note: (line) => say(`      ${line}`),
-        progress: (label, total) => startProgress(`      ${label}`, total),
-      },
-    );
-  } catch (error) {
-    // Whatever was cut short; the stages that were finished are kept.
-    if (signal.aborted) throw new InputError('Interrupted; the same command continues where it stopped.');
-    throw error;
-  }
+  const result = await demo(options, { signal: interruptSignal(), view: terminalView });
   const seconds = (performance.now() - startedAt) / 1000;
   const { columns, rows } = resultRows(result);
   const lines = [
@@ -79,31 +47,6 @@ async function run(options: DemoCommandOptions): Promise<void> {
     `Report: ${result.report}   (${formatSeconds(seconds)})`,
   ];
   printResult(resultJson(result, seconds), lines.join('\n'), options);
-}
-
-function initialWeights({ init }: DemoCommandOptions): string {
-  if (init !== undefined) return init;
-  if (existsSync(packageTrunk)) return packageTrunk;
-  throw new InputError(`${packageTrunk} is missing; name a network with --init FILE.`);
-}
-
-/** What `--json` prints. */
-export function resultJson(result: DemoResult, seconds: number) {
-  const figures = ({ map, precisionAt1, recallAt }: DemoResult['fineTuned']) => ({
-    map,
-    precisionAt1,
-    recallAt10: recallAt.get(10),
-  });
-  const { offTheShelf, whitened, fineTuned, report, steps } = result;
-  return {
-    offTheShelf: { ...figures(offTheShelf), ...(whitened && { whitened: figures(whitened) }) },
-    fineTuned: { ...figures(fineTuned), steps },
-    report,
-    queries: fineTuned.queries.length,
-    database: fineTuned.databaseSize,
-    seconds: Math.round(seconds),
-    stages: result.seconds,
-  };
 }
 
 /** Columns aligned: the first to the left, figures to the right. */

@@ -1,35 +1,28 @@
 /** @file `rmac evaluate`: mAP and per-query AP of a model or of descriptors under a named protocol. */
 import { type Command, Option } from 'commander';
-import { InputError, UsageError } from '../errors.js';
+import { UsageError } from '../errors.js';
 import { averagePrecisionRules } from '../retrieval/average-precision.js';
 import { firstFew } from '../retrieval/ground-truth.js';
+import { truthPath } from '../retrieval/protocols/open-truth.js';
+import { figureLines } from '../retrieval/protocols/protocol-figures.js';
+import { evaluate, type EvaluateStageOptions, type EvaluateStageResult } from '../stages/evaluate.js';
+import { addBenchmarkOptions, protocolsHelp } from './benchmark-options.js';
 import {
-  addBenchmarkOptions,
-  checkBenchmarkUsage,
-  mainGroundTruth,
-  openTruth,
-  protocolsHelp,
-  sourceOf,
-} from './benchmark-options.js';
-import { addCommonOptions, nonNegativeInteger, positiveInteger, printResult, say } from './console.js';
-import { areRowsAlone, knownIds, measure, type MeasureOptions, readSources } from './evaluate-measure.js';
-import { extraMeasures, measureLines, publishedNote } from './evaluate-measures.js';
-import { perQueryText, resultJson, resultText } from './evaluate-output.js';
-import { shownResults, writeEvaluationReport } from './evaluate-report.js';
+  addCommonOptions,
+  type CommonOptions,
+  nonNegativeInteger,
+  positiveInteger,
+  printResult,
+  terminalContext,
+} from './console.js';
 import { addExpansionOptions } from './expansion-options.js';
-import { addModelOptions } from './open-model.js';
-import { addPresetOptions, checkPresetUsage } from './preset-options.js';
-import { presetJson, presetRows } from './ready-preset.js';
+import { addModelOptions } from './model-options.js';
+import { addPresetOptions, presetRows } from './preset-options.js';
 import { addRegionsOption } from './regions-option.js';
-import { addRerankOptions, checkRerank, curveText, rerankText } from './rerank-option.js';
+import { addRerankOptions, curveText, rerankText } from './rerank-option.js';
 
-interface EvaluateCommandOptions extends Omit<MeasureOptions, 'top'> {
-  report?: string;
-  bootstrap?: number;
-  seed: number;
-  against?: string;
-  reportQueries: number;
-  overwrite?: boolean;
+interface EvaluateCommandOptions extends EvaluateStageOptions, CommonOptions {
+  device: string;
   perQuery?: boolean;
 }
 
@@ -87,85 +80,53 @@ export function integerList(text: string): number[] {
 }
 
 async function run(options: EvaluateCommandOptions): Promise<void> {
-  checkUsage(options);
-  const { assertWritable } = await import('../data/files.js');
-  if (options.report !== undefined) assertWritable(options.report, options);
-  const ordering = (await areRowsAlone(options)) ? await openTruth(options, { images: false }) : undefined;
-  const sources = await readSources(options, ordering && mainGroundTruth(ordering));
-  const truth =
-    ordering ??
-    (await openTruth(options, {
-      images: options.model !== undefined || options.preset !== undefined,
-      ids: options.data === undefined ? await knownIds(sources, options) : sources.database?.ids,
-    }));
-  const { results, failures, described, ready, rerankCurve, size } = await measure(truth, sources, {
-    ...options,
-    top: options.report === undefined ? 0 : shownResults + 1, // one may be the query itself
-  });
-  const named = truth.settings.map(({ name }, i) => ({ name, result: results[i] }));
-  const main = named.find(({ name }) => name === truth.main) ?? named[0];
-  if (main.result.queries.length === 0) {
-    throw new InputError(`None of the queries that have positives could be described; ${failures[0]?.error ?? ''}`);
-  }
-  if (truth.benchmark !== undefined) {
-    const lost = [...new Set(results.flatMap(({ withoutDescriptor }) => withoutDescriptor))];
-    if (lost.length > 0) {
-      const reason = failures.find(({ id }) => lost.includes(id))?.error;
-      throw new InputError(
-        `${options.protocol}: no result for ${lost.length} queries (${firstFew(lost)})${reason === undefined ? '' : `: ${reason}`}`,
-      );
-    }
-    const note = publishedNote(truth.benchmark.protocol, main.result, sources.distractors?.length ?? 0);
-    if (note !== undefined) say(note);
-  }
-  const extra = await extraMeasures(named, truth.main, { ...options, measuredAt: size });
-  for (const note of extra.notes) say(note);
-  const source = sourceOf(options) || options.descriptors || options.ranks || '';
-  if (options.report !== undefined) {
-    const context = { groundTruth: mainGroundTruth(truth), results: named, main: main.result, described, rerankCurve };
-    await writeEvaluationReport(options.report, { ...context, extra, source, size }, options);
-  }
-  const about = [
-    ...(size === undefined ? [] : [['image size', size] as const]),
-    ...(options.rerank === undefined ? [] : [['re-ranked', rerankText(options)] as const]),
-    ...(rerankCurve === undefined ? [] : [['mAP by length', curveText(rerankCurve)] as const]),
-    ...(ready === undefined ? [] : presetRows(ready)),
-  ];
-  const json = {
-    ...resultJson(main.result, { failures, options }),
-    ...(size !== undefined && { imageSize: size }),
-    ...(options.rerank && {
-      rerank: { ...options.rerank, localizedQe: options.localizedQe ?? 0, ...options.localization, curve: rerankCurve },
-    }),
-    ...(ready && { preset: presetJson(ready) }),
-    ...extra.json,
-  };
-  const text = [resultText(main.result, { failures, options, source, about }), ...measureLines(extra)].join('\n');
-  printResult(json, options.perQuery ? `${text}\n${perQueryText(main.result)}` : text, options);
+  const result = await evaluate(options, terminalContext);
+  const text = textOf(result, options);
+  printResult(result, options.perQuery ? `${text}\n${perQueryText(result)}` : text, options);
 }
 
-function checkUsage(options: EvaluateCommandOptions): void {
-  const { model, preset, descriptors, queries, ranks, pooling, size, snap, regions } = options;
-  checkBenchmarkUsage(options, model !== undefined || preset !== undefined);
-  if ([model, preset, descriptors, ranks].filter((value) => value !== undefined).length !== 1) {
-    throw new UsageError('Give either --model FILE or --preset NAME or --descriptors DIR or --ranks PATH.');
+const row = (name: string, value: string) => `${name.padEnd(16)} ${value}`;
+
+function textOf(result: EvaluateStageResult, options: EvaluateStageOptions): string {
+  const figure = (value: number) => value.toFixed(4);
+  const figures = (values: Record<string, number>) => Object.values(values).map(figure).join(' ');
+  const named = (ids: readonly string[]) => `${ids.length} (${firstFew(ids)})`;
+  const source = truthPath(options) || options.descriptors || options.ranks || '';
+  const ks = Object.keys(result.recallAt).join('/');
+  const { qe, dba, imageSize, preset, unrelated, failures, withoutDescriptor, missingFromDatabase } = result;
+  const curve = result.rerank?.curve;
+  const lines: [string, string][] = [
+    ['protocol', `${result.protocol} of ${source}`],
+    ...(imageSize === undefined ? [] : [['image size', imageSize] as [string, string]]),
+    ...(options.rerank === undefined ? [] : [['re-ranked', rerankText(options)] as [string, string]]),
+    ...(curve === undefined ? [] : [['mAP by length', curveText(curve)] as [string, string]]),
+    ...(preset === undefined ? [] : presetRows(preset)),
+    ['queries', `${result.queries.length} scored, ${result.withoutPositives.length} without positives`],
+    ['database', `${result.databaseSize} images`],
+    ...(qe === undefined ? [] : [['query expansion', qe] as [string, string]]),
+    ...(dba === undefined ? [] : [['augmentation', dba] as [string, string]]),
+    ['mAP', `${figure(result.mapTrapezoid)} trapezoid, ${figure(result.mapFiniteSum)} finite sum`],
+    [
+      'macro mAP',
+      result.macroMap === null
+        ? '- (queries without landmark)'
+        : `${figure(result.macroMap)} ${result.ap}, over ${result.landmarks} landmarks`,
+    ],
+    ['P@1', figure(result.precisionAt1)],
+    [`recall@${ks}`, figures(result.recallAt)],
+    [`hit rate@${ks}`, figures(result.hitRateAt)],
+  ];
+  if (unrelated?.median !== undefined && unrelated.p99 !== undefined) {
+    const [median, p99] = [unrelated.median, unrelated.p99].map((value) => value.toFixed(3));
+    lines.push(['unrelated pairs', `similarity ${median} in the middle, 99 % below ${p99}`]);
   }
-  checkPresetUsage(options);
-  if (preset !== undefined && [pooling, regions, options.qe, options.dba].some((value) => value !== undefined)) {
-    throw new UsageError('--pooling, --regions, --qe and --dba do not go with --preset, which sets them.');
-  }
-  checkRerank(options, model !== undefined, (regions?.proposals ?? 0) > 0);
-  if (queries !== undefined && descriptors === undefined) throw new UsageError('--queries goes with --descriptors.');
-  if (ranks !== undefined && [options.distractors, options.qe, options.dba].some((value) => value !== undefined)) {
-    throw new UsageError('--distractors, --qe and --dba go with --model or --descriptors; ranked lists are done.');
-  }
-  if (
-    model === undefined &&
-    preset === undefined &&
-    [pooling, size, snap, regions].some((value) => value !== undefined)
-  ) {
-    throw new UsageError(
-      '--pooling, --size, --snap and --regions go with --model; descriptors are evaluated as they are.',
-    );
-  }
+  if (missingFromDatabase.length > 0) lines.push(['not in database', named(missingFromDatabase)]);
+  if (withoutDescriptor.length > 0) lines.push(['not described', `${named(withoutDescriptor)}, in no mean`]);
+  if (failures.length > 0) lines.push(['failed images', named(failures.map(({ id }) => id))]);
+  return [...lines.map(([name, value]) => row(name, value)), ...figureLines(result)].join('\n');
+}
+
+/** The AP of every query, a line each. */
+function perQueryText({ ap: rule, queries }: EvaluateStageResult): string {
+  return ['', `AP (${rule}) of each query:`, ...queries.map(({ id, ap }) => `${ap.toFixed(4)}  ${id}`)].join('\n');
 }

@@ -41,13 +41,6 @@ export function databaseAugmentationOption(text: string): DatabaseAugmentation {
   throw new UsageError(`--dba: expected gordo:K such as gordo:20, or alpha:A:K such as alpha:3:20, got "${text}".`);
 }
 
-/** The option as it is written; undefined for none. */
-export function expansionText(option: QueryExpansion | DatabaseAugmentation | undefined): string | undefined {
-  if (option === undefined) return undefined;
-  if (option.kind === 'alpha') return `alpha:${option.alpha}:${option.k}`;
-  return `${option.kind === 'average' ? 'aqe' : 'gordo'}:${option.k}`;
-}
-
 function alphaOf(text: string): { kind: 'alpha'; alpha: number; k: number } | undefined {
   const match = /^alpha:(\d+(?:\.\d+)?):(\d+)$/.exec(text);
   const k = countOf(match?.[2]);

@@ -2,21 +2,11 @@
 import { type Command } from 'commander';
 import { UsageError } from '../errors.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
-import type { Extraction } from '../retrieval/extract.js';
-import { addCommonOptions, printResult, say, startProgress } from './console.js';
-import type { StageProgress } from '../stages/context.js';
-import { modelSource, presetSource, type SourceOptions } from './descriptor-source.js';
-import { addModelOptions } from './open-model.js';
-import { addPresetOptions, checkPresetUsage } from './preset-options.js';
+import { extract, type ExtractStageOptions } from '../stages/extract.js';
+import { addCommonOptions, type CommonOptions, printResult, terminalContext } from './console.js';
+import { addModelOptions } from './model-options.js';
+import { addPresetOptions } from './preset-options.js';
 import { addRegionsOption } from './regions-option.js';
-
-interface ExtractCommandOptions extends SourceOptions {
-  images: string;
-  out: string;
-  shard?: Shard;
-  crop?: boolean;
-  overwrite?: boolean;
-}
 
 export function register(program: Command): void {
   const command = program
@@ -55,62 +45,10 @@ export function shardOption(text: string): Shard {
   return { index, count };
 }
 
-async function run(options: ExtractCommandOptions): Promise<void> {
-  const { out, shard, crop = false, overwrite } = options;
-  checkUsage(options);
-  const { listImages } = await import('../data/image-list.js');
-  const { extractDescriptors } = await import('../retrieval/extract.js');
-  const { shardOf } = await import('../retrieval/descriptor-folder.js');
-
-  const listed = await listImages(options.images);
-  const items = (shard === undefined ? listed : shardOf(listed, shard)).map(({ id, path, box }) => ({
-    id,
-    path,
-    crop: crop ? box : undefined,
-  }));
-  const source = options.preset === undefined ? await modelSource(options) : await presetSource(options, items);
-  let progress: StageProgress | undefined;
-  const startedAt = performance.now();
-  let failed = 0;
-  let extraction: Extraction;
-  try {
-    extraction = await extractDescriptors(source.describer, items, {
-      folder: out,
-      sizing: source.sizing,
-      settings: { ...source.settings, snap: `${options.snap ?? 1}`, crop: crop ? 'box' : 'none' },
-      shard,
-      meta: source.meta,
-      overwrite,
-      signal: source.signal,
-      onStart: (resumed, waiting) => {
-        progress = startProgress(resumed === 0 ? 'extract' : `extract (${resumed} kept)`, waiting);
-      },
-      onProgress: (done) => progress?.update(done),
-      onFailure: ({ id, error }) => {
-        failed++;
-        if (failed <= 10) say(`skipped ${id}: ${error}`);
-        if (failed === 11) say('skipped more images; all are listed in meta.json.');
-      },
-    });
-  } finally {
-    progress?.stop();
-    source.dispose();
-  }
-  const { images, dimension, resumed, failures } = extraction;
-  const seconds = (performance.now() - startedAt) / 1000;
-  const result = { out, images, dimension, resumed, failures, seconds };
+async function run(options: ExtractStageOptions & CommonOptions): Promise<void> {
+  const result = await extract(options, terminalContext);
+  const { out, images, dimension, resumed, failures } = result;
   const skipped = failures.length === 0 ? '' : `, ${failures.length} skipped`;
   const before = resumed === 0 ? '' : `, ${resumed} of them from an earlier run`;
   printResult(result, `${images} descriptors of ${dimension} values in ${out}${before}${skipped}`, options);
-}
-
-function checkUsage(options: ExtractCommandOptions): void {
-  const { model, preset, pooling, regions } = options;
-  if ((model === undefined) === (preset === undefined)) {
-    throw new UsageError('Give either --model FILE or --preset NAME with --weights FILE.');
-  }
-  checkPresetUsage(options);
-  if (preset !== undefined && (pooling !== undefined || regions !== undefined)) {
-    throw new UsageError('--pooling and --regions do not go with --preset, which sets them.');
-  }
 }

@@ -1,22 +1,9 @@
 /** @file `--preset` and what goes with it on a command line. */
 import { type Command, CommanderError } from 'commander';
-import { UsageError } from '../errors.js';
+import type { PresetSummary } from '../stages/open-preset.js';
 import { presets } from '../systems/presets.js';
 import { nonNegativeInteger, positiveInteger } from './console.js';
 import { largest } from '../extremes.js';
-
-/** What presets learn from. */
-export interface FitOptions {
-  fit?: string;
-  fitImages?: number;
-  fitSeed: number;
-  classifier?: string;
-}
-
-export interface PresetOptions extends FitOptions {
-  preset?: string;
-  weights?: string;
-}
 
 /** Adds `--fit`, `--fit-images`, `--fit-seed` and `--classifier`. */
 export function addFitOptions(command: Command): Command {
@@ -50,13 +37,25 @@ export function presetList(): string {
     .join('\n');
 }
 
-/** Options that need `--preset`, and `--preset` its weights. Throws `UsageError`. */
-export function checkPresetUsage(options: PresetOptions): void {
-  const { preset, weights, fit, fitImages, classifier } = options;
-  if (preset !== undefined && weights === undefined) {
-    throw new UsageError('--preset needs --weights FILE: a model file of rmac weights import.');
-  }
-  if (preset === undefined && [weights, fit, fitImages, classifier].some((value) => value !== undefined)) {
-    throw new UsageError('--weights, --fit, --fit-images and --classifier go with --preset.');
-  }
+/** What was measured by, as lines of name and value. */
+export function presetRows({
+  name,
+  network,
+  settings,
+  dimension,
+  bytesPerImage,
+  fit,
+}: PresetSummary): [string, string][] {
+  const vectors = bytesPerImage / (dimension * Float32Array.BYTES_PER_ELEMENT);
+  const rows: [string, string][] = [
+    ['system', `${name} at ${settings.sides.join(', ')} px`],
+    ['maps', settings.maps.map((layer) => network.layers[layer]).join(', ')],
+    ['kept per image', `${vectors > 1 ? `${vectors} x ` : ''}${dimension} values, ${bytesPerImage} bytes`],
+  ];
+  if (fit === undefined) return rows;
+  const { images, manifest, transductive } = fit;
+  return [
+    ...rows,
+    ['fit', `${fit.rows} vectors of ${images} images of ${manifest}${transductive ? ', transductive' : ''}`],
+  ];
 }

@@ -1,36 +1,13 @@
 /** @file `--rerank`, `--localization` and `--localized-qe`: a second look at the top of every ranking, in the images' activation maps. */
 import type { Command } from 'commander';
 import { UsageError } from '../errors.js';
-import type { DescriptorModel } from '../models/descriptor.js';
-import type { DescribeGroundTruthOptions, GroundTruthDescriptors } from '../retrieval/describe-ground-truth.js';
-import type { EvaluateOptions } from '../retrieval/evaluate.js';
-import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { type LevelValues, levelValues } from '../retrieval/localization/compact-map.js';
-import {
-  defaultRerankDepth,
-  maximaKinds,
-  type RerankKind,
-  rerankKinds,
-  type RerankOptions,
-} from '../retrieval/localization/rerank.js';
+import type { RerankChoice } from '../retrieval/localization/ground-truth-reranker.js';
+import { defaultRerankDepth, maximaKinds, rerankKinds } from '../retrieval/localization/rerank.js';
 import { positiveInteger } from './console.js';
 
-export interface Rerank {
-  kind: RerankKind;
-  /** Length of the shortlist. */
-  depth: number;
-  /** Shorter ones and this, ascending: mAP is also measured at each. */
-  depths?: number[];
-}
-
-/** What `--localization` sets; the rest keeps its defaults. */
-export type Localization = Pick<RerankOptions, 'step' | 'aspectBound' | 'alpha' | 'read' | 'maxima'>;
-
-export interface RerankFlags {
-  rerank?: Rerank;
-  localization?: Localization;
-  localizedQe?: number;
-}
+type Rerank = NonNullable<RerankChoice['rerank']>;
+type Localization = NonNullable<RerankChoice['localization']>;
 
 /** Adds `--rerank`, `--localization` and `--localized-qe`. */
 export function addRerankOptions(command: Command): Command {
@@ -89,44 +66,8 @@ export function localizationOption(text: string): Localization {
   return found;
 }
 
-/** @throws UsageError where the flags do not go together. `model`: one is given; `proposals`: it describes by those. */
-export function checkRerank(
-  { rerank, localization, localizedQe }: RerankFlags,
-  model: boolean,
-  proposals: boolean,
-): void {
-  if (localizedQe !== undefined && (rerank === undefined || rerank.kind === 'cross-match')) {
-    throw new UsageError('--localized-qe goes with --rerank aml or aml-rmac: it expands by what was localised.');
-  }
-  if (localization !== undefined && rerank === undefined) throw new UsageError('--localization goes with --rerank.');
-  if (rerank === undefined) return;
-  if (!model)
-    throw new UsageError('--rerank looks into activation maps; it goes with --model, not with --descriptors.');
-  if (proposals) throw new UsageError('--rerank goes with --regions grid.');
-}
-
-/** Describes a ground truth with its maps; what `rerankAt` gives for a length of the shortlist looks into them for as long as the model lives. */
-export async function describeForRerank(
-  model: DescriptorModel,
-  groundTruth: GroundTruth,
-  settings: DescribeGroundTruthOptions,
-  { rerank, localization, localizedQe }: RerankFlags,
-): Promise<{ described: GroundTruthDescriptors; rerankAt: (depth: number) => EvaluateOptions['rerank'] }> {
-  const { describeGroundTruthMaps } = await import('../retrieval/localization/describe-maps.js');
-  const { groundTruthReranker } = await import('../retrieval/localization/ground-truth-reranker.js');
-  const { modelRegions } = await import('../retrieval/localization/model-regions.js');
-  const { kind } = rerank!;
-  const regions = kind === 'aml' ? undefined : modelRegions(model);
-  const found = await describeGroundTruthMaps(model, groundTruth, { ...settings, regions });
-  const rerankOptions = { kind, model: regions, expansion: localizedQe, ...localization };
-  return {
-    described: found.described,
-    rerankAt: (depth) => groundTruthReranker(groundTruth, found, { ...rerankOptions, depth }),
-  };
-}
-
 /** The flags in words. */
-export function rerankText({ rerank, localization = {}, localizedQe }: RerankFlags): string {
+export function rerankText({ rerank, localization = {}, localizedQe }: RerankChoice): string {
   const settings = Object.entries(localization).map(([name, value]) => `, ${name} ${value}`);
   const expansion = localizedQe === undefined ? '' : `, expanded by the best ${localizedQe}`;
   return `the first ${rerank!.depth} by ${rerank!.kind}${settings.join('')}${expansion}`;

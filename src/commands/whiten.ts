@@ -1,30 +1,15 @@
 /** @file `rmac whiten`: learns a whitening (PCA of region descriptors, or Lw of pairs) and stores it in the model as shift + FC. */
 import { type Command, Option } from 'commander';
-import type { EigenSolver } from '../linear/open-blas.js';
+import { whitenModel, type WhitenStageOptions, type WhitenStageResult } from '../stages/whiten.js';
 import {
   addCommonOptions,
   type CommonOptions,
-  interruptSignal,
   nonNegativeInteger,
   positiveInteger,
   printResult,
-  say,
-  startProgress,
+  terminalContext,
 } from './console.js';
-import { addModelOptions, type ModelOptions, openEngine, openModel } from './open-model.js';
-import { describerFor } from './regions-option.js';
-
-interface WhitenCommandOptions extends CommonOptions, ModelOptions {
-  model: string;
-  manifest: string;
-  out: string;
-  dimension?: number;
-  pairs?: string;
-  eigen: 'own' | 'openblas';
-  maxImages?: number;
-  seed: number;
-  overwrite?: boolean;
-}
+import { addModelOptions } from './model-options.js';
 
 export function register(program: Command): void {
   const command = program
@@ -62,81 +47,15 @@ Examples:
     .action(run);
 }
 
-async function run(options: WhitenCommandOptions): Promise<void> {
-  const { model: modelFile, manifest, out, seed, size, overwrite } = options;
-  const { assertWritable } = await import('../data/files.js');
-  const { readManifest } = await import('../data/manifest.js');
-  const { writeModelFile } = await import('../data/model-file.js');
-  const { withoutWhitening, withWhitening } = await import('../models/whitening.js');
-  const { sizingFor } = await import('../retrieval/describe.js');
-  const { learnPairWhitening, learnWhitening, sampleOf } = await import('../retrieval/learn-whitening.js');
-
-  assertWritable(out, { overwrite });
-  const records = sampleOf(await readManifest(manifest), options.maxImages, seed);
-  const { labelPairs, readPairs } = await import('../data/pairs.js');
-  const pairs =
-    options.pairs === undefined || options.pairs === 'labels'
-      ? labelPairs(options.pairs === undefined ? [] : records)
-      : await readPairs(options.pairs);
-  const eigen = await solverFor(options.eigen);
-  await openEngine(options);
-  const model = await openModel(modelFile, options);
-  const describer = await describerFor(model, modelFile);
-  const channels = model.meta.projection?.dimension ?? model.channels;
-  const progress = startProgress('whiten', records.length);
-  const settings = {
-    channels,
-    dimension: options.dimension ?? channels,
-    sizing: sizingFor(model.meta, options),
-    eigen,
-    threads: options.threads,
-    signal: interruptSignal(),
-    onProgress: (done: number) => progress.update(done),
-    onImagesDone: () => progress.stop(),
-  };
-  try {
-    const learned =
-      options.pairs === undefined
-        ? await learnWhitening(describer, records, settings)
-        : await learnPairWhitening(describer, records, pairs, settings);
-    const { whitening, failures } = learned;
-    for (const { id, error } of failures.slice(0, 10)) say(`skipped ${id}: ${error}`);
-
-    const plain = withoutWhitening(model.meta, await model.toArrays());
-    const { meta, weights } = withWhitening(plain.meta, plain.weights, whitening);
-    const sized = typeof size === 'number' ? { ...meta, imageSize: size } : meta;
-    await writeModelFile(out, { meta: sized, weights }, { overwrite });
-    const images = records.length - failures.length;
-    const { dimension, warnings } = whitening;
-    for (const warning of warnings) say(warning);
-    const common = { out, dimension, images, warnings };
-    if ('pairs' in learned) {
-      const { regularisation } = learned.whitening;
-      if (regularisation > 0)
-        say(`too few pairs for ${channels} dimensions: ${regularisation} was added to the diagonal.`);
-      printResult(
-        { ...common, pairs: learned.pairs, regularisation, failures },
-        `${out}: Lw to ${dimension} dimensions from ${learned.pairs} pairs of ${images} images`,
-        options,
-      );
-      return;
-    }
-    const { regions } = learned;
-    const { explainedVariance } = learned.whitening;
-    printResult(
-      { ...common, regions, explainedVariance, failures },
-      `${out}: whitening to ${dimension} dimensions from ${regions} regions of ${images} images, ` +
-        `${(100 * explainedVariance).toFixed(1)} % of the variance`,
-      options,
-    );
-  } finally {
-    describer.dispose();
-    model.dispose();
-  }
+async function run(options: WhitenStageOptions & CommonOptions): Promise<void> {
+  const result = await whitenModel(options, terminalContext);
+  printResult(result, textOf(result), options);
 }
 
-async function solverFor(name: WhitenCommandOptions['eigen']): Promise<EigenSolver | undefined> {
-  if (name === 'own') return undefined;
-  const { openBlasEigen } = await import('../linear/open-blas.js');
-  return openBlasEigen();
+function textOf(result: WhitenStageResult): string {
+  const { out, dimension, images } = result;
+  if ('pairs' in result) return `${out}: Lw to ${dimension} dimensions from ${result.pairs} pairs of ${images} images`;
+  const percent = (100 * result.explainedVariance).toFixed(1);
+  const learned = `whitening to ${dimension} dimensions from ${result.regions} regions of ${images} images`;
+  return `${out}: ${learned}, ${percent} % of the variance`;
 }

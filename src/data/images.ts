@@ -21,6 +21,7 @@ import { type QuarterTurn, type RgbImage, rotatePixels } from './rgb-image.js';
 import { runAhead } from './run-ahead.js';
 import { requireKnownRange } from './sample-range.js';
 
+/** The size at which an image is shown to a network. */
 export interface ImageSizing {
   /** The longer side becomes this many pixels, the shorter one follows, rounded; 'none' keeps the size. */
   longest: number | 'none';

@@ -24,6 +24,7 @@ export interface Box {
   height: number;
 }
 
+/** One photograph: one line of a manifest. */
 export interface ImageRecord {
   /** Unique in the manifest. */
   id: string;

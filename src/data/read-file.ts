@@ -52,9 +52,10 @@ function tooLong(file: string, longest: number): InputError {
 
 /** Why `file` could not be read, with the way out where there is a known one. `error`: what was thrown. */
 export function whyUnreadable(file: string, error: unknown): string {
+  const { code } = error as NodeJS.ErrnoException;
+  if (code === 'EISDIR') return 'it is a folder, a file is expected';
   const beside = join(dirname(file), 'model.safetensors');
-  const missing = (error as NodeJS.ErrnoException).code === 'ENOENT';
-  if (missing && basename(file) === 'best.safetensors' && existsSync(beside)) {
+  if (code === 'ENOENT' && basename(file) === 'best.safetensors' && existsSync(beside)) {
     return `there is none, since only training with --val writes one; the model as it was at the end is ${beside}`;
   }
   return messageOf(error).replace(`${file} is a`, 'it is a').replace(/\.$/, '');

@@ -22,6 +22,8 @@ import { InputError, UsageError } from '../errors.js';
 export class DemoFolder {
   readonly settings: string;
   readonly photographs: string;
+  /** All of them. */
+  readonly manifest: string;
   /** What there is to train on before cleaning, where that is a stage. */
   readonly noisyManifest: string;
   readonly cleaned: string;
@@ -40,6 +42,7 @@ export class DemoFolder {
   ) {
     this.settings = join(path, 'demo.json');
     this.photographs = join(path, 'photographs');
+    this.manifest = join(this.photographs, 'manifest.jsonl');
     this.noisyManifest = join(this.photographs, 'manifest-train-noisy.jsonl');
     this.cleaned = join(path, 'cleaned');
     this.trainManifest = generated ? join(this.cleaned, 'clean.jsonl') : join(this.photographs, 'manifest-train.jsonl');

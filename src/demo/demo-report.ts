@@ -3,7 +3,7 @@ import { readdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomic } from '../data/files.js';
 import type { SynthesizeOptions } from '../synthetic/dataset-plan.js';
-import { betterAndWorse, exampleGains, queryGains } from '../retrieval/compare/gains.js';
+import { exampleGains, queryGains } from '../retrieval/compare/gains.js';
 import type { EvaluationResult, QueryScore, RankedResult } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { GroundTruthPictures } from '../report/ground-truth-pictures.js';
@@ -12,7 +12,7 @@ import { scaleLegend, similarityText } from '../retrieval/similarity-scale.js';
 import { readRunLog } from '../run/run-log.js';
 import type { RunFolder } from '../run/run-folder.js';
 import type { DemoFolder } from './demo-folder.js';
-import type { DemoResult } from './run-demo.js';
+import { compareQueries, type DemoResult, resultRows } from './demo-result.js';
 
 type Points = (readonly [step: number, value: number])[];
 
@@ -32,34 +32,6 @@ export async function readCurve(log: string): Promise<TrainingCurve> {
     if (testMap !== undefined) curve.test.push([step, testMap]);
   }
   return curve;
-}
-
-/** The rows of the result table: name and figures of each network state. */
-export function resultRows({ meta, offTheShelf, whitened, fineTuned }: DemoResult): {
-  columns: string[];
-  rows: string[][];
-} {
-  const pooling = { mac: 'MAC', spoc: 'SPoC', gem: 'GeM', rmac: 'R-MAC' }[meta.pooling.kind];
-  const row = (name: string, { map, precisionAt1, recallAt }: EvaluationResult) => [
-    name,
-    ...[map, precisionAt1, recallAt.get(10) ?? Number.NaN].map((value) => value.toFixed(3)),
-  ];
-  const own = meta.whitening === undefined ? '' : ' with its own whitening';
-  return {
-    columns: ['', 'mAP', 'P@1', 'recall@10'],
-    rows: [
-      row(`off-the-shelf, ${pooling}${own}`, offTheShelf),
-      ...(whitened === undefined ? [] : [row(`off-the-shelf, ${pooling} + whitening`, whitened)]),
-      row('fine-tuned by triplets', fineTuned),
-    ],
-  };
-}
-
-/** How many queries rank better and worse after fine-tuning; AP differences under half a point count as equal. */
-export function compareQueries({ offTheShelf, fineTuned }: DemoResult): string {
-  const gains = queryGains(offTheShelf.queries, fineTuned.queries);
-  const { better, worse } = betterAndWorse(gains);
-  return `${better} of ${gains.length} queries rank better after fine-tuning, ${worse} worse.`;
 }
 
 export interface DemoReportContext {

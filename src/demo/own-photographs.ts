@@ -1,10 +1,7 @@
 /** @file The user's folder per landmark as the demo needs it: training photographs, and queries for validation and test. */
-import { join } from 'node:path';
 import { writeFileAtomic } from '../data/files.js';
 import { groupBy } from '../data/group-by.js';
-import { linkImages } from '../data/image-link.js';
-import { type ImageRecord, pathInside, writeManifest } from '../data/manifest.js';
-import { scanFolder, type ScanResult } from '../data/scan.js';
+import { type ImageRecord, pathInside, readManifest, writeManifest } from '../data/manifest.js';
 import { splitRecords } from '../data/split.js';
 import { InputError } from '../errors.js';
 import { type GroundTruth, labelsGroundTruth } from '../retrieval/ground-truth.js';
@@ -13,7 +10,7 @@ import type { DemoFolder } from './demo-folder.js';
 /** From here on a third of the landmarks can be kept for the test. */
 const landmarksForUnseen = 6;
 /** One to train on, one held back, one more for a pair in training. */
-const photosPerLandmark = 3;
+export const photosPerLandmark = 3;
 
 export interface PhotographSplit {
   train: ImageRecord[];
@@ -50,33 +47,22 @@ function askAbout(queries: readonly ImageRecord[], database: readonly ImageRecor
   return { database: all.database, queries: all.queries.filter(({ id }) => asked.has(id)) };
 }
 
-/** Scans `images`, splits, and writes the demo's lists; the photographs are reached through a link. */
-export async function preparePhotographs(
-  images: string,
-  folder: DemoFolder,
-  {
-    seed,
-    signal,
-    onProgress,
-  }: { seed: number; signal?: AbortSignal; onProgress?: (done: number, total: number) => void },
-): Promise<{ scan: ScanResult; split: string }> {
-  const scan = await scanFolder(images, { minImages: photosPerLandmark, signal, onProgress });
-  const landmarks = scan.landmarks.filter((landmark) => landmark.images > 0).length;
+/** Splits the photographs of the folder's manifest and writes its other lists; returns how, in words. */
+export async function splitPhotographs(images: string, folder: DemoFolder, seed: number): Promise<string> {
+  const records = await readManifest(folder.manifest);
+  const landmarks = groupBy(records, ({ landmark }) => landmark).size;
   if (landmarks < 2) {
     throw new InputError(
       `${images} has ${landmarks} folders with ${photosPerLandmark} usable photographs; the demo needs a folder per landmark, two at least.`,
     );
   }
-  const { records } = await linkImages(folder.photographs, images, scan.records);
   const { train, validation, test, unseen } = splitForDemo(records, seed);
   await writeManifest(folder.trainManifest, train, { overwrite: true });
   await writeGroundTruth(folder.validation, validation, folder.photographs);
-  await writeGroundTruth(folder.test, test, folder.photographs);
-  await writeManifest(join(folder.photographs, 'manifest.jsonl'), records, { overwrite: true });
-  const split = unseen
+  await writeGroundTruth(folder.test, test, folder.photographs); // last: it says that the rest is there
+  return unseen
     ? 'split by landmark'
     : `split by photograph: with fewer than ${landmarksForUnseen} landmarks none can be kept out of training`;
-  return { scan, split };
 }
 
 async function writeGroundTruth(file: string, { queries, database }: GroundTruth, root: string): Promise<void> {

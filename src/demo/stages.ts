@@ -1,18 +1,10 @@
-/** @file The stages of the demo, each a few calls of what the command of its name calls. */
+/** @file What the demo measures and trains in its own way: both curves while it trains, which choose nothing. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { cleanCollection, defaultMinInliers } from '../cleaning/clean.js';
-import { writeCleaned } from '../cleaning/clean-outputs.js';
-import { cleanReport } from '../report/clean-report.js';
-import { CleanStages } from '../cleaning/clean-stages.js';
 import type { ImageSizing } from '../data/images.js';
-import { type ImageRecord, readManifest } from '../data/manifest.js';
+import type { ImageRecord } from '../data/manifest.js';
 import { loadModel, saveModel } from '../data/model-file.js';
-import { synthesizeLandmarks } from '../synthetic/dataset.js';
-import type { SynthesizeOptions } from '../synthetic/dataset-plan.js';
 import { InputError } from '../errors.js';
-import type { ExportManifest } from '../export/manifest.js';
-import { exportOnnx, type Verification, verifyOnnx } from '../export/onnx.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { describeGroundTruth, imagesToDescribe } from '../retrieval/describe-ground-truth.js';
 import { evaluateDescriptors, type EvaluationResult } from '../retrieval/evaluate.js';
@@ -25,91 +17,11 @@ import { loadForTraining, whitened } from '../train/ranking/ranking-start.js';
 import { RankingTrainer } from '../train/ranking/ranking-trainer.js';
 import { type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
 import { trainInFolder } from '../train/train-in-folder.js';
+import type { StageView } from '../stages/context.js';
 import type { DemoFolder } from './demo-folder.js';
-import { preparePhotographs } from './own-photographs.js';
-import { largest } from '../extremes.js';
-
-/** How the demo shows what it does. */
-export interface DemoView {
-  stage(title: string): void;
-  progress(label: string, total: number): { update(done: number): void; stop(): void };
-  note(line: string): void;
-}
 
 /** Results per query that are kept for the report; the query itself may be among them. */
 const keptResults = 11;
-
-export async function generatePhotographs(
-  folder: DemoFolder,
-  generate: SynthesizeOptions,
-  { signal, view }: { signal: AbortSignal; view: DemoView },
-): Promise<void> {
-  const progress = view.progress('photographs', (generate.landmarks ?? 0) * (generate.photos ?? 0));
-  const { images, landmarks, wrong } = await synthesizeLandmarks(folder.photographs, generate, {
-    overwrite: true,
-    signal,
-    onProgress: (done) => progress.update(done),
-  }).finally(() => progress.stop());
-  view.note(`${images} photographs of ${landmarks} landmarks, ${wrong} of them wrong images`);
-}
-
-/** As `rmac clean` does, within each landmark. */
-export async function cleanPhotographs(
-  folder: DemoFolder,
-  { signal, view }: { signal: AbortSignal; view: DemoView },
-): Promise<void> {
-  const records = await readManifest(folder.noisyManifest);
-  let progress: ReturnType<DemoView['progress']> | undefined;
-  const stages = await CleanStages.open({
-    folder: folder.cleaned,
-    signal,
-    view: {
-      start(stage, total) {
-        if (total > 0) progress = view.progress(stage === 'describe' ? 'local features' : 'pairs', total);
-      },
-      update: (done) => progress?.update(done),
-      stop() {
-        progress?.stop();
-        progress = undefined;
-      },
-    },
-  });
-  try {
-    const cleaned = await cleanCollection(records, stages, { neighbours: 0 });
-    const report = await cleanReport(cleaned, {
-      featuresOf: (key) => stages.featuresOf(key),
-      minInliers: defaultMinInliers,
-    });
-    await writeCleaned(folder.cleaned, folder.photographs, cleaned, report);
-    const kept = cleaned.decisions.filter(({ landmark }) => landmark !== undefined).length;
-    view.note(`${kept} of ${records.length} photographs kept, ${cleaned.graph.compared} pairs compared`);
-  } finally {
-    await stages.close();
-  }
-}
-
-export async function scanPhotographs(
-  folder: DemoFolder,
-  images: string,
-  { seed, signal, view }: { seed: number; signal: AbortSignal; view: DemoView },
-): Promise<void> {
-  let progress: ReturnType<DemoView['progress']> | undefined;
-  const { scan, split } = await preparePhotographs(images, folder, {
-    seed,
-    signal,
-    onProgress: (done, total) => (progress ??= view.progress('photographs', total)).update(done),
-  }).finally(() => progress?.stop());
-  const { records, broken, duplicates, tooFew } = scan;
-  const left = [
-    [broken.length, 'broken'],
-    [duplicates.length, 'copies'],
-    [tooFew.length, 'folders with too few'],
-  ] as const;
-  const leftOut = left.filter(([count]) => count > 0).map(([count, what]) => `${count} ${what}`);
-  view.note(
-    `${records.length} photographs${leftOut.length === 0 ? '' : ` (left out: ${leftOut.join(', ')})`}; ${split}`,
-  );
-}
 
 /** What the test asks, from the lists themselves. */
 export function describeTest(train: readonly ImageRecord[], { queries, database }: GroundTruth): string {
@@ -123,7 +35,7 @@ export function describeTest(train: readonly ImageRecord[], { queries, database 
 interface Measuring {
   test: GroundTruth;
   signal: AbortSignal;
-  view: DemoView;
+  view: StageView;
 }
 
 /** As `rmac evaluate` does: the longest side of training, the image's own shape. */
@@ -236,28 +148,6 @@ export async function fineTune(
   signal.throwIfAborted();
   if (last?.event === 'stop' && last.reason !== 'finished') view.note(`Stopped early: ${last.reason}.`);
   if (!existsSync(run.model)) throw new InputError(`${folder.run} has no model; pass --overwrite to start again.`);
-}
-
-export async function exportAndVerify(
-  model: DescriptorModel,
-  folder: DemoFolder,
-  { imageSize }: TripletConfig,
-  view: DemoView,
-): Promise<{ exported: ExportManifest; verified: Verification[] }> {
-  // 4:3 and 3:4, as most cameras take them, in whole cells of the feature map.
-  const short = Math.max(1, Math.round((imageSize * 3) / 4 / model.stride)) * model.stride;
-  const sizes = [
-    { width: imageSize, height: short },
-    { width: short, height: imageSize },
-  ];
-  const exported = await exportOnnx(model, folder.exported, sizes, { overwrite: true });
-  const verified: Verification[] = [];
-  for (const file of exported.files) verified.push(await verifyOnnx(model, folder.exported, file));
-  const wrong = verified.findIndex(({ ok }) => !ok);
-  if (wrong >= 0) throw new InputError(`${join(folder.exported, exported.files[wrong].file)} differs from the model.`);
-  const difference = largest(verified.map(({ maxDifference }) => maxDifference));
-  view.note(`${exported.files.length} files, largest difference ${difference.toExponential(1)}`);
-  return { exported, verified };
 }
 
 export async function withModel<T>(file: string, use: (model: DescriptorModel) => Promise<T>): Promise<T> {

@@ -60,3 +60,8 @@ export function plainSimilarity(database: DescriptorRows): Similarity {
     return out;
   };
 }
+
+/** Dot product of two rows of one length. */
+export function innerProduct(a: Float32Array, b: Float32Array): number {
+  return a.reduce((sum, value, d) => sum + value * b[d], 0);
+}

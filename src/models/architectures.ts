@@ -11,6 +11,7 @@ import type { NamedArrays } from './safetensors.js';
 import { rmacSmall } from './small.js';
 import { vgg16, vgg19 } from './vgg.js';
 
+/** The networks by their name, the value of `--arch` (docs/networks.md). */
 export const architectures: ReadonlyMap<string, Architecture> = new Map(
   [
     alexnet,

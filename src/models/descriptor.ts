@@ -32,6 +32,7 @@ export interface DescriptorBlock {
 
 let created = 0;
 
+/** A network that makes one unit vector of an image: preprocessing, trunk, pooling, whitening. The caller disposes of it. */
 export class DescriptorModel {
   readonly meta: ModelMeta;
   /** Everything that can train, by name: trunk, `pooling/p` (GeM), `whitening/shift` [C], `whitening/kernel` [C, D]. */
@@ -195,6 +196,7 @@ export class DescriptorModel {
     return new Map([...this.backbone.statistics(), ...(await readTensors(this.variables)), ...this.rpnWeights]);
   }
 
+  /** Frees the weights. The model is not used afterwards. */
   dispose(): void {
     this.backbone.dispose();
     tf.dispose([...this.tail.values()]);

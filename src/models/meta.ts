@@ -42,6 +42,7 @@ export interface RpnMeta {
   channels: number;
 }
 
+/** What a descriptor model is besides its weights; stored with them under the key `rmac`. */
 export interface ModelMeta {
   /** Name of the trunk: a key of `architectures`. */
   architecture: string;

@@ -11,6 +11,7 @@ export interface NamedArray {
   data: Float32Array;
 }
 
+/** Weights by name. */
 export type NamedArrays = Map<string, NamedArray>;
 
 /** What the header says about one tensor, before its bytes are read. */

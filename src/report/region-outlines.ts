@@ -3,6 +3,7 @@ import { decodeImage, type ImageSizing, toTensor } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { InputError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
+import { type RegionSource, regionsText } from '../models/region-source.js';
 import type { ProposalDescriber } from '../rpn/proposal-describer.js';
 import { type RegionRows, regionRows, similarityShares } from '../rpn/region-rows.js';
 import { cropSizing } from '../retrieval/query-crop.js';
@@ -11,7 +12,9 @@ import type { Outline } from './page.js';
 export interface RegionOutlinesOptions {
   sizing: ImageSizing;
   /** In place of the model's grid. */
-  proposals?: ProposalDescriber;
+  proposals?: ProposalDescriber | undefined;
+  /** What is pooled, for the words. */
+  regions?: RegionSource | undefined;
   /** Regions drawn thick. Default 3. */
   strong?: number;
   /** Regions drawn at all, those that add most. Default 64. */
@@ -26,6 +29,15 @@ export class RegionOutlines {
     private readonly model: DescriptorModel,
     private readonly options: RegionOutlinesOptions,
   ) {}
+
+  /** What is drawn, in words. */
+  get text(): string {
+    const { regions, strong = 3, most = 64 } = this.options;
+    return (
+      `Rectangles: the regions that are pooled (${regionsText(regions)}; at most ${most}). Yellow: the ${strong} that add ` +
+      "most to the similarity with the query, on the query itself to its own descriptor's length; the pointer shows how much."
+    );
+  }
 
   /** Outlines of an image or its part, the strongest last; none where it cannot be described. `query` [D] is a unit row. */
   async of(path: string, query: Float32Array, crop?: Box): Promise<Outline[]> {

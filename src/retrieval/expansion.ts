@@ -20,6 +20,13 @@ export type QueryExpansion =
 
 export type DatabaseAugmentation = { kind: 'gordo'; k: number } | { kind: 'alpha'; alpha: number; k: number };
 
+/** "aqe:10", "gordo:20", "alpha:3:50"; undefined for none. */
+export function expansionText(option: QueryExpansion | DatabaseAugmentation | undefined): string | undefined {
+  if (option === undefined) return undefined;
+  if (option.kind === 'alpha') return `alpha:${option.alpha}:${option.k}`;
+  return `${option.kind === 'average' ? 'aqe' : 'gordo'}:${option.k}`;
+}
+
 /** Queries [Q, D] with their neighbours among the database rows [N, D] -> expanded queries [Q, D]. */
 export function expandQueries(
   queries: DescriptorRows,

@@ -16,7 +16,7 @@ export interface ExtractItem extends ImageSource {
   id: string;
 }
 
-export interface ExtractOptions {
+export interface ExtractionOptions {
   /** The folder to write; created. */
   folder: string;
   /** What images are resized to for a model; who describes files resizes them itself. */
@@ -58,23 +58,26 @@ export interface FileDescriber {
   ): AsyncGenerator<Described<ExtractItem>>;
 }
 
+/** Describes one image at a time or files by itself; D is `dimension`. */
+export type ImageDescriber = (Describer | FileDescriber) & { readonly dimension: number };
+
 /**
  * Describes `items` and writes the folder of descriptor-folder.ts. Finished rows go to a partial file first; after a
  * kill the same call takes them over, except those of images that changed. Fails if no image at all could be described.
  */
 export async function extractDescriptors(
-  model: (Describer | FileDescriber) & { readonly dimension: number },
+  model: ImageDescriber,
   items: readonly ExtractItem[],
-  options: ExtractOptions,
+  options: ExtractionOptions,
 ): Promise<Extraction> {
   const { folder, shard } = options;
-  return withFolderLock(folder, () => extract(model, items, options), { shard });
+  return withFolderLock(folder, () => extractLocked(model, items, options), { shard });
 }
 
-async function extract(
-  model: (Describer | FileDescriber) & { readonly dimension: number },
+async function extractLocked(
+  model: ImageDescriber,
   items: readonly ExtractItem[],
-  options: ExtractOptions,
+  options: ExtractionOptions,
 ): Promise<Extraction> {
   const { folder, settings, shard, overwrite = false, signal, onStart, onProgress, onFailure } = options;
   const { dimension } = model;
@@ -88,7 +91,7 @@ async function extract(
   try {
     const waiting: ExtractItem[] = [];
     for (const item of items) {
-      const source = await sourceOf(item);
+      const source = await sourceState(item);
       sources.set(item.id, source);
       if (partial.finished.get(item.id) === source) resumed++;
       else waiting.push(item);
@@ -160,7 +163,7 @@ function fingerprint(settings: ExtractionSettings): string {
 }
 
 /** Path, size, time and crop: a row of an unfinished run is reused only while they are the same. */
-async function sourceOf({ path, crop }: ExtractItem): Promise<string> {
+async function sourceState({ path, crop }: ExtractItem): Promise<string> {
   const box = crop === undefined ? '' : `${crop.x},${crop.y},${crop.width},${crop.height}`;
   try {
     const { size, mtimeMs } = await stat(path);

@@ -32,6 +32,7 @@ export interface Query {
   rotate?: QuarterTurn;
 }
 
+/** What is searched in, what is asked, and what would be right. */
 export interface GroundTruth {
   queries: readonly Query[];
   database: readonly { id: string; image: string; rotate?: QuarterTurn }[];

@@ -24,7 +24,7 @@ export interface RunNotes {
 }
 
 /** What a run trains, as its files hold it. */
-export interface RunContents {
+export interface TrainedParts {
   /** As it is now. */
   model: StorableModel;
   /** What else is saved with the model: beside it in the run folder, and in the checkpoints. */
@@ -44,7 +44,7 @@ export interface RunWriterOptions extends RunNotes {
 export class RunWriter {
   private constructor(
     private readonly folder: RunFolder,
-    private readonly contents: RunContents,
+    private readonly contents: TrainedParts,
     private readonly config: RunWriterOptions['config'],
     private readonly observer: RunObserver,
   ) {}
@@ -52,7 +52,7 @@ export class RunWriter {
   /** Makes the folder ready: what a run that was killed left behind the checkpoint is dropped. Close it in the end. */
   static async open(
     folder: RunFolder,
-    contents: RunContents,
+    contents: TrainedParts,
     { config, schema, resumedAfter, manifest, scalars, whitening }: RunWriterOptions,
   ): Promise<RunWriter> {
     await folder.truncateLog(resumedAfter ?? -1);
@@ -96,7 +96,7 @@ interface PublishedFiles {
   files: ReadonlyMap<string, Uint8Array>;
 }
 
-async function filesNow(contents: RunContents): Promise<PublishedFiles> {
+async function filesNow(contents: TrainedParts): Promise<PublishedFiles> {
   const { model } = contents;
   return { model: encodeModel(model.meta, await model.toArrays()), files: (await contents.files?.()) ?? new Map() };
 }

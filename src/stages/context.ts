@@ -7,9 +7,11 @@ export interface StageContext {
   view?: StageView;
 }
 
+/** The progress of one piece of work. */
 export interface StageProgress {
   /** Sets the number of finished items. */
   update(done: number): void;
+  /** The work is over, finished or not. */
   stop(): void;
 }
 

@@ -16,7 +16,7 @@ import { type ClassifyDryRun, classifyDryRun } from '../train/classify/classify-
 import { ClassifyTrainer, topOne } from '../train/classify/classify-trainer.js';
 import { measureClasses } from '../train/classify/measure-classes.js';
 import type { StageContext } from './context.js';
-import { openEngine } from './open-engine.js';
+import { openEngine } from './open-model.js';
 import type { ReportWords } from './train-report.js';
 import {
   type OpenedTrainer,

@@ -10,7 +10,7 @@ import { assertOverlaps, changeableOnResume, type RpnConfig, rpnConfigSchema } f
 import { type RpnDryRun, rpnDryRun } from '../train/proposals/rpn-dry-run.js';
 import { newRpn, type RpnStart, storedRpn } from '../train/proposals/rpn-start.js';
 import { type StageContext, type StageView, silentView } from './context.js';
-import { openEngine } from './open-engine.js';
+import { openEngine } from './open-model.js';
 import type { ReportWords } from './train-report.js';
 import {
   type OpenedTrainer,

@@ -10,7 +10,7 @@ import type { LoopOptions } from '../train/loop.js';
 import { trainInFolder } from '../train/train-in-folder.js';
 import type { Trainer } from '../train/trainer.js';
 import { type StageContext, type StageView, silentView } from './context.js';
-import { openEngine } from './open-engine.js';
+import { openEngine } from './open-model.js';
 import { type ReportWords, type RunSummary, TrainReport } from './train-report.js';
 import { startFiles, type TrainOptions, writeBeginning } from './train-settings.js';
 

@@ -8,7 +8,7 @@ import { InputError, UsageError } from '../errors.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { packageTrunk, readStart, type StartFiles, writeStart } from '../run/run-start.js';
 import type { StageView } from './context.js';
-import type { EngineChoice } from './open-engine.js';
+import type { EngineChoice } from './open-model.js';
 
 export interface TrainOptions extends EngineChoice {
   /** Manifest (.jsonl) of the training images. */

@@ -16,7 +16,7 @@ import { headFor, loadForTraining, whitened } from '../train/ranking/ranking-sta
 import { assertTriplets, meanAveragePrecision, RankingTrainer } from '../train/ranking/ranking-trainer.js';
 import { changeableOnResume, type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
 import { type StageContext, type StageProgress, type StageView, silentView } from './context.js';
-import { openEngine } from './open-engine.js';
+import { openEngine } from './open-model.js';
 import { type ClassifyEstimate, estimateClassify, prepareClassify, runClassify } from './train-classify.js';
 import type { ReportWords } from './train-report.js';
 import {

@@ -18,8 +18,12 @@ const groundColors: Record<GroundKind, Rgb> = {
   water: [0.04, 0.09, 0.12],
 };
 
-/** Fills the whole picture with a random surrounding. */
-export function drawBackdrop(picture: Picture, camera: Camera, light: Light, random: Random, unit: number): void {
+/** Fills the whole picture with a random surrounding, in the light and scale of a facade `unit` px high. */
+export function drawBackdrop(
+  picture: Picture,
+  random: Random,
+  { camera, light, unit }: { camera: Camera; light: Light; unit: number },
+): void {
   const { width, height, data } = picture;
   const { axes, focal, position } = camera;
   const ground = random.pick<GroundKind>(['paving', 'paving', 'grass', 'asphalt', 'sand', 'cobbles', 'grass', 'water']);

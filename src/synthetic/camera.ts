@@ -74,29 +74,22 @@ export function drawCamera(
   // From the street a near photographer would look up steeply: eyes rise until the tilt is below about 30 degrees.
   const y = Math.max(eye, targetY - distance * 0.55);
   const position: Vector = [targetX + distance * Math.sin(azimuth), y, distance * Math.cos(azimuth)];
-  return lookAt(w, h, focal, position, [targetX, targetY, 0], random.normal() * 0.035);
+  const aim = { target: [targetX, targetY, 0], roll: random.normal() * 0.035 } as const;
+  return lookAt({ width: w, height: h, focal, position }, aim);
 }
 
 /** A camera at `position` that looks at `target`, turned by `roll` radians about its axis. */
 export function lookAt(
-  width: number,
-  height: number,
-  focal: number,
-  position: Vector,
-  target: Vector,
-  roll: number,
+  { width, height, focal, position }: Omit<Camera, 'axes'>,
+  { target, roll }: { target: Vector; roll: number },
 ): Camera {
   const forward = normalize([target[0] - position[0], target[1] - position[1], target[2] - position[2]]);
   const right = normalize(cross(forward, [0, 1, 0]));
   const down = cross(forward, right);
   const c = Math.cos(roll);
   const s = Math.sin(roll);
-  const turn = (a: Vector, b: Vector, p: number, q: number): Vector => [
-    a[0] * p + b[0] * q,
-    a[1] * p + b[1] * q,
-    a[2] * p + b[2] * q,
-  ];
-  return { width, height, focal, position, axes: [turn(right, down, c, s), turn(right, down, -s, c), forward] };
+  const turn = (p: number, q: number) => right.map((value, i) => value * p + down[i] * q) as [number, number, number];
+  return { width, height, focal, position, axes: [turn(c, s), turn(-s, c), forward] };
 }
 
 /** World point -> [x, y, depth] in px; depth <= 0 is behind the camera. */

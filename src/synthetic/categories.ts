@@ -16,92 +16,68 @@ import { Pen } from './pen.js';
 import { Picture } from './picture.js';
 import { Random } from './random.js';
 import { applySensor } from './sensor.js';
-import { toLinear } from './texture.js';
+import { linear, toLinear } from './texture.js';
+
+const square = rectangle(-0.5, -0.5, 1, 1);
+const disc = ellipse(0, 0, 0.5, 0.5, 18);
 
 const painters = { ...textureCategories, ...thingCategories, ...buildingCategories };
 
 /** Names of the categories; a category's number is its place here. */
 export const categoryNames: readonly string[] = Object.keys(painters);
 
+/** A random landscape. */
+function drawLandscape(picture: Picture, random: Random): void {
+  const { width, height } = picture;
+  const focal = width * random.range(0.8, 1.6);
+  const position = [0, random.range(1, 6), 20] as const;
+  const aim = { target: [random.range(-3, 3), random.range(1, 6), 0], roll: random.normal() * 0.05 } as const;
+  drawBackdrop(picture, random, {
+    camera: lookAt({ width, height, focal, position }, aim),
+    light: drawLight(random),
+    unit: 20,
+  });
+}
+
 /** Something behind an object: a landscape, a rough wall or flat shapes. */
 function drawClutter(picture: Picture, random: Random): void {
   const { width, height } = picture;
   if (random.chance(0.4)) {
-    const camera = lookAt(
-      width,
-      height,
-      width * random.range(0.8, 1.6),
-      [0, random.range(1, 6), 20],
-      [random.range(-3, 3), random.range(1, 6), 0],
-      random.normal() * 0.05,
-    );
-    drawBackdrop(picture, camera, drawLight(random), random, 20);
+    drawLandscape(picture, random);
     return;
   }
   const [a, b] = twoColors(random);
   const zoom = random.range(0.05, 0.9);
   const o = random.range(0, 500);
-  const { data } = picture;
-  for (let y = 0; y < height; y++) {
-    for (let x = 0; x < width; x++) {
-      const k = fractalNoise(x * zoom + o, y * zoom - o);
-      for (let c = 0; c < 3; c++) data[(y * width + x) * 3 + c] = toLinear(a[c] + (b[c] - a[c]) * k);
-    }
-  }
-  if (random.chance(0.5)) {
-    for (let n = random.int(3, 14); n > 0; n--) {
-      const color = anyColor(random);
-      const size = width * random.range(0.05, 0.3);
-      const shape = random.pick([
-        rectangle(-0.5, -0.5, 1, 1),
-        ellipse(0, 0, 0.5, 0.5, 18),
-        regularPolygon(0, 0, 0.5, random.int(3, 7)),
-      ]);
-      picture.fill(
-        [
-          place(
-            shape,
-            random.range(0, width),
-            random.range(0, height),
-            size,
-            size * random.range(0.3, 1.2),
-            random.range(0, 3),
-          ),
-        ],
-        [toLinear(color[0]), toLinear(color[1]), toLinear(color[2])],
-        random.range(0.5, 1),
-      );
-    }
+  picture.cover((x, y, out) => {
+    const k = fractalNoise(x * zoom + o, y * zoom - o);
+    for (let c = 0; c < 3; c++) out[c] = toLinear(a[c] + (b[c] - a[c]) * k);
+  });
+  if (!random.chance(0.5)) return;
+  for (let n = random.int(3, 14); n > 0; n--) {
+    const color = linear(anyColor(random));
+    const size = width * random.range(0.05, 0.3);
+    const shape = random.pick([square, disc, regularPolygon(0, 0, 0.5, random.int(3, 7))]);
+    const [x, y] = [random.range(0, width), random.range(0, height)];
+    const placed = place(shape, x, y, size, size * random.range(0.3, 1.2), random.range(0, 3));
+    picture.fill(placed, color, random.range(0.5, 1));
   }
 }
 
 function drawObstacles(picture: Picture, random: Random): void {
   const { width, height } = picture;
   const roll = random.next();
-  if (roll < 0.15)
-    drawLeaves(
-      picture,
-      random,
-      random.range(0, width),
-      random.chance(0.5) ? 0 : height,
-      width * 0.25,
-      height * 0.2,
-      40,
-      random.range(0.3, 1.1),
-    );
-  else if (roll < 0.4) {
+  if (roll < 0.15) {
+    const [cx, cy] = [random.range(0, width), random.chance(0.5) ? 0 : height];
+    const stage = { picture, random, light: random.range(0.3, 1.1) };
+    drawLeaves(stage, { cx, cy, rx: width * 0.25, ry: height * 0.2, count: 40 });
+  } else if (roll < 0.4) {
     for (let n = random.int(1, 4); n > 0; n--) {
-      const color = anyColor(random);
+      const color = linear(anyColor(random));
       const w = width * random.range(0.04, 0.25);
-      const polygon = place(
-        random.chance(0.5) ? rectangle(-0.5, -0.5, 1, 1) : ellipse(0, 0, 0.5, 0.5, 18),
-        random.range(0, width),
-        random.range(0, height),
-        w,
-        w * random.range(0.4, 4),
-        random.range(-0.4, 0.4),
-      );
-      picture.fill([polygon], [toLinear(color[0]), toLinear(color[1]), toLinear(color[2])]);
+      const shape = random.chance(0.5) ? square : disc;
+      const [x, y] = [random.range(0, width), random.range(0, height)];
+      picture.fill(place(shape, x, y, w, w * random.range(0.4, 4), random.range(-0.4, 0.4)), color);
     }
   }
 }

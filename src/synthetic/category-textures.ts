@@ -1,20 +1,24 @@
 /** @file Surfaces and patterns that fill a picture: one function per category. */
 import { type MaterialKind, material, vary } from './materials.js';
 import { fractalNoise } from './noise.js';
-import type { Pen, PlaneShader } from './pen.js';
+import type { Pen } from './pen.js';
 import { cellRandom, hash, type Random } from './random.js';
-import type { Point, Rgb } from './relief.js';
+import type { Rgb } from './relief.js';
 
 export type CategoryPainter = (pen: Pen, random: Random) => void;
 
+function colorBetween(random: Random, low: number, high: number): Rgb {
+  return [random.range(low, high), random.range(low, high), random.range(low, high)];
+}
+
 export function anyColor(random: Random): Rgb {
-  return [random.range(0.08, 0.95), random.range(0.08, 0.95), random.range(0.08, 0.95)];
+  return colorBetween(random, 0.08, 0.95);
 }
 
 /** Two colours that differ clearly in brightness. */
 export function twoColors(random: Random): [Rgb, Rgb] {
-  const dark = vary(random, [random.range(0.05, 0.4), random.range(0.05, 0.4), random.range(0.05, 0.4)], 0.1);
-  const light = vary(random, [random.range(0.5, 0.95), random.range(0.5, 0.95), random.range(0.5, 0.95)], 0.05);
+  const dark = vary(random, colorBetween(random, 0.05, 0.4), 0.1);
+  const light = vary(random, colorBetween(random, 0.5, 0.95), 0.05);
   return random.chance(0.5) ? [dark, light] : [light, dark];
 }
 
@@ -28,14 +32,10 @@ function surface(kind: MaterialKind): CategoryPainter {
       course: random.range(9, 16),
       variety: random.range(0.2, 0.7),
     });
-    const point: Point = { r: 0, g: 0, b: 0, relief: 0 };
     const zoom = random.range(40, 75);
     pen.cover((u, v, out) => {
-      shader(Math.floor(u * zoom + 500), Math.floor(v * zoom + 500), point);
-      const k = 1 + point.relief * 0.12;
-      out[0] = point.r * k;
-      out[1] = point.g * k;
-      out[2] = point.b * k;
+      shader(Math.floor(u * zoom + 500), Math.floor(v * zoom + 500), out);
+      for (let c = 0; c < 3; c++) out[c] *= 1 + out[3] * 0.12;
     });
   };
 }
@@ -47,14 +47,11 @@ function pattern(draw: (random: Random) => (u: number, v: number) => number): Ca
     const mask = draw(random);
     const ox = random.range(0, 500);
     const wear = random.range(0.05, 0.4);
-    const shader: PlaneShader = (u, v, out) => {
+    pen.cover((u, v, out) => {
       const k = Math.max(0, Math.min(1, mask(u, v)));
       const light = 1 - wear + 2 * wear * fractalNoise(u * 30 + ox, v * 30 - ox);
-      out[0] = (a[0] + (b[0] - a[0]) * k) * light;
-      out[1] = (a[1] + (b[1] - a[1]) * k) * light;
-      out[2] = (a[2] + (b[2] - a[2]) * k) * light;
-    };
-    pen.cover(shader);
+      for (let c = 0; c < 3; c++) out[c] = (a[c] + (b[c] - a[c]) * k) * light;
+    });
   };
 }
 

@@ -42,6 +42,7 @@ export interface SynthesizeRun {
   onProgress?: (done: number, total: number) => void;
 }
 
+/** What was generated. */
 export interface SynthesizeSummary {
   out: string;
   landmarks: number;

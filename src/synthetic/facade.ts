@@ -31,31 +31,22 @@ export function drawFacade(style: Style, seed: number, size: number = facadeSize
   const height = Math.round(aspect >= 1 ? size / aspect : size);
   const board = new Relief(width, height);
   const course = (size / facadeSize) * shape.range(9, 15);
-  const wall = material(own.wallKind, {
+  const { wallKind, wallColor, trimKind, trimColor, accentColor, roofColor } = own;
+  const wall = material(wallKind, {
     seed: random.fork('wall').seed,
-    base: own.wallColor,
-    accent: own.wallKind === 'banded' || own.wallKind === 'tile' ? own.accentColor : shade(own.wallColor, 0.55),
+    base: wallColor,
+    accent: wallKind === 'banded' || wallKind === 'tile' ? accentColor : shade(wallColor, 0.55),
     course,
     variety: shape.range(0.3, 0.6),
   });
-  const trimShader = material(own.trimKind, {
-    seed: random.fork('trim').seed,
-    base: own.trimColor,
-    accent: shade(own.trimColor, 0.6),
-    course: course * 1.4,
-    variety: 0.25,
-  });
-  const trim = { trim: trimShader, trimColor: own.trimColor, accent: own.accentColor };
-  drawPlan[own.plan]({ board, random: random.fork('plan'), style: own, wall, trim });
+  const trimStone = { base: trimColor, accent: shade(trimColor, 0.6), course: course * 1.4, variety: 0.25 };
+  const trim = material(trimKind, { seed: random.fork('trim').seed, ...trimStone });
+  const site = { board, random: random.fork('plan'), style: own, wall, trim, trimColor, accent: accentColor };
+  drawPlan[own.plan](site);
   drawAge(board, random.fork('age'));
   const region = solidRegion(board);
-  return {
-    texture: buildTexture(board, region),
-    width: region.width,
-    height: region.height,
-    wallColor: own.wallColor,
-    roofColor: own.roofColor,
-  };
+  const { width: wide, height: tall } = region;
+  return { texture: buildTexture(board, region), width: wide, height: tall, wallColor, roofColor };
 }
 
 /** Cracks, streaks of rain water, soot and repairs. */
@@ -76,8 +67,7 @@ function drawAge(board: Relief, random: Random): void {
       color[i * 3 + 2] *= light * 1.01;
     }
   }
-  const cracks = random.int(8, 20);
-  for (let c = 0; c < cracks; c++) {
+  for (let cracks = random.int(8, 20); cracks > 0; cracks--) {
     let x = random.range(0, width);
     let y = random.range(0, height);
     let angle = random.range(0, Math.PI * 2);
@@ -89,15 +79,13 @@ function drawAge(board: Relief, random: Random): void {
       points.push(x, y);
     }
     for (const polygon of stroke(points, random.range(1, 2.2)))
-      board.fill([polygon], { color: [0.1, 0.08, 0.07], relief: -2, raise: true, solid: false, opacity: 0.8 });
+      board.fill(polygon, [0.1, 0.08, 0.07], { relief: -2, raise: true, solid: false, opacity: 0.8 });
   }
-  const patches = random.int(3, 9);
-  for (let p = 0; p < patches; p++) {
+  for (let patches = random.int(3, 9); patches > 0; patches--) {
     const tone = random.range(0.35, 0.9);
-    board.fill(
-      [rectangle(random.range(0, width), random.range(0, height), random.range(15, 60), random.range(12, 50))],
-      { color: [tone, tone * 0.96, tone * 0.9], solid: false, opacity: random.range(0.15, 0.4) },
-    );
+    const [x, y] = [random.range(0, width), random.range(0, height)];
+    const patch = rectangle(x, y, random.range(15, 60), random.range(12, 50));
+    board.fill(patch, [tone, tone * 0.96, tone * 0.9], { solid: false, opacity: random.range(0.15, 0.4) });
   }
 }
 

@@ -1,41 +1,48 @@
 /** @file Outlines of the shapes that scenes are made of, as polygons in pixels (x right, y down). */
 import type { Polygon } from './rasterize.js';
 
-/** Top edge of an opening or a niche. */
-export type ArchShape = 'flat' | 'round' | 'pointed' | 'ogee' | 'segmental' | 'horseshoe' | 'trefoil';
-
-export const archShapes: readonly ArchShape[] = [
-  'flat',
-  'round',
-  'pointed',
-  'ogee',
-  'segmental',
-  'horseshoe',
-  'trefoil',
-];
+/** Top edge of an opening or a niche: the height of its curve above the springing line, in half-widths, at |u| in [0, 1]. */
+const archHeights = {
+  flat: () => 0,
+  round: (a: number) => Math.sqrt(1 - a * a),
+  pointed: (a: number) => Math.sqrt(Math.max(0, 4 - (1 + a) * (1 + a))) * 0.85,
+  ogee: (a: number) =>
+    a > 0.5 ? Math.sqrt(Math.max(0, 1 - a * a)) * 0.85 : 0.74 + 0.65 * (0.5 - a) * (0.5 - a) * 4 - 0.1 * (0.5 - a),
+  segmental: (a: number) => 0.4 * (1 - a * a),
+  horseshoe: (a: number) => Math.sqrt(1 - a * a),
+  trefoil: (a: number) =>
+    Math.max(a < 0.45 ? 0.6 + Math.sqrt(0.2025 - a * a) : 0, Math.sqrt(Math.max(0, 0.3025 - (a - 0.45) * (a - 0.45)))),
+};
+export type ArchShape = keyof typeof archHeights;
 
 export function rectangle(left: number, top: number, width: number, height: number): Polygon {
   return [left, top, left + width, top, left + width, top + height, left, top + height];
 }
 
+/** The point `radius * share` px from (cx, cy) in the direction `angle`. */
+export function polar(cx: number, cy: number, radius: number, angle: number, share = 1): [number, number] {
+  return [cx + Math.cos(angle) * radius * share, cy + Math.sin(angle) * radius * share];
+}
+
+/** `count` points around (cx, cy), the first at `angle`; `radius(i)` in px. */
+function around(cx: number, cy: number, count: number, angle: number, radius: (i: number) => number): Polygon {
+  return Array.from({ length: count }, (_, i) => polar(cx, cy, radius(i), angle + (2 * Math.PI * i) / count)).flat();
+}
+
 export function ellipse(cx: number, cy: number, rx: number, ry = rx, sides = 0): Polygon {
   const count = sides || Math.max(12, Math.min(64, Math.round(Math.max(rx, ry) * 2)));
-  const points: number[] = [];
-  for (let i = 0; i < count; i++) {
-    const angle = (2 * Math.PI * i) / count;
-    points.push(cx + rx * Math.cos(angle), cy + ry * Math.sin(angle));
-  }
-  return points;
+  return place(
+    around(0, 0, count, 0, () => 1),
+    cx,
+    cy,
+    rx,
+    ry,
+  );
 }
 
 /** A regular polygon, its first corner at `angle`. */
 export function regularPolygon(cx: number, cy: number, radius: number, sides: number, angle = -Math.PI / 2): Polygon {
-  const points: number[] = [];
-  for (let i = 0; i < sides; i++) {
-    const a = angle + (2 * Math.PI * i) / sides;
-    points.push(cx + radius * Math.cos(a), cy + radius * Math.sin(a));
-  }
-  return points;
+  return around(cx, cy, sides, angle, () => radius);
 }
 
 /** A star: `points` tips at `outer`, valleys at `inner`. */
@@ -47,87 +54,43 @@ export function star(
   points: number,
   angle = -Math.PI / 2,
 ): Polygon {
-  const result: number[] = [];
-  for (let i = 0; i < points * 2; i++) {
-    const radius = i % 2 === 0 ? outer : inner;
-    const a = angle + (Math.PI * i) / points;
-    result.push(cx + radius * Math.cos(a), cy + radius * Math.sin(a));
-  }
-  return result;
+  return around(cx, cy, points * 2, angle, (i) => (i % 2 === 0 ? outer : inner));
 }
 
 /** A flower: radius varies between `inner` and `outer` with `petals` lobes. */
 export function rosette(cx: number, cy: number, outer: number, inner: number, petals: number, angle = 0): Polygon {
-  const result: number[] = [];
-  const count = petals * 8;
-  for (let i = 0; i < count; i++) {
-    const a = (2 * Math.PI * i) / count;
-    const radius = inner + (outer - inner) * Math.abs(Math.cos((petals * a) / 2));
-    result.push(cx + radius * Math.cos(a + angle), cy + radius * Math.sin(a + angle));
-  }
-  return result;
-}
-
-/** Heights of an arch's curve above its springing line, as fractions of the half-width, at u in [-1, 1]. */
-function archHeight(shape: ArchShape, u: number): number {
-  const a = Math.abs(u);
-  switch (shape) {
-    case 'flat':
-      return 0;
-    case 'round':
-    case 'horseshoe':
-      return Math.sqrt(1 - a * a);
-    case 'pointed':
-      return Math.sqrt(Math.max(0, 4 - (1 + a) * (1 + a))) * 0.85;
-    case 'ogee':
-      return a > 0.5
-        ? Math.sqrt(Math.max(0, 1 - a * a)) * 0.85
-        : 0.74 + 0.65 * (0.5 - a) * (0.5 - a) * 4 - 0.1 * (0.5 - a);
-    case 'segmental':
-      return 0.4 * (1 - a * a);
-    case 'trefoil':
-      break;
-  }
-  const centre = a < 0.45 ? 0.6 + Math.sqrt(0.2025 - a * a) : 0;
-  const side = Math.sqrt(Math.max(0, 0.3025 - (a - 0.45) * (a - 0.45)));
-  return Math.max(centre, side);
-}
-
-/** Rise of an arch over its springing line for a half-width of 1. */
-export function archRise(shape: ArchShape): number {
-  return archHeight(shape, 0);
+  const lobe = (i: number) => Math.abs(Math.cos((petals * ((2 * Math.PI * i) / (petals * 8))) / 2));
+  return around(cx, cy, petals * 8, angle, (i) => inner + (outer - inner) * lobe(i));
 }
 
 /** An opening: straight jambs from `bottom` up, closed by an arch whose crown is at `top`. */
 export function archedOpening(cx: number, top: number, bottom: number, width: number, shape: ArchShape): Polygon {
   const half = width / 2;
-  const rise = Math.min(archRise(shape) * half, (bottom - top) * 0.8);
-  const scale = shape === 'flat' ? 0 : rise / archRise(shape);
+  const crown = archHeights[shape](0);
+  const rise = Math.min(crown * half, (bottom - top) * 0.8);
+  const scale = shape === 'flat' ? 0 : rise / crown;
   const spring = top + rise;
   const points: number[] = [cx + half, bottom, cx - half, bottom];
   if (shape === 'horseshoe') points.push(cx - half, spring + half * 0.35, cx - half * 1.08, spring + half * 0.15);
   const steps = shape === 'flat' ? 1 : 24;
   for (let i = 0; i <= steps; i++) {
     const u = -Math.cos((Math.PI * i) / steps);
-    points.push(cx + u * half, spring - archHeight(shape, Math.max(-1, Math.min(1, u))) * scale);
+    points.push(cx + u * half, spring - archHeights[shape](Math.min(1, Math.abs(u))) * scale);
   }
   if (shape === 'horseshoe') points.push(cx + half * 1.08, spring + half * 0.15, cx + half, spring + half * 0.35);
   return points;
 }
 
-/** Outline of a roof body: pairs (height fraction 0 at the base to 1 at the top, half-width fraction) from base to top. */
-export function profile(
-  cx: number,
-  base: number,
-  height: number,
-  half: number,
-  curve: readonly (readonly [number, number])[],
-): Polygon {
+/**
+ * Outline of a roof body or a vessel on the line y = `base`. `curve`: pairs (height fraction 0 at the base to 1 at the top, half-width
+ * fraction) from base to top.
+ */
+export function profile(cx: number, base: number, height: number, half: number, curve: readonly number[]): Polygon {
   const left: number[] = [];
   const right: number[] = [];
-  for (const [t, r] of curve) {
-    left.push(cx - half * r, base - height * t);
-    right.unshift(cx + half * r, base - height * t);
+  for (let i = 0; i < curve.length; i += 2) {
+    left.push(cx - half * curve[i + 1], base - height * curve[i]);
+    right.unshift(cx + half * curve[i + 1], base - height * curve[i]);
   }
   return [...left, ...right];
 }
@@ -136,7 +99,7 @@ export function profile(
 export function stroke(points: readonly number[], width: number): Polygon[] {
   const result: Polygon[] = [];
   for (let i = 0; i + 3 < points.length; i += 2) {
-    const [ax, ay, bx, by] = [points[i], points[i + 1], points[i + 2], points[i + 3]];
+    const [ax, ay, bx, by] = points.slice(i, i + 4);
     const length = Math.hypot(bx - ax, by - ay) || 1;
     const nx = ((by - ay) / length) * (width / 2);
     const ny = ((ax - bx) / length) * (width / 2);

@@ -5,12 +5,9 @@
 import { invert, type Matrix3, transform } from './camera.js';
 import type { Picture } from './picture.js';
 import type { Random } from './random.js';
-import type { Path, Polygon } from './rasterize.js';
-import type { Rgb } from './relief.js';
+import { isPolygon, type Polygon, type Shape } from './rasterize.js';
+import { type Rgb, setColor, type Shader } from './relief.js';
 import { append } from '../extremes.js';
-
-/** Colour (sRGB 0-1) of the plane's point (u, v), written to `out`. */
-export type PlaneShader = (u: number, v: number, out: Float64Array) => void;
 
 export interface View {
   /** Half the size of the unit square in px. */
@@ -56,42 +53,36 @@ export class Pen {
     return transform(this.homography, u, v);
   }
 
-  private toPixels(path: Path): Polygon[] {
-    return path.map((polygon) => {
+  private toPixels(shape: Shape): Polygon[] {
+    return (isPolygon(shape) ? [shape] : shape).map((polygon) => {
       const result: number[] = [];
       for (let i = 0; i < polygon.length; i += 2) append(result, this.at(polygon[i], polygon[i + 1]));
       return result;
     });
   }
 
-  /** Fills `path`, given in plane coordinates. */
-  fill(path: Path, color: Rgb | PlaneShader, opacity = 1): void {
+  /** Fills a shape given in plane coordinates, as is what a shader gets. */
+  fill(shape: Shape, color: Rgb | Shader, opacity = 1): void {
     const { inverse, light, slope } = this;
     const shader = typeof color === 'function' ? color : undefined;
     const flat = typeof color === 'function' ? undefined : color;
     this.picture.fill(
-      this.toPixels(path),
+      this.toPixels(shape),
       (x, y, out) => {
         const w = inverse[6] * x + inverse[7] * y + inverse[8];
         const u = (inverse[0] * x + inverse[1] * y + inverse[2]) / w;
         const v = (inverse[3] * x + inverse[4] * y + inverse[5]) / w;
         if (shader) shader(u, v, out);
-        else if (flat) {
-          out[0] = flat[0];
-          out[1] = flat[1];
-          out[2] = flat[2];
-        }
+        else if (flat) setColor(out, flat);
         const k = Math.max(0.15, 1 + slope[0] * u + slope[1] * v);
-        out[0] *= out[0] * light[0] * k;
-        out[1] *= out[1] * light[1] * k;
-        out[2] *= out[2] * light[2] * k;
+        for (let c = 0; c < 3; c++) out[c] *= out[c] * light[c] * k;
       },
       opacity,
     );
   }
 
   /** Fills the whole picture. */
-  cover(shader: PlaneShader): void {
+  cover(shader: Shader): void {
     const { width, height } = this.picture;
     const corners = [this.back(0, 0), this.back(width, 0), this.back(width, height), this.back(0, height)];
     this.fill([corners.flat()], shader);

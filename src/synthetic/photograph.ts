@@ -16,8 +16,9 @@ import { drawLight, type Light, type LightKind } from './light.js';
 import { drawOccluders, type OccluderKind } from './occluders.js';
 import { Picture } from './picture.js';
 import type { Random } from './random.js';
+import type { Rgb } from './relief.js';
 import { applySensor } from './sensor.js';
-import { reliefAt, sampleLevel, toLinear } from './texture.js';
+import { linear, reliefAt, sampleLevel } from './texture.js';
 import { largest, smallest } from '../extremes.js';
 
 /** A box in px of the image; x right, y down. */
@@ -74,17 +75,16 @@ function drawBody(picture: Picture, camera: Camera, facade: Facade, light: Light
   if (corners.some(([, , z]) => z <= 1) || Math.abs(camera.position[0]) < facade.width * 0.46) return;
   const facing = light.direction[0] * side;
   const bright = light.ambient[1] * 0.8 + Math.max(0, facing) * light.sun[1] * 0.8;
+  const [r, g, b] = linear(facade.wallColor);
   picture.fill(
-    [corners.flatMap(([px, py]) => [px, py])],
-    [
-      toLinear(facade.wallColor[0]) * bright,
-      toLinear(facade.wallColor[1]) * bright,
-      toLinear(facade.wallColor[2]) * bright,
-    ],
+    corners.flatMap(([px, py]) => [px, py]),
+    [r * bright, g * bright, b * bright],
   );
 }
 
 const shadowReach = [2.5, 6, 12, 22, 38];
+/** Of lit windows. */
+const lampColor: Rgb = [0.9, 0.62, 0.28];
 
 /** Paints the facade over the picture, lit. */
 function drawFront(picture: Picture, facade: Facade, homography: Matrix3, light: Light): void {
@@ -144,14 +144,10 @@ function drawFront(picture: Picture, facade: Facade, homography: Matrix3, light:
       const open = Math.max(0.35, Math.min(1.25, 1 + sy * 0.4 + Math.min(0, texel[5] / total) * 0.016));
       const lamp = (texel[4] / total) * glow;
       const i = (y * width + x) * 3;
-      const fade = haze;
-      const keep = 1 - alpha;
-      const r = (texel[0] / total) * (ambient[0] * open + sun[0] * direct) + lamp * 0.9 * alpha;
-      const g = (texel[1] / total) * (ambient[1] * open + sun[1] * direct) + lamp * 0.62 * alpha;
-      const b = (texel[2] / total) * (ambient[2] * open + sun[2] * direct) + lamp * 0.28 * alpha;
-      data[i] = data[i] * keep + r * (1 - fade) + skyLow[0] * fade * alpha;
-      data[i + 1] = data[i + 1] * keep + g * (1 - fade) + skyLow[1] * fade * alpha;
-      data[i + 2] = data[i + 2] * keep + b * (1 - fade) + skyLow[2] * fade * alpha;
+      for (let c = 0; c < 3; c++) {
+        const shade = (texel[c] / total) * (ambient[c] * open + sun[c] * direct) + lamp * lampColor[c] * alpha;
+        data[i + c] = data[i + c] * (1 - alpha) + shade * (1 - haze) + skyLow[c] * haze * alpha;
+      }
     }
   }
 }
@@ -190,12 +186,13 @@ export function takePhotograph(facade: Facade, random: Random, size: number, var
   const light = drawLight(random.fork('light'), variation);
   const picture = new Picture(camera.width, camera.height);
   const box = facadeBox(homography, facade, camera.width, camera.height);
-  drawBackdrop(picture, camera, light, random.fork('backdrop'), facade.height);
+  const scene = { camera, light, unit: facade.height };
+  drawBackdrop(picture, random.fork('backdrop'), scene);
   drawBody(picture, camera, facade, light);
   drawFront(picture, facade, homography, light);
   const bounds = { left: box.x, top: box.y, right: box.x + box.width, bottom: box.y + box.height };
   const occluders = random.fork('in the way').chance(variation)
-    ? drawOccluders(picture, camera, light, random.fork('occluders'), facade.height, bounds)
+    ? drawOccluders(picture, random.fork('occluders'), { ...scene, bounds })
     : [];
   applySensor(picture, random.fork('sensor'), { strength: 0.75 });
   return { image: picture.toRgb(), box, homography, framing, light: light.kind, occluders };

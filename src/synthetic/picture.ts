@@ -1,7 +1,7 @@
 /** @file The image under construction: linear light, RGB, with polygon painting. */
 import type { RgbImage } from '../data/rgb-image.js';
-import { type Path, rasterize } from './rasterize.js';
-import type { Rgb } from './relief.js';
+import { rasterize, type Shape } from './rasterize.js';
+import type { Rgb, Shader } from './relief.js';
 
 export class Picture {
   readonly width: number;
@@ -15,22 +15,31 @@ export class Picture {
     this.data = new Float32Array(width * height * 3);
   }
 
-  /** Paints `path` in a colour of linear light, or with one that `color(x, y, out)` writes to `out`. */
-  fill(path: Path, color: Rgb | ((x: number, y: number, out: Float64Array) => void), opacity = 1): void {
+  /** Paints a shape in a colour of linear light, or with one that `color(x, y, out)` writes to `out`. */
+  fill(shape: Shape, color: Rgb | Shader, opacity = 1): void {
     const { data, width } = this;
     const shader = typeof color === 'function' ? color : undefined;
-    const out = typeof color === 'function' ? new Float64Array(3) : Float64Array.from(color);
-    rasterize(path, width, this.height, (y, from, to, coverage) => {
+    const out = new Float64Array(4);
+    if (typeof color !== 'function') out.set(color);
+    rasterize(shape, width, this.height, (y, from, to, coverage) => {
       for (let x = from; x < to; x++) {
         const k = coverage[x] * opacity;
         if (k < 0.004) continue;
         shader?.(x, y, out);
         const i = (y * width + x) * 3;
-        data[i] += (out[0] - data[i]) * k;
-        data[i + 1] += (out[1] - data[i + 1]) * k;
-        data[i + 2] += (out[2] - data[i + 2]) * k;
+        for (let c = 0; c < 3; c++) data[i + c] += (out[c] - data[i + c]) * k;
       }
     });
+  }
+
+  /** Writes every pixel. */
+  cover(shader: Shader): void {
+    const { data, width } = this;
+    const out = new Float64Array(4);
+    for (let i = 0; i < data.length; i += 3) {
+      shader((i / 3) % width, Math.floor(i / 3 / width), out);
+      for (let c = 0; c < 3; c++) data[i + c] = out[c];
+    }
   }
 
   /** The finished image: gamma 2, 8 bits. */

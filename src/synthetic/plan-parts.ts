@@ -1,8 +1,5 @@
 /** @file What the building plans share. */
 import type { Random } from './random.js';
-import { drawRoof } from './roofs.js';
-import type { RoofKind } from './style.js';
-import type { Site } from './walls.js';
 
 /** `count` heights that sum to `total`, each a little different, the lower ones taller. */
 export function splitHeights(random: Random, total: number, count: number): number[] {
@@ -12,19 +9,6 @@ export function splitHeights(random: Random, total: number, count: number): numb
   );
   const sum = shares.reduce((a, b) => a + b, 0);
   return shares.map((share) => (share / sum) * total);
-}
-
-/** Draws a roof of `kind` on the line y = `base`. */
-export function roof(
-  site: Site,
-  kind: RoofKind,
-  cx: number,
-  base: number,
-  width: number,
-  height: number,
-  level: number,
-): void {
-  drawRoof(kind, { ...site, cx, base, width, height, level });
 }
 
 /** The middle bays of a front, for the portal. */

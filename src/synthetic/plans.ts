@@ -3,7 +3,7 @@ import { cathedral, pyramid, tomb, tower } from './plans-tall.js';
 import { arcade, gate, palace, temple } from './plans-wide.js';
 import type { Random } from './random.js';
 import type { PlanKind } from './style.js';
-import type { Site } from './walls.js';
+import type { Site } from './site.js';
 
 /** Width / height of a plan's board. */
 export function drawAspect(plan: PlanKind, random: Random): number {

@@ -6,6 +6,12 @@
 /** A closed polygon: x0, y0, x1, y1, ... */
 export type Polygon = readonly number[];
 export type Path = readonly Polygon[];
+/** One polygon, or several. */
+export type Shape = Polygon | Path;
+
+export function isPolygon(shape: Shape): shape is Polygon {
+  return typeof shape[0] === 'number';
+}
 
 /** Called once a row: coverage[x] (0-1) is valid for xStart <= x < xEnd. */
 export type RowSink = (y: number, xStart: number, xEnd: number, coverage: Float32Array) => void;
@@ -27,8 +33,9 @@ export function pathBounds(path: Path): { left: number; top: number; right: numb
   return box;
 }
 
-/** Fills `path` within a width x height raster: four sample rows a pixel, exact coverage along x. */
-export function rasterize(path: Path, width: number, height: number, sink: RowSink): void {
+/** Fills `shape` within a width x height raster: four sample rows a pixel, exact coverage along x. */
+export function rasterize(shape: Shape, width: number, height: number, sink: RowSink): void {
+  const path = isPolygon(shape) ? [shape] : shape;
   if (coverage.length < width + 2) coverage = new Float32Array(width + 2);
   const bounds = pathBounds(path);
   const first = Math.max(0, Math.floor(bounds.top));

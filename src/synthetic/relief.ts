@@ -2,24 +2,35 @@
  * @file The drawing board of a facade: colour, relief (how far a point stands out of the wall), opacity and how much it
  * glows at night. Keeping relief instead of painted shadows lets every photograph light the same building differently.
  */
-import { type Path, rasterize } from './rasterize.js';
+import { rasterize, type Shape } from './rasterize.js';
 
 export type Rgb = readonly [number, number, number];
 
-/** One painted point: colour 0-1 (sRGB) and relief in px added to the shape's own. */
-export interface Point {
-  r: number;
-  g: number;
-  b: number;
-  relief: number;
+/** Colours of three numbers each, in percent. */
+export function palette(...percent: number[]): Rgb[] {
+  return Array.from({ length: percent.length / 3 }, (_, i) => {
+    const [r, g, b] = percent.slice(3 * i, 3 * i + 3);
+    return [r / 100, g / 100, b / 100];
+  });
 }
 
-/** A material: fills `point` for the board's pixel (x, y). */
-export type Shader = (x: number, y: number, point: Point) => void;
+/**
+ * A material: writes the board's pixel (x, y) to `out`: r, g, b, 0-1 (sRGB), and relief in px added to the shape's own (0 where
+ * it is not written).
+ */
+export type Shader = (x: number, y: number, out: Float64Array) => void;
+
+/** Writes `color`, `light` times as bright. */
+export function setColor(out: Float64Array, color: Rgb, light = 1): void {
+  for (let c = 0; c < 3; c++) out[c] = color[c] * light;
+}
+
+/** Writes the colour between `a` (share 0) and `b` (share 1), `light` times as bright. */
+export function mixColors(out: Float64Array, a: Rgb, b: Rgb, { share, light }: { share: number; light: number }): void {
+  for (let c = 0; c < 3; c++) out[c] = (a[c] * (1 - share) + b[c] * share) * light;
+}
 
 export interface Paint {
-  /** A material or a plain colour; omitted: colour stays. */
-  color?: Shader | Rgb;
   /** Relief in px towards the viewer: a level, or a function of the pixel. Omitted: relief stays. */
   relief?: number | ((x: number, y: number) => number);
   /** True: relief is added to what is there instead of replacing it. */
@@ -52,38 +63,36 @@ export class Relief {
     this.glow = new Float32Array(width * height);
   }
 
-  /** Fills `path`. */
-  fill(path: Path, paint: Paint): void {
+  /** Fills a shape with a material or a plain colour; undefined: colour stays. */
+  fill(shape: Shape, paint: Shader | Rgb | undefined, options: Paint = {}): void {
     const { color, relief, alpha, glow } = this;
-    const { solid = true, opacity = 1, raise = false } = paint;
-    const shader = typeof paint.color === 'function' ? paint.color : undefined;
-    const flat = typeof paint.color === 'object' ? paint.color : undefined;
-    const point: Point = { r: flat?.[0] ?? 0, g: flat?.[1] ?? 0, b: flat?.[2] ?? 0, relief: 0 };
-    const level = typeof paint.relief === 'number' ? paint.relief : 0;
-    const surface = typeof paint.relief === 'function' ? paint.relief : undefined;
-    rasterize(path, this.width, this.height, (y, from, to, coverage) => {
+    const { solid = true, opacity = 1, raise = false } = options;
+    const shader = typeof paint === 'function' ? paint : undefined;
+    const out = new Float64Array(4);
+    if (typeof paint === 'object') out.set(paint);
+    const level = typeof options.relief === 'number' ? options.relief : 0;
+    const surface = typeof options.relief === 'function' ? options.relief : undefined;
+    rasterize(shape, this.width, this.height, (y, from, to, coverage) => {
       for (let x = from; x < to; x++) {
         const c = coverage[x];
         if (c < 0.004) continue;
         const i = y * this.width + x;
         if (!solid && alpha[i] === 0) continue;
-        if (paint.color !== undefined) {
-          point.relief = 0;
-          shader?.(x, y, point);
+        if (paint !== undefined) {
+          out[3] = 0;
+          shader?.(x, y, out);
           // On empty board the colour must not blend with the board's black: opacity alone makes the soft edge.
           const k = alpha[i] === 0 ? 1 : c * opacity;
-          color[i * 3] += (point.r - color[i * 3]) * k;
-          color[i * 3 + 1] += (point.g - color[i * 3 + 1]) * k;
-          color[i * 3 + 2] += (point.b - color[i * 3 + 2]) * k;
+          for (let channel = 0; channel < 3; channel++) {
+            color[i * 3 + channel] += (out[channel] - color[i * 3 + channel]) * k;
+          }
         }
-        if (paint.relief !== undefined) {
-          const target = (surface ? surface(x, y) : level) + point.relief + (raise ? relief[i] : 0);
+        if (options.relief !== undefined) {
+          const target = (surface ? surface(x, y) : level) + out[3] + (raise ? relief[i] : 0);
           relief[i] += (target - relief[i]) * (alpha[i] === 0 ? 1 : c);
-        } else if (shader) {
-          relief[i] += point.relief * c;
-        }
-        if (paint.glow !== undefined) glow[i] += (paint.glow - glow[i]) * c;
-        else if (solid && paint.color !== undefined && opacity === 1) glow[i] *= 1 - c;
+        } else if (shader) relief[i] += out[3] * c;
+        if (options.glow !== undefined) glow[i] += (options.glow - glow[i]) * c;
+        else if (solid && paint !== undefined && opacity === 1) glow[i] *= 1 - c;
         if (solid) alpha[i] = Math.max(alpha[i], Math.min(1, alpha[i] + c));
       }
     });

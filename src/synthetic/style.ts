@@ -5,7 +5,7 @@
 import { type MaterialKind, shade, vary } from './materials.js';
 import type { ArchShape } from './paths.js';
 import type { Random } from './random.js';
-import type { Rgb } from './relief.js';
+import { palette, type Rgb } from './relief.js';
 
 export const planKinds = ['palace', 'cathedral', 'tomb', 'temple', 'tower', 'pyramid', 'arcade', 'gate'] as const;
 export type PlanKind = (typeof planKinds)[number];
@@ -53,36 +53,40 @@ export interface Style {
   niches: number;
 }
 
-const wallColors: readonly Rgb[] = [
-  [0.78, 0.68, 0.52],
-  [0.7, 0.42, 0.32],
-  [0.86, 0.82, 0.74],
-  [0.62, 0.58, 0.53],
-  [0.82, 0.62, 0.42],
-  [0.9, 0.88, 0.84],
-  [0.74, 0.52, 0.48],
-  [0.56, 0.5, 0.44],
-  [0.83, 0.75, 0.45],
-  [0.65, 0.66, 0.62],
-];
-const accentColors: readonly Rgb[] = [
-  [0.2, 0.35, 0.55],
-  [0.55, 0.15, 0.12],
-  [0.15, 0.4, 0.3],
-  [0.75, 0.55, 0.15],
-  [0.3, 0.22, 0.18],
-  [0.85, 0.8, 0.7],
-  [0.12, 0.45, 0.5],
-];
-const roofColors: readonly Rgb[] = [
-  [0.55, 0.27, 0.2],
-  [0.32, 0.34, 0.38],
-  [0.3, 0.5, 0.45],
-  [0.8, 0.62, 0.22],
-  [0.85, 0.83, 0.8],
-  [0.25, 0.42, 0.6],
-  [0.45, 0.38, 0.32],
-];
+const wallColors = palette(
+  78,
+  68,
+  52,
+  70,
+  42,
+  32,
+  86,
+  82,
+  74,
+  62,
+  58,
+  53,
+  82,
+  62,
+  42,
+  90,
+  88,
+  84,
+  74,
+  52,
+  48,
+  56,
+  50,
+  44,
+  83,
+  75,
+  45,
+  65,
+  66,
+  62,
+);
+const accentColors = palette(20, 35, 55, 55, 15, 12, 15, 40, 30, 75, 55, 15, 30, 22, 18, 85, 80, 70, 12, 45, 50);
+const roofColors = palette(55, 27, 20, 32, 34, 38, 30, 50, 45, 80, 62, 22, 85, 83, 80, 25, 42, 60, 45, 38, 32);
 
 const wallKindsOf: Record<PlanKind, readonly MaterialKind[]> = {
   palace: ['brick', 'plaster', 'ashlar', 'banded'],

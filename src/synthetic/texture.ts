@@ -2,7 +2,7 @@
  * @file A facade ready for photographing: a chain of ever smaller copies (mip levels) of colour, opacity, glow, relief
  * and surface direction, so that near and far views are sampled without aliasing.
  */
-import type { Relief } from './relief.js';
+import type { Relief, Rgb } from './relief.js';
 
 /** Numbers per texel: r, g, b (linear light), alpha, glow, relief, slope x, slope y. */
 export const channels = 8;
@@ -31,6 +31,11 @@ export function toLinear(value: number): number {
   return value * value;
 }
 
+/** A colour of display values in linear light. */
+export function linear(color: Rgb): Rgb {
+  return [toLinear(color[0]), toLinear(color[1]), toLinear(color[2])];
+}
+
 /** The part [left, left + width) x [top, top + height) of a board as a texture. */
 export function buildTexture(board: Relief, { left: x0, top: y0, width, height }: Region): Texture {
   const data = new Float32Array(width * height * channels);
@@ -39,9 +44,7 @@ export function buildTexture(board: Relief, { left: x0, top: y0, width, height }
       const i = (y + y0) * board.width + x + x0;
       const o = (y * width + x) * channels;
       const a = board.alpha[i];
-      data[o] = toLinear(Math.min(1, board.color[i * 3])) * a;
-      data[o + 1] = toLinear(Math.min(1, board.color[i * 3 + 1])) * a;
-      data[o + 2] = toLinear(Math.min(1, board.color[i * 3 + 2])) * a;
+      for (let c = 0; c < 3; c++) data[o + c] = toLinear(Math.min(1, board.color[i * 3 + c])) * a;
       data[o + 3] = a;
       data[o + 4] = board.glow[i] * a;
       const h = board.relief[i];
@@ -101,14 +104,7 @@ export function sampleLevel(
       if (xx < 0 || xx >= width) continue;
       const k = wy * (i === 0 ? 1 - u : u);
       const o = (yy * width + xx) * channels;
-      out[0] += data[o] * k;
-      out[1] += data[o + 1] * k;
-      out[2] += data[o + 2] * k;
-      out[3] += data[o + 3] * k;
-      out[4] += data[o + 4] * k;
-      out[5] += data[o + 5] * k;
-      out[6] += data[o + 6] * k;
-      out[7] += data[o + 7] * k;
+      for (let channel = 0; channel < channels; channel++) out[channel] += data[o + channel] * k;
     }
   }
 }

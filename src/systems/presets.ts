@@ -9,6 +9,7 @@ import { plusPresets } from './presets/rmac-plus.js';
 import { toliasPresets } from './presets/tolias.js';
 import type { Preset } from './system.js';
 
+/** The published systems by name (docs/systems.md). */
 export const presets: ReadonlyMap<string, Preset> = new Map(
   [...toliasPresets, ...plusPresets, ...osPresets, ...msPresets, ...gordoPresets].map((preset) => [
     preset.name,

@@ -83,5 +83,6 @@ export interface System {
   expand(groundTruth: GroundTruth, described: { database: DescriptorTable; queries: DescriptorTable }): DescriptorTable;
   /** Similarities (larger is nearer) of rows of query vectors to database rows, each row the vectors of one image. */
   similarity(database: DescriptorTable): Similarity;
+  /** Frees the network. */
   dispose(): void;
 }

@@ -1,7 +1,7 @@
 /** @file A small generated collection with a folder of trouble added, for tests of cleaning. */
 import { copyFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import sharp from 'sharp';
+import { sharp, withSvg } from '../../src/data/raster-loaders.js';
 import { synthesizeLandmarks } from '../../src/synthetic/dataset.js';
 
 export interface NoisyCollection {
@@ -32,7 +32,9 @@ const banner = Buffer.from(
 /** Lays one strip of text along the bottom of an image file; made of shapes too, so that it has corners without any font. */
 export async function addBanner(from: string, to: string): Promise<void> {
   const { width, height } = await sharp(from).metadata();
-  const strip = await sharp(banner).resize(width, 26, { fit: 'fill' }).raw().toBuffer({ resolveWithObject: true });
+  const strip = await withSvg(() =>
+    sharp(banner).resize(width, 26, { fit: 'fill' }).raw().toBuffer({ resolveWithObject: true }),
+  );
   for (let k = 0; k < 60; k++) {
     const [x0, y0] = [(k * 53) % (width - 8), 2 + ((k * 29) % 18)];
     for (let y = 0; y < 2 + (k % 4); y++) {

@@ -160,7 +160,7 @@ describe('rmac clean', () => {
     await logOf(join(folder, 'matches.jsonl'), 6, child);
     child.kill('SIGINT');
     const [code] = (await once(child, 'close')) as [number | null];
-    expect(code).toBe(1);
+    expect(code).toBe(130);
     expect(errors).toMatch(/rmac: Interrupted/);
     expect(readFileSync(join(folder, 'matches.jsonl'), 'utf8').split('\n').length).toBeGreaterThan(6);
   }, 120_000);

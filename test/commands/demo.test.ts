@@ -3,15 +3,16 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { register, resultJson } from '../../src/commands/demo.js';
+import { register } from '../../src/commands/demo.js';
 import { register as registerEvaluate } from '../../src/commands/evaluate.js';
 import { readManifest } from '../../src/data/manifest.js';
 import { synthesizeLandmarks } from '../../src/synthetic/dataset.js';
-import { type DemoOptions, runDemo } from '../../src/demo/run-demo.js';
+import { resultJson } from '../../src/demo/demo-result.js';
 import { splitForDemo } from '../../src/demo/own-photographs.js';
-import type { DemoView } from '../../src/demo/stages.js';
 import { InputError, UsageError } from '../../src/errors.js';
 import { readGroundTruth } from '../../src/retrieval/ground-truth.js';
+import type { StageView } from '../../src/stages/context.js';
+import { demo as runDemo, type DemoOptions } from '../../src/stages/demo.js';
 import { runCommand } from './run-command.js';
 import { makeSmallSet } from './small-set.js';
 
@@ -38,21 +39,23 @@ const tiny = {
   ],
 } satisfies Partial<DemoOptions>;
 
-function recordingView(): DemoView & { lines: string[]; stages: string[] } {
+function recordingView(): StageView & { lines: string[]; stages: string[] } {
   const view = {
     lines: [] as string[],
     stages: [] as string[],
-    stage: (title: string) => void view.stages.push(title),
-    note: (line: string) => void view.lines.push(line),
+    note: (line: string) => void (line.startsWith('[') ? view.stages : view.lines).push(line.trim()),
     progress: () => ({ update: () => undefined, stop: () => undefined }),
   };
   return view;
 }
 
-const demo = (out: string, options: Partial<DemoOptions> = {}, view: DemoView = recordingView()) =>
-  runDemo({ out, init, signal: new AbortController().signal, ...tiny, ...options }, view);
+const demo = (
+  out: string,
+  { signal, ...options }: Partial<DemoOptions> & { signal?: AbortSignal } = {},
+  view: StageView = recordingView(),
+) => runDemo({ out, init, ...tiny, ...options }, { signal, view });
 
-describe('runDemo', () => {
+describe('demo', () => {
   const out = newFolder();
   let result: Awaited<ReturnType<typeof runDemo>>;
   const view = recordingView();
@@ -137,10 +140,10 @@ describe('runDemo', () => {
   test('interrupted in training, the same call continues to the same result', async () => {
     const folder = newFolder();
     const controller = new AbortController();
-    const stopping: DemoView = {
+    const stopping: StageView = {
       ...recordingView(),
       progress: (label) => ({
-        update: (done) => label === 'updates' && done === 1 && controller.abort(),
+        update: (done) => label.trim() === 'updates' && done === 1 && controller.abort(),
         stop: () => undefined,
       }),
     };
@@ -159,7 +162,7 @@ describe('runDemo', () => {
   });
 });
 
-describe('runDemo with own photographs', () => {
+describe('demo with own photographs', () => {
   let images: string;
   beforeAll(async () => {
     const collection = newFolder();

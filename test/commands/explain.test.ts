@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { register } from '../../src/commands/explain.js';
 import type { Box } from '../../src/data/manifest.js';
+import { withSvg } from '../../src/data/raster-loaders.js';
 import { InputError, UsageError } from '../../src/errors.js';
 import { rowOverlap } from '../../src/rpn/box-rows.js';
 import { runCommand } from './run-command.js';
@@ -35,7 +36,7 @@ async function drawScene(seed: string, left: number, top: number): Promise<Buffe
   const plain = `<rect x="${left}" y="${top}" width="${side}" height="${side}" fill="#888"/>`;
   const colours = shapes('colours', 90, left + 16, top + 16, side - 56, side - 56, 150);
   const svg = `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#888"/>${grey}${plain}${colours}</svg>`;
-  return sharp(Buffer.from(svg)).removeAlpha().png().toBuffer();
+  return withSvg(() => sharp(Buffer.from(svg)).removeAlpha().png().toBuffer());
 }
 
 beforeAll(async () => {

@@ -2,10 +2,11 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import seedrandom from 'seedrandom';
-import sharp, { type Sharp } from 'sharp';
+import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type AffineMap, applyMap } from '../../src/cleaning/matching/affine-map.js';
 import { register } from '../../src/commands/match.js';
+import { withSvg } from '../../src/data/raster-loaders.js';
 import { runCommand } from './run-command.js';
 
 const [width, height] = [1280, 960];
@@ -13,23 +14,22 @@ const folder = mkdtempSync(join(tmpdir(), 'rmac-match-'));
 const at = (name: string) => join(folder, name);
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Blotches of many sizes. */
-function blotches(seed: string): Sharp {
+/** Blotches of many sizes, as PNG. */
+function blotches(seed: string): Promise<Buffer> {
   const random = seedrandom(seed);
   const circles = Array.from({ length: 900 }, () => {
     const grey = Math.floor(256 * random());
     const size = 4 + 50 * random() ** 2;
     return `<ellipse cx="${width * random()}" cy="${height * random()}" rx="${size}" ry="${size * (0.4 + random())}" fill="rgb(${grey},${grey},${grey})"/>`;
   });
-  return sharp(
-    Buffer.from(
-      `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#888"/>${circles.join('')}</svg>`,
-    ),
-  ).removeAlpha();
+  const svg = Buffer.from(
+    `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}"><rect width="100%" height="100%" fill="#888"/>${circles.join('')}</svg>`,
+  );
+  return withSvg(() => sharp(svg).removeAlpha().png().toBuffer());
 }
 
 beforeAll(async () => {
-  const scene = await blotches('scene').png().toBuffer();
+  const scene = await blotches('scene');
   writeFileSync(at('whole.png'), scene);
   // part of it, enlarged
   await sharp(scene)
@@ -42,7 +42,7 @@ beforeAll(async () => {
     .withMetadata({ orientation: 6 })
     .jpeg()
     .toFile(at('lying.jpg'));
-  await blotches('another scene').png().toFile(at('other.png'));
+  writeFileSync(at('other.png'), await blotches('another scene'));
   await sharp({ create: { width: 300, height: 200, channels: 3, background: '#777' } })
     .png()
     .toFile(at('empty.png'));

@@ -30,16 +30,11 @@ const scripts = {
     };
     await extractDescriptors({ dimension: 2, describeFiles }, items, { folder: out, settings: { version }, overwrite: true });`,
   split: `
-    import { register } from '${root}/src/commands/data.ts';
-    import { Command } from 'commander';
+    import { split } from '${root}/src/stages/split.ts';
     import { dirname } from 'node:path';
     const [out, version] = process.argv.slice(2);
-    const program = new Command();
-    register(program);
-    await program.parseAsync(
-      ['data', 'split', dirname(out) + '/manifest.jsonl', '--val', '0.4', '--by', 'photo', '--seed', version === 'old' ? '1' : '2', '--out', out, '--overwrite', '--json'],
-      { from: 'user' },
-    );`,
+    const seed = version === 'old' ? 1 : 2;
+    await split({ manifest: dirname(out) + '/manifest.jsonl', val: 0.4, by: 'photo', seed, out, overwrite: true });`,
   clean: `
     import { writeCleaned } from '${root}/src/cleaning/clean-outputs.ts';
     import { withFolderLock } from '${root}/src/data/folder-lock.ts';
@@ -69,10 +64,10 @@ beforeAll(async () => {
       format: 'esm',
       outfile: join(folder, `${name}.mjs`),
       // Neither decodes nor computes; what is large takes long to start.
-      alias: { '@tensorflow/tfjs': join(folder, 'empty.mjs'), sharp: join(folder, 'empty.mjs') },
+      alias: { '@tensorflow/tfjs-core': join(folder, 'empty.mjs'), sharp: join(folder, 'empty.mjs') },
       external: ['onnxruntime-node'],
       banner: {
-        js: `import { createRequire } from 'node:module'; const require = createRequire('${root}/package.json');`,
+        js: `import { createRequire as requireFrom } from 'node:module'; const require = requireFrom('${root}/package.json');`,
       },
       logLevel: 'error',
     });

@@ -6,7 +6,7 @@ import * as fc from 'fast-check';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.js';
 import { descriptorFiles, readDescriptorFolder, shardOf } from '../../src/retrieval/descriptor-folder.js';
-import { extractDescriptors, type ExtractOptions, ExtractionInterrupted } from '../../src/retrieval/extract.js';
+import { extractDescriptors, type ExtractionOptions, ExtractionInterrupted } from '../../src/retrieval/extract.js';
 import { encodeNpy } from '../../src/data/npy.js';
 import { PartialDescriptors } from '../../src/retrieval/partial-descriptors.js';
 import { meanColourModel, writeTwoColours } from './mean-colour-model.js';
@@ -41,8 +41,12 @@ function countingModel(limit = Number.POSITIVE_INFINITY) {
   return model;
 }
 
-const extract = (model: typeof meanColourModel, folder: string, options: Partial<ExtractOptions> = {}, list = items) =>
-  extractDescriptors(model, list, { folder, sizing: { longest: 'none' }, settings, ...options });
+const extract = (
+  model: typeof meanColourModel,
+  folder: string,
+  options: Partial<ExtractionOptions> = {},
+  list = items,
+) => extractDescriptors(model, list, { folder, sizing: { longest: 'none' }, settings, ...options });
 
 describe('extractDescriptors', () => {
   test('rows in the order of the list, a bad image left out and listed', async () => {

@@ -6,7 +6,10 @@ import { Random } from '../../src/synthetic/random.js';
 describe('camera', () => {
   test('a frontal view scales by focal / distance', () => {
     // 200 x 100 facade, camera at its middle 1000 away, f = 500: half size, centred in 400 x 300.
-    const camera = lookAt(400, 300, 500, [0, 50, 1000], [0, 50, 0], 0);
+    const camera = lookAt(
+      { width: 400, height: 300, focal: 500, position: [0, 50, 1000] },
+      { target: [0, 50, 0], roll: 0 },
+    );
     const h = facadeHomography(camera, 200, 100);
     const [left, top] = transform(h, 0, 0);
     const [right, bottom] = transform(h, 200, 100);

@@ -83,10 +83,11 @@ function withFormat(
 /** x: [n, h, w, c], filter: [kh, kw, c, o] -> [n, oh, ow, o]. */
 function conv2d(x: Value, filter: Value, attributes: ConvAttributes): Value {
   const info = convInfo(x.shape, filter.shape, attributes);
-  const [image, kernel] = [x, filter].map((value) => cast(value, 'float32'));
+  const [image, kernel] = [reached(x, info), filter].map((value) => cast(value, 'float32'));
+  if (image.size === 0) return filled(info.outShape, 0, x.type);
   const result = emit(
     'Conv',
-    [toLayout(reached(image, info), 'nchw'), toLayout(kernel, 'oihw')],
+    [toLayout(image, 'nchw'), toLayout(kernel, 'oihw')],
     { shape: info.outShape, layout: 'nchw' },
     {
       strides: stridesOf(info),
@@ -110,6 +111,7 @@ function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], 
   const info = convInfo(inputShape, filter.shape, attributes);
   // A gradient larger than the output that the input implies is read as far as that goes, as tfjs does.
   const upstream = strided(dy, [0, 0, 0, 0], info.outShape);
+  if (info.inShape.includes(0)) return filled(inputShape, 0);
   return unreached(transposedConv(toLayout(upstream, 'nchw'), toLayout(filter, 'oihw'), info), inputShape);
 }
 
@@ -182,8 +184,9 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   const { inHeight, inWidth, dilationHeight, dilationWidth } = info;
   const positions = kh * kw;
   const pixels = n * outHeight * outWidth;
-  if (x.size === 0 || dy.size === 0) return filled(filterShape, 0);
-  const input = physically(toLayout(reached(x, info), 'nchw'));
+  const image = reached(x, info);
+  if (image.size === 0 || dy.size === 0) return filled(filterShape, 0);
+  const input = physically(toLayout(image, 'nchw'));
   const upstream = physically(toLayout(dy, 'nchw'));
   const [top, left, bottom, right] = padsOf(info) as Shape4;
   if (positions > 1 && o < c && info.strideHeight * info.strideWidth === 1 && insidePads(info)) {

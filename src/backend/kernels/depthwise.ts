@@ -34,9 +34,11 @@ function grouped(filter: Value): Value {
 /** x: [n, h, w, c], filter: [kh, kw, c, m] -> [n, oh, ow, c * m]. */
 function depthwiseConv2d(x: Value, filter: Value, attributes: ConvAttributes): Value {
   const info = convInfo(x.shape, filter.shape, attributes, true);
+  const image = reached(x, info);
+  if (image.size === 0) return filled(info.outShape, 0);
   return emit(
     'Conv',
-    [toLayout(reached(x, info), 'nchw'), grouped(filter)],
+    [toLayout(image, 'nchw'), grouped(filter)],
     { shape: info.outShape, layout: 'nchw' },
     { strides: stridesOf(info), pads: padsOf(info), dilations: dilationsOf(info), group: info.inChannels },
   );
@@ -47,8 +49,9 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   const info = convInfo(x.shape, filterShape, attributes, true);
   const { batchSize: n, outHeight, outWidth, dilationHeight, dilationWidth } = info;
   const [kh, kw, c, m] = filterShape as Shape4;
-  if (x.size === 0 || dy.size === 0) return filled(filterShape, 0);
-  const input = physically(toLayout(reached(x, info), 'nchw'));
+  const image = reached(x, info);
+  if (image.size === 0 || dy.size === 0) return filled(filterShape, 0);
+  const input = physically(toLayout(image, 'nchw'));
   const upstream = physically(toLayout(dy, 'nchw'));
   if (m === 1 && info.strideHeight * info.strideWidth === 1) {
     const padded = bordered(input, padsOf(info));
@@ -74,6 +77,7 @@ defineKernel<ConvAttributes & { inputShape: number[] }>(
   'DepthwiseConv2dNativeBackpropInput',
   ({ dy, filter }, attributes) => {
     const info = convInfo(attributes.inputShape, filter.shape, attributes, true);
+    if (info.inShape.includes(0)) return filled(attributes.inputShape, 0);
     const gradient = transposedConv(toLayout(dy, 'nchw'), grouped(filter), info, info.inChannels);
     return unreached(gradient, attributes.inputShape);
   },

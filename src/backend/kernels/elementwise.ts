@@ -81,21 +81,25 @@ export function relu(x: Value): Value {
 }
 
 /** a / b; of integers in float64, which holds all of them (an integer division ends the process where b is 0). */
-function quotient(a: Value, b: Value): Value {
-  const type = a.type === 'float32' || b.type === 'float32' ? 'float32' : 'float64';
+function quotient(a: Value, b: Value, type: 'float32' | 'float64'): Value {
   return broadcast('Div', cast(a, type), cast(b, type));
 }
 
-for (const [kernel, op] of Object.entries({ Maximum: 'Max', Minimum: 'Min', Pow: 'Pow' })) {
+defineKernel('Pow', ({ a, b }) => {
+  // A negative power of an integer is infinite, which float64 holds.
+  const type = a.type === 'float32' ? 'float32' : 'float64';
+  return cast(broadcast('Pow', cast(a, type), cast(b, type)), numeric(a).type);
+});
+for (const [kernel, op] of Object.entries({ Maximum: 'Max', Minimum: 'Min' })) {
   defineKernel(kernel, ({ a, b }) => broadcast(op, numeric(a), numeric(b)));
 }
 defineKernel('Add', ({ a, b }) => add(a, b));
 defineKernel('Sub', ({ a, b }) => sub(a, b));
 defineKernel('Multiply', ({ a, b }) => mul(a, b));
-defineKernel('RealDiv', ({ a, b }) => cast(quotient(a, b), a.type));
+defineKernel('RealDiv', ({ a, b }) => cast(quotient(a, b, a.type === 'float32' ? 'float32' : 'float64'), a.type));
 defineKernel('FloorDiv', ({ a, b }) => {
-  const exact = quotient(a, b);
-  return cast(like(exact, 'Floor', [exact]), a.type);
+  const exact = quotient(a, b, 'float64');
+  return cast(like(exact, 'Floor', [exact]), 'int32');
 });
 defineKernel('SquaredDifference', ({ a, b }) => {
   const difference = sub(a, b);
@@ -191,14 +195,22 @@ defineKernel('IsFinite', ({ x }) => {
   );
 });
 defineKernel('Mod', ({ a, b }) => {
-  // The sign of the divisor, as in the JavaScript backend.
-  const [dividend, divisor] = [numeric(a), numeric(b)];
-  const remainder = (left: Value) => broadcast('Mod', left, divisor, left.type, { fmod: 1 });
-  return remainder(broadcast('Add', remainder(dividend), divisor));
+  // The sign of the divisor, as in the JavaScript backend, and as there in float64: a remainder by 0 is NaN.
+  const type = 'float64';
+  const [dividend, divisor] = [cast(a, type), cast(b, type)];
+  const remainder = (left: Value) => broadcast('Mod', left, divisor, type, { fmod: 1 });
+  const zero: Constant = { constant: type, dims: [], values: [0] };
+  const negative = (value: Value) => like(value, 'Less', [value, zero], 'bool');
+  const first = remainder(dividend);
+  const sameSign = broadcast('Equal', negative(dividend), negative(divisor), 'bool');
+  const second = remainder(broadcast('Add', first, divisor));
+  return cast(like(first, 'Where', [sameSign, first, second]), a.type);
 });
-/** max(x, 0) + slope * min(x, 0). */
+/** slope * x where x is negative, otherwise x. */
 export function prelu(x: Value, slope: Value): Value {
-  return add(relu(x), mul(slope, like(x, 'Min', [x, floatConstant(0)])));
+  const scaled = mul(slope, x);
+  const negative = like(x, 'Less', [x, floatConstant(0)], 'bool');
+  return like(scaled, 'Where', [toLayout(negative, scaled.layout), scaled, toLayout(x, scaled.layout)]);
 }
 defineKernel('Prelu', ({ x, alpha }) => prelu(cast(x, 'float32'), cast(alpha, 'float32')));
 export const leakyRelu = (x: Value, alpha: number) => emit('LeakyRelu', [x], x, { alpha: { float: alpha } });

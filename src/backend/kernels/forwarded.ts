@@ -7,6 +7,7 @@ import type { OnnxBackend } from '../backend.js';
 import { forward } from '../forward.js';
 import { backendName } from './kernel.js';
 
+/** Kernels that tfjs's JavaScript backend computes, by the reason. */
 export const forwardedKernels: Readonly<Record<string, readonly string[]>> = {
   'complex numbers have no ONNX form': ['Complex', 'Real', 'Imag', 'ComplexAbs', 'FFT', 'IFFT'],
   'strings never enter the graph': ['StaticRegexReplace', 'StringNGrams', 'StringSplit', 'StringToHashBucketFast'],

@@ -1,7 +1,8 @@
 /** @file How a kernel is written: recorded values and attributes in, recorded values out. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { OnnxBackend } from '../backend.js';
-import { forward, isHostType } from '../forward.js';
+import { forward } from '../forward.js';
+import { isHostType } from '../javascript-backend.js';
 import type { Value } from '../value.js';
 
 export const backendName = 'onnx';

@@ -22,8 +22,13 @@ tf.registerKernel({
     const onnx = backend as OnnxBackend;
     const attributes = attrs as unknown as Attributes;
     const { boxes, scores } = inputs as Record<'boxes' | 'scores', tf.TensorInfo>;
-    // Without padding the shape of the result depends on values.
-    const padded = attributes.padToMaxOutputSize && attributes.maxOutputSize > 0 && scores.shape[0] > 0;
+    // Without padding the shape of the result depends on values. With a threshold of 0 every box suppresses all others, which
+    // ONNX cannot say.
+    const padded =
+      attributes.iouThreshold > 0 &&
+      attributes.padToMaxOutputSize &&
+      attributes.maxOutputSize > 0 &&
+      scores.shape[0] > 0;
     if (!padded) return forward(onnx, kernelName, inputs, attrs ?? {});
     return suppressed(onnx.recorded(boxes), onnx.recorded(scores), attributes).map((value) => onnx.tensorOf(value));
   },

@@ -1,6 +1,17 @@
 /** @file Max and average pooling with their gradients, in physical order [n, c, h, w]. */
 import { backend_util } from '@tensorflow/tfjs-core';
-import { asActivation, cast, emit, expanded, filled, known, physically, reshape, toLayout } from '../record.js';
+import {
+  asActivation,
+  cast,
+  emit,
+  expanded,
+  filled,
+  known,
+  physically,
+  reshape,
+  sameShape,
+  toLayout,
+} from '../record.js';
 import { int64s, makeOp, Value } from '../value.js';
 import { mul, sub } from './elementwise.js';
 import { defineKernel } from './kernel.js';
@@ -36,6 +47,11 @@ function windows({ filterHeight, filterWidth, strideHeight, strideWidth, padInfo
   };
 }
 
+/** tfjs takes a pool of single cells that keeps the shape for none, whatever the strides and the padding. */
+function givesBack(x: Value, { filterHeight, filterWidth, outShape }: PoolInfo): boolean {
+  return filterHeight === 1 && filterWidth === 1 && sameShape(x.shape, outShape);
+}
+
 /** ONNX has no windows that lie wholly in the padding. */
 function hasEmptyWindows({ filterHeight, filterWidth, padInfo }: PoolInfo): boolean {
   return Math.max(padInfo.top, padInfo.bottom) >= filterHeight || Math.max(padInfo.left, padInfo.right) >= filterWidth;
@@ -52,6 +68,8 @@ function pooledInput(x: Value, info: PoolInfo, fill: number): { input: Value; at
 
 defineKernel<PoolAttributes>('MaxPool', ({ x }, attributes) => {
   const info = poolInfo(x.shape, attributes);
+  if (givesBack(x, info)) return x;
+  if (info.inShape.includes(0)) return filled(info.outShape, Number.NEGATIVE_INFINITY, x.type);
   // ONNX pools no int32; float64 holds all of them.
   const pooled = pooledInput(x.type === 'float32' ? x : cast(x, 'float64'), info, Number.NEGATIVE_INFINITY);
   const spec = { shape: info.outShape, type: pooled.input.type, layout: 'nchw' } as const;
@@ -60,7 +78,7 @@ defineKernel<PoolAttributes>('MaxPool', ({ x }, attributes) => {
 
 defineKernel<PoolAttributes>('MaxPoolGrad', ({ dy, input }, attributes, { accelerated }) => {
   const info = poolInfo(input.shape, attributes);
-  if (input.size === 0 || dy.size === 0) return filled(input.shape, 0);
+  if (info.inShape.includes(0)) return filled(input.shape, 0);
   if (accelerated) {
     const cut = toLayout(reached(input, info), 'nchw');
     return unreached(maxPoolGradientByMasks(cut, toLayout(dy, 'nchw'), info), input.shape);
@@ -126,6 +144,8 @@ function maxPoolGradientByMasks(x: Value, dy: Value, info: PoolInfo): Value {
 
 defineKernel<PoolAttributes>('AvgPool', ({ x }, attributes) => {
   const info = poolInfo(x.shape, attributes);
+  if (givesBack(x, info)) return x;
+  if (info.inShape.includes(0)) return filled(info.outShape, Number.NaN, x.type);
   const pooled = pooledInput(cast(x, 'float32'), info, 0);
   const means = emit(
     'AveragePool',
@@ -153,7 +173,7 @@ function coveredCells(info: PoolInfo): number[] {
 
 defineKernel<PoolAttributes>('AvgPoolGrad', ({ dy, input }, attributes) => {
   const info = poolInfo(input.shape, attributes);
-  if (input.size === 0 || dy.size === 0) return filled(input.shape, 0);
+  if (info.inShape.includes(0)) return filled(input.shape, 0);
   const {
     padInfo,
     filterHeight,

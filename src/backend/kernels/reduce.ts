@@ -39,11 +39,12 @@ export function reduce(op: keyof typeof ofNothing, x: Value, axes: readonly numb
   return keepDims ? reshape(inOrder, kept) : inOrder;
 }
 
-/** Sum over physical axes. Of float32 it is written out so that it is accurate (`sums.ts`). */
+/** Sum over physical axes. Of float32 it is written out so that it is accurate (`sums.ts`); of integers it wraps at 2^32. */
 export function sum(x: Value, axes: readonly number[], shape: readonly number[]): Value {
+  const wide = x.type === 'int32' ? 'int64' : x.type;
   return x.type === 'float32'
     ? emit('#Sum', [x], { shape }, { axes })
-    : emit('ReduceSum', [x, int64s(axes)], { shape, type: x.type }, { keepdims: 0 });
+    : cast(emit('ReduceSum', [cast(x, wide), int64s(axes)], { shape, type: wide }, { keepdims: 0 }), x.type);
 }
 
 interface Reduction {
@@ -51,7 +52,15 @@ interface Reduction {
   keepDims?: boolean;
 }
 
-const isNaN = (x: Value) => emit('IsNaN', [x], { shape: x.shape, type: 'bool' });
+const isNaN = (x: Value) => emit('IsNaN', [x], { shape: x.shape, type: 'bool', layout: x.layout });
+
+/** NaN where x has one among what was reduced: the runtime's ReduceMax and ReduceMin pass over it. */
+function orNaN(extreme: Value, x: Value, axes: readonly number[]): Value {
+  if (x.type !== 'float32' || x.size === 0 || axes.length === 0) return extreme;
+  const any = reshape(reduce('ReduceMax', cast(isNaN(x), 'int32'), axes), extreme.shape);
+  return emit('Where', [cast(any, 'bool'), floatConstant(Number.NaN), extreme], extreme);
+}
+
 const axesOf = (x: Value, axis: Reduction['axis']) =>
   util.parseAxisParam(axis ?? x.shape.map((_, i) => i), [...x.shape]);
 
@@ -65,12 +74,16 @@ for (const [kernel, op] of Object.entries({
   defineKernel<Reduction & { reductionIndices?: number | number[] }>(kernel, ({ x }, attributes) => {
     const value = x.type === 'bool' ? cast(x, 'int32') : x;
     const axis = names === 'axis' ? attributes.axis : (attributes.reductionIndices ?? attributes.axis);
-    return reduce(op, value, axesOf(value, axis), attributes.keepDims);
+    const axes = axesOf(value, axis);
+    const result = reduce(op, value, axes, attributes.keepDims);
+    return kernel === 'Max' || kernel === 'Min' ? orNaN(result, value, axes) : result;
   });
 }
 defineKernel<Reduction>('Mean', ({ x }, { axis, keepDims }) => {
   const axes = axesOf(x, axis);
-  const total = reduce('ReduceSum', cast(x, 'float32'), axes, keepDims);
+  // float64 holds sums of all integers.
+  const numbers = x.type === 'float32' ? x : cast(x, 'float64');
+  const total = cast(reduce('ReduceSum', numbers, axes, keepDims), 'float32');
   const count = axes.reduce((product, along) => product * x.shape[along], 1);
   return emit('Div', [total, floatConstant(count)], total);
 });
@@ -92,6 +105,7 @@ for (const kernel of ['ArgMax', 'ArgMin']) {
     const value = numbers.type === 'int32' ? numbers : emit('Where', [isNaN(numbers), ignored, numbers], numbers);
     const [along] = axesOf(value, axis) as [number];
     const shape = value.shape.filter((_, i) => i !== along);
+    if (value.size === 0) return filled(shape, 0, 'int32');
     return cast(emit(kernel, [value], { shape, type: 'int64' }, { axis: along, keepdims: 0 }), 'int32');
   });
 }

@@ -2,7 +2,7 @@
  * @file Windows of convolutions and pools as ONNX has them. tfjs computes the number of windows along both axes from the filter's
  * height and the vertical stride where padding is one number, and rounds up where it is told to; ONNX computes it from the
  * input, the padding and the window, axis by axis. So the padding behind is chosen to give tfjs's number, and rows that no
- * window reaches are cut off.
+ * window reaches are cut off: all of them if all windows lie in the padding before.
  */
 import { asActivation, physically } from '../record.js';
 import type { Value } from '../value.js';
@@ -25,7 +25,7 @@ interface WindowInfo {
 function fittedAxis(extent: number, out: number, stride: number, window: number, before: number, after: number) {
   const needed = (out - 1) * stride + window - extent - before;
   const fits = after >= needed && after < needed + stride;
-  return fits ? { extent, after } : { extent: extent + Math.min(0, needed), after: Math.max(0, needed) };
+  return fits ? { extent, after } : { extent: Math.max(0, extent + Math.min(0, needed)), after: Math.max(0, needed) };
 }
 
 /** `info` with the padding behind and the input's extents, at most the tensor's, that give its number of windows. */

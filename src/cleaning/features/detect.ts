@@ -6,6 +6,7 @@ import { siftFeatures, type SiftOptions } from './sift.js';
 
 const detectors = { sift: siftFeatures, 'hessian-affine': hessianAffineFeatures } satisfies Record<Detector, unknown>;
 
+/** Which detector, and the settings of both. */
 export interface DetectOptions extends SiftOptions, HessianAffineOptions {
   /** Default 'sift'. */
   detector?: Detector;

@@ -26,6 +26,7 @@ const gapEscape = 31;
 /** Most activations (cells times channels) of a map that is read: 2048 channels of 256 x 256 cells. */
 export const mostActivations = 1 << 27;
 
+/** A feature map in about a byte per positive activation (Tolias et al. 2016, section 5.2). */
 export interface CompactMap {
   height: number;
   width: number;

@@ -33,7 +33,7 @@ export interface IntegralMap {
   active: Int32Array;
   /** [A] what the channel's values were divided by before they were raised to alpha. */
   scale: Float64Array;
-  /** [height + 1, width + 1, A]: sum over the cells above and left of the corner. May be longer than that. */
+  /** [height + 1, width + 1, A] sum over the cells above and left of the corner. May be longer than that. */
   sums: Float64Array;
   /** The activations, for boxes in which all are small beside those outside. */
   source?: ActivationMap;

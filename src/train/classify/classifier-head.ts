@@ -126,6 +126,7 @@ export function dropoutMask(length: number, share: number, random: RandomStream)
 
 let created = 0;
 
+/** The layers between the feature map and the scores of the classes. The caller disposes of it. */
 export class ClassifierHead {
   /** By our names. */
   readonly variables: ReadonlyMap<string, tf.Variable>;
@@ -181,6 +182,7 @@ export class ClassifierHead {
     return readTensors(this.variables);
   }
 
+  /** Frees the weights. */
   dispose(): void {
     tf.dispose([...this.variables.values()]);
   }

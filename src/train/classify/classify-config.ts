@@ -11,6 +11,7 @@ const autoOrShare = 'auto or a number of at least 0 and at most 0.95';
 const share = z.number(autoOrShare).min(0, autoOrShare).max(0.95, autoOrShare);
 const trueOrFalse = z.boolean('true or false');
 
+/** The settings of `rmac train classify`: default, range and published value of each. */
 export const classifyConfigSchema = z
   .strictObject({
     ...trainingSettings({
@@ -72,6 +73,7 @@ export const classifyConfigSchema = z
   })
   .describe('S2 = Gordo et al., ECCV 2016, section 4.1: published values.');
 
+/** All settings of a training by classification, resolved. */
 export type ClassifyConfig = z.output<typeof classifyConfigSchema>;
 
 /** Keys that may change when a run is resumed. */

@@ -21,11 +21,11 @@ export interface PoolLabels {
 }
 
 export interface MinedTriplets {
-  /** [T * 3]: query, positive, negative as positions in the pool; a query's triplets adjoin, hardest first. */
+  /** [T * 3] query, positive, negative as positions in the pool; a query's triplets adjoin, hardest first. */
   triplets: Int32Array;
-  /** [T]: ½ max(0, m + d²(q,p) − d²(q,n)) with the weights of the mining. */
+  /** [T] ½ max(0, m + d²(q,p) − d²(q,n)) with the weights of the mining. */
   losses: Float64Array;
-  /** [Q + 1]: the triplets of the i-th query that has any are `offsets[i]` to `offsets[i + 1]`. */
+  /** [Q + 1] the triplets of the i-th query that has any are `offsets[i]` to `offsets[i + 1]`. */
   offsets: Int32Array;
   /** Triplets of the pool with a loss above zero, kept or not. */
   withLoss: number;

@@ -12,6 +12,7 @@ import { samplings } from './sampler.js';
 
 const trueOrFalse = z.boolean('true or false');
 
+/** The settings of `rmac train triplet`: default, range and published value of each. */
 export const tripletConfigSchema = z
   .strictObject({
     classify: classifyConfigSchema
@@ -124,6 +125,7 @@ export const tripletConfigSchema = z
   })
   .describe('S2 = Gordo et al., ECCV 2016; S2b = their IJCV 2017 version: published values.');
 
+/** All settings of a training by ranking, resolved. */
 export type TripletConfig = z.output<typeof tripletConfigSchema>;
 
 /** Whether updates train on a mined pool. */

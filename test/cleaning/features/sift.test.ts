@@ -7,7 +7,7 @@ import type { GreyImage } from '../../../src/cleaning/features/grey-image.js';
 import { siftFeatures } from '../../../src/cleaning/features/sift.js';
 import { cosine } from '../../support/close.js';
 
-const folder = new URL('../golden/sift/', import.meta.url);
+const folder = new URL('../../golden/sift/', import.meta.url);
 interface Golden {
   images: {
     name: string;

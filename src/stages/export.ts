@@ -1,0 +1,68 @@
+/** @file The whole descriptor (preprocessing, trunk, pooling, whitening) as ONNX, one file per image size, and checked. */
+import { listImages } from '../data/image-list.js';
+import { loadModel } from '../data/model-file.js';
+import type { ExportManifest, ImageSize } from '../export/manifest.js';
+import { exportOnnx, type Verification, verifyOnnx } from '../export/onnx.js';
+import type { RegionSource } from '../models/region-source.js';
+import { type EngineChoice, openEngine } from './open-model.js';
+
+/** Which model, for which image sizes, and where to. */
+export interface ExportStageOptions extends EngineChoice {
+  /** Model file. */
+  model: string;
+  /** Folder of the ONNX files and descriptor-model.json. */
+  out: string;
+  /** Default: landscape and portrait of 4:3, and square, of the model's longest side. */
+  sizes?: readonly ImageSize[];
+  /** What R-MAC pools. Default: the model's own regions. */
+  regions?: RegionSource;
+  /** Folder, manifest or list whose first photographs are compared on. Default: a picture that is made up. */
+  images?: string;
+  /** Replace existing files. */
+  overwrite?: boolean;
+}
+
+/** What was exported, and how it agrees with the model. */
+export interface ExportReport {
+  out: string;
+  /** What descriptor-model.json says. */
+  manifest: ExportManifest;
+  /** How each of its files agrees with the model; look at `ok`. */
+  verified: Verification[];
+}
+
+/** Photographs compared at most. */
+export const mostPictures = 20;
+
+/** Writes the files, then runs each in plain ONNX Runtime. @throws InputError where one is there already. */
+export async function exportModel(options: ExportStageOptions): Promise<ExportReport> {
+  const { out, regions, overwrite } = options;
+  await openEngine(options);
+  const model = await loadModel(options.model);
+  try {
+    const sizes = options.sizes ?? defaultSizes(model.meta.imageSize ?? 512);
+    const comparing = { regions, images: await photographs(options.images) };
+    const manifest = await exportOnnx(model, out, sizes, { regions, overwrite });
+    const verified: Verification[] = [];
+    for (const file of manifest.files) verified.push(await verifyOnnx(model, out, file, comparing));
+    return { out, manifest, verified };
+  } finally {
+    model.dispose();
+  }
+}
+
+/** Paths of photographs to compare on. */
+export async function photographs(source: string | undefined): Promise<string[]> {
+  if (source === undefined) return [];
+  return (await listImages(source)).slice(0, mostPictures).map(({ path }) => path);
+}
+
+/** Landscape, portrait and square with the model's longest side. */
+function defaultSizes(longest: number): ImageSize[] {
+  const short = Math.round((longest * 3) / 4);
+  return [
+    { width: longest, height: short },
+    { width: short, height: longest },
+    { width: longest, height: longest },
+  ];
+}
