@@ -19,6 +19,15 @@ export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error);
 }
 
+/** What `make` returns. An `InputError` that it throws is named after the file that is at fault. */
+export function namingFile<T>(file: string, make: () => T): T {
+  try {
+    return make();
+  } catch (error) {
+    throw error instanceof InputError ? new InputError(`${file}: ${messageOf(error)}`) : error;
+  }
+}
+
 /** What the codes of the operating system mean to a person, and the way out. */
 const systemReasons: Readonly<Record<string, string>> = {
   EACCES: 'permission denied; choose a place that you may use, or change its permissions',

@@ -87,9 +87,36 @@ export { describeForSystem, evaluateSystem } from './systems/describe-for-system
 export { openSystem } from './systems/open-system.js';
 export { presets } from './systems/presets.js';
 export { type Preset, type System } from './systems/system.js';
-export { type ClassifyConfig, classifyConfigSchema } from './train/classify/classify-config.js';
+export { type RunState } from './run/checkpoint.js';
+export { RunFolder } from './run/run-folder.js';
+export { type RunRecord } from './run/run-records.js';
+export {
+  type ClassifyEstimate,
+  estimateClassify,
+  type TrainClassifyOptions,
+  trainClassify,
+} from './stages/train-classify.js';
+export { estimateRpn, type RpnEstimate, type TrainRpnOptions, trainRpn } from './stages/train-rpn.js';
+export { type TrainResult } from './stages/train-run.js';
+export { type SeedsResult, type Spread } from './stages/train-seeds.js';
+export { type TrainOptions } from './stages/train-settings.js';
+export {
+  estimateTriplet,
+  type TrainTripletOptions,
+  type TripletEstimate,
+  trainTriplet,
+} from './stages/train-triplet.js';
 export { ClassifierHead, headLayout, initialHead } from './train/classify/classifier-head.js';
-export { fitClassifier } from './train/classify/fit-classifier.js';
-export { fitTriplets } from './train/ranking/fit-triplets.js';
+export { type ClassifyConfig, classifyConfigSchema } from './train/classify/classify-config.js';
+export { ClassifyTrainer } from './train/classify/classify-trainer.js';
+export { GradientAccumulator, namedGradients } from './train/gradients.js';
+export { type LoopOptions, type RunStore, runLoop } from './train/loop.js';
+export { ProposalsTrainer } from './train/proposals/proposals-trainer.js';
+export { type RpnConfig, rpnConfigSchema } from './train/proposals/rpn-config.js';
+export { RandomStream } from './train/random.js';
 export { mineTriplets } from './train/ranking/mining.js';
+export { RankingTrainer } from './train/ranking/ranking-trainer.js';
 export { type TripletConfig, tripletConfigSchema } from './train/ranking/triplet-config.js';
+export { type FolderOptions, trainInFolder } from './train/train-in-folder.js';
+export { type Criterion, type Gradient, type Measurement, type NextUpdate, type Trainer } from './train/trainer.js';
+export { type TrainingConfig, type TrainingDefaults, trainingSettings } from './train/training-config.js';

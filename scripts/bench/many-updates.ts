@@ -11,7 +11,8 @@ import type { ImageRecord } from '../../src/data/manifest.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { RandomStream } from '../../src/train/random.js';
-import { runTriplets } from '../../src/train/ranking/triplet-run.js';
+import { RankingTrainer } from '../../src/train/ranking/ranking-trainer.js';
+import { trainInFolder } from '../../src/train/train-in-folder.js';
 import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
 import { RunFolder } from '../../src/run/run-folder.js';
 import { largest } from '../../src/extremes.js';
@@ -43,7 +44,9 @@ export async function manyUpdates(steps: number): Promise<void> {
     const elapsed = clock();
     const rss: number[] = [];
     const tensors = new Set<number>();
-    for await (const log of runTriplets(new RunFolder(join(folder, 'run')), { model, records, config })) {
+    const trainer = new RankingTrainer({ model, records, config });
+    const run = trainInFolder(new RunFolder(join(folder, 'run')), trainer, { config, schema: tripletConfigSchema });
+    for await (const log of run) {
       if (log.event !== 'update') continue;
       rss.push(log.rssBytes);
       tensors.add(log.numTensors);

@@ -10,6 +10,7 @@ import { DescriptorModel } from '../../src/models/descriptor.js';
 import { GradientAccumulator } from '../../src/train/gradients.js';
 import { ImageInputs, type LoadedInput } from '../../src/train/image-inputs.js';
 import { Optimizer } from '../../src/train/optimizer.js';
+import { DirectSource } from '../../src/train/ranking/direct-source.js';
 import { type Triplet, tripletBatch } from '../../src/train/ranking/ranking-batches.js';
 import { rankingStep } from '../../src/train/ranking/ranking-step.js';
 import { clock, noise, serve } from './process.js';
@@ -32,14 +33,14 @@ const pictures = Array.from({ length: 8 }, (_, i): RgbImage => {
   const next = noise(i + 1);
   return { data: Uint8Array.from({ length: height * width * 3 }, () => 256 * next()), width, height };
 });
-const source = {
+const source = new DirectSource({
   async *load(items: readonly number[]): AsyncGenerator<LoadedInput<number>> {
     for (const item of items) yield { item, input: { kind: 'pixels', image: pictures[item % pictures.length] } };
   },
   describe: inputs.describe.bind(inputs),
   inBlocks: inputs.inBlocks.bind(inputs),
   examples: inputs,
-};
+});
 
 let done = 0;
 async function update(): Promise<{ ms: number; cpuMs: number; nativeMs: number }> {

@@ -7,6 +7,9 @@ import type { Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { largest } from '../extremes.js';
 import type { StageContext, StageProgress, StageView } from '../stages/context.js';
+import { formatSeconds } from '../stages/format-seconds.js';
+
+export { formatSeconds };
 
 /** Options that every command that computes takes. */
 export interface CommonOptions {
@@ -102,15 +105,6 @@ export function startProgress(label: string, total: number): StageProgress {
       );
     },
   };
-}
-
-/** 4000 -> "1h06m", 75 -> "1m15s", 3.2 -> "3.2s". */
-export function formatSeconds(seconds: number): string {
-  if (seconds < 10) return `${seconds.toFixed(1)}s`;
-  const s = Math.round(seconds);
-  if (s < 60) return `${s}s`;
-  if (s < 3600) return `${Math.floor(s / 60)}m${String(s % 60).padStart(2, '0')}s`;
-  return `${Math.floor(s / 3600)}h${String(Math.floor((s % 3600) / 60)).padStart(2, '0')}m`;
 }
 
 /** A table in lines, its columns aligned: the first to the left, numbers to the right. */

@@ -1,33 +1,38 @@
-/** @file What the trainers' commands share: their options, the settings of a run with the rules of `--resume`, and its signals. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+/** @file What the trainers' commands share: their options, and how a run, runs per seed and a dry run are told. */
 import type { Command } from 'commander';
-import type { z } from 'zod';
-import { InputError, UsageError } from '../errors.js';
-import type { RunNotes } from '../train/record-run.js';
-import type { RunFolder } from '../run/run-folder.js';
-import { packageTrunk, readStart, type StartFiles, writeStart } from '../run/run-start.js';
+import { UsageError } from '../errors.js';
+import { RunFolder } from '../run/run-folder.js';
+import type { StageContext } from '../stages/context.js';
+import { costText } from '../stages/train-report.js';
+import type { TrainResult } from '../stages/train-run.js';
+import { firstKeyOf, type SeedsResult, type Spread } from '../stages/train-seeds.js';
+import type { TrainOptions } from '../stages/train-settings.js';
+import { topOne } from '../train/classify/classify-trainer.js';
+import { recallCriterion } from '../train/proposals/proposals-trainer.js';
+import { meanAveragePrecision } from '../train/ranking/ranking-trainer.js';
+import type { Criterion } from '../train/trainer.js';
 import {
   addCommonOptions,
   type CommonOptions,
+  formatSeconds,
   interruptSignal,
   nonNegativeInteger,
   positiveInteger,
-  say,
+  printResult,
+  terminalView,
 } from './console.js';
 
-export interface TrainOptions extends CommonOptions {
-  manifest: string;
-  run: string;
-  config?: string;
-  set: string[];
-  init?: string;
-  val?: string;
-  resume?: boolean;
+export interface TrainCommandOptions extends TrainOptions, CommonOptions {
+  device: string;
+  threads?: number;
   dryRun?: boolean;
-  maxHours?: number;
-  seed?: number;
-  seeds?: number;
+}
+
+/** A trainer's stages. */
+export interface TrainStages<Estimate> {
+  train: (options: TrainOptions, context: StageContext) => Promise<TrainResult | SeedsResult>;
+  estimate: (options: TrainOptions, context: StageContext) => Promise<Estimate>;
+  estimateText: (estimate: Estimate) => string;
 }
 
 /** Adds the trainers' options. `contents`: what the run folder will hold; `val`: what `--val` takes; `seeds`: what `--seed` seeds. */
@@ -67,89 +72,63 @@ function hours(text: string): number {
   return value;
 }
 
-/**
- * The settings of the run: defaults, recipe, --set and --seed, over those it was started with when it is resumed. Once there is a
- * checkpoint, what is computed cannot change.
- */
-export async function settingsOf<S extends z.ZodObject>(
-  options: TrainOptions,
-  folder: RunFolder,
-  { schema, changeable }: { schema: S; changeable: readonly (keyof z.output<S>)[] },
-): Promise<z.output<S>> {
-  const { resolveConfig } = await import('../config.js');
-  const set = options.seed === undefined ? options.set : [...options.set, `seed=${options.seed}`];
-  const before = options.resume === true && options.dryRun !== true ? await folder.readConfig() : undefined;
-  const config = await resolveConfig(schema, { recipe: options.config, set, base: before });
-  if (before === undefined || (await folder.latestCheckpoint()) === undefined) return config;
-  const begun = await resolveConfig(schema, { base: before });
-  const keys = Object.keys(config) as (keyof z.output<S> & string)[];
-  const changed = keys.find(
-    (key) => !changeable.includes(key) && JSON.stringify(config[key]) !== JSON.stringify(begun[key]),
-  );
-  if (changed !== undefined) {
-    throw new UsageError(
-      `${changed} was ${JSON.stringify(begun[changed])} when ${options.run} began and cannot change with --resume; start a new run ` +
-        `from its model instead (--init ${join(options.run, 'model.safetensors')}). What can change: ${changeable.join(', ')}.`,
-    );
-  }
-  return config;
-}
-
-/** The model file that a new run starts from. */
-export function initialWeights({ init }: TrainOptions): string {
-  if (init !== undefined) return init;
-  if (existsSync(packageTrunk)) return packageTrunk;
-  throw new InputError(`${packageTrunk} is missing; name the model to start from with --init FILE.`);
-}
-
-/** The files that a run without a checkpoint starts from: those of the command line; where it had begun already, else those of before. */
-export async function startFiles(
-  options: TrainOptions & { classifier?: string },
-  folder: RunFolder,
-): Promise<StartFiles> {
-  const given = { init: options.init, classifier: options.classifier };
-  if (options.resume === true && existsSync(folder.config)) return readStart(folder, given);
-  if (options.init === undefined) say('No --init: training starts from the small trunk of this package.');
-  return { ...given, init: initialWeights(options) };
-}
-
-/** Writes what the run needs to begin again if it is killed before its first checkpoint. */
-export async function writeBeginning(
-  folder: RunFolder,
-  config: Readonly<Record<string, unknown>>,
-  files: StartFiles,
+/** Trains, or says with `--dry-run` what that would cost. */
+export async function runTrainer<Estimate>(
+  { dryRun, ...options }: TrainCommandOptions,
+  { train, estimate, estimateText }: TrainStages<Estimate>,
 ): Promise<void> {
-  await writeStart(folder, files);
-  await folder.writeConfig(config);
+  if (dryRun === true) {
+    const cost = await estimate(options, { view: terminalView });
+    printResult(cost, estimateText(cost), options);
+    return;
+  }
+  const result = await train(options, { signal: interruptSignal(), view: terminalView });
+  printResult(result, isOfSeeds(result) ? seedsText(result) : resultText(result), options);
 }
 
-/** Runs `work` as the only process that writes into the run folder. */
-export async function onlyWriter<T>(run: string, work: () => Promise<T>): Promise<T> {
-  const { withFolderLock } = await import('../data/folder-lock.js');
-  return withFolderLock(run, work, { within: ['checkpoints'] });
+function isOfSeeds(result: TrainResult | SeedsResult): result is SeedsResult {
+  return Array.isArray(result.seeds);
 }
 
-export interface RunSignals {
-  /** Ctrl-C. */
-  signal: AbortSignal;
-  /** `--max-hours` are over. */
-  timeout: AbortSignal | undefined;
-  either: AbortSignal;
+/** The criterion that a result is by. */
+function criterionOf(result: object): Criterion {
+  return [meanAveragePrecision, topOne, recallCriterion].find(({ key }) => key in result) as Criterion;
 }
 
-/** What ends a run early. The time of `--max-hours` starts now. */
-export function runSignals({ maxHours }: TrainOptions): RunSignals {
-  const signal = interruptSignal();
-  // A timer beyond 2^31 ms would fire at once.
-  const timeout =
-    maxHours === undefined ? undefined : AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.round(maxHours * 3.6e6)));
-  return { signal, timeout, either: timeout === undefined ? signal : AbortSignal.any([signal, timeout]) };
+/** A run in words. */
+export function resultText(result: TrainResult): string {
+  const { key, name } = criterionOf(result);
+  const { step, steps, stopped, best, seconds } = result;
+  const [first, whitened, last] = [firstKeyOf(key), 'whitenedMap', key].map((k) => result[k] as number | undefined);
+  const lines = [`${stopped} after update ${step} of ${steps} in ${formatSeconds(seconds)}: ${result.model}`];
+  if (best !== undefined) {
+    const from =
+      first === undefined
+        ? ''
+        : ` (before training ${first.toFixed(4)}${whitened === undefined ? '' : `, with the whitening ${whitened.toFixed(4)}`})`;
+    lines.push(
+      `best ${name} ${best[key].toFixed(4)} after update ${best.step}${from}: ${new RunFolder(result.run).best}`,
+    );
+  } else if (last !== undefined) lines.push(`${name} ${last.toFixed(4)}`);
+  const cost = costText(first, whitened, name);
+  if (cost !== undefined) lines.push(cost);
+  if (stopped === 'interrupted' || stopped === 'out of time') lines.push('Continue with --resume.');
+  return lines.join('\n');
 }
 
-/** What every trainer tells `recordRun` of the command. */
-export async function runNotes({ manifest, device, run }: TrainOptions): Promise<RunNotes> {
-  if (device !== 'tensorflow') return { manifest };
-  const { loadTensorflow } = await import('../backend/tensorflow.js');
-  const { tensorflowScalars } = await import('../run/scalar-log.js');
-  return { manifest, scalars: tensorflowScalars(await loadTensorflow(), run) };
+/** Runs per seed in words. */
+function seedsText(result: SeedsResult): string {
+  const { key, name } = criterionOf(result);
+  const { seeds, finished, best } = result;
+  const figure = (value: unknown) => (typeof value === 'number' ? value.toFixed(4) : '-');
+  const spread = ({ mean, std }: Spread) => `${figure(mean)} ± ${figure(std)}`;
+  const [last, first] = [result[key] as Spread, result[firstKeyOf(key)] as Spread];
+  return [
+    ...seeds.map(
+      (run) =>
+        `seed ${run.seed}: ${run.stopped ?? 'not finished'} after update ${run.step}, ${name} ${figure(run[key])}, best ${figure(run.best?.[key])}`,
+    ),
+    `${finished} of ${seeds.length} seeds, mean ± standard deviation: ${name} ${spread(last)}, best ${spread(best[key])}, before training ${spread(first)}`,
+    ...(finished < seeds.length ? ['Continue with --resume.'] : []),
+  ].join('\n');
 }

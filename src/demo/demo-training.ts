@@ -1,15 +1,18 @@
 /** @file What the demo measures and trains in its own way: both curves while it trains, which choose nothing. */
 import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import type { ImageSizing } from '../data/images.js';
 import type { ImageRecord } from '../data/manifest.js';
 import { InputError } from '../errors.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
-import type { FitRecord } from '../train/ranking/fit-triplets.js';
 import { measureMap } from '../train/ranking/measure.js';
 import type { RunFolder } from '../run/run-folder.js';
-import { loadForTraining } from '../train/starting-model.js';
-import type { TripletConfig } from '../train/ranking/triplet-config.js';
-import { openCheckpoint, runTriplets } from '../train/ranking/triplet-run.js';
+import { checkpointFiles, readCheckpoint } from '../run/checkpoint.js';
+import type { RunRecord } from '../run/run-records.js';
+import { loadForTraining } from '../train/ranking/ranking-start.js';
+import { RankingTrainer } from '../train/ranking/ranking-trainer.js';
+import { type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
+import { trainInFolder } from '../train/train-in-folder.js';
 import type { StageView } from '../stages/context.js';
 import type { DemoFolder } from './demo-folder.js';
 
@@ -46,28 +49,29 @@ export async function fineTune(
     view,
   }: Measuring & { start: string; config: TripletConfig; train: readonly ImageRecord[]; validation: GroundTruth },
 ): Promise<void> {
-  const opened = (await openCheckpoint(run, config)) ?? {
-    model: await loadForTraining(start, { ...config, whitenDimension: 0, regions: 'grid' }),
-    resume: undefined,
-  };
-  const { model, resume } = opened;
+  const checkpoint = await run.latestCheckpoint();
+  const model =
+    checkpoint === undefined
+      ? await loadForTraining(start, { ...config, whitenDimension: 0, regions: 'grid' })
+      : await loadForTraining(join(checkpoint, checkpointFiles.model), { ...config, whitenDimension: 0 });
   const progress = view.progress('updates', config.steps);
-  let last: FitRecord | undefined;
+  let last: RunRecord | undefined;
   try {
     const sizing = sizingOf(config); // of the table, so that the curves end at its figures
-    const log = runTriplets(run, {
+    const trainer = new RankingTrainer({
       model,
-      resume,
       records: train,
       config,
-      signal,
       // Both curves are drawn and choose nothing.
       measure: async () => {
         const testMap = await measureMap(model, test, { sizing, signal });
         const map = await measureMap(model, validation, { sizing, signal });
-        return map === undefined || testMap === undefined ? undefined : { map, testMap };
+        return map === undefined || testMap === undefined ? undefined : { value: map, figures: { testMap } };
       },
     });
+    const resume =
+      checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, (own) => trainer.restore(own));
+    const log = trainInFolder(run, trainer, { config, schema: tripletConfigSchema, resume, signal });
     for await (const record of log) {
       last = record;
       if (record.event === 'update') progress.update(record.step);

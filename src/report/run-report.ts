@@ -8,7 +8,7 @@ import { InputError, messageOf } from '../errors.js';
 import { htmlReport, type ReportBlock, type ReportSection } from './page.js';
 import { thumbnail } from './thumbnail.js';
 import { checkpointFiles, parseState } from '../run/checkpoint.js';
-import type { MiningSummary } from '../train/ranking/mine-pool.js';
+import type { MiningSummary } from '../run/run-records.js';
 import { curveBlocks, figureName } from './run-curves.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { type LogRecord, readRunLog } from '../run/run-log.js';

@@ -70,15 +70,19 @@ export async function latestCheckpoint(folder: string): Promise<string | undefin
   return newest === undefined ? undefined : join(folder, newest);
 }
 
-/** Reads what `writeCheckpoint` wrote besides the model and the other files. */
-export async function readCheckpoint<State>(
+/**
+ * Reads what `writeCheckpoint` wrote besides the model and the other files. `restore` is given the trainer's own part of the state,
+ * and throws zod's error for what is none.
+ */
+export async function readCheckpoint(
   checkpoint: string,
-  schema: z.ZodType<State>,
-): Promise<{ state: State; momentum: NamedArrays }> {
+  restore: (own: unknown) => void,
+): Promise<{ state: RunState; momentum: NamedArrays }> {
   const momentumFile = join(checkpoint, checkpointFiles.momentum);
   const momentum = parseSafetensors(await readBytes(momentumFile), momentumFile).tensors;
   const stateFile = join(checkpoint, checkpointFiles.state);
-  return { momentum, state: parseState(new TextDecoder().decode(await readBytes(stateFile)), stateFile, schema) };
+  const text = new TextDecoder().decode(await readBytes(stateFile));
+  return { momentum, state: parseRunState(text, stateFile, restore) };
 }
 
 /** Whole checkpoints, oldest first. */
@@ -101,21 +105,33 @@ async function flushFolder(folder: string): Promise<void> {
 
 const byte = z.int().min(0).max(255);
 
-/** What every trainer's state has besides its best measurement (loop.ts). */
-export const loopStateShape = {
-  step: z.int().min(0),
+/** State of a random stream (train/random.ts). */
+export const randomStateSchema = z.strictObject({
+  i: byte,
+  j: byte,
   // ARC4 that has a number twice runs in a circle that may hold no number below the bound it draws for.
-  random: z.strictObject({
-    i: byte,
-    j: byte,
-    S: z
-      .array(byte)
-      .length(256)
-      .refine((S) => new Set(S).size === 256, 'each number from 0 to 255 once'),
-  }),
+  S: z
+    .array(byte)
+    .length(256)
+    .refine((S) => new Set(S).size === 256, 'each number from 0 to 255 once'),
+});
+
+const count = z.int().min(0);
+
+/** What every run's state has; the rest is the trainer's own. */
+const runStateSchema = z.looseObject({
+  /** Finished updates. */
+  step: count,
+  random: randomStateSchema,
+  /** Ids of images that could not be read so far: never drawn again. */
   unreadable: z.array(z.string()),
+  /** The last measurement's update, and the best one so far with the criterion under its key. */
   measuredStep: z.int().min(-1),
-};
+  best: z.object({ step: count }).catchall(z.number()).optional(),
+});
+
+/** Everything besides the weights and the momentum that the next update depends on, JSON-ready. */
+export type RunState = z.output<typeof runStateSchema>;
 
 const fileSchema = z.strictObject({
   format: z.literal(1, 'format 1'),
@@ -144,12 +160,26 @@ export function parseState<State>(text: string, source: string, schema: z.ZodTyp
   } catch {
     throw new InputError(`${source} is not JSON; remove its folder to continue from the checkpoint before.`);
   }
-  const result = fileSchema.extend({ state: schema }).safeParse(value);
-  if (!result.success) {
-    const { path, message } = result.error.issues[0];
+  return naming(source, [], () => fileSchema.extend({ state: schema }).parse(value).state);
+}
+
+/** The same for a run's state, whose own part `restore` takes over. */
+export function parseRunState(text: string, source: string, restore: (own: unknown) => void): RunState {
+  const state = parseState(text, source, runStateSchema);
+  const own = Object.fromEntries(Object.entries(state).filter(([key]) => !(key in runStateSchema.shape)));
+  naming(source, ['state'], () => restore(own));
+  return state;
+}
+
+/** zod's error at `path` of a file as one line that names it. */
+function naming<T>(source: string, path: readonly string[], parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    if (!(error instanceof z.ZodError)) throw error;
+    const [issue] = error.issues;
     throw new InputError(
-      `${source}: ${path.join('.') || 'top level'}: ${message}; remove its folder to continue from the checkpoint before.`,
+      `${source}: ${[...path, ...issue.path].join('.') || 'top level'}: ${issue.message}; remove its folder to continue from the checkpoint before.`,
     );
   }
-  return result.data.state;
 }

@@ -29,7 +29,7 @@ export class RunObserver {
   }
 
   /** Norm of the `trained` weights together, and a histogram of each that is a matrix or a kernel. */
-  weights(weights: NamedArrays, trained: ReadonlySet<string>, step: number): void {
+  weights(weights: NamedArrays, trained: { has(name: string): boolean }, step: number): void {
     let squares = 0;
     for (const [name, { data, shape }] of weights) {
       if (!trained.has(name)) continue;

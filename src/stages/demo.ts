@@ -22,7 +22,7 @@ import { RunFolder } from '../run/run-folder.js';
 import { packageTrunk } from '../run/run-start.js';
 import type { SynthesizeSummary } from '../synthetic/dataset.js';
 import type { SynthesizeOptions } from '../synthetic/dataset-plan.js';
-import { assertTriplets } from '../train/ranking/fit-triplets.js';
+import { assertTriplets } from '../train/ranking/ranking-trainer.js';
 import { type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
 import { clean } from './clean.js';
 import { silentView, type StageContext, type StageView } from './context.js';

@@ -14,6 +14,7 @@ import { GradientAccumulator } from '../train/gradients.js';
 import { ImageInputs, type LoadedInput } from '../train/image-inputs.js';
 import { Optimizer } from '../train/optimizer.js';
 import { tripletBatch } from '../train/ranking/ranking-batches.js';
+import { DirectSource } from '../train/ranking/direct-source.js';
 import { rankingStep } from '../train/ranking/ranking-step.js';
 import { silentView, type StageContext } from './context.js';
 import type { EngineChoice } from './open-model.js';
@@ -110,13 +111,13 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
   const decay = { momentum: 0.9, weightDecay: 1e-4, weightDecayOn: 'all', clipGradientNorm: 1 } as const;
   const optimizer = new Optimizer(variables, decay);
   const inputs = new ImageInputs(model, { freeze: 'none', imageSize: 96, cacheBytes: 0 });
-  const source = {
+  const source = new DirectSource({
     async *load(seeds: readonly number[]): AsyncGenerator<LoadedInput<number>> {
       for (const seed of seeds) yield { item: seed, input: { kind: 'pixels', image: noise(seed) } };
     },
     describe: inputs.describe.bind(inputs),
     inBlocks: inputs.inBlocks.bind(inputs),
-  };
+  });
   // The query is its own positive: unit vectors then always violate a margin of 2 unless they are opposite.
   const options = { variables, accumulator, nameOf: (seed: number) => `image ${seed}` };
   await rankingStep(tripletBatch([[1, 1, 2]], { margin: 2 }), source, options);

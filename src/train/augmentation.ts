@@ -14,7 +14,7 @@ export interface AugmentationOptions {
   crop: number;
 }
 
-export interface View {
+export interface ImageView {
   flip: boolean;
   /** Factors of red, green, blue. */
   gains: readonly [number, number, number];
@@ -26,11 +26,11 @@ export interface View {
 }
 
 /** The image as it is. */
-export const plainView: View = { flip: false, gains: [1, 1, 1], zoom: 1, left: 0, top: 0 };
+export const identityView: ImageView = { flip: false, gains: [1, 1, 1], zoom: 1, left: 0, top: 0 };
 
 /** A random view. Draws nothing for what is off, and always the same number of values for what is on. */
-export function drawView(random: RandomStream, { flip, colour, crop }: AugmentationOptions): View {
-  const view: View = { ...plainView };
+export function drawView(random: RandomStream, { flip, colour, crop }: AugmentationOptions): ImageView {
+  const view: ImageView = { ...identityView };
   if (flip) view.flip = random.next() < 0.5;
   if (colour > 0) {
     const brightness = random.between(1 - colour, 1 + colour);
@@ -46,17 +46,20 @@ export function drawView(random: RandomStream, { flip, colour, crop }: Augmentat
 }
 
 /** Whether other updates will meet the very same pixels: the plain image and its mirror image. */
-export function isReusable({ gains, zoom }: View): boolean {
+export function isReusable({ gains, zoom }: ImageView): boolean {
   return zoom === 1 && gains.every((gain) => gain === 1);
 }
 
 /** How large an image is decoded for a view. */
-export function sizingOf({ zoom }: View, { imageSize, stride }: { imageSize: number; stride: number }): ImageSizing {
+export function sizingOf(
+  { zoom }: ImageView,
+  { imageSize, stride }: { imageSize: number; stride: number },
+): ImageSizing {
   return { longest: Math.round(imageSize * zoom), multipleOf: stride };
 }
 
 /** Sides of a view's window in an image decoded for it: multiples of `stride`, so that a view adds no image shape. */
-export function windowSides(image: { width: number; height: number }, { zoom }: View, stride: number) {
+export function windowSides(image: { width: number; height: number }, { zoom }: ImageView, stride: number) {
   const windowSide = (side: number) =>
     zoom === 1 ? side : Math.min(side, Math.max(stride, Math.round(side / zoom / stride) * stride));
   return { width: windowSide(image.width), height: windowSide(image.height) };
@@ -65,20 +68,24 @@ export function windowSides(image: { width: number; height: number }, { zoom }: 
 /** First column and row of a window of such sides. */
 export function windowOrigin(
   image: { width: number; height: number },
-  { left, top }: View,
+  { left, top }: ImageView,
   { width, height }: { width: number; height: number },
 ): { left: number; top: number } {
   return { left: Math.floor(left * (image.width - width)), top: Math.floor(top * (image.height - height)) };
 }
 
 /** Applies a view to an image decoded at the size of `sizingOf`. */
-export function applyView(image: RgbImage, view: View, stride: number): RgbImage {
+export function applyView(image: RgbImage, view: ImageView, stride: number): RgbImage {
   if (!view.flip && isReusable(view)) return image;
   return cutWindow(image, view, windowSides(image, view, stride));
 }
 
 /** The view's window of `width` x `height` px, which must fit into the image, with its mirror and colours. */
-export function cutWindow(image: RgbImage, view: View, { width, height }: { width: number; height: number }): RgbImage {
+export function cutWindow(
+  image: RgbImage,
+  view: ImageView,
+  { width, height }: { width: number; height: number },
+): RgbImage {
   const { left, top } = windowOrigin(image, view, { width, height });
   const data = new Uint8Array(width * height * 3);
   const tables = view.gains.map((gain) =>

@@ -1,6 +1,7 @@
 /** @file Which image comes next: every image once per epoch in a shuffled order, or a class and one of its images. */
+import { z } from 'zod';
 import { InputError } from '../errors.js';
-import type { LoopState } from './loop.js';
+import { randomStateSchema } from '../run/checkpoint.js';
 import { type RandomState, RandomStream } from './random.js';
 
 /** Where a run is in its epoch: the stream before the order was drawn gives that order again. */
@@ -10,31 +11,62 @@ export interface EpochPosition {
   drawn: number;
 }
 
-/** The loop's state of a trainer whose images come by epochs. Plain data, JSON-ready. */
-export interface EpochState<Criterion extends string> extends LoopState<Criterion> {
+const stateSchema = z.strictObject({
   /** Fingerprint of the manifest: another one would have another order. */
-  images: string;
+  images: z.string(),
   /** Natural sampling only. */
-  epoch?: EpochPosition;
+  epoch: z.strictObject({ random: randomStateSchema, drawn: z.int().min(0) }).optional(),
+});
+
+/** Own state of a trainer whose images come by epochs. */
+export function epochState(images: string, { position }: ClassSampler): z.output<typeof stateSchema> {
+  return { images, ...(position && { epoch: position }) };
 }
 
-export interface EpochStart<Criterion extends string> {
-  config: { seed: number };
-  /** Where the stream of a new run stands, after the head was drawn from it. Default: at the seed. */
-  random?: RandomState;
-  resume?: { state: EpochState<Criterion> };
+/** What was stored of an epoch of these images. Throws `InputError` where the run had other ones. */
+export function readEpochState(stored: unknown, images: string): EpochPosition | undefined {
+  const state = stateSchema.parse(stored);
+  if (state.images === images) return state.epoch;
+  throw new InputError('The manifest is not the one that the run began with; resume it with its own manifest.');
 }
 
-/** The state to go on from, a copy. Throws `InputError` where the run that is resumed had other images. */
-export function beginEpochs<Criterion extends string>(
-  images: string,
-  { config, random, resume }: EpochStart<Criterion>,
-): EpochState<Criterion> {
-  if (resume !== undefined && resume.state.images !== images) {
-    throw new InputError('The manifest is not the one that the run began with; resume it with its own manifest.');
+/**
+ * `count` readable images: those that `draw` gives, others in the place of any that cannot be read (these go to `unreadable`). Fewer
+ * when `signal` ends it. Throws `InputError` with the first image's error when none is left.
+ */
+export async function* readableImages<Draw, Loaded extends { id: string }>(
+  count: number,
+  {
+    draw,
+    load,
+    unreadable,
+    signal,
+    problem,
+  }: {
+    draw: (count: number) => Draw[];
+    /** In order. */
+    load: (draws: Draw[]) => AsyncIterable<Loaded | { id: string; error: InputError }>;
+    unreadable: Set<string>;
+    signal: AbortSignal;
+    /** What is said when no image is left. */
+    problem: string;
+  },
+): AsyncGenerator<Loaded> {
+  let firstError: InputError | undefined;
+  for (let missing = count; missing > 0; ) {
+    const draws = draw(missing);
+    if (draws.length === 0) throw new InputError(`${problem}${firstError ? `: ${firstError.message}` : ''}`);
+    for await (const loaded of load(draws)) {
+      if (signal.aborted) return;
+      if ('error' in loaded) {
+        firstError ??= loaded.error;
+        unreadable.add(loaded.id);
+        continue;
+      }
+      missing--;
+      yield loaded;
+    }
   }
-  if (resume !== undefined) return structuredClone(resume.state);
-  return { step: 0, random: random ?? new RandomStream(config.seed).state(), unreadable: [], measuredStep: -1, images };
 }
 
 /** Draws positions in a list of images; `labels[i]` is the class of image i. */

@@ -1,5 +1,15 @@
-/** @file Sum of gradients over several backward passes. */
+/** @file Gradients by our names, and their sum over several backward passes. */
 import * as tf from '@tensorflow/tfjs-core';
+
+/** Value of `loss`, and its gradient by each of `variables` under our name of it; none of one that it does not depend on. */
+export function namedGradients(
+  loss: () => tf.Scalar,
+  variables: ReadonlyMap<string, tf.Variable>,
+): { value: tf.Scalar; gradients: Record<string, tf.Tensor> } {
+  const { value, grads } = tf.variableGrads(loss, [...variables.values()]);
+  const named = [...variables].map(([name, variable]) => [name, grads[variable.name]] as const);
+  return { value, gradients: Object.fromEntries(named.filter(([, gradient]) => gradient !== undefined)) };
+}
 
 /** Keeps one running sum per variable. The caller owns what it adds; the sums belong to the accumulator. */
 export class GradientAccumulator {

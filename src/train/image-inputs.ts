@@ -9,19 +9,19 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { decodeImage, toTensor } from '../data/images.js';
-import type { RgbImage } from '../data/rgb-image.js';
 import type { ImageRecord } from '../data/manifest.js';
+import type { RgbImage } from '../data/rgb-image.js';
 import { runAhead } from '../data/run-ahead.js';
 import { InputError } from '../errors.js';
-import type { DescriptorBlock } from '../models/descriptor.js';
-import { applyView, isReusable, plainView, sizingOf, type View } from './augmentation.js';
+import { applyView, type ImageView, identityView, isReusable, sizingOf } from './augmentation.js';
 import { ByteCache } from './prefix-cache.js';
+import type { DescriptorForms, DescriptorInBlocks, ExampleSource } from './replay.js';
 import type { TrainableModel } from './trainable-model.js';
 
 /** An image and what is changed about it. */
 export interface ViewedImage {
   record: ImageRecord;
-  view: View;
+  view: ImageView;
 }
 
 /** What the trained part starts from, as plain data. */
@@ -40,15 +40,10 @@ export interface ImageInputOptions {
   ahead?: number;
 }
 
-/** A descriptor's computation as a chain of blocks. */
-export interface DescriptorInBlocks {
-  start: tf.Tensor;
-  blocks: readonly DescriptorBlock[];
-}
-
 export type LoadedInput<T> = { item: T; input: TrunkInput } | { item: T; error: InputError };
 
-export class ImageInputs {
+export class ImageInputs implements DescriptorForms<TrunkInput>, ExampleSource<TrunkInput> {
+  readonly examples: ExampleSource<TrunkInput> = this;
   private readonly cache: ByteCache<TrunkInput>;
   private readonly ahead: number;
   /** Images that are being decoded for a later `load`. */
@@ -203,8 +198,8 @@ export function bytesOf(input: TrunkInput): number {
 }
 
 /** The image without changes: what pools are described from. */
-export function plain(record: ImageRecord): ViewedImage {
-  return { record, view: plainView };
+export function unaugmented(record: ImageRecord): ViewedImage {
+  return { record, view: identityView };
 }
 
 function keyOf({ record, view }: ViewedImage): string {

@@ -9,7 +9,7 @@ export interface RandomState {
 }
 
 export class RandomStream {
-  private readonly generator: seedrandom.StatefulPRNG<RandomState>;
+  private generator: seedrandom.StatefulPRNG<RandomState>;
 
   /** A new stream from a seed, or the continuation of a stored one. */
   constructor(from: number | RandomState) {
@@ -40,6 +40,11 @@ export class RandomStream {
       [shuffled[i], shuffled[j]] = [shuffled[j], shuffled[i]];
     }
     return shuffled;
+  }
+
+  /** Continues a stored stream from here on. */
+  restore(state: RandomState): void {
+    this.generator = seedrandom('', { state });
   }
 
   /** A copy of the state, JSON-ready; later draws do not change it. */

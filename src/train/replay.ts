@@ -4,11 +4,17 @@
  * Nets with Sublinear Memory Cost").
  */
 import * as tf from '@tensorflow/tfjs-core';
-import type { GradientAccumulator } from './gradients.js';
-import type { DescriptorInBlocks } from './image-inputs.js';
+import type { DescriptorBlock } from '../models/descriptor.js';
+import { type GradientAccumulator, namedGradients } from './gradients.js';
 
-/** Forms of one computation. */
-export interface ReplaySource<Input> {
+/** A descriptor's computation as a chain of blocks. */
+export interface DescriptorInBlocks {
+  start: tf.Tensor;
+  blocks: readonly DescriptorBlock[];
+}
+
+/** How an input becomes a descriptor, in the forms that training needs of it. */
+export interface DescriptorForms<Input> {
   /** [1, D], differentiable. */
   describe(input: Input): tf.Tensor2D;
   inBlocks(input: Input): DescriptorInBlocks;
@@ -35,20 +41,15 @@ export interface ReplayOptions {
 
 /** Adds the gradients to `accumulator`. They are computed when the promise resolves; nothing of the image stays pending. */
 export async function replay<Input>(
-  source: Pick<ReplaySource<Input>, 'describe'>,
+  source: Pick<DescriptorForms<Input>, 'describe'>,
   input: Input,
   { upstream, variables, accumulator }: ReplayOptions,
 ): Promise<void> {
-  const names = new Map([...variables].map(([name, variable]) => [variable.name, name]));
   const value = tf.tidy(() => {
     const row = tf.tensor2d(upstream, [1, upstream.length]);
-    const { value: product, grads } = tf.variableGrads(
-      () => source.describe(input).mul(row).sum<tf.Scalar>(),
-      [...variables.values()],
-    );
-    const named = Object.entries(grads).map(([name, gradient]) => [names.get(name) as string, gradient]);
-    accumulator.add(Object.fromEntries(named));
-    return product;
+    const product = namedGradients(() => source.describe(input).mul(row).sum<tf.Scalar>(), variables);
+    accumulator.add(product.gradients);
+    return product.value;
   });
   await value.data(); // computes the sums too
   value.dispose();
@@ -56,7 +57,7 @@ export async function replay<Input>(
 
 /** The same gradients, up to rounding, for one more forward pass. */
 export async function replayInBlocks<Input>(
-  source: Pick<ReplaySource<Input>, 'inBlocks'>,
+  source: Pick<DescriptorForms<Input>, 'inBlocks'>,
   input: Input,
   { upstream, variables, accumulator }: ReplayOptions,
 ): Promise<void> {

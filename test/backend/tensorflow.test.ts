@@ -1,7 +1,7 @@
 /** The device `tensorflow` with a module that records what it is asked: the packages themselves cannot be test dependencies. */
 import { expect, test } from 'vitest';
 import { loadTensorflow, type TensorflowModule } from '../../src/backend/tensorflow.js';
-import type { FitRecord } from '../../src/train/ranking/fit-triplets.js';
+import type { MeasureRecord, StopRecord, UpdateRecord } from '../../src/run/run-records.js';
 import { logScalars, tensorflowScalars } from '../../src/run/scalar-log.js';
 
 function fakeModule() {
@@ -42,9 +42,9 @@ test('a package that is installed but broken is named with its error', async () 
 test('updates and measurements become scalars of the summary writer', () => {
   const { module, calls } = fakeModule();
   const log = tensorflowScalars(module, 'runs/first');
-  logScalars(log, { event: 'update', step: 3, loss: 0.5, active: 0.25, gradientNorm: 2 } as FitRecord);
-  logScalars(log, { event: 'measure', step: 3, map: 0.75, best: true } as FitRecord);
-  logScalars(log, { event: 'stop', step: 3, reason: 'finished' } as unknown as FitRecord);
+  logScalars(log, { event: 'update', step: 3, loss: 0.5, active: 0.25, gradientNorm: 2 } as object as UpdateRecord);
+  logScalars(log, { event: 'measure', step: 3, map: 0.75, best: true } as object as MeasureRecord);
+  logScalars(log, { event: 'stop', step: 3, reason: 'finished' } as StopRecord);
   expect(calls).toEqual([
     ['open', 'runs/first'],
     ['scalar', 'train/loss', 0.5, 3],

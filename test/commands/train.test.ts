@@ -7,7 +7,7 @@ import { Command } from 'commander';
 import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { parse } from 'yaml';
 import { register } from '../../src/commands/train.js';
-import { spreadOf } from '../../src/commands/train-seeds.js';
+import { spreadOf } from '../../src/stages/train-seeds.js';
 import { writeManifest } from '../../src/data/manifest.js';
 import { readModelFile } from '../../src/data/model-file.js';
 import { InputError, UsageError } from '../../src/errors.js';

@@ -12,6 +12,7 @@ import { rigidGrid } from '../../src/models/regions.js';
 import { GradientAccumulator } from '../../src/train/gradients.js';
 import type { LoadedInput, TrunkInput } from '../../src/train/image-inputs.js';
 import { tripletBatch } from '../../src/train/ranking/ranking-batches.js';
+import { DirectSource } from '../../src/train/ranking/direct-source.js';
 import { rankingStep } from '../../src/train/ranking/ranking-step.js';
 import { Optimizer } from '../../src/train/optimizer.js';
 import { expectClose, relativeDistance } from '../support/close.js';
@@ -104,7 +105,7 @@ test('a training step changes every weight as in JavaScript', () =>
       weightDecayOn: 'kernels',
       clipGradientNorm: 1,
     });
-    const source = {
+    const source = new DirectSource({
       async *load(seeds: readonly number[]): AsyncGenerator<LoadedInput<number>> {
         for (const item of seeds) {
           const data = Uint8Array.from(wave([24, 24, 3], 127, item), (v) => v + 127);
@@ -119,7 +120,7 @@ test('a training step changes every weight as in JavaScript', () =>
       inBlocks: () => {
         throw new Error('replayed on one tape here');
       },
-    };
+    });
     const before = new Map([...variables].map(([name, variable]) => [name, variable.dataSync<'float32'>().slice()]));
     const options = { variables, accumulator, nameOf: String };
     const { active } = await rankingStep(tripletBatch([[1, 2, 3]], { margin: 2 }), source, options);

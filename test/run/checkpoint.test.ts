@@ -6,17 +6,19 @@ import { describe, expect, test } from 'vitest';
 import { temporaryBeside } from '../../src/data/files.js';
 import { withFolderLock } from '../../src/data/folder-lock.js';
 import { InputError } from '../../src/errors.js';
-import { encodeState, latestCheckpoint, writeCheckpoint } from '../../src/run/checkpoint.js';
-import type { TripletState } from '../../src/train/ranking/fit-triplets.js';
-import { RandomStream } from '../../src/train/random.js';
 import {
-  parseTripletState as parseState,
-  readTripletCheckpoint as readCheckpoint,
-} from '../../src/train/ranking/triplet-state.js';
+  encodeState,
+  latestCheckpoint,
+  parseRunState,
+  readCheckpoint as readRunCheckpoint,
+  writeCheckpoint,
+} from '../../src/run/checkpoint.js';
+import { rankingStateSchema } from '../../src/train/ranking/mining-state.js';
+import { RandomStream } from '../../src/train/random.js';
 import { smallModelParts } from '../support/small-model.js';
 import { temporaryFolder } from '../train/tiny-run.js';
 
-const state: TripletState = {
+const state = {
   step: 12,
   random: new RandomStream(1).state(),
   mining: {
@@ -43,6 +45,22 @@ const contents = {
   state,
   config: { steps: 64 },
 };
+
+/** The state of a ranking, with its own part parsed as its trainer does. */
+function parseState(text: string, source: string) {
+  let own = {};
+  const whole = parseRunState(text, source, (given) => (own = rankingStateSchema.parse(given)));
+  return { ...whole, ...own };
+}
+
+async function readCheckpoint(checkpoint: string) {
+  let own = {};
+  const { state: whole, momentum } = await readRunCheckpoint(
+    checkpoint,
+    (given) => (own = rankingStateSchema.parse(given)),
+  );
+  return { state: { ...whole, ...own }, momentum };
+}
 
 describe('checkpoints', () => {
   test('what was written is read back exactly', async () => {
@@ -94,7 +112,9 @@ describe('checkpoints', () => {
 
 describe('parseState', () => {
   test('numbers that do not fit together are refused with the file’s name', () => {
-    type Stored = { state: TripletState & { step?: number; mining: { triplets: { losses: number[] } } } };
+    type Stored = {
+      state: Omit<typeof state, 'mining'> & { mining: { triplets: { triplets: number[]; losses: number[] } } };
+    };
     const broken = (change: (value: Stored) => void) => {
       const value = JSON.parse(encodeState(state, {})) as Stored;
       change(value);

@@ -3,8 +3,8 @@ import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { decodeImage, toTensor } from '../../src/data/images.js';
 import type { ImageRecord } from '../../src/data/manifest.js';
-import { plainView } from '../../src/train/augmentation.js';
-import { ImageInputs, type LoadedInput, plain, type ViewedImage } from '../../src/train/image-inputs.js';
+import { identityView } from '../../src/train/augmentation.js';
+import { ImageInputs, type LoadedInput, unaugmented, type ViewedImage } from '../../src/train/image-inputs.js';
 import { expectClose } from '../support/close.js';
 import '../support/engine.js';
 import { expectNoLeak } from '../support/leak.js';
@@ -28,7 +28,7 @@ describe('ImageInputs', () => {
     const model = smallModel({ whiteningDimension: 8 });
     const inputs = new ImageInputs(model, { freeze, imageSize: 48, cacheBytes: 1e6 });
     for (const round of ['cold', 'warm']) {
-      const loaded = await all(inputs.load(records.map(plain)));
+      const loaded = await all(inputs.load(records.map(unaugmented)));
       expect(loaded.map(({ item }) => item.record.id)).toEqual(records.map(({ id }) => id));
       for (const one of loaded) {
         if ('error' in one) {
@@ -50,16 +50,16 @@ describe('ImageInputs', () => {
 
   test('works the same without room to keep anything', async () => {
     const inputs = new ImageInputs(smallModel(), { freeze: 'stage1', imageSize: 48, cacheBytes: 0 });
-    const [first] = await all(inputs.load([plain(records[0])]));
-    const [again] = await all(inputs.load([plain(records[0])]));
+    const [first] = await all(inputs.load([unaugmented(records[0])]));
+    const [again] = await all(inputs.load([unaugmented(records[0])]));
     expect(first).toEqual(again);
     expect(inputs.cachedBytes).toBe(0);
   });
 
   test('a view that comes once is kept for the update and then dropped; a mirror image stays', async () => {
     const inputs = new ImageInputs(smallModel(), { freeze: 'none', imageSize: 48, cacheBytes: 1e6 });
-    const dark: ViewedImage = { record: records[0], view: { ...plainView, gains: [0.5, 0.5, 0.5] } };
-    const mirrored: ViewedImage = { record: records[0], view: { ...plainView, flip: true } };
+    const dark: ViewedImage = { record: records[0], view: { ...identityView, gains: [0.5, 0.5, 0.5] } };
+    const mirrored: ViewedImage = { record: records[0], view: { ...identityView, flip: true } };
     await all(inputs.load([dark, mirrored]));
     const both = inputs.cachedBytes;
     inputs.forgetOnce([dark, mirrored]);
@@ -70,20 +70,20 @@ describe('ImageInputs', () => {
     const some = await stripedPhotographs(await temporaryFolder(), { landmarks: 1, photos: 3 });
     await writeFile(some[1].path, 'no image');
     const inputs = new ImageInputs(smallModel(), { freeze: 'none', imageSize: 48, cacheBytes: 0, ahead: 2 });
-    const expected = await all(inputs.load(some.map(plain)));
-    await inputs.prefetch(some.map(plain)); // the first two
+    const expected = await all(inputs.load(some.map(unaugmented)));
+    await inputs.prefetch(some.map(unaugmented)); // the first two
     await rm(some[0].path);
-    const loaded = await all(inputs.load(some.map(plain)));
+    const loaded = await all(inputs.load(some.map(unaugmented)));
     expect(loaded[0]).toEqual(expected[0]);
     expect(loaded[1]).toMatchObject({ error: { message: expect.stringContaining('l0-p1.png') as string } });
     expect(loaded[2]).toEqual(expected[2]);
-    expect((await all(inputs.load([plain(some[0])])))[0]).toHaveProperty('error');
+    expect((await all(inputs.load([unaugmented(some[0])])))[0]).toHaveProperty('error');
     const { waitedMs } = inputs;
     expect(waitedMs).toBeGreaterThan(0);
   });
 
   test('leaves no tensor behind', async () => {
     const inputs = new ImageInputs(smallModel(), { freeze: 'stage1', imageSize: 48, cacheBytes: 0 });
-    await expectNoLeak(() => all(inputs.load([plain(records[0])])));
+    await expectNoLeak(() => all(inputs.load([unaugmented(records[0])])));
   });
 });

@@ -1,16 +1,16 @@
 /** @file What a classification run would do and cost, measured on one pass of its own images. Writes nothing. */
 import * as tf from '@tensorflow/tfjs-core';
 import type { ImageRecord } from '../../data/manifest.js';
+import type { StorableModel } from '../../data/model-file.js';
 import { InputError } from '../../errors.js';
+import { largest, smallest } from '../../extremes.js';
+import { firstAndSecond, measurementsOf, savesOf, secondTime, updateAndSaveMs, updateBytes } from '../dry-run-costs.js';
+import { GradientAccumulator } from '../gradients.js';
+import { RandomStream } from '../random.js';
 import type { ClassifierHead } from './classifier-head.js';
 import type { ClassifyConfig } from './classify-config.js';
 import { type ClassifiableModel, classifyPass, type LabelledCrop, trainedVariables } from './classify-step.js';
 import { decodeCrop, drawCrop, stackImages } from './crops.js';
-import { firstAndSecond, measurementsOf, secondTime, updateBytes } from '../estimate.js';
-import { type SavedModel, savesOf, updateAndSaveMs } from '../estimate-parts.js';
-import { GradientAccumulator } from '../gradients.js';
-import { RandomStream } from '../random.js';
-import { largest, smallest } from '../../extremes.js';
 
 export interface ClassifyDryRun {
   images: number;
@@ -40,7 +40,7 @@ const candidates = 12;
 
 /** Throws the image's error if none of a dozen can be read. */
 export async function classifyDryRun(
-  { model, head }: { model: ClassifiableModel & SavedModel; head: ClassifierHead },
+  { model, head }: { model: ClassifiableModel & StorableModel; head: ClassifierHead },
   records: readonly ImageRecord[],
   { config, validationImages }: { config: ClassifyConfig; validationImages: number },
 ): Promise<ClassifyDryRun> {

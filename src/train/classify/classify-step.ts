@@ -6,10 +6,10 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { RgbImage } from '../../data/rgb-image.js';
 import { crossEntropy } from '../../losses/cross-entropy.js';
 import type { DescriptorModel } from '../../models/descriptor.js';
+import { type GradientAccumulator, namedGradients } from '../gradients.js';
+import { NotFiniteError } from '../not-finite.js';
 import type { ClassifierHead } from './classifier-head.js';
 import { stackImages } from './crops.js';
-import type { GradientAccumulator } from '../gradients.js';
-import { NotFiniteError } from '../not-finite.js';
 
 /** What classification needs of a model. */
 export type ClassifiableModel = Pick<DescriptorModel, 'meta' | 'prefix' | 'mapFromPrefix' | 'trainableTrunk'>;
@@ -18,7 +18,7 @@ export interface LabelledCrop {
   id: string;
   image: RgbImage;
   label: number;
-  /** Of its dropout. */
+  /** What its dropout is drawn from. */
   seed: number;
 }
 
@@ -52,7 +52,6 @@ export async function classifyPass(
     labelSmoothing: number;
   },
 ): Promise<{ loss: number; right: number }> {
-  const names = new Map([...variables].map(([name, variable]) => [variable.name, name]));
   const { value, scores } = tf.tidy(() => {
     const input = model.prefix(stackImages(crops.map(({ image }) => image)), freeze);
     const labels = tf.tensor1d(
@@ -60,15 +59,15 @@ export async function classifyPass(
       'int32',
     );
     let rows: tf.Tensor2D | undefined;
-    const { value: loss, grads } = tf.variableGrads(() => {
+    const { value: loss, gradients } = namedGradients(() => {
       rows = head.scores(
         model.mapFromPrefix(input, freeze),
         crops.map(({ seed }) => seed),
       );
       tf.keep(rows);
       return crossEntropy(rows, labels, { labelSmoothing }).mul<tf.Scalar>(crops.length / batchSize);
-    }, [...variables.values()]);
-    accumulator.add(Object.fromEntries(Object.entries(grads).map(([name, g]) => [names.get(name) as string, g])));
+    }, variables);
+    accumulator.add(gradients);
     return { value: loss, scores: rows as tf.Tensor2D };
   });
   try {
@@ -100,5 +99,8 @@ function assertFinite(scores: Float32Array, crops: readonly LabelledCrop[]): voi
   const at = scores.findIndex((score) => !Number.isFinite(score));
   if (at < 0) return;
   const { id } = crops[Math.floor((at * crops.length) / scores.length)];
-  throw new NotFiniteError(`the class scores of ${id} are NaN or infinite`);
+  throw new NotFiniteError(
+    `the class scores of ${id} are NaN or infinite`,
+    crops.map((crop) => crop.id),
+  );
 }

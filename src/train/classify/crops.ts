@@ -1,17 +1,17 @@
 /** @file Square crops of one size for classification: of random scale and place to train on, of the centre to measure. */
 import * as tf from '@tensorflow/tfjs-core';
 import { decodeImage } from '../../data/images.js';
-import type { RgbImage } from '../../data/rgb-image.js';
 import type { ImageRecord } from '../../data/manifest.js';
-import { cutWindow, drawView, plainView, type View } from '../augmentation.js';
-import type { ClassifyConfig } from './classify-config.js';
+import type { RgbImage } from '../../data/rgb-image.js';
+import { cutWindow, drawView, type ImageView, identityView } from '../augmentation.js';
 import type { RandomStream } from '../random.js';
+import type { ClassifyConfig } from './classify-config.js';
 
 /** An image whose shorter side becomes `shortest` px, and the window that is cut from it. */
 export interface Crop {
   record: ImageRecord;
   shortest: number;
-  view: View;
+  view: ImageView;
 }
 
 /** Scale jittering of Simonyan and Zisserman 2015 (section 3.1): the shorter side is uniform among the whole numbers of the range. */
@@ -31,7 +31,7 @@ export function drawCrop(
 }
 
 export function centreCrop(record: ImageRecord, { validationSide }: Pick<ClassifyConfig, 'validationSide'>): Crop {
-  return { record, shortest: validationSide, view: { ...plainView, left: 0.5, top: 0.5 } };
+  return { record, shortest: validationSide, view: { ...identityView, left: 0.5, top: 0.5 } };
 }
 
 /** Decodes one crop of `cropSize` x `cropSize` px. Throws the image's `InputError`. */

@@ -3,7 +3,7 @@ import type { ImageRecord } from '../../data/manifest.js';
 import { uprightSize } from '../../data/upright-size.js';
 import { InputError } from '../../errors.js';
 import { boxInImage, type ImageSides } from '../../rpn/box-rows.js';
-import { plainView } from '../augmentation.js';
+import { identityView } from '../augmentation.js';
 import { ImageInputs } from '../image-inputs.js';
 import type { TrainableModel } from '../trainable-model.js';
 
@@ -35,6 +35,11 @@ export interface BoxedMap {
   box: Float32Array;
 }
 
+export interface LoadedMap {
+  id: string;
+  map: BoxedMap;
+}
+
 export class BoxedImages {
   private readonly inputs: ImageInputs;
   private readonly originals = new Map<string, ImageSides>();
@@ -48,12 +53,13 @@ export class BoxedImages {
   }
 
   /** Maps and boxes in order, decoded ahead. A photograph that cannot be used, by its pixels or its box, comes as its error. */
-  async *load(views: readonly BoxedView[]): AsyncGenerator<BoxedView & ({ map: BoxedMap } | { error: InputError })> {
-    const items = views.map(({ record, flip }) => ({ record, flip, view: { ...plainView, flip } }));
+  async *load(views: readonly BoxedView[]): AsyncGenerator<LoadedMap | { id: string; error: InputError }> {
+    const items = views.map(({ record, flip }) => ({ record, flip, view: { ...identityView, flip } }));
     for await (const loaded of this.inputs.load(items)) {
       const { record, flip } = loaded.item;
+      const { id } = record;
       if ('error' in loaded) {
-        yield { record, flip, error: loaded.error };
+        yield { id, error: loaded.error };
         continue;
       }
       if (loaded.input.kind !== 'map') throw new Error('BoxedImages: a frozen trunk gives maps');
@@ -67,10 +73,10 @@ export class BoxedImages {
             `${record.path}: its box ${x},${y},${width},${height} (x,y,width,height) has no pixel of it.`,
           );
         }
-        yield { record, flip, map: { values, shape, image, box } };
+        yield { id, map: { values, shape, image, box } };
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
-        yield { record, flip, error };
+        yield { id, error };
       }
     }
   }

@@ -6,9 +6,9 @@ import { encodeBoxes } from '../../rpn/box-coder.js';
 import type { RpnHead } from '../../rpn/head.js';
 import { matchAnchors } from '../../rpn/matcher.js';
 import { type Draws, sampleAnchors } from '../../rpn/sampler.js';
-import type { BoxedMap } from './boxed-images.js';
-import type { GradientAccumulator } from '../gradients.js';
+import { type GradientAccumulator, namedGradients } from '../gradients.js';
 import { NotFiniteError } from '../not-finite.js';
+import type { BoxedMap } from './boxed-images.js';
 import type { RpnConfig } from './rpn-config.js';
 
 export type RpnTargetSettings = Pick<
@@ -116,22 +116,21 @@ export async function rpnStep(
     config: Pick<RpnConfig, 'sigma' | 'boxNormalization' | 'boxWeight'>;
   },
 ): Promise<RpnImageLoss> {
-  const names = new Map([...head.variables].map(([name, variable]) => [variable.name, name]));
   const losses = tf.tidy(() => {
     const input = tf.tensor4d(map.values, map.shape);
     let parts: tf.Scalar[] = [];
-    const { value, grads } = tf.variableGrads(() => {
+    const { value, gradients } = namedGradients(() => {
       const { total, objectness, boxes } = sampledLoss(head, input, targets, config);
       parts = [tf.keep(objectness), tf.keep(boxes)];
       return total.div<tf.Scalar>(images);
-    }, [...head.variables.values()]);
-    accumulator.add(Object.fromEntries(Object.entries(grads).map(([name, g]) => [names.get(name)!, g])));
+    }, head.variables);
+    accumulator.add(gradients);
     const all = tf.stack([value.mul(images), ...parts]);
     tf.dispose(parts);
     return all;
   });
   const [loss, objectness, boxes] = await losses.data();
   losses.dispose();
-  if (!Number.isFinite(loss)) throw new NotFiniteError(`the loss of ${id} is ${loss}`);
+  if (!Number.isFinite(loss)) throw new NotFiniteError(`the loss of ${id} is ${loss}`, [id]);
   return { loss, objectness, boxes };
 }

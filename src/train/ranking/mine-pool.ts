@@ -1,52 +1,36 @@
 /** @file One mining: draw a pool, describe it with the weights as they are, find its hard triplets. */
 import type { ImageRecord } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
+import { plainSimilarity, type Similarity } from '../../linear/rows.js';
 import { engineFromMultiplyAdds, engineSimilarity } from '../../retrieval/engine-similarity.js';
 import type { DescriptorTable } from '../../retrieval/ranking.js';
-import { plainSimilarity, type Similarity } from '../../linear/rows.js';
-import { plain, type ViewedImage } from '../image-inputs.js';
-import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
+import type { MiningSummary } from '../../run/run-records.js';
+import { unaugmented, type ViewedImage } from '../image-inputs.js';
 import { NotFiniteError } from '../not-finite.js';
-import { drawPool } from './pool.js';
-import { observe, type RankingSource } from './ranking-source.js';
 import type { RandomStream } from '../random.js';
-
-export interface MiningSummary {
-  /** Images of the pool that were described, and those that could not be read. */
-  images: number;
-  unreadable: number;
-  /** Images whose landmark has no other one in the pool: negatives only. */
-  single: number;
-  /** Triplets of the pool, those with a loss, and those kept. */
-  possible: number;
-  withLoss: number;
-  kept: number;
-  /** Mean similarity of a query to its hardest negative. */
-  hardestSimilarity: number;
-  /** The triplets with the largest loss, one per query, by image id. */
-  hardest: { query: string; positive: string; negative: string; loss: number }[];
-  ms: number;
-}
+import { drawPool } from './draw-pool.js';
+import type { ImageSource } from './image-source.js';
+import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
 
 /** Triplets named in the summary. */
 const named = 4;
 
 /**
- * Mines a random pool of the readable records. Ids found unreadable are added to `unreadable`. Undefined when `stopped` says so
+ * Mines a random pool of the readable records. Ids found unreadable are added to `unreadable`. Undefined when `signal` ends it
  * half-way. Throws `InputError` if not one image can be read.
  */
 export async function minePool(
   records: readonly ImageRecord[],
   options: {
-    source: RankingSource<ViewedImage>;
+    source: ImageSource<ViewedImage>;
     random: RandomStream;
     unreadable: Set<string>;
     config: { poolSize: number; margin: number; hardestPerQuery: number };
-    stopped: () => boolean;
-    onProgress?: (done: number, total: number) => void;
+    signal: AbortSignal;
+    onProgress?: ((done: number, total: number) => void) | undefined;
   },
 ): Promise<{ pool: string[]; triplets: MinedTriplets; summary: MiningSummary } | undefined> {
-  const { source, random, unreadable, config, stopped, onProgress } = options;
+  const { source, random, unreadable, config, signal, onProgress } = options;
   const startedAt = performance.now();
   const candidates = records.filter((record) => !unreadable.has(record.id));
   const drawn = drawPool(numberLabels(candidates).landmarks, config.poolSize, random).map((i) => candidates[i]);
@@ -55,20 +39,20 @@ export async function minePool(
   const rows: Float32Array[] = [];
   let firstError: InputError | undefined;
   let done = 0;
-  for await (const loaded of source.load(drawn.map(plain))) {
-    if (stopped()) return undefined;
-    if ('error' in loaded) {
-      unreadable.add(loaded.item.record.id);
-      firstError ??= loaded.error;
+  for await (const image of source.describePool(drawn.map(unaugmented))) {
+    if (signal.aborted) return undefined;
+    const { record } = image.item;
+    if ('error' in image) {
+      unreadable.add(record.id);
+      firstError ??= image.error;
     } else {
-      const { descriptor: row } = await observe(source, loaded.input);
-      if (!row.every(Number.isFinite)) {
+      if (!image.descriptor.every(Number.isFinite)) {
         throw new NotFiniteError(
-          `Mining: the descriptor of ${loaded.item.record.id} has NaN or infinite values; go back to an earlier checkpoint.`,
+          `Mining: the descriptor of ${record.id} has NaN or infinite values; go back to an earlier checkpoint.`,
         );
       }
-      pool.push(loaded.item.record);
-      rows.push(row);
+      pool.push(record);
+      rows.push(image.descriptor);
     }
     onProgress?.(++done, drawn.length);
   }

@@ -1,6 +1,8 @@
 /**
  * @file Images described by the proposals of the weights as they are, and the loss of the proposals themselves where they learn with
- * the descriptor (Gordo et al. 2016, section 3.3, found that "difficult, unstable"): both from one map of the trunk.
+ * the descriptor (Gordo et al. 2016, section 3.3, found that "difficult, unstable"): both from one map of the trunk. An image's
+ * description finds its regions, and its replay pools the very same cells: the weights have not changed in between, and what is
+ * differentiated is what the loss was computed on.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { toTensor } from '../../data/images.js';
@@ -10,16 +12,26 @@ import type { RpnHead } from '../../rpn/head.js';
 import { assertProposals } from '../../rpn/proposal-describer.js';
 import { type ChosenRegions, ProposalPooling } from '../../rpn/proposal-pooling.js';
 import type { Draws } from '../../rpn/sampler.js';
-import type { DescriptorInBlocks, ImageInputs, TrunkInput, ViewedImage } from '../image-inputs.js';
-import type { ReplaySource } from '../replay.js';
+import type { ImageInputs, TrunkInput, ViewedImage } from '../image-inputs.js';
 import { rpnConfigSchema } from '../proposals/rpn-config.js';
 import { noTargets, type SampledTargets, sampledLoss, sampleTargets } from '../proposals/rpn-step.js';
+import { type DescriptorForms, type DescriptorInBlocks, replay, replayInBlocks } from '../replay.js';
 import type { TrainableModel } from '../trainable-model.js';
-import type { Observed, OwnLoss } from './ranking-source.js';
+import {
+  type DescribedImage,
+  type ImageSource,
+  type OwnLoss,
+  readableInputs,
+  type Sums,
+  type UnreadableImage,
+} from './image-source.js';
 import { boxInView } from './viewed-box.js';
 
 /** The loss of `train rpn` with its defaults. */
 const settings = rpnConfigSchema.parse({});
+
+/** Bytes of what was found that an update keeps for its replays, at most; other images are described once more. */
+const maxKeptBytes = 2 ** 28;
 
 /** What an image's replay pools and learns besides the ranking. */
 interface Found {
@@ -27,11 +39,19 @@ interface Found {
   targets: SampledTargets | undefined;
 }
 
-export class ProposalSource {
+interface Observed {
+  descriptor: Float32Array;
+  own: OwnLoss | undefined;
+  found: Found;
+}
+
+export class ProposalSource implements ImageSource<ViewedImage> {
   private readonly pooling: ProposalPooling | undefined;
   /** An image is observed again where memory is short: its anchors stay those of the update. */
   private readonly targets = new WeakMap<ViewedImage, SampledTargets>();
   private readonly originals = new Map<string, ImageSides>();
+  /** Of the update's images, for their replay. */
+  private kept = new Map<ViewedImage, Found>();
 
   constructor(
     private readonly model: TrainableModel,
@@ -42,6 +62,8 @@ export class ProposalSource {
       head: RpnHead;
       /** Proposals learn, from anchors drawn from this. */
       anchors: Draws | undefined;
+      /** Replay block by block. */
+      recomputeActivations?: boolean;
     },
   ) {
     const { regions } = model.meta;
@@ -50,7 +72,53 @@ export class ProposalSource {
     this.pooling = new ProposalPooling(model, options.head, regions);
   }
 
-  async observe(input: TrunkInput, item?: ViewedImage): Promise<Observed> {
+  async *describePool(
+    items: readonly ViewedImage[],
+  ): AsyncGenerator<DescribedImage<ViewedImage> | UnreadableImage<ViewedImage>> {
+    for await (const loaded of this.inputs.load(items)) {
+      if ('error' in loaded) yield loaded;
+      else yield { item: loaded.item, descriptor: (await this.observe(loaded.input)).descriptor };
+    }
+  }
+
+  async *describe(
+    items: readonly ViewedImage[],
+  ): AsyncGenerator<DescribedImage<ViewedImage> | UnreadableImage<ViewedImage>> {
+    this.kept = new Map();
+    let keptBytes = 0;
+    for await (const loaded of this.inputs.load(items)) {
+      if ('error' in loaded) {
+        yield loaded;
+        continue;
+      }
+      const { item, input } = loaded;
+      const { descriptor, own, found } = await this.observe(input, item);
+      const bytes = found.regions ? found.regions.positions.byteLength + found.regions.weights.byteLength : 0;
+      if (keptBytes + bytes <= maxKeptBytes) {
+        this.kept.set(item, found);
+        keptBytes += bytes;
+      }
+      yield { item, descriptor, own };
+    }
+  }
+
+  async replay(
+    items: readonly ViewedImage[],
+    upstreamOf: (item: ViewedImage) => Float32Array,
+    sums: Sums,
+  ): Promise<UnreadableImage<ViewedImage>[]> {
+    const replayOne = this.options.recomputeActivations ? replayInBlocks : replay;
+    const unreadable: UnreadableImage<ViewedImage>[] = [];
+    for await (const { item, input } of readableInputs(this.inputs.load(items), unreadable)) {
+      if (unreadable.length > 0) break;
+      const found = this.kept.get(item) ?? (await this.observe(input, item)).found;
+      await replayOne(this.formsOf(found), input, { ...sums, upstream: upstreamOf(item) });
+    }
+    return unreadable;
+  }
+
+  /** The image with the weights as they are; without an item for its descriptor alone: there is no loss of its own. */
+  private async observe(input: TrunkInput, item?: ViewedImage): Promise<Observed> {
     const { model, pooling } = this;
     const { head, anchors } = this.options;
     const box = anchors && item && (await this.boxOf(item));
@@ -80,8 +148,7 @@ export class ProposalSource {
       };
       const output = await held.output.data<'float32'>();
       if (pooling === undefined) {
-        const replay = this.replayOf({ regions: undefined, targets });
-        return { descriptor: Float32Array.from(output), own, replay, bytes: 0 };
+        return { descriptor: Float32Array.from(output), own, found: { regions: undefined, targets } };
       }
       const map = { values: await held.map.data<'float32'>(), shape: held.map.shape };
       const chosen = pooling.choose(map, output, sidesOf(input));
@@ -89,14 +156,14 @@ export class ProposalSource {
       const descriptor = Float32Array.from(await row.data<'float32'>());
       row.dispose();
       const { positions, weights } = chosen;
-      const replay = this.replayOf({ regions: { positions, weights }, targets });
-      return { descriptor, own, replay, bytes: positions.byteLength + weights.byteLength };
+      return { descriptor, own, found: { regions: { positions, weights }, targets } };
     } finally {
       tf.dispose(Object.values(held));
     }
   }
 
-  private replayOf(found: Found): ReplaySource<TrunkInput> {
+  /** The computation that found these, for a tape: [1, D], or [1, D + 1] where it has targets. */
+  private formsOf(found: Found): DescriptorForms<TrunkInput> {
     return {
       describe: (input) => tf.tidy(() => this.outputs(this.mapOf(input), sizeOf(input), found)),
       inBlocks: (input): DescriptorInBlocks => {

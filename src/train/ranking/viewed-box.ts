@@ -2,7 +2,7 @@
 import { resizedSides } from '../../data/images.js';
 import type { Box } from '../../data/manifest.js';
 import { boxInImage, clipRows, type ImageSides } from '../../rpn/box-rows.js';
-import { sizingOf, type View, windowOrigin, windowSides } from '../augmentation.js';
+import { type ImageView, sizingOf, windowOrigin, windowSides } from '../augmentation.js';
 
 /**
  * One row in px of the view's pixels, cut to them; undefined where less than a px of the box is seen. `original`: the upright image
@@ -11,7 +11,7 @@ import { sizingOf, type View, windowOrigin, windowSides } from '../augmentation.
 export function boxInView(
   box: Box,
   original: ImageSides,
-  { view, imageSize, stride }: { view: View; imageSize: number; stride: number },
+  { view, imageSize, stride }: { view: ImageView; imageSize: number; stride: number },
 ): Float32Array | undefined {
   const zoomed = resizedSides(original.width, original.height, sizingOf(view, { imageSize, stride }));
   const row = boxInImage(box, original, zoomed);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { DescriptorModel } from '../../../src/models/descriptor.js';
-import { classesOf, labelsOf } from '../../../src/train/classes.js';
+import { classesOf, labelsOf } from '../../../src/train/classify/classes.js';
 import { ClassifierHead, headLayout, initialHead } from '../../../src/train/classify/classifier-head.js';
 import {
   classifyPass,

@@ -2,7 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { plainView } from '../../../src/train/augmentation.js';
+import { identityView } from '../../../src/train/augmentation.js';
 import { centreCrop, decodeCrop, drawCrop } from '../../../src/train/classify/crops.js';
 import { RandomStream } from '../../../src/train/random.js';
 import { temporaryFolder } from '../tiny-run.js';
@@ -55,7 +55,7 @@ describe('crops', () => {
 
   test('mirror and colour belong to the same window', async () => {
     const record = await noise('tall.png', 50, 90);
-    const view = { ...plainView, left: 0.3, top: 0.9 };
+    const view = { ...identityView, left: 0.3, top: 0.9 };
     const plain = await decodeCrop({ record, shortest: 50, view }, 32);
     const changed = await decodeCrop({ record, shortest: 50, view: { ...view, flip: true, gains: [1, 0.5, 1] } }, 32);
     for (const [x, y] of [
@@ -74,7 +74,7 @@ describe('crops', () => {
     const crop = await decodeCrop(drawCrop(small, new RandomStream(2), settings), 40);
     expect([crop.width, crop.height]).toEqual([40, 40]);
     const line = await noise('line.png', 12_000, 8);
-    await expect(decodeCrop({ record: line, shortest: 512, view: plainView }, 224)).rejects.toThrow(
+    await expect(decodeCrop({ record: line, shortest: 512, view: identityView }, 224)).rejects.toThrow(
       /line\.png: 12000x8 px is too long for a shorter side of 512 px/,
     );
   });

@@ -8,7 +8,7 @@ import { defaultMeta, initialWeights } from '../../../src/models/architectures.j
 import { exportWeights } from '../../../src/models/export-weights.js';
 import { encodeSafetensors, type NamedArray } from '../../../src/models/safetensors.js';
 import { classifyConfigSchema } from '../../../src/train/classify/classify-config.js';
-import { newClassifier } from '../../../src/train/classify/classify-run.js';
+import { newClassifier } from '../../../src/train/classify/classifier-start.js';
 import { runCommand } from '../../commands/run-command.js';
 import '../../support/engine.js';
 import { temporaryFolder, tinyModelFile } from '../tiny-run.js';

@@ -17,12 +17,13 @@ import { initialRpn, RpnHead } from '../../../src/rpn/head.js';
 import { ProposalDescriber } from '../../../src/rpn/proposal-describer.js';
 import { ProposalPooling } from '../../../src/rpn/proposal-pooling.js';
 import type { Draws } from '../../../src/rpn/sampler.js';
-import { applyView, plainView, sizingOf, type View } from '../../../src/train/augmentation.js';
+import { applyView, identityView, sizingOf, type ImageView } from '../../../src/train/augmentation.js';
 import { GradientAccumulator } from '../../../src/train/gradients.js';
-import { plain } from '../../../src/train/image-inputs.js';
+import { ImageInputs, unaugmented, type ViewedImage } from '../../../src/train/image-inputs.js';
 import { RandomStream } from '../../../src/train/random.js';
 import { tripletBatch } from '../../../src/train/ranking/ranking-batches.js';
-import { imageSource, observe } from '../../../src/train/ranking/ranking-source.js';
+import type { DescribedImage, ImageSource } from '../../../src/train/ranking/image-source.js';
+import { openSource } from '../../../src/train/ranking/open-source.js';
 import { rankingStep } from '../../../src/train/ranking/ranking-step.js';
 import { boxInView } from '../../../src/train/ranking/viewed-box.js';
 import { rpnConfigSchema } from '../../../src/train/proposals/rpn-config.js';
@@ -50,15 +51,21 @@ function setUp(regions: RegionSource, weights = initialRpn(rpn, 256, new RandomS
 }
 
 /** Inputs of three photographs of one shape. */
-async function inputsOf(model: DescriptorModel, head: RpnHead, freeze = 'none') {
-  const source = imageSource(model, { freeze, imageSize: sidePx, cacheBytes: 1e8, head });
-  const items = [0, 3, 6].map((i) => plain(records[i]));
+async function inputsOf(model: DescriptorModel, head: RpnHead, { freeze = 'none', recomputeActivations = false } = {}) {
+  const inputs = new ImageInputs(model, { freeze, imageSize: sidePx, cacheBytes: 1e8 });
+  const source = openSource(model, inputs, { freeze, imageSize: sidePx, head, recomputeActivations });
+  const items = [0, 3, 6].map((i) => unaugmented(records[i]));
   const loaded = [];
-  for await (const result of source.load(items)) {
+  for await (const result of inputs.load(items)) {
     if ('error' in result) throw result.error;
     loaded.push(result);
   }
   return { source, items, loaded };
+}
+
+async function described(source: ImageSource<ViewedImage>, item: ViewedImage): Promise<DescribedImage<ViewedImage>> {
+  for await (const image of source.describe([item])) if (!('error' in image)) return image;
+  throw new Error('readable');
 }
 
 const sources: [string, RegionSource][] = [
@@ -120,19 +127,18 @@ describe('ProposalPooling', () => {
   });
 });
 
-describe('imageSource with proposals', () => {
+describe('ProposalSource', () => {
   test.each([false, true])(
     'gradients of an update equal one tape over the regions of each image (in blocks: %s)',
     async (recomputeActivations) => {
       const { model, head } = setUp({ grid: true, proposals: 5 });
       const variables = model.trainable('none');
-      const { source, items, loaded } = await inputsOf(model, head);
+      const { source, items, loaded } = await inputsOf(model, head, { recomputeActivations });
       const accumulator = new GradientAccumulator();
       const result = await rankingStep(tripletBatch([[items[0], items[1], items[2]]], { margin: 3 }), source, {
         variables,
         accumulator,
         nameOf: ({ record }) => record.id,
-        recomputeActivations,
       });
       const describer = new ProposalDescriber(model, { grid: true, proposals: 5, head });
       const rowOf = (i: number) => {
@@ -157,24 +163,41 @@ describe('imageSource with proposals', () => {
     },
   );
 
-  test.each(['none', 'stage2', 'all'])('observes what ProposalDescriber describes (freeze: %s)', async (freeze) => {
-    const { model, head } = setUp({ grid: false, proposals: 6 });
-    const { source, loaded } = await inputsOf(model, head, freeze);
-    const { loaded: pixels } = await inputsOf(model, head);
-    const describer = new ProposalDescriber(model, { proposals: 6 });
-    for (const [i, { input }] of loaded.entries()) {
-      const { descriptor, replay } = await observe(source, input);
-      const [expected, replayed] = tf.tidy(() => {
+  test.each(['none', 'stage2', 'all'])(
+    'describes what ProposalDescriber describes, and replays it (freeze: %s)',
+    async (freeze) => {
+      const { model, head } = setUp({ grid: false, proposals: 6 });
+      const { source, items } = await inputsOf(model, head, { freeze });
+      const { loaded: pixels } = await inputsOf(model, head);
+      const describer = new ProposalDescriber(model, { proposals: 6 });
+      const variables = model.trainable(freeze);
+      const upstream = Float32Array.from({ length: model.dimension }, (_, i) => Math.sin(i + 1));
+      for (const [i, item] of items.entries()) {
+        const { descriptor } = await described(source, item);
         const whole = pixels[i].input;
         if (whole.kind !== 'pixels') throw new Error('pixels expected');
         const { data, width, height } = whole.image;
-        const row = describer.describe(tf.tensor4d(Float32Array.from(data), [1, height, width, 3]));
-        return [row.dataSync(), replay.describe(input).dataSync()];
-      });
-      expectClose(descriptor, expected);
-      expectClose(replayed, expected);
-    }
-  });
+        const image = tf.tensor4d(Float32Array.from(data), [1, height, width, 3]);
+        expectClose(descriptor, describer.describe(image).dataSync());
+        const accumulator = new GradientAccumulator();
+        expect(await source.replay([item], () => upstream, { variables, accumulator })).toEqual([]);
+        const regions = describer.regions(model.featureMap(image), { width, height });
+        const { grads } = tf.variableGrads(
+          () =>
+            model
+              .aggregate(regionMaxPool(model.featureMap(image), regions))
+              .mul(upstream)
+              .sum(),
+          [...variables.values()],
+        );
+        for (const [name, sum] of accumulator.sums) {
+          expect(relativeDistance(sum.dataSync(), grads[variables.get(name)!.name].dataSync()), name).toBeLessThan(
+            1e-4,
+          );
+        }
+      }
+    },
+  );
 
   test('images of one shape share their graphs, whatever their boxes', async () => {
     const { model, head } = setUp({ grid: true, proposals: 5 });
@@ -196,20 +219,24 @@ describe('imageSource with proposals', () => {
 
   test('without the network of proposals: refused', () => {
     const { model } = setUp({ grid: false, proposals: 4 });
-    expect(() => imageSource(model, { freeze: 'none', imageSize: 64, cacheBytes: 0 })).toThrow(InputError);
+    const inputs = new ImageInputs(model, { freeze: 'none', imageSize: 64, cacheBytes: 0 });
+    expect(() => openSource(model, inputs, { freeze: 'none', imageSize: 64 })).toThrow(InputError);
   });
 
   test('nothing leaks', async () => {
     const { model, head } = setUp({ grid: false, proposals: 4 });
-    const { source, loaded } = await inputsOf(model, head);
-    await expectNoLeak(() => observe(source, loaded[0].input));
+    const { source, items } = await inputsOf(model, head);
+    await expectNoLeak(() => described(source, items[0]));
   });
 });
 
-describe('imageSource with proposals that learn', () => {
+describe('ProposalSource with proposals that learn', () => {
   const box = { x: 20, y: 10, width: 50, height: 40 };
-  const joint = (model: DescriptorModel, head: RpnHead, anchors: Draws = new RandomStream(4)) =>
-    imageSource(model, { freeze: 'none', imageSize: sidePx, cacheBytes: 1e8, head, anchors });
+  const joint = (model: DescriptorModel, head: RpnHead, recomputeActivations = false) => {
+    const inputs = new ImageInputs(model, { freeze: 'none', imageSize: sidePx, cacheBytes: 1e8 });
+    const anchors: Draws = new RandomStream(4);
+    return openSource(model, inputs, { freeze: 'none', imageSize: sidePx, head, anchors, recomputeActivations });
+  };
 
   test.each([
     ['grid', false],
@@ -226,17 +253,16 @@ describe('imageSource with proposals that learn', () => {
         pooled === 'rpn'
           ? whole.model
           : DescriptorModel.create({ ...meta, regions: undefined }, await whole.model.toArrays());
-      const items = [0, 3, 6].map((i) => plain(i === 3 ? records[i] : { ...records[i], box }));
+      const items = [0, 3, 6].map((i) => unaugmented(i === 3 ? records[i] : { ...records[i], box }));
       const variables = new Map([...model.trainable('none'), ...head.variables]);
       const accumulator = new GradientAccumulator();
       const result = await rankingStep(
         tripletBatch([[items[0], items[1], items[2]]], { margin: 3 }),
-        joint(model, head),
+        joint(model, head, recomputeActivations),
         {
           variables,
           accumulator,
           nameOf: ({ record }) => record.id,
-          recomputeActivations,
           ownWeight: weight,
         },
       );
@@ -292,7 +318,7 @@ describe('imageSource with proposals that learn', () => {
 
   test('an image without a box ranks and learns nothing else; a batch without any has no loss of proposals', async () => {
     const { model, head } = setUp({ grid: false, proposals: 5 });
-    const items = [0, 3, 6].map((i) => plain(records[i]));
+    const items = [0, 3, 6].map((i) => unaugmented(records[i]));
     const variables = new Map([...model.trainable('none'), ...head.variables]);
     const accumulator = new GradientAccumulator();
     const batch = tripletBatch([[items[0], items[1], items[2]] as const], { margin: 3 });
@@ -306,7 +332,7 @@ describe('imageSource with proposals that learn', () => {
 
 describe('boxInView', () => {
   const original = { width: 200, height: 100 };
-  const options = (view: Partial<View>) => ({ view: { ...plainView, ...view }, imageSize: 100, stride: 10 });
+  const options = (view: Partial<ImageView>) => ({ view: { ...identityView, ...view }, imageSize: 100, stride: 10 });
   const box = { x: 20, y: 10, width: 40, height: 60 };
 
   test('is scaled; mirrored; cut by the window of a zoom', () => {

@@ -13,6 +13,7 @@ import {
   type Triplet,
   tripletBatch,
 } from '../../../src/train/ranking/ranking-batches.js';
+import { DirectSource } from '../../../src/train/ranking/direct-source.js';
 import { rankingStep } from '../../../src/train/ranking/ranking-step.js';
 import { relativeDistance } from '../../support/close.js';
 import '../../support/engine.js';
@@ -44,11 +45,11 @@ interface Photo {
 const photos: Photo[] = Array.from({ length: 5 }, (_, i) => ({ id: `photo ${i}`, input: noise(i) }));
 const [a, b, c, d, e] = photos;
 
-/** `together`: images of one size share a run. */
-function setUp({ together = false } = {}) {
+/** `examples`: images of one size share a native run. */
+function setUp({ examples = false, recomputeActivations = false } = {}) {
   const model = smallModel({ whiteningDimension: 8 });
   const described: string[] = [];
-  const source = {
+  const inputs = {
     async *load(items: readonly Photo[]): AsyncGenerator<LoadedInput<Photo>> {
       for (const item of items) {
         described.push(item.id);
@@ -60,8 +61,9 @@ function setUp({ together = false } = {}) {
       start: tf.tidy(() => model.prefix(tensorOf(input), 'none')),
       blocks: model.blocksFromPrefix('none'),
     }),
-    ...(together && { examples: new ImageInputs(model, { freeze: 'none', imageSize: sidePx, cacheBytes: 0 }) }),
+    ...(examples && { examples: new ImageInputs(model, { freeze: 'none', imageSize: sidePx, cacheBytes: 0 }) }),
   };
+  const source = new DirectSource(inputs, recomputeActivations);
   return { model, source, described, variables: model.trainable('none') };
 }
 
@@ -84,14 +86,14 @@ function direct(model: ReturnType<typeof smallModel>, triplets: readonly Triplet
 
 describe('rankingStep', () => {
   test.each([
-    { together: false, recomputeActivations: false },
-    { together: false, recomputeActivations: true },
-    { together: true, recomputeActivations: false },
-    { together: true, recomputeActivations: true },
+    { examples: false, recomputeActivations: false },
+    { examples: false, recomputeActivations: true },
+    { examples: true, recomputeActivations: false },
+    { examples: true, recomputeActivations: true },
   ])(
     'gradients equal one tape over all triplets, though images are replayed alone and once (%o)',
-    async ({ together, recomputeActivations }) => {
-      const { model, source, variables, described } = setUp({ together });
+    async ({ examples, recomputeActivations }) => {
+      const { model, source, variables, described } = setUp({ examples, recomputeActivations });
       // Shared images in every role, one triplet twice: the shares add up.
       const triplets: Triplet<Photo>[] = [
         [a, b, c],
@@ -100,7 +102,7 @@ describe('rankingStep', () => {
         [a, b, c],
       ];
       const accumulator = new GradientAccumulator();
-      const options = { variables, accumulator, nameOf, recomputeActivations };
+      const options = { variables, accumulator, nameOf };
       const result = await rankingStep(tripletBatch(triplets, { margin: 2 }), source, options);
       const expected = direct(model, triplets, 2);
       expect(result.loss).toBeCloseTo(expected.loss, 5);
@@ -197,8 +199,8 @@ describe('rankingStep', () => {
     ).rejects.toThrow(/photo 1/);
   });
 
-  test.each([false, true])('leaves no tensor behind but the sums (together: %s)', async (together) => {
-    const { source, variables } = setUp({ together });
+  test.each([false, true])('leaves no tensor behind but the sums (examples: %s)', async (examples) => {
+    const { source, variables } = setUp({ examples });
     const accumulator = new GradientAccumulator();
     await expectNoLeak(() =>
       rankingStep(tripletBatch([[a, b, c]], { margin: 2 }), source, { variables, accumulator, nameOf }),

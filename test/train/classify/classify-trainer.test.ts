@@ -5,15 +5,13 @@ import type { ImageRecord } from '../../../src/data/manifest.js';
 import { InputError } from '../../../src/errors.js';
 import type { DescriptorModel } from '../../../src/models/descriptor.js';
 import type { NamedArrays } from '../../../src/models/safetensors.js';
-import { classesOf, labelsOf } from '../../../src/train/classes.js';
+import { classesOf, labelsOf } from '../../../src/train/classify/classes.js';
 import { ClassifierHead, headLayout, initialHead } from '../../../src/train/classify/classifier-head.js';
 import { type ClassifyConfig, classifyConfigSchema } from '../../../src/train/classify/classify-config.js';
-import {
-  type ClassifyRecord,
-  type ClassifyState,
-  fitClassifier,
-  type FitClassifierOptions,
-} from '../../../src/train/classify/fit-classifier.js';
+import { type ClassifyOptions, ClassifyTrainer } from '../../../src/train/classify/classify-trainer.js';
+import { type LoopOptions, runLoop } from '../../../src/train/loop.js';
+import { encodeState, parseRunState, type RunState } from '../../../src/run/checkpoint.js';
+import type { RunRecord } from '../../../src/run/run-records.js';
 import { measureClasses } from '../../../src/train/classify/measure-classes.js';
 import { RandomStream } from '../../../src/train/random.js';
 import '../../support/engine.js';
@@ -41,7 +39,8 @@ const config = (changes: Partial<ClassifyConfig> = {}): ClassifyConfig =>
   });
 
 interface Saved {
-  state: ClassifyState;
+  text: string;
+  state: RunState;
   momentum: NamedArrays;
   weights: NamedArrays;
 }
@@ -52,7 +51,11 @@ function start(settings: ClassifyConfig): { model: DescriptorModel; head: Classi
   return { model, head: new ClassifierHead(layout, initialHead(layout, new RandomStream(1))) };
 }
 
-async function fit(settings: ClassifyConfig, options: Partial<FitClassifierOptions> = {}, from?: Saved) {
+async function fit(
+  settings: ClassifyConfig,
+  { signal, ...options }: Partial<ClassifyOptions> & Pick<LoopOptions, 'signal'> = {},
+  from?: Saved,
+) {
   const { model, head } = start(settings);
   for (const [name, variable] of [...model.variables, ...head.variables]) {
     const stored = from?.weights.get(name);
@@ -60,21 +63,17 @@ async function fit(settings: ClassifyConfig, options: Partial<FitClassifierOptio
   }
   const weightsNow = async () => new Map([...(await model.toArrays()), ...(await head.toArrays())]);
   const saved: Saved[] = [];
-  const log: ClassifyRecord[] = [];
-  for await (const record of fitClassifier({
-    model,
-    head,
-    records,
-    config: settings,
-    resume: from,
-    save: async (state, momentum) => {
-      const stored = JSON.parse(JSON.stringify(state)) as ClassifyState;
-      saved.push({ state: stored, momentum: await momentum(), weights: await weightsNow() });
-    },
-    ...options,
-  })) {
-    log.push(record);
-  }
+  const log: RunRecord[] = [];
+  const trainer = new ClassifyTrainer({ model, head, records, config: settings, ...options });
+  const resume = from && {
+    state: parseRunState(from.text, 'state.json', (own) => trainer.restore(own)),
+    momentum: from.momentum,
+  };
+  const save = async (state: RunState, momentum: () => Promise<NamedArrays>) => {
+    const text = encodeState(state, {});
+    saved.push({ text, state, momentum: await momentum(), weights: await weightsNow() });
+  };
+  for await (const record of runLoop(trainer, { config: settings, resume, signal, store: { save } })) log.push(record);
   const updates = log.filter((record) => record.event === 'update');
   return { log, updates, saved, weights: await weightsNow(), model, head };
 }
@@ -87,7 +86,7 @@ function differing(a: NamedArrays, b: NamedArrays): string[] {
   return [...a.keys()].filter((name) => !bytes(a, name).equals(bytes(b, name)));
 }
 
-describe('fitClassifier', () => {
+describe('ClassifyTrainer', () => {
   test.each([
     ['natural sampling', {}],
     ['balanced sampling, frozen stages', { sampling: 'balanced', freeze: 'stage1' }],
@@ -136,7 +135,7 @@ describe('fitClassifier', () => {
     const abort = new AbortController();
     const measure = async () => {
       abort.abort();
-      return { top1: 0.5 };
+      return { value: 0.5, figures: {} };
     };
     const { log, saved } = await fit(config(), { signal: abort.signal, measure });
     expect(log.map(({ event }) => event)).toEqual(['measure', 'stop']);

@@ -6,15 +6,11 @@ import { InputError } from '../../../src/errors.js';
 import type { DescriptorModel } from '../../../src/models/descriptor.js';
 import type { NamedArrays } from '../../../src/models/safetensors.js';
 import { ImageInputs } from '../../../src/train/image-inputs.js';
-import { encodeState } from '../../../src/run/checkpoint.js';
-import {
-  type FitRecord,
-  fitTriplets,
-  type FitTripletsOptions,
-  type TripletState,
-} from '../../../src/train/ranking/fit-triplets.js';
+import { encodeState, parseRunState, type RunState } from '../../../src/run/checkpoint.js';
+import type { RunRecord } from '../../../src/run/run-records.js';
+import { type RankingOptions, RankingTrainer } from '../../../src/train/ranking/ranking-trainer.js';
+import { type LoopOptions, runLoop } from '../../../src/train/loop.js';
 import { type TripletConfig, tripletConfigSchema } from '../../../src/train/ranking/triplet-config.js';
-import { parseTripletState as parseState } from '../../../src/train/ranking/triplet-state.js';
 import { relativeDistance } from '../../support/close.js';
 import '../../support/engine.js';
 import { smallModel } from '../../support/small-model.js';
@@ -39,20 +35,34 @@ const config = (changes: Partial<TripletConfig> = {}): TripletConfig =>
   });
 
 interface Saved {
-  state: TripletState;
+  /** As it would be on disk. */
+  text: string;
+  state: RunState;
   momentum: NamedArrays;
   weights: NamedArrays;
 }
 
+type FitOptions = Partial<RankingOptions> &
+  Pick<LoopOptions, 'signal'> & { from?: Saved; best?: () => Promise<void>; seen?: (record: RunRecord) => void };
+
 /** Runs to the end; every saved state is kept as it would be on disk. */
-async function fit(model: DescriptorModel, options: Partial<FitTripletsOptions> = {}) {
-  const log: FitRecord[] = [];
+async function fit(model: DescriptorModel, { signal, from, best, seen, ...options }: FitOptions = {}) {
+  const log: RunRecord[] = [];
   const saved: Saved[] = [];
-  const save: FitTripletsOptions['save'] = async (state, momentum) => {
-    const stored = parseState(encodeState(state, {}), 'state.json');
-    saved.push({ state: stored, momentum: await momentum(), weights: await model.toArrays() });
+  const trainer = new RankingTrainer({ model, records, config: config(), ...options });
+  const resume = from && {
+    state: parseRunState(from.text, 'state.json', (own) => trainer.restore(own)),
+    momentum: from.momentum,
   };
-  for await (const record of fitTriplets({ model, records, config: config(), save, ...options })) log.push(record);
+  const save = async (state: RunState, momentum: () => Promise<NamedArrays>) => {
+    const text = encodeState(state, {});
+    saved.push({ text, state: structuredClone(state), momentum: await momentum(), weights: await model.toArrays() });
+  };
+  const settings = options.config ?? config();
+  for await (const record of runLoop(trainer, { config: settings, resume, signal, store: { save, best } })) {
+    log.push(record);
+    seen?.(record);
+  }
   const updates = log.filter((record) => record.event === 'update');
   return { log, updates, saved, weights: await model.toArrays() };
 }
@@ -85,32 +95,22 @@ const settings: [string, Partial<TripletConfig>][] = [
   ['recomputed activations', { recomputeActivations: true, freeze: 'stem' }],
 ];
 
-describe('fitTriplets', () => {
+describe('RankingTrainer', () => {
   test.each(settings)(
     'stopped after two updates and resumed, four updates are the same bits (%s)',
     async (_, changes) => {
       const whole = await fit(smallModel({ whiteningDimension: 16 }), { config: config(changes) });
       const abort = new AbortController();
-      const model = smallModel({ whiteningDimension: 16 });
-      const first = { ...config(changes), steps: 4 };
-      const saved: Saved[] = [];
-      for await (const record of fitTriplets({
-        model,
-        records,
-        config: first,
+      const { saved } = await fit(smallModel({ whiteningDimension: 16 }), {
+        config: config(changes),
         signal: abort.signal,
-        save: async (state, momentum) => {
-          const stored = parseState(encodeState(state, {}), 'state.json');
-          saved.push({ state: stored, momentum: await momentum(), weights: await model.toArrays() });
-        },
-      })) {
-        if (record.event === 'update' && record.step === 2) abort.abort();
-      }
+        seen: ({ event, step }) => event === 'update' && step === 2 && abort.abort(),
+      });
       const stop = saved.at(-1)!;
       expect(stop.state.step).toBe(2);
       const resumed = await fit(restored(stop, smallModel({ whiteningDimension: 16 })), {
         config: config(changes),
-        resume: stop,
+        from: stop,
       });
       expect(resumed.updates.map(({ step, loss }) => [step, loss])).toEqual(
         whole.updates.slice(2).map(({ step, loss }) => [step, loss]),
@@ -240,8 +240,8 @@ describe('fitTriplets', () => {
     let measured = 0;
     const { log, saved } = await fit(model, {
       config: config({ validateEvery: 2 }),
-      measure: async () => maps[measured++],
-      onBest: async () => void best.push(maps[measured - 1]),
+      measure: async () => ({ value: maps[measured++], figures: {} }),
+      best: async () => void best.push(maps[measured - 1]),
     });
     const measures = log.filter((record) => record.event === 'measure');
     expect(measures.map(({ step, map, best: isBest }) => [step, map, isBest])).toEqual([
@@ -256,7 +256,7 @@ describe('fitTriplets', () => {
   test('a finished run that is resumed does nothing', async () => {
     const { saved } = await fit(smallModel());
     const end = saved.at(-1)!;
-    const again = await fit(restored(end, smallModel()), { resume: end });
+    const again = await fit(restored(end, smallModel()), { from: end });
     expect(again.log).toEqual([{ event: 'stop', step: 4, reason: 'finished' }]);
     expect(again.saved).toEqual([]);
   });

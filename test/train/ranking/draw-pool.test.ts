@@ -1,6 +1,6 @@
 import * as fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { drawPool } from '../../../src/train/ranking/pool.js';
+import { drawPool } from '../../../src/train/ranking/draw-pool.js';
 import { RandomStream } from '../../../src/train/random.js';
 
 test('a pool has its size, no image twice, and depends on nothing but the seed', () => {

@@ -4,13 +4,14 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { type ExampleInput, sumOverExamples } from '../backend/index.js';
+import { namedGradients } from './gradients.js';
 import type { ExampleSource, ReplayOptions } from './replay.js';
 
 /** A run blocks the event loop: images of a group at most, and bytes of their numbers. */
 const [maxImages, maxBytes] = [16, 32 * 2 ** 20];
 
 /** Descriptors of inputs of one form. */
-export async function describeTogether<Input>(
+export async function describeExamples<Input>(
   source: ExampleSource<Input>,
   inputs: readonly Input[],
 ): Promise<Float32Array[]> {
@@ -22,31 +23,24 @@ export async function describeTogether<Input>(
 }
 
 /** `replay` of inputs of one form, each against its own `upstream`: the same sums up to rounding. */
-export async function replayTogether<Input>(
+export async function replayExamples<Input>(
   source: ExampleSource<Input>,
   inputs: readonly Input[],
   { upstreams, variables, accumulator }: Omit<ReplayOptions, 'upstream'> & { upstreams: readonly Float32Array[] },
 ): Promise<void> {
-  const names = new Map([...variables].map(([name, variable]) => [variable.name, name]));
   const shares = stackedRows(upstreams);
   const { sums } = await sumOverExamples(
     inputs.length,
     [stacked(source, inputs), shares],
     (numbers, share) => {
-      const { grads, value } = tf.variableGrads(
-        () =>
-          source
-            .describeNumbers(numbers as tf.Tensor4D, inputs[0])
-            .mul(share)
-            .sum<tf.Scalar>(),
-        [...variables.values()],
-      );
+      const product = () =>
+        source
+          .describeNumbers(numbers as tf.Tensor4D, inputs[0])
+          .mul(share)
+          .sum<tf.Scalar>();
+      const { gradients, value } = namedGradients(product, variables);
       value.dispose();
-      return {
-        sums: Object.fromEntries(
-          Object.entries(grads).map(([name, gradient]) => [names.get(name) as string, gradient]),
-        ),
-      };
+      return { sums: gradients };
     },
     accumulator.sums,
   );

@@ -1,21 +1,27 @@
-/** @file What a run would do and cost, measured on a few of its own images. Writes nothing, and leaves the weights as they are. */
-import { runsOverExamples } from '../backend/index.js';
-import type { ImageRecord } from '../data/manifest.js';
-import type { InputError } from '../errors.js';
-import { firstAndSecond, measurementsOf, updateBytes } from './estimate.js';
-import { countShapes, eigenMs, type SavedModel, savesOf, updateAndSaveMs } from './estimate-parts.js';
-import { GradientAccumulator } from './gradients.js';
-import type { RpnHead } from '../rpn/head.js';
-import { bytesOf, plain, type TrunkInput } from './image-inputs.js';
-import { countTriplets, numberLabels } from './ranking/mining.js';
-import { imageSource, observe } from './ranking/ranking-source.js';
-import { replay, replayInBlocks } from './replay.js';
-import { RandomStream } from './random.js';
-import { describeTogether, replayTogether } from './together.js';
-import type { TrainableModel } from './trainable-model.js';
-import { imagesPerUpdate, minesPools, type TripletConfig } from './ranking/triplet-config.js';
+/** @file What a ranking run would do and cost, measured on a few of its own images. Writes nothing, and leaves the weights as they are. */
+import type { ImageRecord } from '../../data/manifest.js';
+import type { StorableModel } from '../../data/model-file.js';
+import type { InputError } from '../../errors.js';
+import type { RpnHead } from '../../rpn/head.js';
+import {
+  countShapes,
+  eigenMs,
+  firstAndSecond,
+  measurementsOf,
+  savesOf,
+  updateAndSaveMs,
+  updateBytes,
+} from '../dry-run-costs.js';
+import { GradientAccumulator } from '../gradients.js';
+import { bytesOf, ImageInputs, type TrunkInput, unaugmented, type ViewedImage } from '../image-inputs.js';
+import { RandomStream } from '../random.js';
+import type { TrainableModel } from '../trainable-model.js';
+import type { DescribedImage, ImageSource } from './image-source.js';
+import { countTriplets, numberLabels } from './mining.js';
+import { openSource } from './open-source.js';
+import { imagesPerUpdate, minesPools, type TripletConfig } from './triplet-config.js';
 
-export interface DryRun {
+export interface RankingDryRun {
   images: number;
   landmarks: number;
   /** Landmarks with one photograph: negatives only. */
@@ -50,7 +56,7 @@ const candidates = 12;
 /** Counts what the set holds; no image is read. */
 export function summarizeSet(
   records: readonly ImageRecord[],
-): Pick<DryRun, 'images' | 'landmarks' | 'landmarksWithOnePhoto' | 'possibleTriplets'> {
+): Pick<RankingDryRun, 'images' | 'landmarks' | 'landmarksWithOnePhoto' | 'possibleTriplets'> {
   const { possible, single } = countTriplets(numberLabels(records));
   return {
     images: records.length,
@@ -64,58 +70,49 @@ export function summarizeSet(
  * Runs the passes of a few images as an update does, an update at the rate 0 and the storing of a state. `validationImages`: images
  * described per measurement. Throws the image's error if none of a dozen can be read.
  */
-export async function dryRun(
-  model: TrainableModel & SavedModel & { readonly channels: number },
+export async function rankingDryRun(
+  model: TrainableModel & StorableModel & { readonly channels: number },
   records: readonly ImageRecord[],
   { config, validationImages, head }: { config: TripletConfig; validationImages: number; head?: RpnHead | undefined },
-): Promise<DryRun> {
-  const { poolSize, steps, remineEvery, cacheMegabytes, freeze, imageSize } = config;
+): Promise<RankingDryRun> {
+  const { poolSize, steps, remineEvery, cacheMegabytes, freeze, imageSize, recomputeActivations } = config;
   const random = new RandomStream(config.seed);
   const anchors = config.rpnWeight > 0 ? random : undefined;
-  const source = imageSource(model, { freeze, imageSize, cacheBytes: 0, head, anchors });
+  // Passes are measured on inputs that are kept, loading on others.
+  const [loader, kept] = [0, Infinity].map((cacheBytes) => new ImageInputs(model, { freeze, imageSize, cacheBytes }));
+  const source = openSource(model, kept, { freeze, imageSize, recomputeActivations, head, anchors });
   const variables = new Map([...model.trainable(freeze), ...((anchors && head?.variables) || [])]);
   const accumulator = new GradientAccumulator();
   const probes: TrunkInput[] = [];
   let error: InputError | undefined;
-  const together = 'observe' in source || !runsOverExamples() ? undefined : source.examples;
   let [loadMs, describeMs, replayMs, compileMs] = [0, 0, 0, 0];
   let rest: Awaited<ReturnType<typeof updateAndSaveMs>>;
   try {
-    for (const item of random.shuffle(records).slice(0, candidates).map(plain)) {
-      let input: TrunkInput | undefined;
-      const load = async () => {
-        for await (const loaded of source.load([item])) {
+    for (const item of random.shuffle(records).slice(0, candidates).map(unaugmented)) {
+      const load = (inputs: ImageInputs) => async () => {
+        for await (const loaded of inputs.load([item])) {
           if ('error' in loaded) error ??= loaded.error;
-          else input = loaded.input;
+          else return loaded.input;
         }
+        return undefined;
       };
-      const loading = await firstAndSecond(load);
+      const loading = await firstAndSecond(load(loader));
+      const input = await load(kept)();
       if (input === undefined) continue;
-      const readable = input;
-      probes.push(readable);
-      const describing = await firstAndSecond(() => observe(source, readable, item));
-      const observed = await observe(source, readable, item);
-      const upstream = new Float32Array(model.dimension + (observed.own === undefined ? 0 : 1)).fill(1);
-      const replayOne = () =>
-        together !== undefined && !config.recomputeActivations
-          ? replayTogether(together, [readable], { upstreams: [upstream], variables, accumulator })
-          : (config.recomputeActivations ? replayInBlocks : replay)(observed.replay, readable, {
-              upstream,
-              variables,
-              accumulator,
-            });
-      if (accumulator.sums.size === 0) await replayOne(); // the first pass may add to nothing: another graph
-      const replaying = await firstAndSecond(replayOne);
-      const again = together && (await firstAndSecond(() => describeTogether(together, [readable])));
+      probes.push(input);
+      const pooling = await firstAndSecond(() => one(source.describePool([item])));
+      const describing = await firstAndSecond(() => one(source.describe([item])));
+      const { own } = await one(source.describe([item]));
+      const upstream = new Float32Array(model.dimension + (own === undefined ? 0 : 1)).fill(1);
+      const replay = () => source.replay([item], () => upstream, { variables, accumulator });
+      if (accumulator.sums.size === 0) await replay(); // the first pass may add to nothing: another graph
+      const replaying = await firstAndSecond(replay);
       loadMs += loading.ms;
-      describeMs += (again ?? describing).ms;
+      describeMs += describing.ms;
       replayMs += replaying.ms;
-      const compiled = [loading, describing, replaying, ...(again ? [again] : [])];
       // an image of a shape that was seen before compiles nothing
-      compileMs = Math.max(
-        compileMs,
-        compiled.reduce((sum, { compileMs: ms }) => sum + ms, 0),
-      );
+      const compiled = [loading, pooling, describing, replaying].reduce((sum, { compileMs: ms }) => sum + ms, 0);
+      compileMs = Math.max(compileMs, compiled);
       if (probes.length === probed) break;
     }
     if (probes.length === 0) throw error as InputError;
@@ -175,4 +172,13 @@ export async function dryRun(
 /** Different images among `draws` samples of `drawn` of `all`, expected. */
 function imagesMet(all: number, drawn: number, draws: number): number {
   return all * (1 - (1 - drawn / all) ** draws);
+}
+
+/** The one image that is described. */
+async function one(images: ReturnType<ImageSource<ViewedImage>['describe']>): Promise<DescribedImage<ViewedImage>> {
+  for await (const image of images) {
+    if ('error' in image) throw image.error;
+    return image;
+  }
+  throw new Error('one: an image is described');
 }

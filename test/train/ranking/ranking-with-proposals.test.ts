@@ -9,10 +9,12 @@ import type { RpnMeta } from '../../../src/models/meta.js';
 import type { NamedArrays } from '../../../src/models/safetensors.js';
 import { initialRpn } from '../../../src/rpn/head.js';
 import { RandomStream } from '../../../src/train/random.js';
-import { openCheckpoint, runTriplets } from '../../../src/train/ranking/triplet-run.js';
+import { RankingTrainer } from '../../../src/train/ranking/ranking-trainer.js';
+import { trainInFolder } from '../../../src/train/train-in-folder.js';
+import { readCheckpoint } from '../../../src/run/checkpoint.js';
 import { tripletConfigSchema } from '../../../src/train/ranking/triplet-config.js';
 import { RunFolder } from '../../../src/run/run-folder.js';
-import { headFor, loadForTraining, whitened } from '../../../src/train/starting-model.js';
+import { headFor, loadForTraining, whitened } from '../../../src/train/ranking/ranking-start.js';
 import '../../support/engine.js';
 import { smallModelParts } from '../../support/small-model.js';
 import { stripedPhotographs, temporaryFolder } from '../tiny-run.js';
@@ -55,17 +57,17 @@ async function train(
   images = records,
 ) {
   const folder = new RunFolder(path);
-  const opened = await openCheckpoint(folder, settings);
-  const model = opened?.model ?? (await loadForTraining(file, settings));
+  const checkpoint = await folder.latestCheckpoint();
+  const model = await loadForTraining(
+    checkpoint === undefined ? file : join(checkpoint, 'model.safetensors'),
+    settings,
+  );
   const head = headFor(model, settings);
   const losses: number[] = [];
-  for await (const record of runTriplets(folder, {
-    model,
-    head,
-    records: images,
-    config: settings,
-    resume: opened?.resume,
-  })) {
+  const trainer = new RankingTrainer({ model, head, records: images, config: settings });
+  const resume = checkpoint === undefined ? undefined : await readCheckpoint(checkpoint, (own) => trainer.restore(own));
+  const log = trainInFolder(folder, trainer, { config: settings, schema: tripletConfigSchema, resume });
+  for await (const record of log) {
     if (record.event === 'update') losses.push(record.loss);
   }
   head?.dispose();

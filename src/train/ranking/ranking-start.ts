@@ -1,15 +1,15 @@
 /** @file The model a run starts from: the weights given, sized and whitened as the configuration asks. */
-import type { ImageRecord } from '../data/manifest.js';
-import { readModelFile } from '../data/model-file.js';
-import { InputError, messageOf, UsageError } from '../errors.js';
-import { DescriptorModel } from '../models/descriptor.js';
-import type { ModelMeta } from '../models/meta.js';
-import { parseRegions } from '../models/region-source.js';
-import { withWhitening } from '../models/whitening.js';
-import { learnWhitening, sampleOf } from '../retrieval/learn-whitening.js';
-import { RpnHead } from '../rpn/head.js';
-import { assertProposals, ProposalDescriber } from '../rpn/proposal-describer.js';
-import type { TripletConfig } from './ranking/triplet-config.js';
+import type { ImageRecord } from '../../data/manifest.js';
+import { readModelFile } from '../../data/model-file.js';
+import { namingFile, UsageError } from '../../errors.js';
+import { DescriptorModel } from '../../models/descriptor.js';
+import type { ModelMeta } from '../../models/meta.js';
+import { parseRegions } from '../../models/region-source.js';
+import { withWhitening } from '../../models/whitening.js';
+import { learnWhitening, sampleOf } from '../../retrieval/learn-whitening.js';
+import { RpnHead } from '../../rpn/head.js';
+import { assertProposals, ProposalDescriber } from '../../rpn/proposal-describer.js';
+import type { TripletConfig } from './triplet-config.js';
 
 /** Loads a model file for training at `imageSize` and with `regions`, which become those stored in it. */
 export async function loadForTraining(
@@ -18,14 +18,11 @@ export async function loadForTraining(
 ): Promise<DescriptorModel> {
   const { imageSize, freeze, whitenDimension } = config;
   const stored = await readModelFile(file);
-  let model: DescriptorModel;
-  try {
+  const model = namingFile(file, () => {
     const meta = withRegions(stored.meta, config.regions);
     if (meta.regions !== undefined || config.rpnWeight > 0) assertProposals(meta);
-    model = DescriptorModel.create({ ...meta, imageSize }, stored.weights);
-  } catch (error) {
-    throw error instanceof InputError ? new InputError(`${file}: ${messageOf(error)}`) : error;
-  }
+    return DescriptorModel.create({ ...meta, imageSize }, stored.weights);
+  });
   try {
     const learning = model.trainable(freeze); // throws on an unknown stage
     if (learning.size === 0 && whitenDimension === 0) {

@@ -1,30 +1,53 @@
-/** @file What a run does beside describing and replaying images, measured for dry runs by doing it. */
+/** @file What the trainers' dry runs share: what a run does beside its own passes, measured by doing it. */
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type * as tf from '@tensorflow/tfjs-core';
+import { writeFileAtomic } from '../data/files.js';
 import { resizedSides } from '../data/images.js';
+import type { StorableModel } from '../data/model-file.js';
 import { runAhead } from '../data/run-ahead.js';
 import { uprightSize } from '../data/upright-size.js';
-import { writeFileAtomic } from '../data/files.js';
 import { InputError } from '../errors.js';
-import type { DescriptorModel } from '../models/descriptor.js';
 import { symmetricEigen } from '../linear/symmetric-eigen.js';
-import { plainView, sizingOf } from './augmentation.js';
 import { writeCheckpoint } from '../run/checkpoint.js';
-import { secondTime } from './estimate.js';
-import type { GradientAccumulator } from './gradients.js';
 import { RunObserver } from '../run/observe-run.js';
+import { identityView, sizingOf } from './augmentation.js';
+import type { GradientAccumulator } from './gradients.js';
 import { Optimizer, type OptimizerOptions } from './optimizer.js';
+import type { TrainingConfig } from './training-config.js';
 
-export type SavedModel = Pick<DescriptorModel, 'meta' | 'toArrays'>;
+/** Milliseconds of the second call: the first compiles a graph. */
+export async function secondTime(work: () => Promise<unknown>): Promise<number> {
+  return (await firstAndSecond(work)).ms;
+}
+
+/** Milliseconds of the second call, and what the first took beyond them. */
+export async function firstAndSecond(work: () => Promise<unknown>): Promise<{ ms: number; compileMs: number }> {
+  const startedAt = performance.now();
+  await work();
+  const againAt = performance.now();
+  await work();
+  const ms = performance.now() - againAt;
+  return { ms, compileMs: Math.max(0, againAt - startedAt - ms) };
+}
+
+/** Measurements on --val: at the start, at the end, and what is due between. */
+export function measurementsOf({ steps, validateEvery }: Pick<TrainingConfig, 'steps' | 'validateEvery'>): number {
+  return 2 + (validateEvery > 0 ? Math.floor((steps - 1) / validateEvery) : 0);
+}
+
+/** Bytes an update takes besides the weights and a backward pass: gradient sums, new weights, and the optimizer's averages, old and new. */
+export function updateBytes(parameters: number, { optimizer }: Pick<TrainingConfig, 'optimizer'>): number {
+  return 4 * parameters * (optimizer === 'adam' ? 6 : 4);
+}
 
 /**
  * Milliseconds in which the optimizer changes the weights, and in which a complete state is stored and shown. The rate is 0, so that the
  * weights stay; what is written lies in the system's temporary folder, and is removed. The gradients are used up.
  */
 export async function updateAndSaveMs(
-  model: SavedModel,
+  model: StorableModel,
   variables: ReadonlyMap<string, tf.Variable>,
   { accumulator, config }: { accumulator: GradientAccumulator; config: OptimizerOptions },
 ): Promise<{ updateMs: number; saveMs: number }> {
@@ -61,7 +84,7 @@ export async function countShapes(
   images: readonly string[],
   { imageSize, stride }: { imageSize: number; stride: number },
 ): Promise<number> {
-  const sizing = sizingOf(plainView, { imageSize, stride });
+  const sizing = sizingOf(identityView, { imageSize, stride });
   const shapes = new Set<string>();
   for await (const outcome of runAhead(images.slice(0, sampledHeaders), uprightSize, 8)) {
     if ('error' in outcome) {

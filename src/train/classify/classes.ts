@@ -1,8 +1,8 @@
 /** @file The classes of a manifest: its landmarks in alphabetical order of their UTF-16 code units. */
 import { createHash } from 'node:crypto';
-import type { ImageRecord } from '../data/manifest.js';
-import { InputError } from '../errors.js';
-import { firstFew } from '../retrieval/ground-truth.js';
+import type { ImageRecord } from '../../data/manifest.js';
+import { InputError } from '../../errors.js';
+import { firstFew } from '../../retrieval/ground-truth.js';
 
 /** Throws `InputError` if there are fewer than two. */
 export function classesOf(records: readonly ImageRecord[]): string[] {

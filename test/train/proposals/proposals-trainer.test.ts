@@ -9,7 +9,10 @@ import { decodeBoxes } from '../../../src/rpn/box-coder.js';
 import { clipRows } from '../../../src/rpn/box-rows.js';
 import { initialRpn, RpnHead } from '../../../src/rpn/head.js';
 import { boxedRecords, BoxedImages, type BoxedRecord } from '../../../src/train/proposals/boxed-images.js';
-import { fitRpn, type FitRpnOptions, type RpnRecord, type RpnState } from '../../../src/train/proposals/fit-rpn.js';
+import { type ProposalsOptions, ProposalsTrainer } from '../../../src/train/proposals/proposals-trainer.js';
+import { encodeState, parseRunState, type RunState } from '../../../src/run/checkpoint.js';
+import type { RunRecord } from '../../../src/run/run-records.js';
+import { runLoop } from '../../../src/train/loop.js';
 import { measureRpn } from '../../../src/train/proposals/measure-rpn.js';
 import { RandomStream } from '../../../src/train/random.js';
 import { type RpnConfig, rpnConfigSchema } from '../../../src/train/proposals/rpn-config.js';
@@ -43,34 +46,30 @@ const config = (changes: Partial<RpnConfig> = {}): RpnConfig =>
   });
 
 interface Saved {
-  state: RpnState;
+  text: string;
+  state: RunState;
   momentum: NamedArrays;
   weights: NamedArrays;
 }
 
-async function fit(settings: RpnConfig, options: Partial<FitRpnOptions> = {}, from?: Saved) {
+async function fit(settings: RpnConfig, options: Partial<ProposalsOptions> = {}, from?: Saved) {
   const anchors = { ...meta.anchors, clip: settings.border === 'clip' };
   const weights = from?.weights ?? initialRpn(meta, model.channels, new RandomStream(1));
   const head = new RpnHead({ ...meta, anchors }, model.channels, weights);
   const images = new BoxedImages(model, { imageSize: 48, cacheBytes: settings.cacheMegabytes * 1e6 });
   const saved: Saved[] = [];
-  const log: RpnRecord[] = [];
+  const log: RunRecord[] = [];
   try {
-    for await (const record of fitRpn({
-      head,
-      images,
-      stride: model.stride,
-      records,
-      config: settings,
-      resume: from,
-      save: async (state, momentum) => {
-        const stored = JSON.parse(JSON.stringify(state)) as RpnState;
-        saved.push({ state: stored, momentum: await momentum(), weights: await head.toArrays() });
-      },
-      ...options,
-    })) {
-      log.push(record);
-    }
+    const trainer = new ProposalsTrainer({ model, head, images, records, config: settings, ...options });
+    const resume = from && {
+      state: parseRunState(from.text, 'state.json', (own) => trainer.restore(own)),
+      momentum: from.momentum,
+    };
+    const save = async (state: RunState, momentum: () => Promise<NamedArrays>) => {
+      const text = encodeState(state, {});
+      saved.push({ text, state, momentum: await momentum(), weights: await head.toArrays() });
+    };
+    for await (const record of runLoop(trainer, { config: settings, resume, store: { save } })) log.push(record);
     const recall = await measureRpn(head, images, options.records ?? records, {
       stride: model.stride,
       proposals: 4,
@@ -88,7 +87,7 @@ function differing(a: NamedArrays, b: NamedArrays): string[] {
   );
 }
 
-describe('fitRpn', () => {
+describe('ProposalsTrainer', () => {
   test.each([
     ['one image an update, maps kept', {}],
     ['three images an update, no map kept', { imagesPerStep: 3, cacheMegabytes: 0, flip: false }],

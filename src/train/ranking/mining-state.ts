@@ -1,8 +1,15 @@
-/** @file The state of a triplet run as it lies in a checkpoint. */
+/** @file A mining in use, as it lies in a checkpoint. */
 import { z } from 'zod';
-import type { NamedArrays } from '../../models/safetensors.js';
-import { loopStateShape, parseState, readCheckpoint } from '../../run/checkpoint.js';
-import type { TripletState } from './fit-triplets.js';
+import type { MinedTriplets } from './mining.js';
+
+export interface MiningState {
+  /** Image ids. */
+  pool: string[];
+  /** As positions in the pool. */
+  triplets: MinedTriplets;
+  /** Samples taken since the mining. */
+  drawn: number;
+}
 
 const count = z.int().min(0);
 
@@ -24,18 +31,5 @@ const miningSchema = z
     return rising && whole && triplets.every((position) => position < pool.length);
   }, 'its triplets do not fit together');
 
-const stateSchema = z.strictObject({
-  ...loopStateShape,
-  mining: miningSchema.optional(),
-  best: z.strictObject({ step: count, map: z.number() }).optional(),
-});
-
-/** Parses what `encodeState` wrote of a triplet run. Throws `InputError` for anything else. */
-export function parseTripletState(text: string, source: string): TripletState {
-  return parseState(text, source, stateSchema);
-}
-
-/** State and momentum of a triplet run's checkpoint. */
-export function readTripletCheckpoint(checkpoint: string): Promise<{ state: TripletState; momentum: NamedArrays }> {
-  return readCheckpoint(checkpoint, stateSchema);
-}
+/** Own state of a ranking. */
+export const rankingStateSchema = z.strictObject({ mining: miningSchema.optional() });

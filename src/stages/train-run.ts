@@ -1,0 +1,124 @@
+/** @file One training run in its folder, begun or continued. */
+import type { z } from 'zod';
+import { loadTensorflow } from '../backend/tensorflow.js';
+import { type RunState, readCheckpoint } from '../run/checkpoint.js';
+import type { RunFolder } from '../run/run-folder.js';
+import type { AddedWhitening, MeasureRecord, StopReason } from '../run/run-records.js';
+import type { StartFiles } from '../run/run-start.js';
+import { type ScalarLog, tensorflowScalars } from '../run/scalar-log.js';
+import type { LoopOptions } from '../train/loop.js';
+import { trainInFolder } from '../train/train-in-folder.js';
+import type { Trainer } from '../train/trainer.js';
+import { type StageContext, type StageView, silentView } from './context.js';
+import { openEngine } from './open-model.js';
+import { type ReportWords, type RunSummary, TrainReport } from './train-report.js';
+import { startFiles, type TrainOptions, writeBeginning } from './train-settings.js';
+
+/** What a run is given from outside. */
+export interface RunContext {
+  /** Ctrl-C. */
+  signal: AbortSignal | undefined;
+  /** The time of `maxHours` is over. */
+  timeout: AbortSignal | undefined;
+  /** Either of them. */
+  ending: AbortSignal;
+  view: StageView;
+}
+
+/** The time of `maxHours` starts now. */
+export function runContext({ signal, view = silentView }: StageContext, { maxHours }: TrainOptions): RunContext {
+  // A timer beyond 2^31 ms would fire at once.
+  const timeout =
+    maxHours === undefined ? undefined : AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.round(maxHours * 3.6e6)));
+  const ending = AbortSignal.any([signal, timeout].filter((each) => each !== undefined));
+  return { signal, timeout, ending, view };
+}
+
+/** The object that `--json` prints. The criterion is under its key, before training under `first` and the key, as firstMap. */
+export interface TrainResult {
+  run: string;
+  model: string;
+  /** Finished updates, of how many. */
+  step: number;
+  steps: number;
+  stopped: StopReason | undefined;
+  /** Mean loss of the last update. */
+  loss: number | undefined;
+  /** With the criterion under its key. */
+  best: RunState['best'];
+  unreadable: number;
+  seconds: number;
+  [figure: string]: unknown;
+}
+
+/** A trainer with the models that it trains. */
+export interface OpenedTrainer {
+  trainer: Trainer;
+  /** What was put into the model before the first update. */
+  whitening?: AddedWhitening | undefined;
+  /** Said before the first update. */
+  remark?: string | undefined;
+  dispose(): void;
+}
+
+/** Shows work that takes a while. */
+export type Working = (label: string) => (done: number, total: number) => void;
+
+/** A run whose settings and data are read and fit together. */
+export interface TrainJob {
+  config: LoopOptions['config'] & Readonly<Record<string, unknown>>;
+  schema: z.ZodObject;
+  words: ReportWords;
+  /** Compiled graphs that the engine keeps. Default: its own. */
+  maxSessions?: number | undefined;
+  /** A new run's trainer. `begun` is called when the model is known to fit. */
+  start(files: StartFiles, working: Working, begun: () => Promise<void>): Promise<OpenedTrainer>;
+  /** The trainer of a checkpoint's model. */
+  reopen(checkpoint: string, working: Working): Promise<OpenedTrainer>;
+  resultOf(summary: RunSummary, place: { run: string; model: string }, last: MeasureRecord | undefined): TrainResult;
+}
+
+/** Trains in `folder`; `given`: where the run starts, if the folder says nothing of it. */
+export async function trainJob(
+  job: TrainJob,
+  folder: RunFolder,
+  options: TrainOptions,
+  { signal, timeout, view }: RunContext,
+  given?: StartFiles,
+): Promise<TrainResult> {
+  const { config, schema, words } = job;
+  const startedAt = performance.now();
+  await openEngine(options, job.maxSessions);
+  let report: TrainReport | undefined;
+  const working: Working = (label) => (done, total) => report?.working(label, done, total);
+  const checkpoint = options.resume === true ? await folder.latestCheckpoint() : undefined;
+  let resume: LoopOptions['resume'];
+  let opened: OpenedTrainer;
+  if (checkpoint === undefined) {
+    const files = given ?? (await startFiles(options, folder, view));
+    const begun = async () => (given === undefined ? writeBeginning(folder, config, files) : undefined);
+    opened = await job.start(files, working, begun);
+  } else opened = await job.reopen(checkpoint, working);
+  const { trainer, whitening } = opened;
+  try {
+    if (checkpoint !== undefined) {
+      resume = await readCheckpoint(checkpoint, (own) => trainer.restore(own));
+      view.note(`Continuing ${folder.path} after update ${resume.state.step} of ${config.steps}.`);
+    }
+    if (opened.remark !== undefined) view.note(opened.remark);
+    const { criterion } = trainer;
+    const { steps } = config;
+    report = new TrainReport({ criterion, words, steps, startedAt, resumed: resume?.state, whitening }, view);
+    const notes = { manifest: options.manifest, scalars: await scalarsOf(options), whitening };
+    const records = trainInFolder(folder, trainer, { config, schema, resume, signal, timeout, ...notes });
+    for await (const record of records) report.add(record);
+    return job.resultOf(report.summary(), { run: folder.path, model: folder.model }, report.measured);
+  } finally {
+    report?.close();
+    opened.dispose();
+  }
+}
+
+async function scalarsOf({ device, run }: TrainOptions): Promise<ScalarLog | undefined> {
+  return device === 'tensorflow' ? tensorflowScalars(await loadTensorflow(), run) : undefined;
+}

@@ -1,0 +1,76 @@
+/** @file Images whose descriptor is always computed in the same way: those of one shape run in one native call where the engine can. */
+import { runsOverExamples } from '../../backend/index.js';
+import { describeExamples, groupedByForm, replayExamples } from '../example-runs.js';
+import type { TrunkInput } from '../image-inputs.js';
+import { type DescriptorForms, type ExampleSource, replay, replayInBlocks } from '../replay.js';
+import {
+  type DescribedImage,
+  type ImageSource,
+  type InputLoader,
+  readableInputs,
+  type Sums,
+  type UnreadableImage,
+} from './image-source.js';
+
+export class DirectSource<T> implements ImageSource<T> {
+  /** `recomputeActivations`: replay block by block, the same gradient in less memory for one more forward pass. */
+  constructor(
+    private readonly inputs: InputLoader<T> & DescriptorForms<TrunkInput>,
+    private readonly recomputeActivations = false,
+  ) {}
+
+  async *describePool(items: readonly T[]): AsyncGenerator<DescribedImage<T> | UnreadableImage<T>> {
+    for await (const loaded of this.inputs.load(items)) {
+      if ('error' in loaded) {
+        yield loaded;
+        continue;
+      }
+      const row = this.inputs.describe(loaded.input);
+      try {
+        // A copy: the backend may own the memory it returns.
+        yield { item: loaded.item, descriptor: Float32Array.from(await row.data<'float32'>()) };
+      } finally {
+        row.dispose();
+      }
+    }
+  }
+
+  async *describe(items: readonly T[]): AsyncGenerator<DescribedImage<T> | UnreadableImage<T>> {
+    const { examples } = this;
+    if (examples === undefined) {
+      yield* this.describePool(items);
+      return;
+    }
+    const unreadable: UnreadableImage<T>[] = [];
+    for await (const group of groupedByForm(examples, readableInputs(this.inputs.load(items), unreadable))) {
+      const inputs = group.map(({ input }) => input);
+      const rows = await describeExamples(examples, inputs);
+      for (const [i, { item }] of group.entries()) yield { item, descriptor: rows[i] };
+    }
+    yield* unreadable;
+  }
+
+  async replay(items: readonly T[], upstreamOf: (item: T) => Float32Array, sums: Sums): Promise<UnreadableImage<T>[]> {
+    const { examples } = this;
+    const unreadable: UnreadableImage<T>[] = [];
+    const readable = readableInputs(this.inputs.load(items), unreadable);
+    if (examples === undefined || this.recomputeActivations) {
+      const replayOne = this.recomputeActivations ? replayInBlocks : replay;
+      for await (const { item, input } of readable) {
+        if (unreadable.length > 0) break;
+        await replayOne(this.inputs, input, { ...sums, upstream: upstreamOf(item) });
+      }
+      return unreadable;
+    }
+    for await (const group of groupedByForm(examples, readable)) {
+      if (unreadable.length > 0) break;
+      const inputs = group.map(({ input }) => input);
+      await replayExamples(examples, inputs, { ...sums, upstreams: group.map(({ item }) => upstreamOf(item)) });
+    }
+    return unreadable;
+  }
+
+  private get examples(): ExampleSource<TrunkInput> | undefined {
+    return runsOverExamples() ? this.inputs.examples : undefined;
+  }
+}
