@@ -125,6 +125,9 @@ test('the packed package: its types hold without skipLibCheck, its texts point a
   }
   write('package.json', '{"type":"module"}');
   const use = write('use.ts', "export * as rmac from 'rmac';\nexport * as backend from 'rmac/backend';\n");
+  const examples = ['fine-tune.ts', 'own-loss.ts'].map((name) =>
+    write(name, readFileSync(join(installed, 'examples', name), 'utf8')),
+  );
   for (const resolution of [
     ['--module', 'nodenext'],
     ['--module', 'esnext', '--moduleResolution', 'bundler'],
@@ -145,11 +148,16 @@ test('the packed package: its types hold without skipLibCheck, its texts point a
         '--preserveSymlinks',
         ...resolution,
         use,
+        ...examples,
       ],
       { cwd: folder, encoding: 'utf8' },
     );
     // tfjs-core's own declarations have errors (Long); ours and the program's must have none.
-    expect(tsc.stdout.split('\n').filter((line) => /^(\S*node_modules\/rmac\/|use\.ts|error)/.test(line))).toEqual([]);
+    expect(
+      tsc.stdout
+        .split('\n')
+        .filter((line) => /^(\S*node_modules\/rmac\/|(use|fine-tune|own-loss)\.ts|error)/.test(line)),
+    ).toEqual([]);
     expect(tsc.stdout).toContain('tfjs-core/dist/hash_util.d.ts'); // it did look into libraries
   }
 

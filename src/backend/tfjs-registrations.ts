@@ -9,7 +9,8 @@ import { createRequire } from 'node:module';
 import '@tensorflow/tfjs-core';
 import '@tensorflow/tfjs-backend-cpu';
 
-// From src/ and from dist/ alike: the bundle lies in dist. The type tells the compiler of the methods.
-createRequire(import.meta.url)(
-  '../../dist/backend/tfjs-registrations.cjs',
-) as typeof import('@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js');
+/** Tells compilers of the methods; exported, so that the package's declarations name it. */
+export type Methods = typeof import('@tensorflow/tfjs-core/dist/public/chained_ops/register_all_chained_ops.js');
+
+// From src/ and from dist/ alike: the bundle lies in dist.
+createRequire(import.meta.url)('../../dist/backend/tfjs-registrations.cjs') as Methods;

@@ -11,6 +11,7 @@ import { readText } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { latestCheckpoint } from './checkpoint.js';
 
+/** What lies where in the folder of a training run: models, checkpoints, settings, log. */
 export class RunFolder {
   readonly config: string;
   readonly start: string;

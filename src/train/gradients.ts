@@ -41,6 +41,7 @@ export class GradientAccumulator {
     this.kept.clear();
   }
 
+  /** Frees the sums; the accumulator is not used again. */
   dispose(): void {
     this.reset();
   }

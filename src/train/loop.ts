@@ -16,6 +16,7 @@ import { learningRateAt } from './schedule.js';
 import type { Trainer } from './trainer.js';
 import type { TrainingConfig } from './training-config.js';
 
+/** Settings of the loop, and where it starts, is kept and ends. */
 export interface LoopOptions {
   config: TrainingConfig & Pick<OptimizerOptions, 'biasLearningRateFactor'>;
   /** A checkpoint to continue from; the trainer has its weights and its own part of the state already. */
@@ -28,6 +29,7 @@ export interface LoopOptions {
   timeout?: AbortSignal | undefined;
 }
 
+/** What keeps the states of a run. */
 export interface RunStore {
   /** Stores a complete state: called at the start, every `checkpointEvery` updates and at the end. */
   save(state: RunState, momentum: () => Promise<NamedArrays>): Promise<void>;

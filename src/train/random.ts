@@ -8,6 +8,7 @@ export interface RandomState {
   S: number[];
 }
 
+/** Random numbers of one seed, whose state can be stored and restored. */
 export class RandomStream {
   private generator: seedrandom.StatefulPRNG<RandomState>;
 

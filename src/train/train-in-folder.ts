@@ -6,6 +6,7 @@ import { type RunNotes, RunWriter } from '../run/run-writer.js';
 import { type LoopOptions, runLoop } from './loop.js';
 import type { Trainer } from './trainer.js';
 
+/** Settings of a run in a folder. */
 export interface FolderOptions extends Omit<LoopOptions, 'store'>, RunNotes {
   /** Says what the settings mean. */
   schema: z.ZodObject;

@@ -14,6 +14,7 @@ export interface Criterion {
   name: string;
 }
 
+/** What measuring the model gave. */
 export interface Measurement {
   /** The criterion. */
   value: number;
@@ -39,6 +40,7 @@ export interface NextUpdate {
   signal: AbortSignal;
 }
 
+/** What is trained, and how one update of it is made. */
 export interface Trainer {
   readonly criterion: Criterion;
   /** What is trained, by our names. */

@@ -61,6 +61,7 @@ export function trainingSettings(defaults: TrainingDefaults) {
   } satisfies Record<string, z.ZodType>;
 }
 
+/** The settings that every trainer has. */
 export type TrainingConfig = z.output<z.ZodObject<ReturnType<typeof trainingSettings>>>;
 
 /** Keys that may change when a run is resumed: they decide how long and how it is kept, not what is computed. */

@@ -34,6 +34,7 @@ interface Draw {
 
 export const topOne: Criterion = { key: 'top1', name: 'top-1' };
 
+/** Trains the trunk of a model by telling landmarks apart (Gordo et al. 2016, section 4.1). */
 export class ClassifyTrainer implements Trainer {
   readonly criterion = topOne;
   readonly variables: Trainer['variables'];

@@ -30,6 +30,7 @@ export interface ProposalsOptions {
 
 export const recallCriterion: Criterion = { key: 'recall', name: 'average recall' };
 
+/** Trains a region proposal network on the frozen trunk of a model (Gordo et al. 2016, section 3.3). */
 export class ProposalsTrainer implements Trainer {
   readonly criterion = recallCriterion;
   readonly variables: Trainer['variables'];

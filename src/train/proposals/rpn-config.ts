@@ -14,6 +14,7 @@ const severalPositive = z
   .min(1, severalAbove0)
   .max(32, severalAbove0);
 
+/** The settings of `rmac train rpn`: default, range and published value of each. */
 export const rpnConfigSchema = z
   .strictObject({
     ...trainingSettings({
@@ -68,6 +69,7 @@ export const rpnConfigSchema = z
     'S2 = Gordo et al., ECCV 2016, section 3.3; FR = Ren et al. 2015 (Faster R-CNN) and py-faster-rcnn: published values.',
   );
 
+/** Settings of a training of region proposals. */
 export type RpnConfig = z.output<typeof rpnConfigSchema>;
 
 /** Keys that may change when a run is resumed. */

@@ -45,6 +45,7 @@ export const meanAveragePrecision: Criterion = { key: 'map', name: 'mAP' };
 /** Minings in a row without a single triplet with a loss after which training ends. */
 const emptyMinings = 3;
 
+/** Trains a model by a ranking loss over mined triplets, tuples or lists (Gordo et al. 2016, section 3). */
 export class RankingTrainer implements Trainer {
   readonly criterion = meanAveragePrecision;
   readonly variables: Trainer['variables'];
