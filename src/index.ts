@@ -77,6 +77,7 @@ export { scan, type ScanReport, type ScanStageOptions } from './stages/scan.js';
 export { split, type SplitHalf, type SplitReport, type SplitStageOptions } from './stages/split.js';
 export { synthesize, type SynthesizeStageOptions } from './stages/synthesize.js';
 export { verifyExport, type VerifyStageOptions } from './stages/verify.js';
+export { averageModels, type WeightsAverageOptions, type WeightsAverageReport } from './stages/weights-average.js';
 export { downloadWeights, type WeightsDownloadOptions, type WeightsDownloadReport } from './stages/weights-download.js';
 export { exportNetwork, type WeightsExportOptions, type WeightsExportReport } from './stages/weights-export.js';
 export { importModel, type WeightsImportOptions, type WeightsImportReport } from './stages/weights-import.js';

@@ -1,9 +1,10 @@
-/** @file `rmac weights import|export|download|inspect`: published weights -> a model file and back, and a look into any weight file. */
+/** @file `rmac weights import|export|average|download|inspect`: published weights -> a model file and back, and a look into any weight file. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { type PublishedWeights, publishedWeights } from '../data/published-weights.js';
 import { largest } from '../extremes.js';
 import { poolingKinds } from '../models/meta.js';
 import { listed } from '../models/weight-checks.js';
+import { averageModels, type WeightsAverageOptions } from '../stages/weights-average.js';
 import { downloadWeights, type WeightsDownloadOptions } from '../stages/weights-download.js';
 import { exportNetwork, type WeightsExportOptions } from '../stages/weights-export.js';
 import { importModel, type WeightsImportOptions } from '../stages/weights-import.js';
@@ -70,6 +71,25 @@ they compute differently.`,
     .action(exportFile);
 
   weights
+    .command('average <models...>')
+    .description('the mean of models of one network: a start and what was trained from it, or several seeds')
+    .option('--shares <list>', 'parts of the mean, one a model, in proportion (default: equal)', numberList)
+    .requiredOption('--out <file>', 'model file to write')
+    .option('--overwrite', 'replace an existing file')
+    .option('--json', 'print one JSON object on stdout and nothing else')
+    .addHelpText(
+      'after',
+      `
+Between a network as it was and after fine-tuning often lies one that is better on what neither was trained on. A
+whitening belongs behind it: learn it anew with rmac whiten.
+
+Examples:
+  rmac weights average imagenet.safetensors runs/a/model.safetensors --out halfway.safetensors
+  rmac weights average a.safetensors b.safetensors --shares 1,3 --out mean.safetensors`,
+    )
+    .action(averageFiles);
+
+  weights
     .command('download <name>')
     .description('download published weights: resumed when it broke off, checked where a checksum is published')
     .option('--out <file>', 'file to write (default: the name it is published under, here)')
@@ -95,6 +115,14 @@ async function exportFile(model: string, flags: Flags<WeightsExportOptions, 'mod
   const { file, architecture, cut, naming, tensors, leftOut } = report;
   if (!flags.json && leftOut.length > 0) say(`Left out, no part of a plain network: ${leftOut.join(', ')}.`);
   printResult(report, `${file}: ${architecture} cut at ${cut}, ${tensors} tensors, ${naming} names.`, flags);
+}
+
+async function averageFiles(models: string[], flags: Flags<WeightsAverageOptions, 'models'>): Promise<void> {
+  const report = await averageModels({ ...flags, models });
+  const { model, shares, tensors, leftOut } = report;
+  if (!flags.json && leftOut.length > 0) say(`Left out, not in all of them: ${listed(leftOut)}.`);
+  const parts = models.map((file, i) => `${shares[i].toFixed(2)} of ${file}`);
+  printResult(report, `${model}: ${tensors} tensors, ${parts.join(', ')}.`, flags);
 }
 
 async function download(name: string, flags: Flags<WeightsDownloadOptions, 'name'>): Promise<void> {
@@ -170,6 +198,12 @@ async function inspectFile(file: string, flags: { json?: boolean }): Promise<voi
     lines.push(`names of --arch ${networks.map(({ name }) => name).join(' or ')}${behind}`);
   }
   printResult(report, lines.join('\n'), flags);
+}
+
+function numberList(text: string): number[] {
+  const numbers = text.split(',').map(Number);
+  if (!numbers.every(Number.isFinite)) throw new InvalidArgumentError('numbers expected, separated by commas.');
+  return numbers;
 }
 
 function poolingKind(text: string): string {
