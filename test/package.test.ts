@@ -172,7 +172,8 @@ test('the packed package: its types hold without skipLibCheck, its texts point a
     );
   });
   expect(named).toContain('docs/protocols.md');
-  const pages = ['README.md', ...readdirSync(join(installed, 'docs')).map((file) => join('docs', file))];
+  const guides = readdirSync(join(installed, 'docs')).filter((file) => file.endsWith('.md'));
+  const pages = ['README.md', ...guides.map((file) => join('docs', file))];
   const linked = pages.flatMap((file) => {
     const links = readFileSync(join(installed, file), 'utf8').matchAll(/\]\((?!https?:)([^)#]+)/g);
     return [...links].map(([, link]) => join(dirname(file), link));
