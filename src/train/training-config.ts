@@ -39,7 +39,7 @@ export function trainingSettings(defaults: TrainingDefaults) {
       .describe('Share of the last step that `sgd` adds to the next.'),
     weightDecay: numberFrom(0)
       .default(5e-5)
-      .describe('Added to a gradient: this times the weight. S2 (Gordo et al., ECCV 2016): 5e-5.'),
+      .describe('Added to a gradient: this times the weight. Gordo et al. 2016: 5e-5.'),
     weightDecayOn: oneOf(['all', 'kernels'])
       .default('all')
       .describe(
