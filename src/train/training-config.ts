@@ -2,9 +2,11 @@
  * @file Settings that every trainer has: how long, by which optimizer and schedule, and what is kept. Defaults differ, and so do the
  * published values: they are beside the defaults in each trainer's file.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../config.js';
 import { decays, type ScheduleOptions } from './schedule.js';
+
+export const trueOrFalse = z.boolean('true or false');
 
 /** Defaults that suit one trainer. */
 export interface TrainingDefaults {

@@ -5,12 +5,10 @@
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { UsageError } from '../../errors.js';
-import { changeableTraining, trainingSettings } from '../training-config.js';
+import { changeableTraining, trainingSettings, trueOrFalse } from '../training-config.js';
 
 const autoOrShare = 'auto or a number of at least 0 and at most 0.95';
 const share = z.number(autoOrShare).min(0, autoOrShare).max(0.95, autoOrShare);
-const trueOrFalse = z.boolean('true or false');
-
 /** The settings of `rmac train classify`: default, range and published value of each. */
 export const classifyConfigSchema = z
   .strictObject({

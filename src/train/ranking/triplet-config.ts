@@ -7,10 +7,8 @@ import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { largestImageSize } from '../../models/meta.js';
 import { parseRegions, regionsSyntax } from '../../models/region-source.js';
 import { classifyConfigSchema } from '../classify/classify-config.js';
-import { changeableTraining, trainingSettings } from '../training-config.js';
+import { changeableTraining, trainingSettings, trueOrFalse } from '../training-config.js';
 import { samplings } from './sampler.js';
-
-const trueOrFalse = z.boolean('true or false');
 
 /** The settings of `rmac train triplet`: default, range and published value of each. */
 export const tripletConfigSchema = z
