@@ -67,3 +67,17 @@ test('no file imports itself by way of others', () => {
   for (const file of files) visit(file);
   expect(circles).toEqual([]);
 });
+
+test('what is exported has a name of its own', () => {
+  const places = new Map<string, string[]>();
+  for (const file of files) {
+    const declared = readFileSync(join(src, file), 'utf8').matchAll(
+      /^export (?:declare |abstract |async )*(?:function\*?|class|interface|type|const|enum) (\w+)/gm,
+    );
+    for (const [, name] of declared) places.set(name, [...(places.get(name) ?? []), file]);
+  }
+  expect(places.size).toBeGreaterThan(1000);
+  // The same of every command and of every trainer.
+  for (const shared of ['register', 'changeableOnResume']) places.delete(shared);
+  expect([...places].filter(([, where]) => where.length > 1)).toEqual([]);
+});

@@ -1,17 +1,19 @@
 /**
  * Preload of a command under test (`node --require`): counts the file operations below RMAC_FAULT_ROOT and at the one with
  * number N kills the process or lets the operation fail, by RMAC_FAULT = "count", "kill:N" or an errno "ENOSPC:N". At the
- * end {"operations", "maxRssKb"} goes to RMAC_FAULT_REPORT.
+ * end {"operations", "maxRssKb"} goes to RMAC_FAULT_REPORT. Each file that is opened, by whichever thread, is a line of
+ * RMAC_FAULT_OPENED.
  */
 'use strict';
 const fs = require('node:fs');
 const { syncBuiltinESMExports } = require('node:module');
 const { constants } = require('node:os');
+const { isMainThread } = require('node:worker_threads');
 
 const [kind, number] = (process.env.RMAC_FAULT ?? 'count').split(':');
 const root = process.env.RMAC_FAULT_ROOT;
 const report = process.env.RMAC_FAULT_REPORT;
-const writeReport = fs.writeFileSync;
+const { writeFileSync, appendFileSync } = fs;
 let operations = 0;
 
 function isBelow(path) {
@@ -21,6 +23,7 @@ function isBelow(path) {
 /** An error where it is this operation's turn; a kill does not return. */
 function turn(name, path) {
   operations++;
+  if (/^(open|readFile)/.test(name)) appendFileSync(process.env.RMAC_FAULT_OPENED, `${path}\n`);
   if (kind === 'count' || operations !== Number(number)) return undefined;
   if (kind === 'kill') process.kill(process.pid, 'SIGKILL');
   const error = new Error(`${kind}: injected, ${name} '${path}'`);
@@ -50,7 +53,7 @@ function watchHandle(handle, path) {
   }
 }
 
-for (const name of ['appendFileSync', 'openSync', 'mkdirSync', 'readdirSync', 'statSync']) {
+for (const name of ['appendFileSync', 'openSync', 'readFileSync', 'mkdirSync', 'readdirSync', 'statSync']) {
   const original = fs[name];
   fs[name] = (...args) => {
     const error = isBelow(args[0]) && !args[0].includes('node_modules') ? turn(name, args[0]) : undefined;
@@ -69,5 +72,5 @@ fs.open = (path, ...rest) => {
 
 syncBuiltinESMExports();
 process.on('exit', () => {
-  writeReport(report, JSON.stringify({ operations, maxRssKb: process.resourceUsage().maxRSS }));
+  if (isMainThread) writeFileSync(report, JSON.stringify({ operations, maxRssKb: process.resourceUsage().maxRSS }));
 });

@@ -1,7 +1,7 @@
 /** @file Runs one command with a fault, and says what is wrong with how it ended. */
 import { spawn } from 'node:child_process';
-import { existsSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -19,11 +19,15 @@ export interface Outcome {
   /** File operations of the command; undefined where it was killed. */
   operations?: number;
   maxRssKb?: number;
+  /** Full paths of the files it opened. */
+  opened: ReadonlySet<string>;
 }
 
 /** `rmac <args>` in `folder`. `fault` is what fault.cjs takes: "count", "kill:N", "ENOSPC:N". */
 export async function runCommand(args: readonly string[], folder: string, fault = 'count'): Promise<Outcome> {
   const report = join(folder, '.fault-report');
+  const openedList = join(folder, '.fault-opened');
+  writeFileSync(openedList, '');
   rmSync(report, { force: true });
   const startedAt = performance.now();
   const child = spawn(process.execPath, ['--require', preload, cli, ...args], {
@@ -34,6 +38,7 @@ export async function runCommand(args: readonly string[], folder: string, fault 
       RMAC_FAULT: fault,
       RMAC_FAULT_ROOT: folder,
       RMAC_FAULT_REPORT: report,
+      RMAC_FAULT_OPENED: openedList,
       OMP_NUM_THREADS: '1',
     },
   });
@@ -44,12 +49,17 @@ export async function runCommand(args: readonly string[], folder: string, fault 
     });
   }
   const timer = setTimeout(() => child.kill('SIGABRT'), longestMs);
-  const ended = await new Promise<Pick<Outcome, 'code' | 'signal'>>((resolve) => {
-    child.on('close', (code, signal) => resolve({ code, signal }));
+  const ended = await new Promise<Pick<Outcome, 'code' | 'signal'>>((settle) => {
+    child.on('close', (code, signal) => settle({ code, signal }));
   });
   clearTimeout(timer);
   const measured = existsSync(report) ? (JSON.parse(readFileSync(report, 'utf8')) as Partial<Outcome>) : {};
-  return { ...ended, ...texts, ...measured, seconds: (performance.now() - startedAt) / 1000 };
+  const opened = new Set(
+    readFileSync(openedList, 'utf8')
+      .split('\n')
+      .map((path) => resolve(folder, path)),
+  );
+  return { ...ended, ...texts, ...measured, opened, seconds: (performance.now() - startedAt) / 1000 };
 }
 
 /** What no end of a command may be, whatever it was given: in words, or undefined. */

@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { parseArgs } from 'node:util';
 import { RandomStream } from '../../src/train/random.js';
 import { commands, type FaultCommand, makeInputs } from './commands.js';
@@ -50,13 +50,21 @@ function soundRun(command: FaultCommand): Promise<Sound> {
   const known = sound.get(command);
   if (known !== undefined) return known;
   const run = inCopy(`sound-${chosen.indexOf(command)}`, async (folder) => {
-    const { code, stderr, operations = 0 } = await runCommand(command.args, folder);
-    if (code !== 0 && command.writes !== undefined)
-      throw new Error(`${command.name} without a fault: ${code} ${stderr}`);
+    const { code, stderr, operations = 0, opened } = await runCommand(command.args, folder);
+    if (code !== (command.code ?? 0)) throw new Error(`${command.name} without a fault: ${code} ${stderr}`);
+    // Damage to a file that is never opened would find nothing wrong, whatever the command does.
+    const unread = command.reads.find((read) => !filesOf(folder, read).some((file) => opened.has(file)));
+    if (unread !== undefined) throw new Error(`${command.name} does not open ${unread}`);
     return { operations, left: contentsOf(command, folder) };
   });
   sound.set(command, run);
   return run;
+}
+
+/** The full paths of what a command's `reads` names. */
+function filesOf(folder: string, read: string): string[] {
+  const path = join(folder, read);
+  return statSync(path).isDirectory() ? readdirSync(path).map((name) => join(path, name)) : [path];
 }
 
 async function inCopy<T>(name: string, use: (folder: string) => Promise<T>): Promise<T> {
@@ -70,7 +78,7 @@ async function inCopy<T>(name: string, use: (folder: string) => Promise<T>): Pro
 }
 
 /** What lies under the final names, hidden files left out. */
-function contentsOf({ writes = [] }: FaultCommand, folder: string): string {
+function contentsOf({ writes = [], durations }: FaultCommand, folder: string): string {
   const parts: string[] = [];
   const visit = (path: string) => {
     const file = join(folder, path);
@@ -79,7 +87,8 @@ function contentsOf({ writes = [] }: FaultCommand, folder: string): string {
     else for (const name of readdirSync(file).toSorted()) if (!name.startsWith('.')) visit(join(path, name));
   };
   writes.forEach(visit);
-  return parts.join('\0');
+  const contents = parts.join('\0');
+  return durations === undefined ? contents : contents.replaceAll(durations, '');
 }
 
 type Fault = (command: FaultCommand, folder: string, random: RandomStream) => Promise<Verdict>;
@@ -92,11 +101,12 @@ interface Verdict {
 
 const faults: Record<'damage' | 'refuse' | 'kill', Fault> = {
   async damage(command, folder, random) {
-    const file = command.reads[random.below(command.reads.length)];
-    const path = join(folder, file);
-    writeFileSync(path, damaged(readFileSync(path), file, random));
+    await soundRun(command);
+    const files = filesOf(folder, command.reads[random.below(command.reads.length)]);
+    const path = files[random.below(files.length)];
+    writeFileSync(path, damaged(readFileSync(path), path, random));
     const outcome = await runCommand(command.args, folder);
-    return { fault: `damaged ${file}`, problem: wrongEnd(outcome), outcome };
+    return { fault: `damaged ${relative(folder, path)}`, problem: wrongEnd(outcome), outcome };
   },
   async refuse(command, folder, random) {
     const { operations } = await soundRun(command);
@@ -110,7 +120,8 @@ const faults: Record<'damage' | 'refuse' | 'kill', Fault> = {
     await runCommand(command.args, folder, fault);
     let outcome = await runCommand(command.args, folder);
     // What was finished before the kill is not made again unless one asks for it.
-    if (outcome.code === 1 && command.again !== undefined) outcome = await runCommand(command.again, folder);
+    if (outcome.code === 1 && command.again !== undefined)
+      outcome = await runCommand([...command.args, ...command.again], folder);
     const problem =
       wrongEnd(outcome) ??
       (outcome.code !== 0 ? 'the same command does not continue' : undefined) ??

@@ -1,5 +1,5 @@
 /**
- * @file Cleaning a collection (Gordo et al., ECCV 2016, section 4): describe, compare, decide, draw boxes. What was computed goes to a log and
+ * @file Cleaning a collection (Gordo et al. 2016, section 4): describe, compare, decide, draw boxes. What was computed goes to a log and
  * a cache first, so that the same call continues after a kill; what is decided follows from them alone.
  */
 import type { ImageRecord } from '../data/manifest.js';

@@ -50,7 +50,7 @@ Networks: alexnet | alexnet-tv | densenet121 | densenet169 | densenet201 | mobil
 alexnet is Caffe's, mobilenet Keras', resnet50 Keras up to 2.1; -caffe is Caffe, -keras tf.keras, -tv torchvision:
 they compute differently.`,
     )
-    .action(importFile);
+    .action(runImport);
 
   weights
     .command('export <model>')
@@ -163,7 +163,7 @@ function weightsTable(known: readonly PublishedWeights[]): string {
     .join('\n');
 }
 
-async function importFile(file: string, flags: Flags<WeightsImportOptions, 'file'>): Promise<void> {
+async function runImport(file: string, flags: Flags<WeightsImportOptions, 'file'>): Promise<void> {
   const report = await importModel({ ...flags, file });
   const { model, architecture, cut, pooling, layout, prefix, system, whiteningName, tensors, parameters } = report;
   const { head, outside, behindCut } = report.skipped;

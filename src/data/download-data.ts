@@ -87,7 +87,7 @@ async function downloadFiles(data: PublishedData, out: string, options: Download
     const fetched = await obtain(file, out, { from, signal, expected, onBytes: onBytes(file.name) });
     const { url, bytes, sha256 } = fetched;
     const entry = await inTurn(async (): Promise<FileState> => {
-      const files = await place(file, fetched, out, options);
+      const files = await putInPlace(file, fetched, out, options);
       // recorded only now: what does not unpack must not become what later downloads are held to
       state.files[file.name] = { url, bytes, sha256, files, done: true };
       await saveState(out, state);
@@ -200,7 +200,7 @@ async function obtain(
 }
 
 /** Unpacks or copies a file to where it belongs; gives the number of files. */
-async function place(
+async function putInPlace(
   { name, into, unpack }: PublishedFile,
   { path, borrowed }: Obtained,
   out: string,

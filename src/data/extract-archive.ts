@@ -12,6 +12,7 @@ import tar from 'tar-stream';
 import yauzl, { type Entry, type ZipFile } from 'yauzl';
 import { makeFolder } from './files.js';
 import { InputError, messageOf, systemErrorLine } from '../errors.js';
+import { shown } from '../models/weights/bytes.js';
 import { refuseOddPaxRecords } from './pax-records.js';
 
 export interface ExtractOptions {
@@ -181,10 +182,6 @@ function safePath(name: string, folder: string): string {
     throw new RefusedEntry(`its entry ${shown(name)} leads out of the folder or has an odd name`);
   }
   return join(folder, ...inside.filter((part) => part !== ''));
-}
-
-function shown(name: string): string {
-  return JSON.stringify(name.length > 80 ? `${name.slice(0, 80)}...` : name);
 }
 
 async function kindOf(archive: string): Promise<'zip' | 'gzip' | 'tar'> {

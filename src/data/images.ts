@@ -125,7 +125,7 @@ function planDecode(
     const size = `${upright.width}x${upright.height} px`;
     throw new InputError(`${name}: ${size} is too small for a photograph; expected at least ${minSide} px a side.`);
   }
-  const part = crop === undefined ? { left: 0, top: 0, ...upright } : clipBox(crop, upright, name);
+  const part = crop === undefined ? { left: 0, top: 0, ...upright } : cropInside(crop, upright, name);
   const { width, height } = part;
   const target = resizedSides(width, height, sizing);
   if (sizing.shortest !== undefined && target.width * target.height > maxPixels) {
@@ -171,7 +171,7 @@ async function decode(
   };
 }
 
-function clipBox(crop: Box, { width, height }: { width: number; height: number }, name: string) {
+function cropInside(crop: Box, { width, height }: { width: number; height: number }, name: string) {
   const clip = (value: number, side: number) => Math.min(side, Math.max(0, Math.round(value)));
   const [left, right] = [clip(crop.x, width), clip(crop.x + crop.width, width)];
   const [top, bottom] = [clip(crop.y, height), clip(crop.y + crop.height, height)];

@@ -59,12 +59,12 @@ async function* linesOf(file: string): AsyncGenerator<{ line: string; where: str
   }
 }
 
-function cellsOf(line: string): string[] {
+function splitCells(line: string): string[] {
   return line.split(/[\t,]/).map((cell) => cell.trim().replace(/^"(.*)"$/, '$1'));
 }
 
 function headerOf(line: string): { url: number; landmark: number } | undefined {
-  const names = cellsOf(line).map((name) => name.toLowerCase());
+  const names = splitCells(line).map((name) => name.toLowerCase());
   const [url, landmark] = [
     names.indexOf('url'),
     names.findIndex((name) => name === 'landmark' || name === 'landmark_id'),
@@ -73,7 +73,7 @@ function headerOf(line: string): { url: number; landmark: number } | undefined {
 }
 
 function parseRow(line: string, columns: { url: number; landmark: number }, where: string): Link {
-  const cells = cellsOf(line);
+  const cells = splitCells(line);
   const url = cells[columns.url] ?? '';
   if (!isAddress(url)) throw new InputError(`${where}: expected a web address, got "${url.slice(0, 80)}".`);
   return { landmark: checkedLandmark(cells[columns.landmark] ?? '', where), url };

@@ -39,6 +39,9 @@ export interface ImageRecord {
   fields?: Readonly<Record<string, unknown>>;
 }
 
+/** A photograph that says where its landmark is. */
+export type BoxedRecord = ImageRecord & { box: Box };
+
 /** Longest line that is read; a longer one is no manifest. */
 const maxLineBytes = 1 << 20;
 

@@ -70,11 +70,11 @@ export async function writeModelFile(
   { meta, weights }: { meta: ModelMeta; weights: NamedArrays },
   options: WriteOptions = {},
 ): Promise<void> {
-  await writeFileAtomic(file, encodeModel(meta, weights), options);
+  await writeFileAtomic(file, encodeModelFile(meta, weights), options);
 }
 
 /** The bytes of a model file. */
-export function encodeModel(meta: ModelMeta, weights: NamedArrays): Uint8Array {
+export function encodeModelFile(meta: ModelMeta, weights: NamedArrays): Uint8Array {
   const p = weights.get(exponentName)?.data[0];
   const stated = p === undefined ? meta : { ...meta, pooling: { ...meta.pooling, p } };
   return encodeSafetensors(weights, { [metadataKey]: encodeMeta(stated) });

@@ -3,7 +3,7 @@ import { open } from 'node:fs/promises';
 import { InputError, messageOf } from '../errors.js';
 import { fillFrom } from './read-file.js';
 import { mostHeaderBytes, parseNpyHeader } from './npy.js';
-import type { DescriptorRows } from '../linear/rows.js';
+import { type DescriptorRows, transposed } from '../linear/rows.js';
 
 /** Bytes of values read at once. */
 const blockBytes = 1 << 26;
@@ -44,9 +44,3 @@ export async function* npyRows(file: string): AsyncGenerator<DescriptorRows> {
 }
 
 /** [D, rows] -> [rows, D]. */
-function transposed(data: Float32Array, rows: number): Float32Array {
-  const dimension = data.length / rows;
-  const out = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++) for (let d = 0; d < dimension; d++) out[r * dimension + d] = data[d * rows + r];
-  return out;
-}

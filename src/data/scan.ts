@@ -83,7 +83,7 @@ export async function scanTable(file: string, options: ScanOptions = {}): Promis
   return scanImages(await readImageTable(file), { unreadable: [], skipped: 0 }, options);
 }
 
-type FoundImage = LabelledImage & { landmark: string; unlabelled: boolean };
+type ScannedImage = LabelledImage & { landmark: string; unlabelled: boolean };
 
 async function scanImages(
   listed: readonly LabelledImage[],
@@ -91,14 +91,14 @@ async function scanImages(
   { minImages = 1, signal, onProgress }: ScanOptions,
 ): Promise<ScanResult> {
   const images = listed.map(
-    (image): FoundImage => ({
+    (image): ScannedImage => ({
       ...image,
       landmark: image.landmark ?? image.parts.join('/'),
       unlabelled: image.landmark === undefined,
     }),
   );
   const broken = unreadable;
-  const usable: (FoundImage & { hash: string })[] = [];
+  const usable: (ScannedImage & { hash: string })[] = [];
   let done = 0;
   for await (const outcome of runAhead(images, ({ path }) => probe(path), 4)) {
     if (signal?.aborted) throw new InputError(`Interrupted after ${done} of ${images.length} images.`);
@@ -124,7 +124,7 @@ async function scanImages(
         ...(fields && { fields }),
       }),
     ),
-    landmarks: summarize(images, left, broken, duplicates, conflicts),
+    landmarks: scanSummary(images, left, broken, duplicates, conflicts),
     broken,
     duplicates,
     conflicts,
@@ -149,7 +149,7 @@ function reasonOf(error: Error, path: string): string {
   return error.message.startsWith(`${path}: `) ? error.message.slice(path.length + 2) : error.message;
 }
 
-function withoutCopies<T extends FoundImage & { hash: string }>(images: readonly T[]) {
+function withoutCopies<T extends ScannedImage & { hash: string }>(images: readonly T[]) {
   const duplicates: ScanResult['duplicates'] = [];
   const conflicts: ScanResult['conflicts'] = [];
   const copiesOf = groupBy(images, ({ hash }) => hash);
@@ -166,9 +166,9 @@ function withoutCopies<T extends FoundImage & { hash: string }>(images: readonly
   return { kept, duplicates, conflicts };
 }
 
-function summarize(
-  images: readonly FoundImage[],
-  kept: readonly FoundImage[],
+function scanSummary(
+  images: readonly ScannedImage[],
+  kept: readonly ScannedImage[],
   broken: ScanResult['broken'],
   duplicates: ScanResult['duplicates'],
   conflicts: ScanResult['conflicts'],

@@ -106,7 +106,7 @@ export async function writeDemoReport(result: DemoResult, context: DemoReportCon
 }
 
 /** Results shown per ranking. */
-const shown = 8;
+const shownPerRanking = 8;
 
 async function exampleBlocks(
   before: EvaluationResult,
@@ -119,7 +119,7 @@ async function exampleBlocks(
     Promise.all(
       top
         .filter(({ relation }) => relation !== 'junk') // the query itself
-        .slice(0, shown)
+        .slice(0, shownPerRanking)
         .map(async ({ id, similarity, relation }) => ({
           image: await pictures.result(id),
           caption: `${id} ${similarityText(similarity, unrelated)}`,

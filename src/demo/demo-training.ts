@@ -32,7 +32,7 @@ interface Measuring {
 }
 
 /** As `rmac evaluate` does: the longest side of training, the image's own shape. */
-function sizingOf({ imageSize }: TripletConfig): ImageSizing {
+function evaluationSizing({ imageSize }: TripletConfig): ImageSizing {
   return { longest: imageSize };
 }
 
@@ -57,7 +57,7 @@ export async function fineTune(
   const progress = view.progress('updates', config.steps);
   let last: RunRecord | undefined;
   try {
-    const sizing = sizingOf(config); // of the table, so that the curves end at its figures
+    const sizing = evaluationSizing(config); // of the table, so that the curves end at its figures
     const trainer = new RankingTrainer({
       model,
       records: train,

@@ -24,7 +24,7 @@ interface Exports {
 }
 
 /** A matrix or a part of one; its value [i, j] is `values[start + i * stride + j]`. */
-export interface Block {
+export interface MatrixBlock {
   /** Index of the first value. */
   start: number;
   /** Values from row to row. */
@@ -55,16 +55,16 @@ export class Float64Kernels {
   }
 
   /** y = A x, A symmetric [n, n] in its lower triangle. */
-  symmetricTimes(a: Block, x: number, y: number, n: number): void {
+  symmetricTimes(a: MatrixBlock, x: number, y: number, n: number): void {
     this.#kernels.exports.symmetricTimes(this.#at(a.start), a.stride, this.#at(x), this.#at(y), n);
   }
 
   /** C [m, n] += alpha A [m, k] B [k, n]; `transposed` names the factors that are stored as their transposes. */
   multiply(
     [m, n, k]: readonly [number, number, number],
-    a: Block,
-    b: Block,
-    c: Block,
+    a: MatrixBlock,
+    b: MatrixBlock,
+    c: MatrixBlock,
     { alpha = 1, transposed = '' }: { alpha?: number; transposed?: '' | 'a' | 'b' } = {},
   ): void {
     if (m === 0 || n === 0 || k === 0) return;

@@ -1,6 +1,6 @@
 /** @file k-means (Lloyd) with seeded k-means++ starts (Arthur and Vassilvitskii 2007), on rows [N, D]. */
 import seedrandom from 'seedrandom';
-import { plainSimilarity } from './rows.js';
+import { plainSimilarity, squaredNorms } from './rows.js';
 
 export interface Clusters {
   /** Nearest centre of each row. [N] */
@@ -116,12 +116,6 @@ function means(rows: Float32Array, dimension: number, assignment: Int32Array, k:
     for (let i = 0; i < dimension; i++) sums[centre * dimension + i] += rows[row * dimension + i];
   }
   return Float32Array.from(sums, (sum, i) => sum / sizes[Math.floor(i / dimension)]);
-}
-
-function squaredNorms(rows: Float32Array, dimension: number): Float64Array {
-  const squares = new Float64Array(rows.length / dimension);
-  for (let i = 0; i < rows.length; i++) squares[Math.floor(i / dimension)] += rows[i] * rows[i];
-  return squares;
 }
 
 function squaredDistance(a: Float32Array, b: Float32Array): number {

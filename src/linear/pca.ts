@@ -8,7 +8,7 @@ import { InputError } from '../errors.js';
 import { meanSquareOf, numericalRank, whiteningWarnings } from './numerical-rank.js';
 import { type EigenPairs, symmetricEigen } from './symmetric-eigen.js';
 
-export interface PcaWhitening {
+export interface LearnedWhitening {
   /** m, the mean region vector. [C] */
   mean: Float32Array;
   /** P, one whitening direction per row. [D, C] */
@@ -39,7 +39,7 @@ export interface Products {
 }
 
 // Rows are collected and multiplied in blocks: the column-major block stays in cache, and each C² sum is touched once per block.
-const rowsPerBlock = 128;
+const blockRows = 128;
 /** Rows given to `Products` at once. */
 const rowsPerProduct = 2048;
 
@@ -64,7 +64,7 @@ export class CovarianceAccumulator {
     this.#elsewhere = products;
     this.#sum = new Float64Array(dimension);
     this.#products = new Float64Array(products === undefined ? dimension * dimension : 0);
-    this.#block = new Float64Array(products === undefined ? dimension * rowsPerBlock : 0);
+    this.#block = new Float64Array(products === undefined ? dimension * blockRows : 0);
     this.#rows = new Float32Array(products === undefined ? 0 : dimension * rowsPerProduct);
   }
 
@@ -82,10 +82,10 @@ export class CovarianceAccumulator {
       for (let i = 0; i < dimension; i++) {
         const value = rows[start + i];
         this.#sum[i] += value;
-        this.#block[i * rowsPerBlock + this.#pending] = value;
+        this.#block[i * blockRows + this.#pending] = value;
       }
       this.count++;
-      if (++this.#pending === rowsPerBlock) this.#flush();
+      if (++this.#pending === blockRows) this.#flush();
     }
   }
 
@@ -132,9 +132,9 @@ export class CovarianceAccumulator {
     // Two by four columns at a time: six loads feed eight sums. Columns past the end fall back to single products.
     const whole = dimension - (dimension % 4);
     for (let i = 0; i < whole; i += 2) {
-      const a = i * rowsPerBlock;
+      const a = i * blockRows;
       for (let j = 0; j <= i + 1; j += 4) {
-        const b = j * rowsPerBlock;
+        const b = j * blockRows;
         let s00 = 0;
         let s01 = 0;
         let s02 = 0;
@@ -145,11 +145,11 @@ export class CovarianceAccumulator {
         let s13 = 0;
         for (let r = 0; r < rows; r++) {
           const x0 = block[a + r];
-          const x1 = block[a + rowsPerBlock + r];
+          const x1 = block[a + blockRows + r];
           const y0 = block[b + r];
-          const y1 = block[b + rowsPerBlock + r];
-          const y2 = block[b + 2 * rowsPerBlock + r];
-          const y3 = block[b + 3 * rowsPerBlock + r];
+          const y1 = block[b + blockRows + r];
+          const y2 = block[b + 2 * blockRows + r];
+          const y3 = block[b + 3 * blockRows + r];
           s00 += x0 * y0;
           s01 += x0 * y1;
           s02 += x0 * y2;
@@ -174,7 +174,7 @@ export class CovarianceAccumulator {
     for (let i = whole; i < dimension; i++) {
       for (let j = 0; j <= i; j++) {
         let sum = 0;
-        for (let r = 0; r < rows; r++) sum += block[i * rowsPerBlock + r] * block[j * rowsPerBlock + r];
+        for (let r = 0; r < rows; r++) sum += block[i * blockRows + r] * block[j * blockRows + r];
         products[i * dimension + j] += sum;
       }
     }
@@ -186,7 +186,7 @@ export class CovarianceAccumulator {
 export function learnPcaWhitening(
   rows: Pick<CovarianceAccumulator, 'dimension' | 'count' | 'finish'>,
   { dimension: asked = rows.dimension, eigen = symmetricEigen }: PcaOptions = {},
-): PcaWhitening {
+): LearnedWhitening {
   const channels = rows.dimension;
   if (asked < 1 || asked > channels) {
     throw new InputError(`PCA: ${asked} dimensions asked of descriptors of ${channels}; choose 1 to ${channels}.`);

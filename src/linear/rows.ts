@@ -65,3 +65,18 @@ export function plainSimilarity(database: DescriptorRows): Similarity {
 export function innerProduct(a: Float32Array, b: Float32Array): number {
   return a.reduce((sum, value, d) => sum + value * b[d], 0);
 }
+
+/** |x|² of each row. [N] */
+export function squaredNorms(rows: Float32Array, dimension: number): Float64Array {
+  const squares = new Float64Array(rows.length / dimension);
+  for (let i = 0; i < rows.length; i++) squares[Math.floor(i / dimension)] += rows[i] * rows[i];
+  return squares;
+}
+
+/** Columns [D, N] as rows [N, D]. */
+export function transposed(columns: Float32Array, rows: number): Float32Array {
+  const dimension = columns.length / rows;
+  const out = new Float32Array(columns.length);
+  for (let r = 0; r < rows; r++) for (let d = 0; d < dimension; d++) out[r * dimension + d] = columns[d * rows + r];
+  return out;
+}

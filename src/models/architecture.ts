@@ -132,7 +132,7 @@ export function cutTrunk(architecture: Architecture, cut: string = architecture.
     layers,
     stages: [...new Set(layers.map((layer) => layer.stage))],
     channels: channelsOf(layers).get(name)!,
-    stride: stridesOf(layers).get(name)!,
+    stride: stridesByLayer(layers).get(name)!,
   };
 }
 
@@ -161,7 +161,7 @@ function channelsOf(layers: readonly Layer[]): Map<string, number> {
   return channels;
 }
 
-function stridesOf(layers: readonly Layer[]): Map<string, number> {
+function stridesByLayer(layers: readonly Layer[]): Map<string, number> {
   const strides = new Map([[imageInput, 1]]);
   for (const layer of layers)
     strides.set(layer.name, strides.get(layer.inputs[0])! * ('stride' in layer ? layer.stride : 1));
@@ -170,7 +170,7 @@ function stridesOf(layers: readonly Layer[]): Map<string, number> {
 
 /** Numbers in every layer's output, and in the image, per pixel of a large image. */
 export function outputSizes({ layers }: Pick<Trunk, 'layers'>): Map<string, number> {
-  const strides = stridesOf(layers);
+  const strides = stridesByLayer(layers);
   return new Map([...channelsOf(layers)].map(([name, channels]) => [name, channels / strides.get(name)! ** 2]));
 }
 

@@ -34,7 +34,7 @@ interface Flavour {
   stemBias?: boolean;
 }
 
-interface Size {
+interface ResnetSize {
   blocksPerStage: readonly number[];
   /** Channels of a block's output over those of its inside: 1 for two 3x3, 4 for 1x1, 3x3, 1x1. */
   expansion: 1 | 4;
@@ -59,11 +59,11 @@ const torchvision: Flavour = {
   bias: false,
 };
 
-const depth18: Size = { blocksPerStage: [2, 2, 2, 2], expansion: 1 };
-const depth34: Size = { blocksPerStage: [3, 4, 6, 3], expansion: 1 };
-const depth50: Size = { blocksPerStage: [3, 4, 6, 3], expansion: 4 };
-const depth101: Size = { blocksPerStage: [3, 4, 23, 3], expansion: 4 };
-const depth152: Size = { blocksPerStage: [3, 8, 36, 3], expansion: 4 };
+const depth18: ResnetSize = { blocksPerStage: [2, 2, 2, 2], expansion: 1 };
+const depth34: ResnetSize = { blocksPerStage: [3, 4, 6, 3], expansion: 1 };
+const depth50: ResnetSize = { blocksPerStage: [3, 4, 6, 3], expansion: 4 };
+const depth101: ResnetSize = { blocksPerStage: [3, 4, 23, 3], expansion: 4 };
+const depth152: ResnetSize = { blocksPerStage: [3, 8, 36, 3], expansion: 4 };
 
 export const resnets: readonly Architecture[] = [
   resnet('resnet50', depth50, oldKeras),
@@ -80,7 +80,7 @@ export const resnets: readonly Architecture[] = [
   resnet('resnet152-tv', depth152, torchvision),
 ];
 
-function resnet(name: string, size: Size, flavour: Flavour): Architecture {
+function resnet(name: string, size: ResnetSize, flavour: Flavour): Architecture {
   const { normEpsilon, preprocessing } = flavour;
   return {
     name,
@@ -93,7 +93,7 @@ function resnet(name: string, size: Size, flavour: Flavour): Architecture {
 }
 
 function resnetLayers(
-  { blocksPerStage, expansion }: Size,
+  { blocksPerStage, expansion }: ResnetSize,
   { strideIn, stemPad, poolPad, bias, stemBias = bias }: Flavour,
 ): Layer[] {
   const layers: Layer[] = [
@@ -151,7 +151,7 @@ function resnetLayers(
 }
 
 /** `conv4`, `layer3`, `res4f`, `activation_40`, `conv4_block6_out`: the output of our `stage3/block6`, and so on. */
-function aliases({ blocksPerStage, expansion }: Size): Map<string, string> {
+function aliases({ blocksPerStage, expansion }: ResnetSize): Map<string, string> {
   const names = new Map([
     ['activation_1', 'conv1'],
     ['max_pooling2d_1', 'pool1'],

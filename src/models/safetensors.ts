@@ -191,7 +191,7 @@ export function halfToFloat(bits: number): number {
 
 const scratch = new DataView(new ArrayBuffer(4));
 
-function bfloatToFloat(bits: number): number {
+export function bfloatToFloat(bits: number): number {
   scratch.setUint32(0, bits << 16);
   return scratch.getFloat32(0);
 }

@@ -1,6 +1,6 @@
 /**
  * @file What excites single neurons of the last convolutional layer before and after training: the image patches with the
- * largest activations, as Fig. 6 of Gordo et al., ECCV 2016. Which neurons: those whose largest activations changed the most.
+ * largest activations, as Fig. 6 of Gordo et al. 2016. Which neurons: those whose largest activations changed the most.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import sharp from 'sharp';

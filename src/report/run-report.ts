@@ -77,14 +77,14 @@ export async function readRun(folder: RunFolder): Promise<RunContents> {
     config,
     step: Math.max(0, largest(records.filter(({ event }) => event === 'update').map(({ step }) => step))),
     ...(last?.event === 'stop' && { stopped: String(last.reason) }),
-    ...measurementsOf(records),
+    ...measuredValues(records),
     unreadable: unreadable ?? [],
     ...(start && { manifest: start.manifest as string }),
     problems,
   };
 }
 
-function measurementsOf(
+function measuredValues(
   records: readonly LogRecord[],
 ): Pick<RunContents, 'criterion' | 'first' | 'whitened' | 'last' | 'best'> {
   const measured = records.filter(({ event }) => event === 'measure');

@@ -6,7 +6,7 @@ import { InputError } from '../errors.js';
 import { describeRegions, type RegionDescriber } from './describe.js';
 import type { DescribeFailure } from './descriptor-folder.js';
 import { learnLw, type LwWhitening } from '../linear/lw.js';
-import { CovarianceAccumulator, learnPcaWhitening, type PcaOptions, type PcaWhitening } from '../linear/pca.js';
+import { CovarianceAccumulator, learnPcaWhitening, type PcaOptions, type LearnedWhitening } from '../linear/pca.js';
 
 export interface LearnWhiteningOptions {
   /** C, length of a region vector. */
@@ -32,7 +32,7 @@ export async function learnWhitening(
   model: RegionDescriber,
   images: readonly { id: string; path: string }[],
   { channels, dimension, sizing, eigen, threads, signal, onProgress, onImagesDone }: LearnWhiteningOptions,
-): Promise<{ whitening: PcaWhitening; regions: number; failures: DescribeFailure[] }> {
+): Promise<{ whitening: LearnedWhitening; regions: number; failures: DescribeFailure[] }> {
   const products = channels < engineFromChannels ? undefined : new GramProducts(channels, { threads });
   try {
     const rows = new CovarianceAccumulator(channels, products);

@@ -59,7 +59,7 @@ export async function readRankings(
         throw new InputError(`${source}: expected [database, queries], got [${shape.join(', ')}].`);
       return { file: source, shape: [shape[0], shape[1]], values };
     } else if (source.endsWith('.json')) {
-      const json = Object.entries(parseJson(await readText(source), source));
+      const json = Object.entries(parseRankingLists(await readText(source), source));
       lists = json.map(([query, names]) => ({ words: [idOf(query), ...names], where: source }));
     } else {
       const lines = linesOf(await readText(source));
@@ -216,7 +216,7 @@ function withoutRanks(tokens: string[]): string[] {
   return pairs.toSorted((a, b) => a.rank - b.rank).map(({ name }) => name);
 }
 
-function parseJson(text: string, source: string): Record<string, string[]> {
+function parseRankingLists(text: string, source: string): Record<string, string[]> {
   try {
     return jsonSchema.parse(JSON.parse(text));
   } catch {

@@ -1,7 +1,7 @@
 /** @file Which anchors are positives, negatives, or neither (Ren et al. 2015, section 3.1.2, as py-faster-rcnn has it). */
 import { type BoxRows, rowOverlap } from './box-rows.js';
 
-export interface MatchOptions {
+export interface AnchorMatchOptions {
   /** An anchor whose best overlap is below this is a negative. Default 0.3. */
   low?: number;
   /** From this overlap on it is a positive. Default 0.7. */
@@ -24,7 +24,7 @@ export interface AnchorMatch {
 export function matchAnchors(
   anchors: BoxRows,
   boxes: BoxRows,
-  { low = 0.3, high = 0.7, usable }: MatchOptions = {},
+  { low = 0.3, high = 0.7, usable }: AnchorMatchOptions = {},
 ): AnchorMatch {
   const [count, boxCount] = [anchors.length / 4, boxes.length / 4];
   const labels = new Int8Array(count).fill(-1);

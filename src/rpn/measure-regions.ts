@@ -1,7 +1,7 @@
 /** @file The grid and proposals of a model on photographs with boxes: what they find, and where they look. */
 import * as tf from '@tensorflow/tfjs-core';
 import { decodeImages, toTensor } from '../data/images.js';
-import type { Box, ImageRecord } from '../data/manifest.js';
+import type { BoxedRecord } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
 import { InputError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
@@ -12,8 +12,6 @@ import { RpnHead } from './head.js';
 import { propose } from './propose.js';
 import { RegionStatistics } from './region-statistics.js';
 import { largest } from '../extremes.js';
-
-export type BoxedRecord = ImageRecord & { box: Box };
 
 export interface MeasureRegionsOptions {
   /** Longest side of an image, px; both sides are snapped to multiples of the network's stride, as in training. */

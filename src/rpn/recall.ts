@@ -12,11 +12,11 @@ export function bestOverlap(box: BoxRows, proposals: BoxRows): number {
 }
 
 /** Share of `overlaps` (one per object) of at least `threshold`. */
-export function recallAt(overlaps: readonly number[], threshold: number): number {
+export function boxRecallAt(overlaps: readonly number[], threshold: number): number {
   return overlaps.filter((overlap) => overlap >= threshold).length / overlaps.length;
 }
 
-/** Mean of `recallAt` over `recallOverlaps`. */
+/** Mean of `boxRecallAt` over `recallOverlaps`. */
 export function averageRecall(overlaps: readonly number[]): number {
-  return recallOverlaps.reduce((sum, threshold) => sum + recallAt(overlaps, threshold), 0) / recallOverlaps.length;
+  return recallOverlaps.reduce((sum, threshold) => sum + boxRecallAt(overlaps, threshold), 0) / recallOverlaps.length;
 }

@@ -1,7 +1,7 @@
 /** @file How well one kind of regions (the grid, the best k proposals) finds the objects of many images, and where it looks. */
 import type { BoxRows, ImageSides } from './box-rows.js';
 import { CoverageMap } from './coverage.js';
-import { averageRecall, bestOverlap, recallAt } from './recall.js';
+import { averageRecall, bestOverlap, boxRecallAt } from './recall.js';
 
 /** Overlaps of the recall curve (Gordo et al. 2016, Fig. 4 middle): 0.1, 0.15 ... 1. */
 export const curveOverlaps: readonly number[] = Array.from({ length: 19 }, (_, i) => (10 + 5 * i) / 100);
@@ -44,10 +44,10 @@ export class RegionStatistics {
     return {
       name,
       regions: count / overlaps.length,
-      recall50: recallAt(overlaps, 0.5),
-      recall70: recallAt(overlaps, 0.7),
+      recall50: boxRecallAt(overlaps, 0.5),
+      recall70: boxRecallAt(overlaps, 0.7),
       averageRecall: averageRecall(overlaps),
-      recall: curveOverlaps.map((overlap) => recallAt(overlaps, overlap)),
+      recall: curveOverlaps.map((overlap) => boxRecallAt(overlaps, overlap)),
       coverageInside: inside,
       coverageAround: around,
     };

@@ -7,7 +7,7 @@ import { open, readdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, removeLeftover, temporaryBeside, writeFileAtomic } from '../data/files.js';
-import { encodeModel, readBytes } from '../data/model-file.js';
+import { encodeModelFile, readBytes } from '../data/model-file.js';
 import { InputError, messageOf, systemErrorLine } from '../errors.js';
 import type { ModelMeta } from '../models/meta.js';
 import { encodeSafetensors, type NamedArrays, parseSafetensors } from '../models/safetensors.js';
@@ -35,7 +35,7 @@ export async function writeCheckpoint(
   { meta, weights, momentum, state, config, files = new Map() }: CheckpointContents,
   { keep }: { keep: number },
 ): Promise<Uint8Array> {
-  const model = encodeModel(meta, weights);
+  const model = encodeModelFile(meta, weights);
   const name = `step-${String(state.step).padStart(6, '0')}`;
   const target = join(folder, name);
   const json = encodeState(state, config);

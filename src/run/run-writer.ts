@@ -3,7 +3,7 @@ import { join, relative, sep } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import type { z } from 'zod';
 import { writeFileSet } from '../data/files.js';
-import { encodeModel, type StorableModel } from '../data/model-file.js';
+import { encodeModelFile, type StorableModel } from '../data/model-file.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import { versions } from '../versions.js';
 import { writeCheckpoint } from './checkpoint.js';
@@ -98,7 +98,7 @@ interface PublishedFiles {
 
 async function filesNow(contents: TrainedParts): Promise<PublishedFiles> {
   const { model } = contents;
-  return { model: encodeModel(model.meta, await model.toArrays()), files: (await contents.files?.()) ?? new Map() };
+  return { model: encodeModelFile(model.meta, await model.toArrays()), files: (await contents.files?.()) ?? new Map() };
 }
 
 /** Writes the files of the last or the best model into the run folder. */

@@ -60,7 +60,7 @@ export const generatedPhotographs: Required<Omit<SynthesizeOptions, 'seed'>> = {
 };
 
 /** Results per query that are kept for the report; the query itself may be among them. */
-const keptResults = 11;
+const resultsPerQuery = 11;
 
 /** Networks with proposals are measured and trained without. */
 const grid = { grid: true, proposals: 0 };
@@ -96,7 +96,7 @@ async function runStages(
   { signal, view: outer }: Required<StageContext>,
 ): Promise<DemoResult> {
   const { images, seed = 1, device, threads } = options;
-  const init = initialWeights(options);
+  const init = startingWeights(options);
   const view = indented(outer);
   // The demo says itself what the stages found.
   const quiet = { signal, view: { ...view, note() {} } };
@@ -151,7 +151,7 @@ async function runStages(
   const measure = async (model: string) => {
     const asking = { protocol: 'groundtruth', model, size: config.imageSize, regions: grid, ...engine } as const;
     const truth = { settings: [{ name: 'groundtruth', groundTruth: test }], main: 'groundtruth' };
-    const [figures] = await measureRetrieval(truth, {}, { ...asking, top: keptResults }, quiet, (measured) => {
+    const [figures] = await measureRetrieval(truth, {}, { ...asking, top: resultsPerQuery }, quiet, (measured) => {
       if (measured.results[0].queries.length > 0) return measured.results;
       throw new InputError(
         `No query of the test could be described; the first problem: ${measured.failures[0]?.error}`,
@@ -242,7 +242,7 @@ function scanText({ images, broken, duplicates, tooFew }: ScanReport): string {
   return `${images} photographs${leftOut.length === 0 ? '' : ` (left out: ${leftOut.join(', ')})`}`;
 }
 
-function initialWeights({ init }: DemoOptions): string {
+function startingWeights({ init }: DemoOptions): string {
   if (init !== undefined) return init;
   if (existsSync(packageTrunk)) return packageTrunk;
   throw new InputError(`${packageTrunk} is missing; name a network with --init FILE.`);

@@ -1,6 +1,6 @@
 /** @file Published weights become a model file. */
 import { assertWritable, writeFileSet } from '../data/files.js';
-import { encodeModel } from '../data/model-file.js';
+import { encodeModelFile } from '../data/model-file.js';
 import { openWeights } from '../data/open-weights.js';
 import { importClassifier } from '../models/import-classifier.js';
 import type { ModelMeta, PoolingKind } from '../models/meta.js';
@@ -68,7 +68,7 @@ export async function importModel(options: WeightsImportOptions): Promise<Weight
     whitening: options.whitening,
   });
   const { meta, weights, layout, prefix, head, outside, behindCut, system, whiteningName } = converted;
-  const files: [string, Uint8Array][] = [[out, encodeModel(meta, weights)]];
+  const files: [string, Uint8Array][] = [[out, encodeModelFile(meta, weights)]];
   if (withClassifier !== undefined) {
     const { architecture } = meta;
     const layers = importClassifier(source.tensors, file, { architecture, layout, prefix });

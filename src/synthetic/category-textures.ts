@@ -55,7 +55,7 @@ function pattern(draw: (random: Random) => (u: number, v: number) => number): Ca
   };
 }
 
-function fraction(x: number): number {
+function fractionalPart(x: number): number {
   return x - Math.floor(x);
 }
 
@@ -92,20 +92,20 @@ export const textureCategories: Record<string, CategoryPainter> = {
   stripes: pattern((random) => {
     const n = random.range(3, 9);
     const share = random.range(0.3, 0.7);
-    return (u) => (fraction(u * n) < share ? 1 : 0);
+    return (u) => (fractionalPart(u * n) < share ? 1 : 0);
   }),
   waves: pattern((random) => {
     const n = random.range(3, 8);
     const bend = random.range(0.06, 0.16);
     const length = random.range(3, 9);
-    return (u, v) => (fraction((v + bend * Math.sin(u * length)) * n) < 0.5 ? 1 : 0);
+    return (u, v) => (fractionalPart((v + bend * Math.sin(u * length)) * n) < 0.5 ? 1 : 0);
   }),
   dots: pattern((random) => {
     const n = random.range(3, 7);
     const r = random.range(0.2, 0.38);
     return (u, v) => {
       const shift = Math.floor(v * n) & 1 ? 0.5 : 0;
-      return Math.hypot(fraction(u * n + shift) - 0.5, fraction(v * n) - 0.5) < r ? 1 : 0;
+      return Math.hypot(fractionalPart(u * n + shift) - 0.5, fractionalPart(v * n) - 0.5) < r ? 1 : 0;
     };
   }),
   hexagons: pattern((random) => {
@@ -128,16 +128,18 @@ export const textureCategories: Record<string, CategoryPainter> = {
     return (u, v) => {
       const x = u * n;
       const band = Math.floor(x);
-      const y = v * n * 1.4 + (band & 1 ? fraction(x) : 1 - fraction(x)) * 1.2;
-      return fraction(y) < 0.12 || fraction(x) < 0.06 ? 1 : 0.25 * cellRandom(random.seed, band, Math.floor(y));
+      const y = v * n * 1.4 + (band & 1 ? fractionalPart(x) : 1 - fractionalPart(x)) * 1.2;
+      return fractionalPart(y) < 0.12 || fractionalPart(x) < 0.06
+        ? 1
+        : 0.25 * cellRandom(random.seed, band, Math.floor(y));
     };
   }),
   scales: pattern((random) => {
     const n = random.range(3, 6);
     return (u, v) => {
       const row = Math.floor(v * n * 1.6);
-      const x = fraction(u * n + (row & 1 ? 0.5 : 0)) - 0.5;
-      const y = fraction(v * n * 1.6);
+      const x = fractionalPart(u * n + (row & 1 ? 0.5 : 0)) - 0.5;
+      const y = fractionalPart(v * n * 1.6);
       const d = Math.hypot(x, y * 0.62);
       return d > 0.48 ? 1 : d * 0.9;
     };
@@ -146,7 +148,7 @@ export const textureCategories: Record<string, CategoryPainter> = {
     const n = random.range(2.5, 5);
     return (u, v) => {
       const across = (Math.floor(u * n) + Math.floor(v * n)) & 1;
-      const t = fraction((across ? u : v) * n * 3);
+      const t = fractionalPart((across ? u : v) * n * 3);
       return t < 0.2 ? 1 : 0.35 * Math.abs(t - 0.6);
     };
   }),
@@ -154,24 +156,24 @@ export const textureCategories: Record<string, CategoryPainter> = {
     const n = random.range(2.5, 6);
     return (u, v) => {
       const row = Math.floor(v * n);
-      const x = fraction(u * n + (row & 1 ? 0.5 : 0));
-      return fraction(v * n) > Math.abs(2 * x - 1) ? 1 : 0;
+      const x = fractionalPart(u * n + (row & 1 ? 0.5 : 0));
+      return fractionalPart(v * n) > Math.abs(2 * x - 1) ? 1 : 0;
     };
   }),
   plaid: pattern((random) => {
     const n = random.range(2, 4);
     const w = [random.range(0.1, 0.3), random.range(0.5, 0.65), random.range(0.7, 0.8)];
     const line = (t: number) => (t < w[0] ? 0.5 : t > w[1] && t < w[2] ? 0.35 : 0);
-    return (u, v) => line(fraction(u * n)) + line(fraction(v * n));
+    return (u, v) => line(fractionalPart(u * n)) + line(fractionalPart(v * n));
   }),
   zigzag: pattern((random) => {
     const n = random.range(3, 7);
     const m = random.range(3, 7);
-    return (u, v) => (fraction(v * n + Math.abs(fraction(u * m) - 0.5)) < 0.5 ? 1 : 0);
+    return (u, v) => (fractionalPart(v * n + Math.abs(fractionalPart(u * m) - 0.5)) < 0.5 ? 1 : 0);
   }),
   rings: pattern((random) => {
     const n = random.range(3, 8);
-    return (u, v) => (fraction(Math.hypot(u, v) * n) < 0.5 ? 1 : 0);
+    return (u, v) => (fractionalPart(Math.hypot(u, v) * n) < 0.5 ? 1 : 0);
   }),
   spots: pattern((random) => {
     const n = random.range(3, 6);

@@ -20,14 +20,14 @@ export interface SynthesizeOptions {
 }
 
 /** Which list a photograph is on: `train` and `val` are landmarks to train on, `test` ones that training never sees. */
-export type Split = 'train' | 'val' | 'test';
+export type SplitName = 'train' | 'val' | 'test';
 
 export interface PlannedPhoto {
   /** `landmark/NNN`. */
   id: string;
   landmark: string;
   index: number;
-  split: Split;
+  split: SplitName;
   /** What is wrong about it; undefined for a photograph of the landmark. */
   wrong?: WrongKind;
 }

@@ -6,7 +6,7 @@ import { drawAspect, drawPlan } from './plans.js';
 import { Random } from './random.js';
 import { Relief, type Rgb } from './relief.js';
 import { type Style, varyStyle } from './style.js';
-import { buildTexture, type Region, type Texture } from './texture.js';
+import { buildTexture, type TextureRegion, type Texture } from './texture.js';
 
 export interface Facade {
   texture: Texture;
@@ -90,7 +90,7 @@ function drawAge(board: Relief, random: Random): void {
 }
 
 /** Bounding box of what is not open air: the frame of the facade plane. */
-function solidRegion({ width, height, alpha }: Relief): Region {
+function solidRegion({ width, height, alpha }: Relief): TextureRegion {
   let [left, top, right, bottom] = [width, height, 0, 0];
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {

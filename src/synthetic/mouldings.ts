@@ -2,7 +2,7 @@
 import { drawOrnament } from './ornaments.js';
 import { ellipse, place, profile, rectangle } from './paths.js';
 import type { Shape } from './rasterize.js';
-import { type Box, type Site, type Tone, toneColor } from './site.js';
+import { type Rectangle, type Site, type Tone, toneColor } from './site.js';
 import type { CorniceKind } from './style.js';
 
 /** An upright part, px; `level` is the relief of the wall it stands before. */
@@ -53,7 +53,7 @@ export function drawPilaster(site: Site, { cx, top, bottom, width, level }: Upri
 }
 
 /** A cornice that fills `box`, before a wall of relief `level`. */
-export function drawCornice(site: Site, box: Box, { kind, level }: { kind: CorniceKind; level: number }): void {
+export function drawCornice(site: Site, box: Rectangle, { kind, level }: { kind: CorniceKind; level: number }): void {
   const [left, top, width, height] = box;
   const over = height * 0.35;
   dress(site, rectangle(left, top + height * 0.3, width, height * 0.7), level + height * 0.2);
@@ -79,7 +79,7 @@ export function drawCornice(site: Site, box: Box, { kind, level }: { kind: Corni
 }
 
 /** A row on the line y = `bottom`, px. */
-export interface Row {
+export interface MouldingRow {
   left: number;
   bottom: number;
   width: number;
@@ -88,7 +88,7 @@ export interface Row {
 }
 
 /** A row of balusters between posts. */
-export function drawBalustrade(site: Site, { left, bottom, width, height, level }: Row): void {
+export function drawBalustrade(site: Site, { left, bottom, width, height, level }: MouldingRow): void {
   dress(site, rectangle(left, bottom - height, width, height * 0.22), level + 3);
   dress(site, rectangle(left, bottom - height * 0.2, width, height * 0.2), level + 3);
   const count = Math.max(3, Math.round(width / (height * 0.5)));
@@ -113,7 +113,7 @@ const merlons = [
 /** Merlons; the tops are square, pointed or stepped by `shape`. */
 export function drawBattlement(
   { board, random, wall }: Site,
-  { left, bottom, width, height, level, shape }: Row & { shape: number },
+  { left, bottom, width, height, level, shape }: MouldingRow & { shape: number },
 ): void {
   const count = Math.max(3, Math.round(width / (height * 1.15)));
   const step = width / count;

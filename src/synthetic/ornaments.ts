@@ -6,7 +6,7 @@ import { shade } from './materials.js';
 import { archedOpening, ellipse, place, polar, rectangle, regularPolygon, rosette, star, stroke } from './paths.js';
 import type { Shape } from './rasterize.js';
 import type { Rgb } from './relief.js';
-import { type Box, type Carving, type Tone, toneColor } from './site.js';
+import { type Rectangle, type Carving, type Tone, toneColor } from './site.js';
 
 export interface OrnamentOptions {
   /** px that it stands out of the wall. */
@@ -21,7 +21,7 @@ export interface OrnamentOptions {
 /** An ornament being drawn in `box`, the middle of which is (cx, cy); `r` is half its shorter side. */
 interface Part {
   site: Carving;
-  box: Box;
+  box: Rectangle;
   cx: number;
   cy: number;
   r: number;
@@ -133,7 +133,7 @@ const wideKinds = [compact.inscription, frieze, compact.scroll, frieze];
 /** Draws a random ornament that fills the box. */
 export function drawOrnament(
   site: Carving,
-  box: Box,
+  box: Rectangle,
   { depth, accent = site.accent, ...tones }: OrnamentOptions,
 ): void {
   const { board, random } = site;
@@ -148,7 +148,7 @@ export function drawOrnament(
 }
 
 /** Lines of an invented script. */
-export function drawInscription({ board, random }: Carving, [left, top, width, height]: Box, color: Rgb): void {
+export function drawInscription({ board, random }: Carving, [left, top, width, height]: Rectangle, color: Rgb): void {
   const lines = Math.max(1, Math.min(5, Math.floor(height / 14)));
   const line = height / lines;
   const size = line * 0.62;

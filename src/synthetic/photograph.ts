@@ -29,7 +29,7 @@ export interface PhotoBox {
   height: number;
 }
 
-export interface Photograph {
+export interface TakenPhotograph {
   image: RgbImage;
   /** Bounding box of the facade's four corners, cut to the image, whole px. */
   box: PhotoBox;
@@ -173,7 +173,7 @@ const leastShare: Record<Framing, number> = { far: 0.06, whole: 0.2, part: 0.35,
  * Takes a random photograph of `facade`, its longest side `size` px. `variation` from 0 (whole views from the front in
  * daylight, nothing in the way) to 1 (as people take them).
  */
-export function takePhotograph(facade: Facade, random: Random, size: number, variation = 1): Photograph {
+export function takePhotograph(facade: Facade, random: Random, size: number, variation = 1): TakenPhotograph {
   const roll = random.fork('framing varies').chance(variation) ? random.next() : 0.5;
   const framing: Framing = roll < 0.07 ? 'far' : roll < 0.68 ? 'whole' : roll < 0.93 ? 'part' : 'detail';
   let camera: Camera;

@@ -19,7 +19,7 @@ export interface Site extends Carving {
 }
 
 /** left, top, width and height, px. */
-export type Box = readonly [number, number, number, number];
+export type Rectangle = readonly [number, number, number, number];
 
 /** A colour, or a shade of the trim: 1 its own, less is darker. */
 export type Tone = Rgb | number;

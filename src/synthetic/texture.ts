@@ -19,7 +19,7 @@ export interface Texture {
 }
 
 /** A rectangle of a board in px. */
-export interface Region {
+export interface TextureRegion {
   left: number;
   top: number;
   width: number;
@@ -37,7 +37,7 @@ export function linear(color: Rgb): Rgb {
 }
 
 /** The part [left, left + width) x [top, top + height) of a board as a texture. */
-export function buildTexture(board: Relief, { left: x0, top: y0, width, height }: Region): Texture {
+export function buildTexture(board: Relief, { left: x0, top: y0, width, height }: TextureRegion): Texture {
   const data = new Float32Array(width * height * channels);
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {

@@ -1,6 +1,6 @@
 /** @file How near a query is to each image of a database, where an image may be several vectors. */
 import type { DescriptorTable } from '../retrieval/ranking.js';
-import { plainSimilarity, type Similarity } from '../linear/rows.js';
+import { plainSimilarity, type Similarity, squaredNorms } from '../linear/rows.js';
 import type { SystemSettings } from './settings.js';
 
 export interface VectorLayout {
@@ -123,10 +123,4 @@ function manhattan(a: Float32Array, fromA: number, b: Float32Array, fromB: numbe
   let sum = 0;
   for (let i = 0; i < length; i++) sum += Math.abs(a[fromA + i] - b[fromB + i]);
   return sum;
-}
-
-function squaredNorms(rows: Float32Array, dimension: number): Float64Array {
-  const squares = new Float64Array(rows.length / dimension);
-  for (let i = 0; i < rows.length; i++) squares[Math.floor(i / dimension)] += rows[i] * rows[i];
-  return squares;
 }

@@ -32,6 +32,9 @@ export async function firstAndSecond(work: () => Promise<unknown>): Promise<{ ms
   return { ms, compileMs: Math.max(0, againAt - startedAt - ms) };
 }
 
+/** Images tried until as many as needed could be read. */
+export const candidates = 12;
+
 /** Measurements on --val: at the start, at the end, and what is due between. */
 export function measurementsOf({ steps, validateEvery }: Pick<TrainingConfig, 'steps' | 'validateEvery'>): number {
   return 2 + (validateEvery > 0 ? Math.floor((steps - 1) / validateEvery) : 0);

@@ -2,9 +2,11 @@
  * @file Settings that every trainer has: how long, by which optimizer and schedule, and what is kept. Defaults differ, and so do the
  * published values: they are beside the defaults in each trainer's file.
  */
-import type { z } from 'zod';
+import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../config.js';
 import { decays, type ScheduleOptions } from './schedule.js';
+
+export const trueOrFalse = z.boolean('true or false');
 
 /** Defaults that suit one trainer. */
 export interface TrainingDefaults {
@@ -39,7 +41,7 @@ export function trainingSettings(defaults: TrainingDefaults) {
       .describe('Share of the last step that `sgd` adds to the next.'),
     weightDecay: numberFrom(0)
       .default(5e-5)
-      .describe('Added to a gradient: this times the weight. S2 (Gordo et al., ECCV 2016): 5e-5.'),
+      .describe('Added to a gradient: this times the weight. Gordo et al. 2016: 5e-5.'),
     weightDecayOn: oneOf(['all', 'kernels'])
       .default('all')
       .describe(

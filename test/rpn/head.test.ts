@@ -2,7 +2,7 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
-import { encodeModel, loadModel, readModelFile } from '../../src/data/model-file.js';
+import { encodeModelFile, loadModel, readModelFile } from '../../src/data/model-file.js';
 import { InputError } from '../../src/errors.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import type { RpnMeta } from '../../src/models/meta.js';
@@ -124,7 +124,7 @@ describe('a model file with proposals', () => {
   test('is loaded, describes as without them, and is written again byte for byte', async () => {
     const { meta: whole, weights, plain } = parts();
     const file = join(await temporaryFolder(), 'model.safetensors');
-    await writeFile(file, encodeModel(whole, weights));
+    await writeFile(file, encodeModelFile(whole, weights));
     const model = await loadModel(file);
     const image = tf.tensor4d(
       Float32Array.from({ length: 48 * 64 * 3 }, (_, i) => (i * 37) % 256),
@@ -133,7 +133,7 @@ describe('a model file with proposals', () => {
     const without = DescriptorModel.create(plain.meta, plain.weights);
     expect([...model.describe(image).dataSync()]).toEqual([...without.describe(image).dataSync()]);
     // Buffers are compared by their own method: the matcher takes seconds for megabytes.
-    expect((await readFile(file)).equals(encodeModel(model.meta, await model.toArrays()))).toBe(true);
+    expect((await readFile(file)).equals(encodeModelFile(model.meta, await model.toArrays()))).toBe(true);
     expect([...model.trainable('none').keys()].filter((name) => name.startsWith('rpn/'))).toEqual([]);
     model.dispose();
     without.dispose();
@@ -143,7 +143,7 @@ describe('a model file with proposals', () => {
     const { meta: whole, weights } = parts();
     const stripped = withoutWhitening(whole, weights);
     const file = join(await temporaryFolder(), 'model.safetensors');
-    await writeFile(file, encodeModel(stripped.meta, stripped.weights));
+    await writeFile(file, encodeModelFile(stripped.meta, stripped.weights));
     const read = await readModelFile(file);
     expect(read.meta.rpn).toEqual(meta);
     expect(read.weights.get('rpn/conv/kernel')!.shape).toEqual([3, 3, 256, 5]);

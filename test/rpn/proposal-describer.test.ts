@@ -10,7 +10,7 @@ import { cellsOf, rigidGrid } from '../../src/models/regions.js';
 import { initialRpn } from '../../src/rpn/head.js';
 import { poolRegions } from '../../src/rpn/pool-regions.js';
 import { ProposalDescriber } from '../../src/rpn/proposal-describer.js';
-import { averageRecall, bestOverlap, recallAt } from '../../src/rpn/recall.js';
+import { averageRecall, bestOverlap, boxRecallAt } from '../../src/rpn/recall.js';
 import { RandomStream } from '../../src/train/random.js';
 import { expectClose } from '../support/close.js';
 import '../support/engine.js';
@@ -178,7 +178,7 @@ describe('ProposalDescriber', () => {
 test('recall counts overlaps from the threshold on; average recall is its mean over 0.5 to 0.95', () => {
   expect(bestOverlap([0, 0, 10, 10], [0, 0, 10, 5, 0, 0, 10, 8, 50, 50, 60, 60])).toBeCloseTo(0.8);
   expect(bestOverlap([0, 0, 10, 10], [])).toBe(0);
-  expect(recallAt([0.5, 0.49, 1, 0], 0.5)).toBe(0.5);
+  expect(boxRecallAt([0.5, 0.49, 1, 0], 0.5)).toBe(0.5);
   // 0.72 counts at 0.5, 0.55 ... 0.7: five of ten; 1 at all; 0.2 at none
   expect(averageRecall([0.72, 1, 0.2])).toBeCloseTo((0.5 + 1 + 0) / 3);
 });

@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import type { ImageRecord } from '../../src/data/manifest.js';
-import { encodeModel } from '../../src/data/model-file.js';
+import { encodeModelFile } from '../../src/data/model-file.js';
 import { writeFileAtomic } from '../../src/data/files.js';
 import { smallModelParts, type SmallModelOptions } from '../support/small-model.js';
 
@@ -45,6 +45,6 @@ export async function stripedPhotographs(
 export async function tinyModelFile(folder: string, options: SmallModelOptions = {}): Promise<string> {
   const { meta, weights } = smallModelParts(options);
   const file = join(folder, 'tiny.safetensors');
-  await writeFileAtomic(file, encodeModel(meta, weights), { overwrite: true });
+  await writeFileAtomic(file, encodeModelFile(meta, weights), { overwrite: true });
   return file;
 }

@@ -1,5 +1,5 @@
 /**
- * @file Object boxes from the match graph (Gordo et al., ECCV 2016, section 4.2): every edge proposes the rectangle of its verified keypoints, an
+ * @file Object boxes from the match graph (Gordo et al. 2016, section 4.2): every edge proposes the rectangle of its verified keypoints, an
  * image starts from the geometric median of its proposals, and boxes travel along the edges until they agree.
  *
  * One step is B_j <- (1 - alpha) B_j + alpha A_ij B_i for every edge (i, j), in both directions, the results merged by their

@@ -1,7 +1,7 @@
 /**
  * @file One vector per image from its local features alone, for pre-selecting pairs where there is no descriptor model: VLAD (Jegou et al., CVPR
  * 2010) with a small vocabulary learned on the collection itself, each cell's residuals and then the whole brought to unit length
- * (Arandjelovic and Zisserman, CVPR 2013).
+ * (Arandjelovic and Zisserman 2013).
  */
 import { RandomStream } from '../../train/random.js';
 import { descriptorLength, type Features } from './features.js';

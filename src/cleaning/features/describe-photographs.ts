@@ -5,10 +5,10 @@ import { runAhead } from '../../data/run-ahead.js';
 import { InputError } from '../../errors.js';
 import type { ImageDescription } from './describe-image.js';
 import type { FeatureCache } from './feature-cache.js';
-import type { DescribedImage, MatchLog } from '../graph/match-log.js';
+import type { LoggedImage, MatchLog } from '../graph/match-log.js';
 
 /** What a photograph is known by; `error` where it could not be described. */
-export type PhotographFacts = (DescribedImage & { error?: undefined }) | { error: string };
+export type PhotographFacts = (LoggedImage & { error?: undefined }) | { error: string };
 
 /** Detects the features of an image file and makes its signature. */
 export type DescribeImage = (path: string) => Promise<ImageDescription>;
@@ -45,7 +45,7 @@ export async function describePhotographs(
     } else if ('features' in outcome.value) {
       const { key, features, signature } = outcome.value;
       await cache.put(key, features);
-      const line: DescribedImage = {
+      const line: LoggedImage = {
         image: key,
         width: features.width,
         height: features.height,

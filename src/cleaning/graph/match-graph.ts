@@ -1,5 +1,5 @@
 /**
- * @file The match graph of Gordo et al. (ECCV 2016, section 4): photographs are nodes, verified pairs are edges weighted by their inliers;
+ * @file The match graph of Gordo et al. 2016, section 4: photographs are nodes, verified pairs are edges weighted by their inliers;
  * edges below a threshold are pruned, and what stays connected shows one thing. Plain numbers.
  */
 

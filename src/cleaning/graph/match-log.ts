@@ -43,7 +43,7 @@ const pairSchema = z.object({
 });
 const lineSchema = z.union([imageSchema, pairSchema]);
 
-export type DescribedImage = z.output<typeof imageSchema>;
+export type LoggedImage = z.output<typeof imageSchema>;
 export type ComparedPair = z.output<typeof pairSchema>;
 
 /** The log's file of a whole run or of one shard. */
@@ -64,7 +64,7 @@ export function pairKey(a: string, b: string): string {
 
 /** Finished work by key. Open it, append, close it. */
 export class MatchLog {
-  readonly images = new Map<string, DescribedImage>();
+  readonly images = new Map<string, LoggedImage>();
   readonly pairs = new Map<string, ComparedPair>();
   readonly #log: LineLog;
 
@@ -88,7 +88,7 @@ export class MatchLog {
         .filter((name) => /^matches(\.\d+-of-\d+)?\.jsonl$/.test(name))
         .toSorted()
         .map((name) => join(folder, name));
-      const read: (DescribedImage | ComparedPair)[] = [];
+      const read: (LoggedImage | ComparedPair)[] = [];
       let begun: LogExtent | undefined;
       for (const log of logs) {
         const { extent, lines } = await scan(log);
@@ -123,7 +123,7 @@ export class MatchLog {
   }
 
   /** Adds a finished image or pair. @throws InputError where the disk is full; what was added before is kept. */
-  async append(line: DescribedImage | ComparedPair): Promise<void> {
+  async append(line: LoggedImage | ComparedPair): Promise<void> {
     await this.#log.append(line);
     this.#take(line);
   }
@@ -132,17 +132,15 @@ export class MatchLog {
     return this.#log.close();
   }
 
-  #take(line: DescribedImage | ComparedPair): void {
+  #take(line: LoggedImage | ComparedPair): void {
     if ('image' in line) this.images.set(line.image, line);
     else this.pairs.set(pairKey(...line.pair), line);
   }
 }
 
 /** The good part of a log, and its lines. */
-async function scan(
-  file: string,
-): Promise<{ extent: LogExtent | undefined; lines: (DescribedImage | ComparedPair)[] }> {
-  const lines: (DescribedImage | ComparedPair)[] = [];
+async function scan(file: string): Promise<{ extent: LogExtent | undefined; lines: (LoggedImage | ComparedPair)[] }> {
+  const lines: (LoggedImage | ComparedPair)[] = [];
   const extent = await readLineLog(file, format, (value) => {
     const parsed = lineSchema.safeParse(value);
     if (parsed.success) lines.push(parsed.data);

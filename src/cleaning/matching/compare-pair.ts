@@ -4,11 +4,11 @@ import { findOverlay, inStrip, type Overlay } from './banners.js';
 import { boxAroundPoints, type BoxPx } from '../boxes/boxes.js';
 import { descriptorLength, type Features, frameLength } from '../features/features.js';
 import { matchFeatures, type MatchOptions } from './matching.js';
-import { type Verification, verify, type VerifyOptions } from './verification.js';
+import { type VerifiedMatches, verify, type VerificationOptions } from './verification.js';
 
 export interface CompareOptions {
   match?: MatchOptions;
-  verify?: VerifyOptions;
+  verify?: VerificationOptions;
 }
 
 export interface PairResult {
@@ -41,7 +41,7 @@ export function comparePair(a: Features, b: Features, correlation: number, optio
 export function examinePair(
   a: Features,
   b: Features,
-  first: Verification & { matches: number },
+  first: VerifiedMatches & { matches: number },
   correlation: number,
   options: CompareOptions = {},
 ): PairResult {
@@ -82,7 +82,7 @@ function positions({ frames }: Features, inliers: Uint32Array, side: 0 | 1): Flo
 }
 
 /** The features that do not lie on the overlay: its strip, or the places of its inliers. */
-function withoutOverlay(features: Features, overlay: Overlay, { inliers }: Verification, side: 0 | 1): Features {
+function withoutOverlay(features: Features, overlay: Overlay, { inliers }: VerifiedMatches, side: 0 | 1): Features {
   const { count, frames, responses, descriptors } = features;
   const places = new Set<string>();
   const placeOf = (i: number) => `${frames[i * frameLength]} ${frames[i * frameLength + 1]}`;

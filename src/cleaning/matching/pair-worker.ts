@@ -2,13 +2,13 @@
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Features } from '../features/features.js';
 import { type MatchOptions, matchFeatures } from './matching.js';
-import { type Verification, type VerifyOptions, verify } from './verification.js';
+import { type VerifiedMatches, type VerificationOptions, verify } from './verification.js';
 
 export interface PairWorkerData {
   /** Typed arrays in shared memory. */
   features: readonly Features[];
   match: MatchOptions;
-  verify: VerifyOptions;
+  verify: VerificationOptions;
 }
 
 export interface PairRequest {
@@ -20,7 +20,7 @@ export interface PairRequest {
 
 export interface PairAnswer {
   batch: number;
-  results: (Verification & { matches: number })[];
+  results: (VerifiedMatches & { matches: number })[];
 }
 
 const { features, match, verify: verifyOptions } = workerData as PairWorkerData;

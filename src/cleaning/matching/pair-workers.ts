@@ -11,19 +11,19 @@ import type { Features } from '../features/features.js';
 import type { MatchOptions } from './matching.js';
 import { openWorker } from '../open-worker.js';
 import type { PairAnswer, PairRequest, PairWorkerData } from './pair-worker.js';
-import type { Verification, VerifyOptions } from './verification.js';
+import type { VerifiedMatches, VerificationOptions } from './verification.js';
 
 export interface PairWorkersOptions {
   /** Default: the cores this process may use. */
   workers?: number;
   match?: MatchOptions;
-  verify?: VerifyOptions;
+  verify?: VerificationOptions;
   /** Pairs of a message. Default 8. */
   batchSize?: number;
 }
 
 /** What was found for a pair of images. */
-export interface PairResult extends Verification {
+export interface VerifiedPair extends VerifiedMatches {
   /** Indices of the images' features. */
   a: number;
   b: number;
@@ -59,7 +59,7 @@ export async function* matchPairs(
   features: readonly Features[],
   pairs: Iterable<Pair>,
   { workers = availableParallelism(), match = {}, verify = {}, batchSize = 8 }: PairWorkersOptions = {},
-): AsyncGenerator<PairResult> {
+): AsyncGenerator<VerifiedPair> {
   const pool = Array.from({ length: workers }, () => startWorker({ features, match, verify }));
   const waiting = (worker: PairWorker) => worker.waiting();
   try {

@@ -14,7 +14,7 @@ import { type Correspondences, correspondencesOf, inlierSearch, leastSpread } fr
 import { type Features, frameLength } from '../features/features.js';
 import type { Matches } from './matching.js';
 
-export interface VerifyOptions {
+export interface VerificationOptions {
   /** Where hypotheses come from. Default 'single'. */
   method?: 'single' | 'ransac';
   /** Largest transfer error of an inlier in either image, in pixels of an image whose longest side is 640. Default 8. */
@@ -33,7 +33,7 @@ export interface VerifyOptions {
   seed?: number;
 }
 
-export interface Verification {
+export interface VerifiedMatches {
   /** K; 0 where the pair is not verified. */
   count: number;
   /** Index of a feature of a and of one of b, [K, 2], the most distinct match first; no position of either image twice. */
@@ -55,7 +55,7 @@ const hypothesisSlack = 3;
 const maxRefits = 10;
 
 /** The affine map from a to b that explains most matches, and those. Equal input, equal output. */
-export function verify(a: Features, b: Features, matches: Matches, options: VerifyOptions = {}): Verification {
+export function verify(a: Features, b: Features, matches: Matches, options: VerificationOptions = {}): VerifiedMatches {
   const {
     method = 'single',
     tolerancePx = 8,

@@ -197,11 +197,11 @@ function affine(name: string, { blobs: [gamma, beta] }: CaffeLayer, channels: nu
   ];
 }
 
-const innerProduct = new Set(['InnerProduct', '14']);
+const innerProductTypes = new Set(['InnerProduct', '14']);
 
 /** The older form stored the matrix of an inner product as [1, 1, out, in]. */
 function withoutOnes({ shape, data }: NamedArray, type: string): NamedArray {
-  return innerProduct.has(type) && shape.length === 4 ? { shape: shape.slice(2), data } : { shape, data };
+  return innerProductTypes.has(type) && shape.length === 4 ? { shape: shape.slice(2), data } : { shape, data };
 }
 
 function flat({ data }: NamedArray): NamedArray {

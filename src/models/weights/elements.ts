@@ -1,5 +1,5 @@
 /** @file Raw elements of any stored type, in any byte order and with any strides -> float32, row-major. */
-import { halfToFloat, type NamedArray } from '../safetensors.js';
+import { bfloatToFloat, halfToFloat, type NamedArray } from '../safetensors.js';
 import { described, Malformed } from './bytes.js';
 
 export type ElementType =
@@ -72,13 +72,6 @@ function elementReader(view: DataView, type: ElementType, littleEndian: boolean)
     default:
       return (i) => view.getUint8(i);
   }
-}
-
-const scratch = new DataView(new ArrayBuffer(4));
-
-function bfloatToFloat(bits: number): number {
-  scratch.setUint32(0, bits << 16);
-  return scratch.getFloat32(0);
 }
 
 export interface RawElements {

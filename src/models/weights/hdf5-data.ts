@@ -3,12 +3,12 @@ import { inflateSync } from 'node:zlib';
 import { type ByteReader, Malformed, shown } from './bytes.js';
 import { address, type Filter } from './hdf5-types.js';
 
-export type Layout =
+export type StorageLayout =
   | { kind: 'inline'; bytes: Uint8Array }
   | { kind: 'contiguous'; at: number | undefined; size: number }
   | { kind: 'chunked'; at: number | undefined; chunk: number[]; size: number };
 
-export function readLayout(reader: ByteReader): Layout {
+export function readLayout(reader: ByteReader): StorageLayout {
   const version = reader.u8();
   const kind = reader.u8();
   if (version !== 3 && !(version === 4 && kind < 2)) {

@@ -55,13 +55,13 @@ export function readDatatype(reader: ByteReader): Datatype {
   return { kind: 'other', size };
 }
 
-export interface Attribute {
+export interface Hdf5Attribute {
   shape: number[];
   datatype: Datatype;
   bytes: Uint8Array;
 }
 
-export function readAttribute(reader: ByteReader): { name: string; attribute: Attribute } {
+export function readAttribute(reader: ByteReader): { name: string; attribute: Hdf5Attribute } {
   const version = reader.u8();
   if (version < 1 || version > 3) throw new Malformed(`an attribute of version ${version}`);
   reader.skip(1);

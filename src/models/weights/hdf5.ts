@@ -5,9 +5,9 @@
  */
 import { ByteReader, Malformed, mostInflated, utf8 } from './bytes.js';
 import { elementCount, type RawElements } from './elements.js';
-import { copyChunk, type Layout, readLayout, unfilter } from './hdf5-data.js';
+import { copyChunk, type StorageLayout, readLayout, unfilter } from './hdf5-data.js';
 import {
-  type Attribute,
+  type Hdf5Attribute,
   address,
   type Datatype,
   type Filter,
@@ -34,10 +34,10 @@ export function hdf5Start(bytes: Uint8Array): number | undefined {
 export class Hdf5Object {
   /** Members of a group; soft and external links are left out. */
   readonly links = new Map<string, number>();
-  readonly attributes = new Map<string, Attribute>();
+  readonly attributes = new Map<string, Hdf5Attribute>();
   shape: number[] | undefined;
   datatype: Datatype | undefined;
-  layout: Layout | undefined;
+  layout: StorageLayout | undefined;
   filters: Filter[] = [];
 
   get isDataset(): boolean {
@@ -208,7 +208,7 @@ export class Hdf5File {
   }
 
   /** The texts of an attribute; undefined when it holds something else. */
-  texts(attribute: Attribute | undefined): string[] | undefined {
+  texts(attribute: Hdf5Attribute | undefined): string[] | undefined {
     if (attribute === undefined) return undefined;
     const { shape, datatype, bytes } = attribute;
     const reader = new ByteReader(bytes);

@@ -1,5 +1,6 @@
 /** @file A weight file of any kind -> a model's meta and weights: the trunk, and what a retrieval model has behind it. */
 import { InputError } from '../../errors.js';
+import { transposed } from '../../linear/rows.js';
 import { cutTrunk } from '../architecture.js';
 import { architectureNamed } from '../architectures.js';
 import { projectionBiasName, projectionKernelName } from '../descriptor.js';
@@ -48,7 +49,7 @@ export function importFile(
     const { weight, bias } = retrieval.projection;
     const [dimension] = weight.shape;
     expectWidth(source, 'projection', { found: weight.shape[1], expected: width });
-    weights.set(projectionKernelName, { shape: [width, dimension], data: transposed(weight.data, width, dimension) });
+    weights.set(projectionKernelName, { shape: [width, dimension], data: transposed(weight.data, width) });
     weights.set(projectionBiasName, bias);
     meta = { ...meta, projection: { dimension } };
     width = dimension;
@@ -70,8 +71,3 @@ function expectWidth(source: string, part: string, { found, expected }: { found:
 }
 
 /** [rows, columns] -> [columns, rows]. */
-function transposed(data: Float32Array, columns: number, rows: number): Float32Array {
-  const out = new Float32Array(data.length);
-  for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[c * rows + r] = data[r * columns + c];
-  return out;
-}

@@ -8,7 +8,7 @@ import { ByteReader, latin1, Malformed, shown, utf8 } from './bytes.js';
 export type PickleValue = unknown;
 
 /** A Python tuple; lists are plain arrays, dicts are Maps, bytes are Uint8Arrays, None is null. */
-export class Tuple {
+export class PickleTuple {
   constructor(readonly items: readonly PickleValue[]) {}
 }
 
@@ -135,17 +135,19 @@ class Machine {
       case '}':
         return this.push(new Map());
       case ')':
-        return this.push(new Tuple([]));
+        return this.push(new PickleTuple([]));
       case 'l':
         return this.push(this.toMark().map((value) => this.valueOf(value)));
       case 't':
-        return this.push(new Tuple(this.toMark().map((value) => this.valueOf(value))));
+        return this.push(new PickleTuple(this.toMark().map((value) => this.valueOf(value))));
       case 'd':
         return this.push(this.fill(new Map(), this.toMark()));
       case '\x85':
       case '\x86':
       case '\x87':
-        return this.push(new Tuple(this.popMany(opcode.charCodeAt(0) - 0x84).map((value) => this.valueOf(value))));
+        return this.push(
+          new PickleTuple(this.popMany(opcode.charCodeAt(0) - 0x84).map((value) => this.valueOf(value))),
+        );
       case 'a':
         return this.append([this.pop()]);
       case 'e':
@@ -272,7 +274,7 @@ class Machine {
   private call(callable: PickleValue, args: PickleValue): PickleValue {
     if (!(callable instanceof Global)) throw new Malformed('the pickle calls what is no function');
     if (callable.allowed.call === undefined) throw new Malformed(refusal(callable.name));
-    if (!(args instanceof Tuple)) throw new Malformed(`${shown(callable.name)} is called without arguments`);
+    if (!(args instanceof PickleTuple)) throw new Malformed(`${shown(callable.name)} is called without arguments`);
     const made = callable.allowed.call(args.items.map((item) => this.valueOf(item)));
     this.callsLeft -= made instanceof Uint8Array ? made.byteLength : made instanceof Map ? made.size : 0;
     if (this.callsLeft < 0) throw new Malformed('the pickle makes far more than it holds');
@@ -282,7 +284,7 @@ class Machine {
   private build(object: PickleValue, state: PickleValue): void {
     if (object instanceof Map) return; // attributes of an OrderedDict: torch's _metadata
     if (object instanceof InertObject) {
-      const parts = state instanceof Tuple ? state.items : [state];
+      const parts = state instanceof PickleTuple ? state.items : [state];
       for (const part of parts) {
         if (part instanceof Map) {
           this.callsLeft -= part.size;

@@ -4,7 +4,14 @@
  */
 import { described, Malformed } from './bytes.js';
 import { type ElementType, elementCount } from './elements.js';
-import { type AllowedName, InertObject, type PickleRules, pickleText, type PickleValue, Tuple } from './pickle.js';
+import {
+  type AllowedName,
+  InertObject,
+  type PickleRules,
+  pickleText,
+  type PickleValue,
+  PickleTuple,
+} from './pickle.js';
 
 /** Elements on their own, which tensors are views of. */
 export interface StorageReference {
@@ -120,11 +127,12 @@ function find(name: string): AllowedName | undefined {
 }
 
 /** The rules for checkpoints of torch.save; `storage` sees every storage that the pickle mentions. */
-export function torchRules(storage: (reference: StorageReference, id: Tuple) => StorageReference): PickleRules {
+export function torchRules(storage: (reference: StorageReference, id: PickleTuple) => StorageReference): PickleRules {
   return {
     find,
     persistent(id) {
-      if (!(id instanceof Tuple) || id.items[0] !== 'storage') throw new Malformed('a persistent id is no storage');
+      if (!(id instanceof PickleTuple) || id.items[0] !== 'storage')
+        throw new Malformed('a persistent id is no storage');
       const [, type, key, , size] = id.items;
       if (!(type instanceof StorageClass)) throw new Malformed('a storage has no known type');
       return storage({ type: type.type, key: pickleText(key), count: count(size) }, id);
@@ -132,7 +140,7 @@ export function torchRules(storage: (reference: StorageReference, id: Tuple) => 
     build(object, state) {
       if (object instanceof NumpyArray) return setArray(object, state);
       if (object instanceof NumpyType) {
-        const order = state instanceof Tuple ? state.items[1] : undefined;
+        const order = state instanceof PickleTuple ? state.items[1] : undefined;
         object.littleEndian = order !== '>';
         return;
       }
@@ -142,13 +150,13 @@ export function torchRules(storage: (reference: StorageReference, id: Tuple) => 
 }
 
 function setArray(array: NumpyArray, state: PickleValue): void {
-  const items = state instanceof Tuple ? state.items : [];
+  const items = state instanceof PickleTuple ? state.items : [];
   const [, shape, type, columnMajor, content] = items;
   if (items.length !== 5 || !(type instanceof NumpyType)) throw new Malformed('a NumPy array has no plain contents');
   array.shape = counts(shape);
   array.type = type;
   array.columnMajor = columnMajor === true;
-  array.bytes = bytesOf(content);
+  array.bytes = storageBytes(content);
   elementCount(array.shape);
 }
 
@@ -156,7 +164,7 @@ function numpyScalar(type: PickleValue, content: PickleValue): NumpyArray {
   if (!(type instanceof NumpyType)) throw new Malformed('a NumPy number has no type');
   const array = new NumpyArray();
   array.type = type;
-  array.bytes = bytesOf(content);
+  array.bytes = storageBytes(content);
   return array;
 }
 
@@ -173,7 +181,7 @@ function ordered(items: PickleValue): Map<PickleValue, PickleValue> {
   if (items === undefined) return map;
   if (!Array.isArray(items)) throw new Malformed('an OrderedDict is made of what is no list');
   for (const item of items as PickleValue[]) {
-    const pair = item instanceof Tuple ? item.items : item;
+    const pair = item instanceof PickleTuple ? item.items : item;
     if (!Array.isArray(pair) || pair.length !== 2) throw new Malformed('an OrderedDict is made of what are no pairs');
     map.set(pair[0], pair[1]);
   }
@@ -196,7 +204,7 @@ function noBytes(args: readonly PickleValue[]): Uint8Array {
   return new Uint8Array();
 }
 
-function bytesOf(content: PickleValue): Uint8Array<ArrayBuffer> {
+function storageBytes(content: PickleValue): Uint8Array<ArrayBuffer> {
   if (content instanceof Uint8Array) return content as Uint8Array<ArrayBuffer>;
   if (typeof content === 'string') return Buffer.from(content, 'latin1'); // a str of Python 2
   throw new Malformed('a NumPy array has no bytes');
@@ -214,7 +222,7 @@ function count(value: PickleValue): number {
 }
 
 function counts(value: PickleValue): number[] {
-  const items = value instanceof Tuple ? value.items : value;
+  const items = value instanceof PickleTuple ? value.items : value;
   if (!Array.isArray(items) || items.length > 32) throw new Malformed('a tensor has no shape');
   return items.map(count);
 }

@@ -5,7 +5,7 @@
 import type { NamedArray, NamedArrays } from '../safetensors.js';
 import { ByteReader, latin1, Malformed, parsing, utf8 } from './bytes.js';
 import { columnMajorStrides, elementCount, elementSize, gather } from './elements.js';
-import { pickleText, type PickleValue, readPickle, Tuple } from './pickle.js';
+import { pickleText, type PickleValue, readPickle, PickleTuple } from './pickle.js';
 import { NumpyArray, type StorageReference, TensorReference, torchRules } from './torch-names.js';
 import type { Checkpoint, WeightFile } from './weight-file.js';
 import { ZipArchive } from './zip.js';
@@ -113,7 +113,7 @@ function readLegacy(bytes: Uint8Array): Checkpoint {
     torchRules((reference, id) => {
       storages.set(reference.key, reference);
       const view = id.items[5];
-      if (!(view instanceof Tuple)) return reference;
+      if (!(view instanceof PickleTuple)) return reference;
       const part = `${reference.key}/${pickleText(view.items[0])}`; // a slice of another storage, as torch before 1.0 wrote
       parts.set(part, { key: reference.key, offset: Number(view.items[1]) });
       return { ...reference, key: part, count: Number(view.items[2]) };

@@ -95,7 +95,7 @@ export function explainPair(
   b: MappedPhotograph,
   { box, components: count }: { box?: Box | undefined; components: number },
 ): Explanation {
-  const part = box === undefined ? { yMin: 0, xMin: 0, yMax: a.map.height, xMax: a.map.width } : cellsOf(box, a);
+  const part = box === undefined ? { yMin: 0, xMin: 0, yMax: a.map.height, xMax: a.map.width } : touchedCells(box, a);
   const query = partOf(a.map, part);
   const { similarity: macSimilarity, components } = commonComponents(query, b.map, { count });
   const find = (map: ActivationMap, aspect: number, image: MappedPhotograph) => {
@@ -121,7 +121,7 @@ export function explainPair(
 }
 
 /** Cells of A that the box touches. */
-function cellsOf({ x, y, width, height }: Box, a: MappedPhotograph): Region {
+function touchedCells({ x, y, width, height }: Box, a: MappedPhotograph): Region {
   const { width: cellWidth, height: cellHeight } = a.boxOf({ yMin: 0, xMin: 0, yMax: 1, xMax: 1 });
   const clip = (value: number, most: number) => Math.max(0, Math.min(most, value));
   const region = {

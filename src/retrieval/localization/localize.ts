@@ -37,7 +37,7 @@ export interface LocalizedBox {
 }
 
 /** Smallest side of a box, in cells, where the map has as many (as in the authors' program). */
-const smallestSide = 2;
+const smallestCells = 2;
 
 /** Cosine of the maxima of a box with the query's. */
 export type BoxScore = (yMin: number, xMin: number, yMax: number, xMax: number) => number;
@@ -71,7 +71,7 @@ function search(
   // a tolerance of rounding: a factor of exactly the bound is inside
   const bound = Math.log(aspectBound) + 1e-9;
   const logAspect = aspect === undefined ? 0 : Math.log(aspect);
-  const [shortest, narrowest] = [Math.min(smallestSide, height), Math.min(smallestSide, width)];
+  const [shortest, narrowest] = [Math.min(smallestCells, height), Math.min(smallestCells, width)];
   for (let h = shortest; h <= height; h += step) {
     for (let w = narrowest; w <= width; w += step) {
       if (aspect !== undefined && Math.abs(Math.log(h / w) - logAspect) > bound) continue;
@@ -112,7 +112,7 @@ function refine(
         const fits =
           sides[axis] >= 0 &&
           sides[axis + 2] <= limits[axis] &&
-          sides[axis + 2] - sides[axis] >= Math.min(smallestSide, limits[axis]);
+          sides[axis + 2] - sides[axis] >= Math.min(smallestCells, limits[axis]);
         let value = -Infinity;
         if (fits) {
           value = score(sides[0], sides[1], sides[2], sides[3]);

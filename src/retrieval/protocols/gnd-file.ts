@@ -15,7 +15,7 @@ import {
   readMatlab5,
 } from '../../models/weights/matlab.js';
 import { isMatlab73, readMatlab73 } from '../../models/weights/matlab73.js';
-import { type PickleValue, readPickle, Tuple } from '../../models/weights/pickle.js';
+import { type PickleValue, readPickle, PickleTuple } from '../../models/weights/pickle.js';
 import { isJson } from '../../models/weights/read-weights.js';
 import { readNumpy } from '../../models/weights/torch.js';
 import { NumpyArray, torchRules } from '../../models/weights/torch-names.js';
@@ -136,7 +136,7 @@ function recordOf(read: (name: GndList | 'bbx') => number[] | undefined): GndRec
 
 function itemsOf(value: PickleValue, name: string): readonly PickleValue[] {
   if (Array.isArray(value)) return value as PickleValue[];
-  if (value instanceof Tuple) return value.items;
+  if (value instanceof PickleTuple) return value.items;
   throw new Malformed(`${name} is no list`);
 }
 

@@ -4,7 +4,7 @@ import type { PfaFit } from '../../linear/principal-features.js';
 import type { Preset } from '../system.js';
 import { plainSettings } from './plain.js';
 
-const slidingWindows: SlidingPooling = { kind: 'sliding', levels: 3, stride: 0.4 };
+const slidingPooling: SlidingPooling = { kind: 'sliding', levels: 3, stride: 0.4 };
 const pfa = (dimension: number, absolute = true): PfaFit => ({
   kind: 'pfa',
   dimension,
@@ -17,7 +17,7 @@ const fused: SystemSettings = {
   sides: [800, 550, 1050],
   upscale: true,
   fusion: 'early',
-  pooling: slidingWindows,
+  pooling: slidingPooling,
   unit: false,
   distance: 'manhattan',
 };

@@ -12,7 +12,7 @@ import type { HeadLayout } from './classifier-head.js';
 /** Its name in a run folder and in a checkpoint. */
 export const classifierFile = 'classifier.safetensors';
 
-const metadataKey = 'rmac-classifier';
+const classifierKey = 'rmac-classifier';
 
 const metaSchema = z.strictObject({
   head: z.enum(['fc', 'pooled']),
@@ -23,11 +23,11 @@ const metaSchema = z.strictObject({
 
 /** fc6 and fc7 of a published network (import-classifier.ts). */
 export function encodePublishedClassifier(architecture: string, weights: NamedArrays): Uint8Array {
-  return encodeSafetensors(weights, { [metadataKey]: JSON.stringify({ head: 'fc', architecture }) });
+  return encodeSafetensors(weights, { [classifierKey]: JSON.stringify({ head: 'fc', architecture }) });
 }
 
 export function encodeClassifier({ kind, classes, dropout }: HeadLayout, weights: NamedArrays): Uint8Array {
-  return encodeSafetensors(weights, { [metadataKey]: JSON.stringify({ head: kind, classes, dropout }) });
+  return encodeSafetensors(weights, { [classifierKey]: JSON.stringify({ head: kind, classes, dropout }) });
 }
 
 /**
@@ -36,7 +36,7 @@ export function encodeClassifier({ kind, classes, dropout }: HeadLayout, weights
  */
 export async function readClassifier(file: string, layout: HeadLayout, architecture: string): Promise<NamedArrays> {
   const { tensors, metadata } = parseSafetensors(await readBytes(file), file);
-  const text = metadata[metadataKey];
+  const text = metadata[classifierKey];
   if (text === undefined) {
     throw new InputError(`${file} is no classifier; expected a ${classifierFile} that "rmac train classify" wrote.`);
   }

@@ -1,23 +1,21 @@
 /**
  * @file Settings of classification training. Defaults suit a network fine-tuned on a desktop's CPU; what is known of the published
- * training (S2 = Gordo et al., ECCV 2016, section 4.1: "C-Full") is in the comments. Recipes list only what differs, with the reason.
+ * training (Gordo et al. 2016, section 4.1: "C-Full") is in the comments. Recipes list only what differs, with the reason.
  */
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { UsageError } from '../../errors.js';
-import { changeableTraining, trainingSettings } from '../training-config.js';
+import { changeableTraining, trainingSettings, trueOrFalse } from '../training-config.js';
 
 const autoOrShare = 'auto or a number of at least 0 and at most 0.95';
 const share = z.number(autoOrShare).min(0, autoOrShare).max(0.95, autoOrShare);
-const trueOrFalse = z.boolean('true or false');
-
 /** The settings of `rmac train classify`: default, range and published value of each. */
 export const classifyConfigSchema = z
   .strictObject({
     ...trainingSettings({
-      /** S2: about five days; the number is not stated. */
+      /** Gordo et al. 2016: about five days; the number is not stated. */
       steps: 300,
-      /** S2 states 1e-3 for the ranking, nothing for the classification. */
+      /** Gordo et al. 2016 state 1e-3 for the ranking, nothing for the classification. */
       learningRate: 1e-2,
       learningRateDecay: 'cosine',
       decayEvery: 100,
@@ -28,11 +26,11 @@ export const classifyConfigSchema = z
     imagesPerPass: wholeNumber(1)
       .default(8)
       .describe('Images run at once: a batch is the exact sum over its passes. More need more memory.'),
-    cropSize: wholeNumber(16).default(224).describe('Side of the square crops, px. S2: 224.'),
+    cropSize: wholeNumber(16).default(224).describe('Side of the square crops, px. Gordo et al. 2016: 224.'),
     shortestSideMin: wholeNumber(16)
       .default(256)
       .describe(
-        "An image's shorter side is drawn from here to shortestSideMax, px, before the crop; smaller images are enlarged. S2: 256 and 512.",
+        "An image's shorter side is drawn from here to shortestSideMax, px, before the crop; smaller images are enlarged. Gordo et al. 2016: 256 and 512.",
       ),
     shortestSideMax: wholeNumber(16).default(512).describe('See shortestSideMin.'),
     validationSide: wholeNumber(16)
@@ -71,7 +69,7 @@ export const classifyConfigSchema = z
         'The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only the head learns).',
       ),
   })
-  .describe('S2 = Gordo et al., ECCV 2016, section 4.1: published values.');
+  .describe('Published values: Gordo et al., ECCV 2016, section 4.1.');
 
 /** All settings of a training by classification, resolved. */
 export type ClassifyConfig = z.output<typeof classifyConfigSchema>;

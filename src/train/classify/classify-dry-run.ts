@@ -4,7 +4,15 @@ import type { ImageRecord } from '../../data/manifest.js';
 import type { StorableModel } from '../../data/model-file.js';
 import { InputError } from '../../errors.js';
 import { largest, smallest } from '../../extremes.js';
-import { firstAndSecond, measurementsOf, savesOf, secondTime, updateAndSaveMs, updateBytes } from '../dry-run-costs.js';
+import {
+  candidates,
+  firstAndSecond,
+  measurementsOf,
+  savesOf,
+  secondTime,
+  updateAndSaveMs,
+  updateBytes,
+} from '../dry-run-costs.js';
 import { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
 import type { ClassifierHead } from './classifier-head.js';
@@ -34,9 +42,6 @@ export interface ClassifyDryRun {
   epochs: number;
   etaSeconds: number;
 }
-
-/** Images tried until a pass is full. */
-const candidates = 12;
 
 /** Throws the image's error if none of a dozen can be read. */
 export async function classifyDryRun(

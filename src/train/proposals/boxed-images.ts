@@ -1,13 +1,11 @@
 /** @file Photographs with a box, as the frozen trunk's maps: read once, kept within a budget of bytes. */
-import type { ImageRecord } from '../../data/manifest.js';
+import type { BoxedRecord, ImageRecord } from '../../data/manifest.js';
 import { uprightSize } from '../../data/upright-size.js';
 import { InputError } from '../../errors.js';
 import { boxInImage, type ImageSides } from '../../rpn/box-rows.js';
 import { identityView } from '../augmentation.js';
 import { ImageInputs } from '../image-inputs.js';
 import type { TrainableModel } from '../trainable-model.js';
-
-export type BoxedRecord = ImageRecord & Required<Pick<ImageRecord, 'box'>>;
 
 /** The records that have a box. Throws `InputError` when none has. */
 export function boxedRecords(records: readonly ImageRecord[], source: string): BoxedRecord[] {

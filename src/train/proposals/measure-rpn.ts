@@ -3,8 +3,9 @@ import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../../errors.js';
 import type { RpnHead } from '../../rpn/head.js';
 import { propose } from '../../rpn/propose.js';
-import { averageRecall, bestOverlap, recallAt } from '../../rpn/recall.js';
-import type { BoxedImages, BoxedRecord } from './boxed-images.js';
+import { averageRecall, bestOverlap, boxRecallAt } from '../../rpn/recall.js';
+import type { BoxedRecord } from '../../data/manifest.js';
+import type { BoxedImages } from './boxed-images.js';
 
 export interface ProposalRecall {
   /** Mean recall over overlaps of 0.5 to 0.95. */
@@ -45,8 +46,8 @@ export async function measureRpn(
   if (overlaps.length === 0) throw firstError ?? new InputError('No photograph to measure proposals on.');
   return {
     recall: averageRecall(overlaps),
-    recall50: recallAt(overlaps, 0.5),
-    recall70: recallAt(overlaps, 0.7),
+    recall50: boxRecallAt(overlaps, 0.5),
+    recall70: boxRecallAt(overlaps, 0.7),
     valUnreadable: records.length - overlaps.length,
   };
 }

@@ -10,7 +10,8 @@ import { ClassSampler, epochState, readableImages, readEpochState } from '../epo
 import type { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
 import type { Criterion, Gradient, NextUpdate, Trainer } from '../trainer.js';
-import type { BoxedImages, BoxedRecord, BoxedView, LoadedMap } from './boxed-images.js';
+import type { BoxedRecord } from '../../data/manifest.js';
+import type { BoxedImages, BoxedView, LoadedMap } from './boxed-images.js';
 import type { RpnConfig } from './rpn-config.js';
 import { rpnStep, sampleTargets } from './rpn-step.js';
 import { withProposals } from './with-proposals.js';
@@ -43,7 +44,7 @@ export class ProposalsTrainer implements Trainer {
 
   constructor(private readonly options: ProposalsOptions) {
     const { model, head, records, config, random, measure } = options;
-    this.fingerprint = fingerprintOf(records);
+    this.fingerprint = boxesFingerprint(records);
     this.sampler = this.samplerFrom(undefined);
     this.variables = head.variables;
     this.random = random ?? new RandomStream(config.seed);
@@ -104,7 +105,7 @@ export class ProposalsTrainer implements Trainer {
 }
 
 /** Changes when a photograph is added, removed or moved, or its box is another. */
-function fingerprintOf(records: readonly BoxedRecord[]): string {
+function boxesFingerprint(records: readonly BoxedRecord[]): string {
   const hash = createHash('sha256');
   for (const { id, box } of records) hash.update(`${id}\n${box.x},${box.y},${box.width},${box.height}\n`);
   return hash.digest('hex');

@@ -1,6 +1,6 @@
 /**
- * @file Settings of training a region proposal network. Published values: S2 = Gordo et al., ECCV 2016, section 3.3; FR = Ren et al.
- * 2015 (Faster R-CNN) and py-faster-rcnn. Recipes list only what differs, with the reason.
+ * @file Settings of training a region proposal network. Published values: Gordo et al. 2016, section 3.3;
+ * Ren et al. 2015 (Faster R-CNN) and py-faster-rcnn. Recipes list only what differs, with the reason.
  */
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
@@ -18,33 +18,37 @@ const severalPositive = z
 export const rpnConfigSchema = z
   .strictObject({
     ...trainingSettings({
-      /** S2: 200,000. */
+      /** Gordo et al. 2016: 200,000. */
       steps: 2000,
-      /** S2, FR: 1e-3, a tenth of it in the second half; weight decay 5e-5, FR: 5e-4. */
+      /** Gordo et al. 2016, Ren et al. 2015: 1e-3, a tenth of it in the second half; weight decay 5e-5, Ren et al. 2015: 5e-4. */
       learningRate: 1e-3,
       learningRateDecay: 'cosine',
       decayEvery: 1000,
       checkpointEvery: 200,
       validateEvery: 200,
     }),
-    imagesPerStep: wholeNumber(1).default(1).describe('Images whose mean gradient makes one update. FR: 1.'),
+    imagesPerStep: wholeNumber(1)
+      .default(1)
+      .describe('Images whose mean gradient makes one update. Ren et al. 2015: 1.'),
     imageSize: wholeNumber(16, largestImageSize)
       .default(320)
-      .describe("Longest side of an image, px; both sides are snapped to multiples of the network's stride. S2: 724."),
+      .describe(
+        "Longest side of an image, px; both sides are snapped to multiples of the network's stride. Gordo et al. 2016: 724.",
+      ),
     anchorShares: severalPositive
       .default([0.25, 0.4, 0.63, 1])
       .describe(
-        'Sides of the square anchors as shares of imageSize; S2 states no numbers, FR has 128, 256 and 512 px.',
+        'Sides of the square anchors as shares of imageSize; Gordo et al. 2016 state no numbers, Ren et al. 2015 have 128, 256 and 512 px.',
       ),
     anchorRatios: severalPositive.default([0.5, 1, 2]).describe('Height / width of the anchors.'),
     border: oneOf(['clip', 'drop'])
       .default('clip')
       .describe(
-        "Anchors that cross the image's border: `clip` = cut to the image, `drop` = left whole and not trained on (FR).",
+        "Anchors that cross the image's border: `clip` = cut to the image, `drop` = left whole and not trained on (Ren et al. 2015).",
       ),
     channels: wholeNumber(1)
       .default(512)
-      .describe('Channels of the 3x3 convolution. FR: 512 over VGG-16, 256 over ZF.'),
+      .describe('Channels of the 3x3 convolution. Ren et al. 2015: 512 over VGG-16, 256 over ZF.'),
     anchorsPerImage: wholeNumber(1).default(256).describe("Anchors that an image's loss is made of."),
     positivesPerImage: wholeNumber(1).default(128).describe('Positives among them, at most.'),
     negativeOverlap: numberFrom(0, { max: 1 }).default(0.3).describe('Overlap below which an anchor is a negative.'),
@@ -66,7 +70,7 @@ export const rpnConfigSchema = z
       .describe("Megabytes (10^6 bytes) for the trunk's maps, which never change."),
   })
   .describe(
-    'S2 = Gordo et al., ECCV 2016, section 3.3; FR = Ren et al. 2015 (Faster R-CNN) and py-faster-rcnn: published values.',
+    'Published values: Gordo et al., ECCV 2016, section 3.3; Ren et al. 2015 (Faster R-CNN) and py-faster-rcnn.',
   );
 
 /** Settings of a training of region proposals. */

@@ -2,7 +2,8 @@
 import type { InputError } from '../../errors.js';
 import type { DescriptorModel } from '../../models/descriptor.js';
 import type { RpnHead } from '../../rpn/head.js';
-import { type BoxedImages, type BoxedMap, type BoxedRecord } from './boxed-images.js';
+import type { BoxedRecord } from '../../data/manifest.js';
+import { type BoxedImages, type BoxedMap } from './boxed-images.js';
 import { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
 import type { RpnConfig } from './rpn-config.js';

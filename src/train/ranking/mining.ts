@@ -7,7 +7,7 @@
  * pairs of ranks (i, j) with (i + 1)(j + 1) <= N (every pair before (i, j) in both orders is at least as hard), and
  * the triplets with a loss are counted by one binary search per negative. A block of rows of similarities is alive at a time.
  *
- * Source: Gordo et al., ECCV 2016, section 3 (loss of all triplets of a random pool) and IJCV 2017 (the 25 hardest per query).
+ * Source: Gordo et al. 2016, section 3 (loss of all triplets of a random pool), and 2017 (the 25 hardest per query).
  */
 import type { DescriptorTable } from '../../retrieval/ranking.js';
 import type { Similarity } from '../../linear/rows.js';

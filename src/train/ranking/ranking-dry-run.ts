@@ -4,6 +4,7 @@ import type { StorableModel } from '../../data/model-file.js';
 import type { InputError } from '../../errors.js';
 import type { RpnHead } from '../../rpn/head.js';
 import {
+  candidates,
   countShapes,
   eigenMs,
   firstAndSecond,
@@ -49,9 +50,8 @@ export interface RankingDryRun {
   etaSeconds: number;
 }
 
-/** Images measured, and images tried until so many could be read. */
+/** Images measured. */
 const probed = 3;
-const candidates = 12;
 
 /** Counts what the set holds; no image is read. */
 export function summarizeSet(

@@ -85,7 +85,7 @@ export async function rankingStep<T>(
     described: described.size,
     replayed: replayed.size,
     unreadable,
-    own: meanOf(learning.map(({ own }) => own as OwnLoss)),
+    own: meanOwnLoss(learning.map(({ own }) => own as OwnLoss)),
   };
 }
 
@@ -104,7 +104,7 @@ function assertFinite<T>(
   return image;
 }
 
-function meanOf(losses: readonly OwnLoss[]): RankingStep<unknown>['own'] {
+function meanOwnLoss(losses: readonly OwnLoss[]): RankingStep<unknown>['own'] {
   if (losses.length === 0) return undefined;
   const mean = (value: (own: OwnLoss) => number) => losses.reduce((sum, own) => sum + value(own), 0) / losses.length;
   return {

@@ -1,16 +1,14 @@
 /**
  * @file Settings of triplet training. Defaults suit a network fine-tuned on a desktop's CPU; the published values are in the comments
- * (S2 = Gordo et al., ECCV 2016; S2b = their IJCV 2017 version). Recipes list only what differs, with the reason.
+ * (Gordo et al. 2016; 2017 is its longer version). Recipes list only what differs, with the reason.
  */
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { largestImageSize } from '../../models/meta.js';
 import { parseRegions, regionsSyntax } from '../../models/region-source.js';
 import { classifyConfigSchema } from '../classify/classify-config.js';
-import { changeableTraining, trainingSettings } from '../training-config.js';
+import { changeableTraining, trainingSettings, trueOrFalse } from '../training-config.js';
 import { samplings } from './sampler.js';
-
-const trueOrFalse = z.boolean('true or false');
 
 /** The settings of `rmac train triplet`: default, range and published value of each. */
 export const tripletConfigSchema = z
@@ -19,12 +17,12 @@ export const tripletConfigSchema = z
       .omit({ seed: true })
       .optional()
       .describe(
-        'Settings of a classification that is trained first, from whose model the ranking starts, as in S2; none = ranking alone. Its seed is that of the run.',
+        'Settings of a classification that is trained first, from whose model the ranking starts, as in Gordo et al. 2016; none = ranking alone. Its seed is that of the run.',
       ),
     ...trainingSettings({
-      /** S2: about 2000. */
+      /** Gordo et al. 2016: about 2000. */
       steps: 64,
-      /** S2: 1e-3, and no schedule is stated. */
+      /** Gordo et al. 2016: 1e-3, and no schedule is stated. */
       learningRate: 1e-3,
       learningRateDecay: 'constant',
       decayEvery: 64,
@@ -34,31 +32,35 @@ export const tripletConfigSchema = z
     loss: oneOf(['triplet', 'contrastive', 'average-precision'])
       .default('triplet')
       .describe(
-        '`triplet` (S2, eq. 1), `contrastive` (Radenovic et al. 2018) on tuples of a mined query, or `average-precision` (Revaud et al. 2019) on random lists, without mining.',
+        '`triplet` (Gordo et al. 2016, eq. 1), `contrastive` (Radenovic et al. 2018) on tuples of a mined query, or `average-precision` (Revaud et al. 2019) on random lists, without mining.',
       ),
     tripletsPerStep: wholeNumber(1)
       .default(16)
-      .describe('Triplets, or tuples, whose gradient makes one update. S2: 64.'),
+      .describe('Triplets, or tuples, whose gradient makes one update. Gordo et al. 2016: 64.'),
     lossReduction: oneOf(['mean', 'sum'])
       .default('mean')
       .describe(
-        "What an update's terms (triplets, tuples, queries of a list) are summed up to: their `mean`, or the `sum` that accumulating their gradients one by one gives (S2 accumulates 64 triplets; Radenovic et al. theirs), which is the mean at a rate as many times higher. The logged loss is the mean.",
+        "What an update's terms (triplets, tuples, queries of a list) are summed up to: their `mean`, or the `sum` that accumulating their gradients one by one gives (Gordo et al. 2016 accumulate 64 triplets; Radenovic et al. 2018 theirs), which is the mean at a rate as many times higher. The logged loss is the mean.",
       ),
     imageSize: wholeNumber(16, largestImageSize)
       .default(320)
       .describe(
-        "Longest side of an image, px; both sides are then snapped to multiples of the network's stride. S2: 724, S2b: 800.",
+        "Longest side of an image, px; both sides are then snapped to multiples of the network's stride. Gordo et al. 2016: 724, 2017: 800.",
       ),
     poolSize: wholeNumber(3)
       .default(500)
-      .describe('Images described per mining; all of their triplets are considered. S2: 10 000, S2b: 5000.'),
-    remineEvery: wholeNumber(1).default(8).describe('Updates between two minings. S2: 16, S2b: 64.'),
+      .describe(
+        'Images described per mining; all of their triplets are considered. Gordo et al. 2016: 10 000, 2017: 5000.',
+      ),
+    remineEvery: wholeNumber(1).default(8).describe('Updates between two minings. Gordo et al. 2016: 16, 2017: 64.'),
     sampling: oneOf(samplings)
       .default('ijcv')
       .describe(
         "Which mined triplets are trained on: `ijcv` = a query uniformly, then one of its hardest; `eccv` = any with a probability proportional to its loss; `hardest` = every query's hardest, by falling loss; `random` = triplets of all training images, whatever their loss, without mining: what mining is compared with.",
       ),
-    hardestPerQuery: wholeNumber(1).default(25).describe('Triplets with the largest loss kept per query. S2b: 25.'),
+    hardestPerQuery: wholeNumber(1)
+      .default(25)
+      .describe('Triplets with the largest loss kept per query. Gordo et al. 2017: 25.'),
     negativesPerTuple: wholeNumber(1)
       .default(5)
       .describe('Negatives of a tuple of `contrastive`, one per landmark and group. Radenovic et al.: 5.'),
@@ -70,19 +72,19 @@ export const tripletConfigSchema = z
     margin: numberFrom(0, { max: 4 })
       .default(0.1)
       .describe(
-        'm: of `triplet` in squared distance between unit rows (0 to 4; S2: 0.1), of `contrastive` in distance (0 to 2; Radenovic et al.: 0.7 to 0.85).',
+        'm: of `triplet` in squared distance between unit rows (0 to 4; Gordo et al. 2016: 0.1), of `contrastive` in distance (0 to 2; Radenovic et al. 2018: 0.7 to 0.85).',
       ),
     regions: z
       .string(`model, ${regionsSyntax}`)
       .refine((text) => text === 'model' || parseRegions(text) !== undefined, `model, ${regionsSyntax}`)
       .default('model')
       .describe(
-        "What R-MAC pools, in training and in the models of the run: `model` = what the model says, `grid`, `rpn:K` = the K best proposals of the model's network of them with the weights as they are, or `grid+rpn:K`. S2: grid; 16 to 256 proposals after training.",
+        "What R-MAC pools, in training and in the models of the run: `model` = what the model says, `grid`, `rpn:K` = the K best proposals of the model's network of them with the weights as they are, or `grid+rpn:K`. Gordo et al. 2016: grid; 16 to 256 proposals after training.",
       ),
     rpnWeight: numberFrom(0)
       .default(0)
       .describe(
-        "Weight of the loss of the model's network of proposals on the boxes of the update's images, beside the ranking's: both then train the trunk. 0 = proposals do not learn. S2: 0, since training both together was difficult and unstable.",
+        "Weight of the loss of the model's network of proposals on the boxes of the update's images, beside the ranking's: both then train the trunk. 0 = proposals do not learn. Gordo et al. 2016: 0, since training both together was difficult and unstable.",
       ),
     freeze: z
       .string('the name of a stage, none or all')
@@ -123,7 +125,7 @@ export const tripletConfigSchema = z
       .default(1000)
       .describe('Megabytes (10^6 bytes) for decoded images or, with frozen stages, their outputs.'),
   })
-  .describe('S2 = Gordo et al., ECCV 2016; S2b = their IJCV 2017 version: published values.');
+  .describe('Published values: Gordo et al., ECCV 2016, and Gordo et al. 2017, its longer version in IJCV.');
 
 /** All settings of a training by ranking, resolved. */
 export type TripletConfig = z.output<typeof tripletConfigSchema>;

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { type Features } from '../../../src/cleaning/features/features.js';
 import { matchFeatures } from '../../../src/cleaning/matching/matching.js';
-import { matchPairs, type PairResult, shareFeatures } from '../../../src/cleaning/matching/pair-workers.js';
+import { matchPairs, type VerifiedPair, shareFeatures } from '../../../src/cleaning/matching/pair-workers.js';
 import { verify } from '../../../src/cleaning/matching/verification.js';
 import { planarScene } from '../scene.js';
 
@@ -22,7 +22,7 @@ function views(): Features[] {
   return images;
 }
 
-async function collect(results: AsyncIterable<PairResult>): Promise<PairResult[]> {
+async function collect(results: AsyncIterable<VerifiedPair>): Promise<VerifiedPair[]> {
   const list = [];
   for await (const result of results) list.push(result);
   return list;
