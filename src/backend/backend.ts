@@ -6,6 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvariantCache } from './invariants.js';
 import { isHostType, javaScriptBackend } from './javascript-backend.js';
+import type { WinogradUse } from './kernels/winograd-choice.js';
 import { planProgram, type Program } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
@@ -49,6 +50,8 @@ export class OnnxBackend extends tf.KernelBackend {
   readonly stats = { runs: 0, runMs: 0, forwarded: 0 };
   /** False where ONNX Runtime's CPU provider computes, the only one with all operators. */
   readonly accelerated: boolean;
+  /** Which convolutions are recorded as Winograd's. */
+  winograd: WinogradUse;
   private readonly data: tf.DataStorage<Entry>;
   /** Live values that are not computed yet, oldest first. */
   private readonly pending = new Set<Value>();
@@ -62,6 +65,7 @@ export class OnnxBackend extends tf.KernelBackend {
     super();
     this.data = new tf.DataStorage<Entry>(this, tf.engine());
     this.accelerated = options.providers[0] !== 'cpu';
+    this.winograd = this.accelerated ? 'never' : 'faster';
     this.sessions = new SessionCache(options, options);
     this.residents = new ResidentBuffers(options, options.maxResidentBytes);
     this.invariants = new InvariantCache(options.maxInvariantBytes, this.residents.forget);

@@ -19,12 +19,20 @@ import {
 import { sum } from './reduce.js';
 import { bordered, concat, strided } from './shape.js';
 import { reached } from './windows.js';
+import { winogradFilterGradient } from './winograd.js';
+import { choosesWinograd, type WinogradUse } from './winograd-choice.js';
 
 /** Products added up by one convolution at most, if there is another way. */
 const longSum = 16_384;
 
 /** Gradient with respect to the filter. x: [n, h, w, c], dy: [n, oh, ow, o] -> [kh, kw, c, o]. */
-export function filterGradient(x: Value, dy: Value, filterShape: readonly number[], attributes: ConvAttributes): Value {
+export function filterGradient(
+  x: Value,
+  dy: Value,
+  filterShape: readonly number[],
+  attributes: ConvAttributes,
+  use: WinogradUse,
+): Value {
   const info = convInfo(x.shape, filterShape, attributes);
   const { filterHeight: kh, filterWidth: kw, inChannels: c, outChannels: o, outHeight, outWidth, batchSize: n } = info;
   const { inHeight, inWidth, dilationHeight, dilationWidth } = info;
@@ -32,6 +40,7 @@ export function filterGradient(x: Value, dy: Value, filterShape: readonly number
   const pixels = n * outHeight * outWidth;
   const image = reached(x, info);
   if (image.size === 0 || dy.size === 0) return filled(filterShape, 0);
+  if (choosesWinograd(use, 'filter gradient', info, filterShape)) return winogradFilterGradient(image, dy, info);
   const input = physically(toLayout(image, 'nchw'));
   const upstream = physically(toLayout(dy, 'nchw'));
   const [top, left, bottom, right] = padsOf(info) as Shape4;

@@ -31,6 +31,8 @@ import {
 import { defineKernel } from './kernel.js';
 import { bordered, strided } from './shape.js';
 import { reached, unreached } from './windows.js';
+import { winogradConvolution, winogradInputGradient } from './winograd.js';
+import { choosesWinograd, type WinogradUse } from './winograd-choice.js';
 
 /** Calls `f` on [n, h, w, c] tensors; with `dataFormat` NCHW the caller's are [n, c, h, w], and so is an activation that comes back. */
 function withFormat(
@@ -45,10 +47,13 @@ function withFormat(
 }
 
 /** x: [n, h, w, c], filter: [kh, kw, c, o] -> [n, oh, ow, o]. */
-function conv2d(x: Value, filter: Value, attributes: ConvAttributes): Value {
+function conv2d(x: Value, filter: Value, attributes: ConvAttributes, use: WinogradUse): Value {
   const info = convInfo(x.shape, filter.shape, attributes);
   const [image, kernel] = [reached(x, info), filter].map((value) => cast(value, 'float32'));
   if (image.size === 0) return filled(info.outShape, 0, x.type);
+  if (choosesWinograd(use, 'forward', info, filter.shape)) {
+    return cast(winogradConvolution(image, toLayout(kernel, 'oihw'), info), x.type);
+  }
   const result = emit(
     'Conv',
     [toLayout(image, 'nchw'), toLayout(kernel, 'oihw')],
@@ -64,12 +69,22 @@ function conv2d(x: Value, filter: Value, attributes: ConvAttributes): Value {
 }
 
 /** Gradient with respect to the input. dy: [n, oh, ow, o] -> [n, h, w, c]. */
-function inputGradient(dy: Value, filter: Value, inputShape: readonly number[], attributes: ConvAttributes): Value {
+function inputGradient(
+  dy: Value,
+  filter: Value,
+  inputShape: readonly number[],
+  attributes: ConvAttributes,
+  use: WinogradUse,
+): Value {
   const info = convInfo(inputShape, filter.shape, attributes);
   // A gradient larger than the output that the input implies is read as far as that goes, as tfjs does.
   const upstream = strided(dy, [0, 0, 0, 0], info.outShape);
   if (info.inShape.includes(0)) return filled(inputShape, 0);
-  return unreached(transposedConv(toLayout(upstream, 'nchw'), toLayout(filter, 'oihw'), info), inputShape);
+  const kernel = toLayout(filter, 'oihw');
+  const gradient = choosesWinograd(use, 'input gradient', info, filter.shape)
+    ? winogradInputGradient(upstream, kernel, info)
+    : transposedConv(toLayout(upstream, 'nchw'), kernel, info);
+  return unreached(gradient, inputShape);
 }
 
 /** The input gradient of the convolution `info` in `group` groups. kernel: physically [o, i / group, kh, kw]. */
@@ -134,29 +149,33 @@ function rotated(kernel: Value, positions: number, group: number): Value {
   return asFilter(reshape(transpose(flat, [0, 2, 1, 3]), [group * i, o, kh, kw]));
 }
 
-defineKernel<ConvAttributes>('Conv2D', ({ x, filter }, attributes) =>
-  withFormat(attributes, [x], (image) => conv2d(image, filter, attributes)),
+defineKernel<ConvAttributes>('Conv2D', ({ x, filter }, attributes, { winograd }) =>
+  withFormat(attributes, [x], (image) => conv2d(image, filter, attributes, winograd)),
 );
-defineKernel<ConvAttributes & { inputShape: number[] }>('Conv2DBackpropInput', ({ dy, filter }, attributes) =>
-  withFormat(attributes, [dy], (upstream) => {
-    const [n, a, b, c] = attributes.inputShape as Shape4;
-    const shape = attributes.dataFormat === 'NCHW' ? [n, b, c, a] : attributes.inputShape;
-    return inputGradient(upstream, filter, shape, attributes);
-  }),
+defineKernel<ConvAttributes & { inputShape: number[] }>(
+  'Conv2DBackpropInput',
+  ({ dy, filter }, attributes, { winograd }) =>
+    withFormat(attributes, [dy], (upstream) => {
+      const [n, a, b, c] = attributes.inputShape as Shape4;
+      const shape = attributes.dataFormat === 'NCHW' ? [n, b, c, a] : attributes.inputShape;
+      return inputGradient(upstream, filter, shape, attributes, winograd);
+    }),
 );
-defineKernel<ConvAttributes & { filterShape: number[] }>('Conv2DBackpropFilter', ({ x, dy }, attributes) =>
-  withFormat(
-    attributes,
-    [x, dy],
-    (image, upstream) => filterGradient(image, upstream, attributes.filterShape, attributes),
-    false,
-  ),
+defineKernel<ConvAttributes & { filterShape: number[] }>(
+  'Conv2DBackpropFilter',
+  ({ x, dy }, attributes, { winograd }) =>
+    withFormat(
+      attributes,
+      [x, dy],
+      (image, upstream) => filterGradient(image, upstream, attributes.filterShape, attributes, winograd),
+      false,
+    ),
 );
-defineKernel<ConvAttributes & Activation>('FusedConv2D', (inputs, attributes) => {
+defineKernel<ConvAttributes & Activation>('FusedConv2D', (inputs, attributes, { winograd }) => {
   const slope = inputs.preluActivationWeights;
   const channelsFirst = attributes.dataFormat === 'NCHW' && slope?.shape.length === 3;
   const inOrder = channelsFirst ? { ...inputs, preluActivationWeights: transpose(slope, [1, 2, 0]) } : inputs;
   return withFormat(attributes, [inputs.x], (image) =>
-    activated(conv2d(image, inputs.filter, attributes), inOrder, attributes),
+    activated(conv2d(image, inputs.filter, attributes, winograd), inOrder, attributes),
   );
 });
