@@ -6,13 +6,15 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvariantCache } from './invariants.js';
 import { isHostType, javaScriptBackend } from './javascript-backend.js';
-import type { WinogradUse } from './kernels/winograd-choice.js';
 import { planProgram, type Program } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
 import { SessionCache, type SessionLimits } from './sessions.js';
 import type { OrtTensor, Session, SessionSettings } from './ort.js';
 import { detach, type HostData, isConstant, Memory, type Op, release, retain, Value } from './value.js';
+
+/** Which convolutions are computed by Winograd's algorithm: `faster`: where it is expected to be; `possible`: wherever it can be. */
+export type WinogradUse = 'never' | 'faster' | 'possible';
 
 /** What a tfjs data id stands for. */
 interface Entry {
@@ -260,6 +262,17 @@ export class OnnxBackend extends tf.KernelBackend {
       return record();
     } finally {
       this.recordingOnly = false;
+    }
+  }
+
+  /** Records every convolution as one operator: for other runtimes, and where weights are known when the graph is compiled. */
+  withoutWinograd<T>(record: () => T): T {
+    const before = this.winograd;
+    this.winograd = 'never';
+    try {
+      return record();
+    } finally {
+      this.winograd = before;
     }
   }
 

@@ -6,6 +6,7 @@
  */
 import { asFilter, emit, filled, physically, reshape, toLayout } from '../record.js';
 import type { Value } from '../value.js';
+import type { WinogradUse } from '../backend.js';
 import {
   type ConvAttributes,
   type ConvInfo,
@@ -20,7 +21,7 @@ import { sum } from './reduce.js';
 import { bordered, concat, strided } from './shape.js';
 import { reached } from './windows.js';
 import { winogradFilterGradient } from './winograd.js';
-import { choosesWinograd, type WinogradUse } from './winograd-choice.js';
+import { choosesWinograd } from './winograd-choice.js';
 
 /** Products added up by one convolution at most, if there is another way. */
 const longSum = 16_384;

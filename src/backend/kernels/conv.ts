@@ -16,6 +16,7 @@ import {
   transpose,
 } from '../record.js';
 import { int64s, type Value } from '../value.js';
+import type { WinogradUse } from '../backend.js';
 import { activated, type Activation } from './activation.js';
 import { filterGradient } from './conv-filter-gradient.js';
 import {
@@ -32,7 +33,7 @@ import { defineKernel } from './kernel.js';
 import { bordered, strided } from './shape.js';
 import { reached, unreached } from './windows.js';
 import { winogradConvolution, winogradInputGradient } from './winograd.js';
-import { choosesWinograd, type WinogradUse } from './winograd-choice.js';
+import { choosesWinograd } from './winograd-choice.js';
 
 /** Calls `f` on [n, h, w, c] tensors; with `dataFormat` NCHW the caller's are [n, c, h, w], and so is an activation that comes back. */
 function withFormat(

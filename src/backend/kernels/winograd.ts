@@ -15,11 +15,15 @@
 import { asActivation, asFilter, emit, known, physically, reshape, toLayout, transpose } from '../record.js';
 import { retain, type Value } from '../value.js';
 import { type ConvInfo, padsOf, type Shape4 } from './conv-info.js';
-import { strided } from './shape.js';
+import { concat, strided } from './shape.js';
 
 /** Outputs of a tile along one axis, of the filter, and of the input that a tile sees. */
 const [tileSide, filterSide, seenSide] = [4, 3, 6];
-const products = seenSide * seenSide;
+/** Values of a tile at the points. */
+export const products = seenSide * seenSide;
+
+/** Bytes of a transformed filter gradient at a time. */
+const partBytes = 16 * 2 ** 20;
 
 type Matrix = readonly (readonly number[])[];
 
@@ -187,17 +191,24 @@ export function winogradInputGradient(dy: Value, kernel: Value, info: ConvInfo):
 export function winogradFilterGradient(x: Value, dy: Value, info: ConvInfo): Value {
   const { inChannels: c, outChannels: o, outHeight: height, outWidth: width } = info;
   const upstream = physically(toLayout(dy, 'nchw'));
-  const values = emit(
-    'FusedMatMul',
-    [transformedTiles(upstream, gradientFilters, { height, width, top: 0, left: 0 }), transformedInput(x, info)],
-    { shape: [products, o, c] },
-    { transBatchA: 1, transBatchB: 1, transB: 1 },
-  );
-  const gradient = emit(
-    'Gemm',
-    [reshape(values, [products, o * c]), filterMatrix],
-    { shape: [o * c, filterSide * filterSide] },
-    { transA: 1, transB: 0 },
-  );
-  return asFilter(reshape(gradient, [o, c, filterSide, filterSide]));
+  const gradient = transformedTiles(upstream, gradientFilters, { height, width, top: 0, left: 0 });
+  const input = transformedInput(x, info);
+  // The gradient at the points is four times as large as the filter: a part at a time stays in the cache.
+  const most = Math.max(1, Math.floor(partBytes / (4 * products * c)));
+  const parts = Array.from({ length: Math.ceil(o / most) }, (_, i) => {
+    const count = Math.min(most, o - i * most);
+    const values = emit(
+      'FusedMatMul',
+      [strided(gradient, [i * most, 0, 0], [count, products, gradient.shape[2]]), input],
+      { shape: [products, count, c] },
+      { transBatchA: 1, transBatchB: 1, transB: 1 },
+    );
+    return emit(
+      'Gemm',
+      [reshape(values, [products, count * c]), filterMatrix],
+      { shape: [count * c, filterSide * filterSide] },
+      { transA: 1, transB: 0 },
+    );
+  });
+  return asFilter(reshape(concat(parts, 0), [o, c, filterSide, filterSide]));
 }
