@@ -13,6 +13,9 @@ import { SessionCache, type SessionLimits } from './sessions.js';
 import type { OrtTensor, Session, SessionSettings } from './ort.js';
 import { detach, type HostData, isConstant, Memory, type Op, release, retain, Value } from './value.js';
 
+/** Which convolutions are computed by Winograd's algorithm: `faster`: where it is expected to be; `possible`: wherever it can be. */
+export type WinogradUse = 'never' | 'faster' | 'possible';
+
 /** What a tfjs data id stands for. */
 interface Entry {
   value: Value | undefined;
@@ -49,6 +52,8 @@ export class OnnxBackend extends tf.KernelBackend {
   readonly stats = { runs: 0, runMs: 0, forwarded: 0 };
   /** False where ONNX Runtime's CPU provider computes, the only one with all operators. */
   readonly accelerated: boolean;
+  /** Which convolutions are recorded as Winograd's. */
+  winograd: WinogradUse;
   private readonly data: tf.DataStorage<Entry>;
   /** Live values that are not computed yet, oldest first. */
   private readonly pending = new Set<Value>();
@@ -62,6 +67,7 @@ export class OnnxBackend extends tf.KernelBackend {
     super();
     this.data = new tf.DataStorage<Entry>(this, tf.engine());
     this.accelerated = options.providers[0] !== 'cpu';
+    this.winograd = this.accelerated ? 'never' : 'faster';
     this.sessions = new SessionCache(options, options);
     this.residents = new ResidentBuffers(options, options.maxResidentBytes);
     this.invariants = new InvariantCache(options.maxInvariantBytes, this.residents.forget);
@@ -256,6 +262,17 @@ export class OnnxBackend extends tf.KernelBackend {
       return record();
     } finally {
       this.recordingOnly = false;
+    }
+  }
+
+  /** Records every convolution as one operator: for other runtimes, and where weights are known when the graph is compiled. */
+  withoutWinograd<T>(record: () => T): T {
+    const before = this.winograd;
+    this.winograd = 'never';
+    try {
+      return record();
+    } finally {
+      this.winograd = before;
     }
   }
 

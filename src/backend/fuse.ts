@@ -96,7 +96,8 @@ export function buildGraph(
     } else {
       const inputs = node.inputs.map((_, i) => inputName(node, i));
       const cut = node.type === 'Gemm' && longProduct(node, inputs as [string, string], ...lowering(node));
-      const whole = { type: node.type, inputs, outputs: outputsOf(node), attributes: node.op.attributes };
+      const domain = node.type === 'FusedMatMul' ? 'com.microsoft' : '';
+      const whole = { type: node.type, domain, inputs, outputs: outputsOf(node), attributes: node.op.attributes };
       for (const part of cut || [whole]) protoNodes.push(part);
     }
   }

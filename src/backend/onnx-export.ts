@@ -32,7 +32,8 @@ export function recordModel(f: (input: tf.Tensor) => tf.Tensor, options: Recorde
     throw new Error('Recording a model needs the project engine: use --device cpu.');
   return tf.tidy(() => {
     const input = known(new Float32Array(tf.util.sizeFromShape([...inputShape])), inputShape);
-    const output = plain(backend.recorded(f(tf.engine().makeTensorFromTensorInfo(backend.tensorOf(input)))));
+    const image = tf.engine().makeTensorFromTensorInfo(backend.tensorOf(input));
+    const output = plain(backend.recorded(backend.withoutWinograd(() => f(image))));
     if (output.op === undefined) throw new Error('The recorded function does not depend on its input.');
     const fixed = independentResults(backend, output, input);
     const program = planProgram([output], (value) => value.op && fixed.get(value.op)?.get(value.output));

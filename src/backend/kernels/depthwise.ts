@@ -8,21 +8,13 @@
 import { asFilter, emit, filled, physically, reshape, toLayout, transpose } from '../record.js';
 import type { Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
-import {
-  type ConvAttributes,
-  convInfo,
-  dilationsOf,
-  padsOf,
-  positionsByConv,
-  stridesOf,
-  transposedConv,
-} from './conv.js';
+import { transposedConv } from './conv.js';
+import { positionsByConv } from './conv-filter-gradient.js';
+import { type ConvAttributes, convInfo, dilationsOf, padsOf, type Shape4, stridesOf } from './conv-info.js';
 import { defineKernel } from './kernel.js';
 import { sum } from './reduce.js';
 import { bordered, concat, strided } from './shape.js';
 import { reached, unreached } from './windows.js';
-
-type Shape4 = [number, number, number, number];
 
 /** [kh, kw, c, m] -> the same filter as a convolution of c groups reads it, physically [c * m, 1, kh, kw]. */
 function grouped(filter: Value): Value {

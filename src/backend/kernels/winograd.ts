@@ -1,0 +1,214 @@
+/**
+ * @file Winograd's convolution F(4 x 4, 3 x 3) and its two gradients for filters of 3 x 3 at stride 1 (Lavin and Gray, "Fast
+ * algorithms for convolutional neural networks", 2016): 36 products of matrices in place of 144 multiplications for each
+ * tile of 4 x 4 outputs. Input, filter and output are polynomials by their values at six points, here 0, 1, -1, 1/2, -2 and
+ * infinity, which lose half as much to rounding as 0, +-1, +-2 and infinity do.
+ *
+ * - No tensor is transposed on the way: the products read the transformed input and gradient, [channels, 36, tiles], across the
+ *   batch, and the output's rows are transformed last, by products that write them where they belong.
+ * - The input gradient convolves with the turned filter, whose values at 1/p are the filter's at p: transformed with the
+ *   inverse points it takes the same transformed filter, transposed by the product.
+ * - The filter gradient takes the transformed input of the forward pass, which the planner merges with its own.
+ *
+ * A number that is not finite spreads over its tile.
+ */
+import { asActivation, asFilter, emit, known, physically, reshape, toLayout, transpose } from '../record.js';
+import { retain, type Value } from '../value.js';
+import { type ConvInfo, padsOf, type Shape4 } from './conv-info.js';
+import { concat, strided } from './shape.js';
+
+/** Outputs of a tile along one axis, of the filter, and of the input that a tile sees. */
+const [tileSide, filterSide, seenSide] = [4, 3, 6];
+/** Values of a tile at the points. */
+export const products = seenSide * seenSide;
+
+/** Bytes of a transformed filter gradient at a time. */
+const partBytes = 16 * 2 ** 20;
+
+type Matrix = readonly (readonly number[])[];
+
+/** The transforms along one axis: `input` and `filter` to values at the points, `output` from the products of the values. */
+interface Transforms {
+  /** [points, seen] */
+  input: Matrix;
+  /** [points, filter] */
+  filter: Matrix;
+  /** [tile, points] */
+  output: Matrix;
+}
+
+/** Cook's and Toom's construction: interpolation at the points, the last of which may be infinity. */
+function cookToom(points: readonly number[]): Transforms {
+  const others = (i: number) => points.filter((point, j) => j !== i && Number.isFinite(point));
+  const norm = (i: number) =>
+    Number.isFinite(points[i]) ? others(i).reduce((product, other) => product * (points[i] - other), 1) : 1;
+  const powers = (point: number, count: number) =>
+    Array.from({ length: count }, (_, k) => (Number.isFinite(point) ? point ** k : Number(k === count - 1)));
+  return {
+    // The coefficients of the product of (x - other).
+    input: points.map((_, i) => {
+      const coefficients = others(i).reduce(
+        (product, other) => [...product, 0].map((_c, k) => (product[k - 1] ?? 0) - other * (product[k] ?? 0)),
+        [1],
+      );
+      return Array.from({ length: seenSide }, (_c, k) => coefficients[k] ?? 0);
+    }),
+    filter: points.map((point, i) => powers(point, filterSide).map((power) => power / norm(i))),
+    output: Array.from({ length: tileSide }, (_, k) => points.map((point) => powers(point, tileSide)[k])),
+  };
+}
+
+const points = [0, 1, -1, 1 / 2, -2, Number.POSITIVE_INFINITY];
+const forward = cookToom(points);
+const inverse = cookToom(points.map((point) => 1 / point));
+/** Of the output gradient, where the filter is transformed by `forward`: the turned filter has p^-2 times its value at p in 1/p. */
+const backward: Transforms = {
+  ...inverse,
+  input: inverse.input.map((row, i) => {
+    const [of, by] = [forward.filter[i], inverse.filter[i]];
+    // Both filters' rows are a multiple of the same one, read from either end.
+    const at = of.findIndex((value) => value !== 0);
+    return row.map((value) => (value * by[filterSide - 1 - at]) / of[at]);
+  }),
+};
+
+const transposed = (matrix: Matrix): Matrix => matrix[0].map((_, j) => matrix.map((row) => row[j]));
+/** Rows and columns at once: [a * c, b * d]. */
+const kronecker = (left: Matrix, right: Matrix): Matrix =>
+  left.flatMap((a) => right.map((b) => a.flatMap((x) => b.map((y) => x * y))));
+
+function matrixOf(matrix: Matrix, shape: readonly number[]): Value {
+  const value = known(matrix.flat(), shape);
+  retain(value); // for good
+  return value;
+}
+
+/** The filters of the convolution that transforms tiles as they are seen, [36, 1, side, side]. */
+const tileFilters = (transform: Matrix) => {
+  const { length: side } = transform[0];
+  return matrixOf(kronecker(transform, transform), [products, 1, side, side]);
+};
+const outputMatrices = ({ output }: Transforms) => ({
+  columns: matrixOf(transposed(output), [seenSide, tileSide]),
+  rows: matrixOf(output, [1, tileSide, seenSide]),
+});
+const inputFilters = { forward: tileFilters(forward.input), backward: tileFilters(backward.input) };
+const outputs = { forward: outputMatrices(forward), backward: outputMatrices(backward) };
+const gradientFilters = tileFilters(transposed(forward.output));
+const filterMatrix = matrixOf(kronecker(forward.filter, forward.filter), [products, filterSide * filterSide]);
+
+/** Tiles of an output of `height` by `width`. */
+export function tilesOf(height: number, width: number): number {
+  return Math.ceil(height / tileSide) * Math.ceil(width / tileSide);
+}
+
+/** x: plain [n, c, h, w], filters: [36, 1, side, side] -> [c, 36, n * tiles], the tiles that cover `height` by `width` outputs. */
+function transformedTiles(
+  x: Value,
+  filters: Value,
+  { height, width, top, left }: { height: number; width: number; top: number; left: number },
+): Value {
+  const [n, c, h, w] = x.shape as Shape4;
+  const [rows, columns] = [Math.ceil(height / tileSide), Math.ceil(width / tileSide)];
+  const [, , side] = filters.shape;
+  const behind = (count: number, extent: number, before: number) => (count - 1) * tileSide + side - extent - before;
+  const values = emit(
+    'Conv',
+    [reshape(x, [n * c, 1, h, w]), filters],
+    { shape: [n * c, products, rows, columns] },
+    { strides: [tileSide, tileSide], pads: [top, left, behind(rows, h, top), behind(columns, w, left)] },
+  );
+  const tiles = rows * columns;
+  const byChannel = transpose(reshape(values, [n, c, products, tiles]), [1, 2, 0, 3]);
+  return reshape(byChannel, [c, products, n * tiles]);
+}
+
+/** kernel: physically [o, c, 3, 3] -> [36, o, c]. */
+function transformedFilter(kernel: Value): Value {
+  const [o, c] = kernel.physical;
+  const rows = reshape(physically(kernel), [o * c, filterSide * filterSide]);
+  const values = emit('Gemm', [filterMatrix, rows], { shape: [products, o * c] }, { transA: 0, transB: 1 });
+  return reshape(values, [products, o, c]);
+}
+
+/** values: [36, c, n * tiles] -> an activation [n, height, width, c]. */
+function untransformed(
+  values: Value,
+  { columns, rows }: (typeof outputs)['forward'],
+  [n, height, width, c]: readonly number[],
+): Value {
+  const [down, across] = [Math.ceil(height / tileSide), Math.ceil(width / tileSide)];
+  const tiles = c * n * down * across;
+  const byRow = emit(
+    'FusedMatMul',
+    [reshape(values, [seenSide, seenSide, tiles]), columns],
+    { shape: [seenSide, tiles, tileSide] },
+    { transA: 1 },
+  );
+  const lines = c * n * down;
+  const written = emit(
+    'FusedMatMul',
+    [rows, reshape(byRow, [seenSide, lines, across * tileSide])],
+    { shape: [lines, tileSide, across * tileSide] },
+    { transBatchB: 1 },
+  );
+  const whole = transpose(reshape(written, [c, n, down * tileSide, across * tileSide]), [1, 0, 2, 3]);
+  return asActivation(strided(whole, [0, 0, 0, 0], [n, c, height, width]));
+}
+
+/** The convolution. x: [n, h, w, c], kernel: [3, 3, c, o] -> [n, oh, ow, o]. */
+export function winogradConvolution(x: Value, kernel: Value, info: ConvInfo): Value {
+  const values = emit(
+    'FusedMatMul',
+    [transformedFilter(kernel), transformedInput(x, info)],
+    { shape: [products, info.outChannels, info.batchSize * tilesOf(info.outHeight, info.outWidth)] },
+    { transBatchB: 1 },
+  );
+  return untransformed(values, outputs.forward, info.outShape);
+}
+
+function transformedInput(x: Value, info: ConvInfo): Value {
+  const { outHeight: height, outWidth: width } = info;
+  const [top, left] = padsOf(info);
+  return transformedTiles(physically(toLayout(x, 'nchw')), inputFilters.forward, { height, width, top, left });
+}
+
+/** Gradient with respect to the input, of a convolution no window of which lies in the padding. dy: [n, oh, ow, o] -> [n, h, w, c]. */
+export function winogradInputGradient(dy: Value, kernel: Value, info: ConvInfo): Value {
+  const { inHeight: height, inWidth: width } = info;
+  const [top, left] = padsOf(info).map((before) => filterSide - 1 - before);
+  const upstream = physically(toLayout(dy, 'nchw'));
+  const values = emit(
+    'FusedMatMul',
+    [transformedFilter(kernel), transformedTiles(upstream, inputFilters.backward, { height, width, top, left })],
+    { shape: [products, info.inChannels, info.batchSize * tilesOf(height, width)] },
+    { transA: 1, transBatchB: 1 },
+  );
+  return untransformed(values, outputs.backward, info.inShape);
+}
+
+/** Gradient with respect to the filter. x: [n, h, w, c], dy: [n, oh, ow, o] -> [3, 3, c, o]. */
+export function winogradFilterGradient(x: Value, dy: Value, info: ConvInfo): Value {
+  const { inChannels: c, outChannels: o, outHeight: height, outWidth: width } = info;
+  const upstream = physically(toLayout(dy, 'nchw'));
+  const gradient = transformedTiles(upstream, gradientFilters, { height, width, top: 0, left: 0 });
+  const input = transformedInput(x, info);
+  // The gradient at the points is four times as large as the filter: a part at a time stays in the cache.
+  const most = Math.max(1, Math.floor(partBytes / (4 * products * c)));
+  const parts = Array.from({ length: Math.ceil(o / most) }, (_, i) => {
+    const count = Math.min(most, o - i * most);
+    const values = emit(
+      'FusedMatMul',
+      [strided(gradient, [i * most, 0, 0], [count, products, gradient.shape[2]]), input],
+      { shape: [products, count, c] },
+      { transBatchA: 1, transBatchB: 1, transB: 1 },
+    );
+    return emit(
+      'Gemm',
+      [reshape(values, [products, count * c]), filterMatrix],
+      { shape: [count * c, filterSide * filterSide] },
+      { transA: 1, transB: 0 },
+    );
+  });
+  return asFilter(reshape(concat(parts, 0), [o, c, filterSide, filterSide]));
+}
