@@ -82,6 +82,8 @@ export interface SessionForm {
   optimized?: boolean | undefined;
   /** Results stay on the device (WebGPU). */
   outputsStay?: boolean;
+  /** Values of initializers that the model has not got. */
+  weights?: readonly { name: string; bytes: Uint8Array }[];
 }
 
 /**
@@ -92,7 +94,7 @@ export interface SessionForm {
 export function createSession(
   model: Uint8Array,
   { providers, threads, profilePrefix }: SessionSettings,
-  { optimized = false, outputsStay = false }: SessionForm = {},
+  { optimized = false, outputsStay = false, weights = [] }: SessionForm = {},
 ): Session {
   const native = nativeBinding();
   const session = new native.binding.InferenceSession();
@@ -106,6 +108,7 @@ export function createSession(
     enableMemPattern: false,
     logSeverityLevel: 4, // what fails is thrown; the runtime would print it too
     extra: { session: { intra_op: { allow_spinning: '0' } } },
+    externalData: weights.map(({ name, bytes }) => ({ path: name, data: bytes })),
     ...(outputsStay && { preferredOutputLocation: 'gpu-buffer' }),
     ...(profilePrefix !== undefined && { enableProfiling: true, profileFilePrefix: profilePrefix }),
   };

@@ -57,10 +57,12 @@ export class SessionCache {
     }
     // ONNX Runtime's other providers lack its own fused operators, or end the process on them (WebGPU, 1.30.0).
     const graph = program.graph(this.settings.providers[0] !== 'cpu');
-    const model = encodeModel(graph);
+    const { initializers: weights = [] } = graph;
+    const model = encodeModel(graph, { beside: true });
+    const weightBytes = weights.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const entry = {
-      session: createSession(model, this.settings, { optimized: program.optimized }),
-      bytes: nodeCount(graph) * bytesPerNode + model.length,
+      session: createSession(model, this.settings, { optimized: program.optimized, weights }),
+      bytes: nodeCount(graph) * bytesPerNode + model.length + weightBytes,
     };
     this.compiled++;
     this.bytes += entry.bytes;
