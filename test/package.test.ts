@@ -181,3 +181,22 @@ test('the packed package: its types hold without skipLibCheck, its texts point a
   const missing = [...named, ...linked].filter((path) => !path.includes('NAME') && !existsSync(join(installed, path)));
   expect(missing).toEqual([]);
 });
+
+test('npm run demo has the settings of the allocator that the command has', () => {
+  const [firstLine] = readFileSync(join(root, 'src/cli.ts'), 'utf8').split('\n', 1);
+  const wanted = [...firstLine.matchAll(/MALLOC_\w+=\d+/g)].map(([setting]) => setting);
+  expect(wanted).toHaveLength(3);
+  const print =
+    "Object.entries(process.env).filter(([name]) => name.startsWith('MALLOC_')).map((pair) => pair.join('='))";
+  write(
+    'dist/cli.js',
+    `${firstLine}\nconsole.log(JSON.stringify([process.argv.slice(2), ${print}])); process.exit(3);`,
+  );
+  mkdirSync(join(folder, 'scripts/npm'), { recursive: true });
+  cpSync(join(root, 'scripts/npm/demo.mjs'), join(folder, 'scripts/npm/demo.mjs'));
+  const { stdout, status } = node(join(folder, 'scripts/npm/demo.mjs'));
+  const [given, settings] = JSON.parse(stdout) as [string[], string[]];
+  expect(given).toEqual(['demo']);
+  expect(settings).toEqual(expect.arrayContaining(wanted));
+  expect(status).toBe(3);
+});

@@ -9,7 +9,7 @@ import { isHostType, javaScriptBackend } from './javascript-backend.js';
 import { planProgram, type Program } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
-import { SessionCache, type SessionLimits } from './sessions.js';
+import { type CompilableGraph, SessionCache, type SessionLimits } from './sessions.js';
 import type { OrtTensor, Session, SessionSettings } from './ort.js';
 import { detach, type HostData, isConstant, Memory, type Op, release, retain, Value } from './value.js';
 
@@ -224,7 +224,7 @@ export class OnnxBackend extends tf.KernelBackend {
   /** Makes `targets` (held, pending) known. */
   private run(targets: readonly Value[]): void {
     if (this.recordingOnly) {
-      throw new Error('A function that is recorded once for many examples may not read numbers.');
+      throw new Error('A function that is recorded to be run later may not read numbers.');
     }
     this.heldSinceRun = 0;
     const outputs = this.withSharedWork(targets);
@@ -254,14 +254,20 @@ export class OnnxBackend extends tf.KernelBackend {
     return (value) => value.op && substitutes.get(value.op)?.get(value.output);
   }
 
+  /** True inside of `recordOnly`. */
+  get recording(): boolean {
+    return this.recordingOnly;
+  }
+
   /** Records without running anything, however much it is, and what is recorded is run with nothing else. */
   recordOnly<T>(record: () => T): T {
     this.runPending();
+    const before = this.recordingOnly;
     this.recordingOnly = true;
     try {
       return record();
     } finally {
-      this.recordingOnly = false;
+      this.recordingOnly = before;
     }
   }
 
@@ -290,7 +296,7 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** One native run of a planned graph: on its leaves and, by name, on what else it reads. */
   runNative(
-    program: Pick<Program, 'key' | 'graph' | 'leaves'>,
+    program: CompilableGraph & Pick<Program, 'leaves'>,
     others: Readonly<Record<string, OrtTensor>>,
     names: readonly string[],
   ): Record<string, OrtTensor> {

@@ -20,6 +20,7 @@ import { backendName } from './kernels/kernel.js';
 import { executionProviders } from './ort.js';
 import { loadTensorflow, tensorflowBackend } from './tensorflow.js';
 
+export { type Compiled, compiled, type CompiledOptions } from './compiled.js';
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
 export { recordOperator } from './operator.js';
 export { GramProducts } from './gram.js';

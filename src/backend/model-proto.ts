@@ -24,13 +24,21 @@ export interface ProtoTensor {
   dims: readonly (number | string)[];
 }
 
+export interface ProtoInitializer {
+  name: string;
+  type: ValueType;
+  dims: readonly number[];
+  /** Little-endian. */
+  bytes: Uint8Array;
+}
+
 export interface ProtoGraph {
   nodes: readonly ProtoNode[];
   inputs: readonly ProtoTensor[];
   outputs: readonly ProtoTensor[];
   constants: readonly { name: string; constant: Constant }[];
-  /** Large tensors stored in the model (export); raw little-endian bytes. */
-  initializers?: readonly { name: string; type: ProtoTensor['type']; dims: readonly number[]; bytes: Uint8Array }[];
+  /** Large tensors stored with the model. */
+  initializers?: readonly ProtoInitializer[];
   /** metadata_props of the model. */
   metadata?: Readonly<Record<string, string>>;
 }
@@ -86,6 +94,18 @@ function tensorProto(name: string, type: ValueType, dims: readonly number[], raw
   return message({ 1: dims, 2: typeNumber(type), 8: name, 9: rawData });
 }
 
+/** TensorProto whose values lie outside of the model, in a file of the tensor's name. */
+function tensorBeside({ name, type, dims, bytes }: ProtoInitializer): Uint8Array {
+  const entries = Object.entries({ location: name, offset: '0', length: String(bytes.length) });
+  return message({
+    1: dims,
+    2: typeNumber(type),
+    8: name,
+    13: entries.map(([key, value]) => message({ 1: key, 2: value })),
+    14: 1,
+  });
+}
+
 /** ValueInfoProto: a name and a TypeProto of a tensor, its shape's extents a number (1) or a name (2). */
 function valueInfo({ name, type, dims }: ProtoTensor): Uint8Array {
   const shape = message({ 1: dims.map((extent) => message({ [typeof extent === 'string' ? 2 : 1]: extent })) });
@@ -99,13 +119,15 @@ function nodeProto({ type, domain = '', inputs, outputs, attributes, body }: Pro
   return message({ 1: inputs, 2: outputs, 4: type, 5: attributeProtos, 7: domain });
 }
 
-/** GraphProto. */
-function graphProto(graph: ProtoGraph, name: string): Uint8Array {
+/** GraphProto; `beside`: without the values of its initializers. */
+function graphProto(graph: ProtoGraph, name: string, beside = false): Uint8Array {
   const initializers = [
     ...graph.constants.map(({ name: constantName, constant }) =>
       tensorProto(constantName, constant.constant, constant.dims, constantBytes(constant)),
     ),
-    ...(graph.initializers ?? []).map((tensor) => tensorProto(tensor.name, tensor.type, tensor.dims, tensor.bytes)),
+    ...(graph.initializers ?? []).map((tensor) =>
+      beside ? tensorBeside(tensor) : tensorProto(tensor.name, tensor.type, tensor.dims, tensor.bytes),
+    ),
   ];
   const [inputs, outputs] = [graph.inputs.map(valueInfo), graph.outputs.map(valueInfo)];
   return message({ 1: graph.nodes.map(nodeProto), 2: name, 5: initializers, 11: inputs, 12: outputs });
@@ -116,12 +138,15 @@ function domainsOf({ nodes }: ProtoGraph): string[] {
   return nodes.flatMap(({ domain, body }) => [...(domain ? [domain] : []), ...(body ? domainsOf(body) : [])]);
 }
 
-/** The model as bytes. Everything is in one buffer: fine up to about 1.5 GB of initializers. */
-export function encodeModel(graph: ProtoGraph): Uint8Array {
+/**
+ * The model as bytes. Everything is in one buffer: fine up to about 1.5 GB of initializers; or these lie `beside` it, and are given
+ * to the session by their names, which saves the copies.
+ */
+export function encodeModel(graph: ProtoGraph, { beside = false } = {}): Uint8Array {
   return message({
     1: 8, // ir_version
     2: 'rmac', // producer_name
-    7: graphProto(graph, 'graph'),
+    7: graphProto(graph, 'graph', beside),
     8: [
       message({ 1: '', 2: 17 }), // opset_import: domain and version
       ...[...new Set(domainsOf(graph))].map((domain) => message({ 1: domain, 2: 1 })),

@@ -10,6 +10,12 @@ export interface SessionLimits {
   maxBytes: number;
 }
 
+/** What a session is made of. */
+export type CompilableGraph = Pick<Program, 'key' | 'graph'> & {
+  /** ONNX Runtime arranges the graph anew, which pays where weights are part of it. Default: it runs as it was planned. */
+  optimized?: boolean;
+};
+
 interface Entry {
   session: Session;
   bytes: number;
@@ -42,7 +48,7 @@ export class SessionCache {
   }
 
   /** The session of a program, compiled if it is new. */
-  get(program: Pick<Program, 'key' | 'graph'>): Session {
+  get(program: CompilableGraph): Session {
     const found = this.entries.get(program.key);
     if (found !== undefined) {
       this.entries.delete(program.key);
@@ -51,10 +57,12 @@ export class SessionCache {
     }
     // ONNX Runtime's other providers lack its own fused operators, or end the process on them (WebGPU, 1.30.0).
     const graph = program.graph(this.settings.providers[0] !== 'cpu');
-    const model = encodeModel(graph);
+    const { initializers: weights = [] } = graph;
+    const model = encodeModel(graph, { beside: true });
+    const weightBytes = weights.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const entry = {
-      session: createSession(model, this.settings),
-      bytes: nodeCount(graph) * bytesPerNode + model.length,
+      session: createSession(model, this.settings, { optimized: program.optimized, weights }),
+      bytes: nodeCount(graph) * bytesPerNode + model.length + weightBytes,
     };
     this.compiled++;
     this.bytes += entry.bytes;
@@ -63,13 +71,20 @@ export class SessionCache {
     return entry.session;
   }
 
+  /** Frees a graph, if it is kept. */
+  drop(key: string): void {
+    const entry = this.entries.get(key);
+    if (entry === undefined) return;
+    this.entries.delete(key);
+    this.bytes -= entry.bytes;
+    entry.session.dispose();
+  }
+
   private evict(): void {
-    for (const [key, entry] of this.entries) {
+    for (const key of this.entries.keys()) {
       const withinLimits = this.entries.size <= this.limits.maxSessions && this.bytes <= this.limits.maxBytes;
       if (withinLimits || this.entries.size === 1) return;
-      this.entries.delete(key);
-      this.bytes -= entry.bytes;
-      entry.session.dispose();
+      this.drop(key);
     }
   }
 

@@ -3,6 +3,7 @@
  * to export; parts can be run alone, so that trainers can keep the output of frozen stages.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { type Compiled, compiled } from '../backend/index.js';
 import { InputError, UsageError } from '../errors.js';
 import { cutTrunk, mapLength, parametersOf, smallestSide, type Trunk } from './architecture.js';
 import { architectureNamed } from './architectures.js';
@@ -40,6 +41,8 @@ export class DescriptorModel {
   private readonly trunk: Trunk;
   private readonly backbone: Backbone;
   private readonly tail = new Map<string, tf.Variable>();
+  /** `prefix` for many images, by the number of stages that it runs. */
+  private readonly prefixes = new Map<number, Compiled>();
   /** Weights of the region proposal network, which is not run here but belongs to the model. Empty without one. */
   readonly rpnWeights: NamedArrays = new Map();
 
@@ -107,9 +110,13 @@ export class DescriptorModel {
     return tf.tidy(() => this.pool(this.featureMap(images), imageSizeOf(images)));
   }
 
-  /** [N, H, W, 3] RGB 0-255 -> [N, h, w, C]. Throws `InputError` for an image too small for a single cell. */
+  /**
+   * [N, H, W, 3] RGB 0-255 -> [N, h, w, C]. Throws `InputError` for an image too small for a single cell. Where no gradient is
+   * taken the trunk is compiled for the weights as they are (`compiled`); `mapFromPrefix` of `prefix(images, 'none')` is
+   * the same by a graph that takes any weights, for few images of each.
+   */
   featureMap(images: tf.Tensor4D): tf.Tensor4D {
-    return tf.tidy(() => this.backbone.run(this.preprocess(images)));
+    return this.prefix(images, 'all');
   }
 
   /** Map -> [N, D] unit rows. `imageSize` [height, width] px is needed when `pooling.plane` is 'image'. */
@@ -155,7 +162,17 @@ export class DescriptorModel {
    * Output of the frozen stages: `freeze` and all before it. 'none' gives the preprocessed image, 'all' the feature map.
    */
   prefix(images: tf.Tensor4D, freeze: string): tf.Tensor4D {
-    return tf.tidy(() => this.backbone.run(this.preprocess(images), { to: this.frozenStages(freeze) }));
+    this.checkImages(images);
+    const to = this.frozenStages(freeze);
+    if (to === 0) return preprocess(images, this.meta.preprocessing);
+    let stages = this.prefixes.get(to);
+    if (stages === undefined) {
+      stages = compiled((x) => [this.backbone.run(preprocess(x, this.meta.preprocessing), { to })], {
+        weights: () => this.backbone.variables.values(),
+      });
+      this.prefixes.set(to, stages);
+    }
+    return stages.run(images)[0] as tf.Tensor4D;
   }
 
   /** The rest of `describe` on what `prefix` gave. `imageSize` [height, width] px as in `pool`. */
@@ -198,12 +215,13 @@ export class DescriptorModel {
 
   /** Frees the weights. The model is not used afterwards. */
   dispose(): void {
+    for (const prefix of this.prefixes.values()) prefix.dispose();
     this.backbone.dispose();
     tf.dispose([...this.tail.values()]);
     this.tail.clear();
   }
 
-  private preprocess(images: tf.Tensor4D): tf.Tensor4D {
+  private checkImages(images: tf.Tensor4D): void {
     const [height, width] = imageSizeOf(images);
     if (images.rank !== 4 || images.shape[3] !== 3) {
       throw new Error(`describe: images of shape [N, H, W, 3] expected, got [${images.shape.join(', ')}]`);
@@ -213,7 +231,6 @@ export class DescriptorModel {
         `An image of ${width}x${height} px is too small for ${this.meta.architecture}: the shorter side must have at least ${this.smallestSide} px.`,
       );
     }
-    return preprocess(images, this.meta.preprocessing);
   }
 
   /** [N, R, C] through the projection, where there is one; not normalised. */

@@ -1,5 +1,6 @@
 /** @file A network that gives the maps of several of its layers, on the running engine. */
 import * as tf from '@tensorflow/tfjs-core';
+import { type Compiled, compiled } from '../backend/index.js';
 import { readModelFile } from '../data/model-file.js';
 import { toTensor } from '../data/images.js';
 import type { RgbImage } from '../data/rgb-image.js';
@@ -19,6 +20,7 @@ let opened = 0;
 export class NetworkMaps {
   private readonly trunk: Trunk;
   private readonly backbone: Backbone;
+  private readonly maps: Compiled;
   private readonly strides: readonly number[];
   /** Channels of each map. */
   readonly channels: readonly number[];
@@ -26,7 +28,7 @@ export class NetworkMaps {
   /** `network.layers[0]` must need the others. Throws `InputError` naming tensors that are missing or broken; further ones are left alone. */
   constructor(
     readonly network: SystemNetwork,
-    private readonly meta: Pick<ModelMeta, 'preprocessing' | 'normEpsilon'>,
+    meta: Pick<ModelMeta, 'preprocessing' | 'normEpsilon'>,
     weights: NamedArrays,
   ) {
     const architecture = architectureNamed(network.architecture);
@@ -37,6 +39,9 @@ export class NetworkMaps {
     this.channels = cuts.map(({ channels }) => channels);
     const epsilon = meta.normEpsilon ?? architecture.normEpsilon;
     this.backbone = new Backbone(this.trunk, weights, { epsilon, variablePrefix: `maps${opened++}` });
+    this.maps = compiled((images) => this.backbone.maps(preprocess(images, meta.preprocessing), network.layers), {
+      weights: () => this.backbone.variables.values(),
+    });
   }
 
   /** One decoded image -> its maps. Throws `InputError` where it is too small for a single cell. */
@@ -47,9 +52,7 @@ export class NetworkMaps {
         `An image of ${width}x${height} px is too small for ${this.network.architecture}: the shorter side must have at least ${smallestSide(this.trunk)} px.`,
       );
     }
-    const maps = tf.tidy(() =>
-      this.backbone.maps(preprocess(toTensor(image), this.meta.preprocessing), this.network.layers),
-    );
+    const maps = tf.tidy(() => this.maps.run(toTensor(image)) as tf.Tensor4D[]);
     try {
       const data = await Promise.all(
         // the backend may own or reuse the memory it returns
@@ -69,6 +72,7 @@ export class NetworkMaps {
   }
 
   dispose(): void {
+    this.maps.dispose();
     this.backbone.dispose();
   }
 }

@@ -216,12 +216,13 @@ export class ProposalSource implements ImageSource<ViewedImage> {
     );
   }
 
+  /** By a graph that takes any weights: they change with every update. */
   private mapOf(input: TrunkInput): tf.Tensor4D {
     const { model } = this;
     return tf.tidy(() =>
       input.kind === 'map'
         ? model.mapFromPrefix(tf.tensor(input.values, input.shape), this.options.freeze)
-        : model.featureMap(toTensor(input.image)),
+        : model.mapFromPrefix(model.prefix(toTensor(input.image), 'none'), 'none'),
     );
   }
 }

@@ -56,7 +56,9 @@ function setUp({ examples = false, recomputeActivations = false } = {}) {
         yield item.input instanceof InputError ? { item, error: item.input } : { item, input: item.input };
       }
     },
-    describe: (input: TrunkInput) => tf.tidy(() => model.describe(tensorOf(input))),
+    // As on the tape: by a graph that takes any weights.
+    describe: (input: TrunkInput) =>
+      tf.tidy(() => model.describeFromPrefix(model.prefix(tensorOf(input), 'none'), 'none')),
     inBlocks: (input: TrunkInput) => ({
       start: tf.tidy(() => model.prefix(tensorOf(input), 'none')),
       blocks: model.blocksFromPrefix('none'),

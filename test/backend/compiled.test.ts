@@ -1,0 +1,120 @@
+import * as tf from '@tensorflow/tfjs';
+import { expect, test } from 'vitest';
+import { compiled, engineStats, recordModel, startEngine, sumOverExamples } from '../../src/backend/index.js';
+import { expectClose } from '../support/close.js';
+import { testDevice } from '../support/device.js';
+import '../support/engine.js';
+import { expectNoLeak } from '../support/leak.js';
+
+const wave = (shape: number[], seed = 1) =>
+  tf.tensor(
+    Float32Array.from({ length: tf.util.sizeFromShape(shape) }, (_, i) => Math.sin(seed + i * 1.7)),
+    shape,
+  );
+const images = (n: number, height: number, width: number, channels = 3) =>
+  wave([n, height, width, channels]) as tf.Tensor4D;
+
+/** A convolution and a pool, the filter as a variable. */
+function convolution() {
+  const filter = tf.variable(wave([3, 3, 3, 4]) as tf.Tensor4D);
+  const reference = (x: tf.Tensor4D): tf.Tensor[] =>
+    tf.tidy(() => {
+      const map = tf.relu(tf.conv2d(x, filter.mul<tf.Tensor4D>(2), 2, 'same'));
+      return [tf.maxPool(map, 3, 2, 'same'), map];
+    });
+  let calls = 0;
+  const f = (x: tf.Tensor4D) => {
+    calls++;
+    return reference(x);
+  };
+  return { filter, reference, ofAnySize: compiled(f, { weights: () => [filter] }), calls: () => calls };
+}
+
+function expectSame(actual: tf.Tensor[], expected: tf.Tensor[]) {
+  expect(actual.map(({ shape }) => shape)).toEqual(expected.map(({ shape }) => shape));
+  actual.forEach((tensor, i) => {
+    expectClose(tensor.dataSync(), expected[i].dataSync());
+  });
+}
+
+const compilations = (f: () => void) => {
+  const before = engineStats()!.compiled;
+  f();
+  return engineStats()!.compiled - before;
+};
+
+test('images of every number and size by one graph', () => {
+  const { reference, ofAnySize, calls } = convolution();
+  tf.tidy(() => void ofAnySize.run(images(1, 9, 8)));
+  const recorded = calls();
+  for (const x of [images(1, 12, 7), images(3, 5, 31), images(1, 3, 3)]) {
+    tf.tidy(() => {
+      let results: tf.Tensor[] = [];
+      expect(compilations(() => (results = ofAnySize.run(x)))).toBe(0);
+      expect(calls()).toBe(recorded);
+      expectSame(results, reference(x));
+    });
+    x.dispose();
+  }
+});
+
+test('new weights, and weights that come back', () => {
+  const { filter, reference, ofAnySize } = convolution();
+  const x = images(1, 9, 8);
+  const run = () => tf.tidy(() => expectSame(ofAnySize.run(x), reference(x)));
+  run();
+  const before = filter.clone(); // the old numbers live on
+  filter.assign(tf.tidy(() => filter.mul<tf.Tensor4D>(-3)));
+  run();
+  filter.assign(before);
+  run();
+});
+
+test('its graph is freed with it and counts among those that are kept', async () => {
+  const { ofAnySize } = convolution();
+  const x = images(1, 9, 8);
+  await expectNoLeak(() => tf.dispose(ofAnySize.run(x)));
+  const { sessions, sessionBytes } = engineStats()!;
+  ofAnySize.dispose();
+  expect(engineStats()!.sessions).toBe(sessions - 1);
+  expect(engineStats()!.sessionBytes).toBeLessThan(sessionBytes);
+  tf.dispose(ofAnySize.run(x)); // compiled anew
+  expect(engineStats()!.sessions).toBe(sessions);
+  ofAnySize.dispose();
+});
+
+test('what is pending, a tape, and what is recorded itself', async () => {
+  const { filter, reference, ofAnySize } = convolution();
+  const ours = (x: tf.Tensor4D) => ofAnySize.run(x);
+  const x = images(1, 9, 8);
+  tf.tidy(() => expectSame(ours(x.add(1)), reference(x.add(1))));
+  const gradient = (f: typeof reference) =>
+    tf.variableGrads(() => tf.sum<tf.Scalar>(f(x)[0]), [filter]).grads[filter.name].dataSync();
+  expectClose(gradient(ours), gradient(reference));
+  const file = (f: typeof reference) =>
+    recordModel((input) => f(input as tf.Tensor4D)[0], { inputShape: [1, 9, 8, 3] });
+  expect(Buffer.compare(file(ours), file(reference))).toBe(0);
+  const { rows } = await sumOverExamples(1, [{ values: x.dataSync<'float32'>(), shape: x.shape }], (example) => ({
+    rows: [ours(example as tf.Tensor4D)[0]],
+  }));
+  expectClose(rows[0], reference(x)[0].dataSync());
+});
+
+test('a graph that depends on the size is recorded for each', () => {
+  const f = (x: tf.Tensor4D) => [x.mul<tf.Tensor4D>(x.shape[1])];
+  const ofAnySize = compiled(f, { weights: () => [] });
+  for (const x of [images(1, 9, 8), images(1, 5, 6)]) tf.tidy(() => expectSame(ofAnySize.run(x), f(x)));
+  const cut = (x: tf.Tensor4D) => [tf.relu(x).slice([0, 1, 0, 0], [1, x.shape[1] - 2, -1, -1])];
+  const others = compiled(cut, { weights: () => [] });
+  for (const x of [images(1, 9, 8), images(1, 5, 6)]) tf.tidy(() => expectSame(others.run(x), cut(x)));
+});
+
+test('an engine that was started anew', async () => {
+  const f = (x: tf.Tensor4D) => [tf.relu(x)];
+  const ofAnySize = compiled(f, { weights: () => [] });
+  const run = () => tf.tidy(() => ofAnySize.run(images(1, 4, 4))[0].dataSync());
+  const before = run();
+  await startEngine({ device: testDevice, threads: 2 });
+  expectClose(run(), before);
+  ofAnySize.dispose();
+});
