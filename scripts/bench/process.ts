@@ -1,6 +1,7 @@
 /** @file What the benchmarks share: clocks, figures, noise, and the two sides of a worker process that answers one JSON line per command. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process';
 import { createInterface } from 'node:readline';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 export class Worker {
@@ -54,9 +55,11 @@ export async function serve(commands: Record<string, (count: number) => unknown>
   process.exit(0);
 }
 
-/** The TypeScript file `script` of this folder as a worker. */
+/** The TypeScript file `script` of this folder as a worker; of a pack (scripts/gpu), the bundle beside this one. */
 export function ourWorker(script: string, args: readonly string[]): Worker {
-  return new Worker(process.execPath, ['--import', 'tsx', pathOf(script), ...args]);
+  const packed = import.meta.url.endsWith('.mjs');
+  const program = packed ? [pathOf(basename(script).replace(/ts$/, 'mjs'))] : ['--import', 'tsx', pathOf(script)];
+  return new Worker(process.execPath, [...program, ...args]);
 }
 
 /** The Python file `script` of this folder as a worker; undefined where no Python has these modules, of which stderr is told. */

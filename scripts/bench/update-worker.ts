@@ -1,9 +1,9 @@
 /**
  * @file Our side of `bench:update`: one update of triplets with ResNet-50 and R-MAC, as `train triplet` does it, decoding left out.
- * Arguments: triplets, height, width, threads. `run N` -> milliseconds of N updates, of processor
+ * Arguments: triplets, height, width, threads, device (default `cpu`). `run N` -> milliseconds of N updates, of processor
  * time, and of them those in native runs.
  */
-import { engineStats, startEngine } from '../../src/backend/index.js';
+import { type Device, engineStats, startEngine } from '../../src/backend/index.js';
 import type { RgbImage } from '../../src/data/rgb-image.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
@@ -15,8 +15,9 @@ import { type Triplet, tripletBatch } from '../../src/train/ranking/ranking-batc
 import { rankingStep } from '../../src/train/ranking/ranking-step.js';
 import { clock, noise, serve } from './process.js';
 
-const [triplets = 0, height = 0, width = 0, threads = 0] = process.argv.slice(2).map(Number);
-await startEngine({ device: 'cpu', threads });
+const [triplets = 0, height = 0, width = 0, threads = 0] = process.argv.slice(2, 6).map(Number);
+const device = (process.argv[6] ?? 'cpu') as Device;
+await startEngine({ device, threads });
 const model = DescriptorModel.create(defaultMeta('resnet50-tv'), initialWeights('resnet50-tv', 1));
 const variables = model.trainable('none');
 const accumulator = new GradientAccumulator();

@@ -10,13 +10,14 @@ import torch
 import torchvision
 
 triplets, height, width, threads = map(int, sys.argv[1:5])
+device = sys.argv[5] if len(sys.argv) > 5 else "cpu"
 torch.set_num_threads(threads)
 torch.manual_seed(1)
-trunk = torch.nn.Sequential(*list(torchvision.models.resnet50().children())[:-2]).eval()
+trunk = torch.nn.Sequential(*list(torchvision.models.resnet50().children())[:-2]).eval().to(device)
 optimizer = torch.optim.SGD(trunk.parameters(), lr=1e-6, momentum=0.9, weight_decay=5e-5)
-mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
-std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
-pictures = [torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8) for _ in range(8)]
+mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1).to(device)
+std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1).to(device)
+pictures = [torch.randint(0, 256, (1, 3, height, width), dtype=torch.uint8).to(device) for _ in range(8)]
 
 
 def regions(h, w, levels=3):
@@ -56,6 +57,8 @@ def update():
     for image, share in zip(images, rows.grad):
         (describe(image) * share).sum().backward()
     optimizer.step()
+    if device == "cuda":
+        torch.cuda.synchronize()
     return {"ms": (time.perf_counter() - start) * 1000, "cpuMs": (time.process_time() - cpu_start) * 1000}
 
 

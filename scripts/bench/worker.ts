@@ -1,16 +1,16 @@
 /**
  * @file One side of a benchmark: runs a network's trunk when told to. Arguments: network, pass, height, width, threads, and
- * `wasm` for tfjs's WebAssembly backend in place of the engine. Protocol on stdin/stdout, one JSON value a line: `run N` ->
+ * the engine's device (default `cpu`) or `wasm` for tfjs's WebAssembly backend in place of it. Protocol on stdin/stdout, one JSON value a line: `run N` ->
  * milliseconds of N runs; `product N` -> milliseconds of N products of two 2048x2048 matrices; `flops` -> floating-point
  * operations of one forward pass's convolutions; `end` -> peak memory.
  */
 import * as tf from '@tensorflow/tfjs';
-import { startEngine } from '../../src/backend/index.js';
+import { type Device, startEngine } from '../../src/backend/index.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { clock, noise, serve } from './process.js';
 
-const [network = '', pass = '', heightText, widthText, threadsText, backend] = process.argv.slice(2);
+const [network = '', pass = '', heightText, widthText, threadsText, device = 'cpu'] = process.argv.slice(2);
 const [height, width, threads] = [Number(heightText), Number(widthText), Number(threadsText)];
 const architectures: Record<string, string> = {
   resnet50: 'resnet50-tv',
@@ -18,12 +18,12 @@ const architectures: Record<string, string> = {
   'mobilenet-v2': 'mobilenet-v2-tv',
 };
 
-if (backend === 'wasm') {
+if (device === 'wasm') {
   const { setThreadsCount } = await import('@tensorflow/tfjs-backend-wasm');
   setThreadsCount(threads);
   await tf.setBackend('wasm');
 } else {
-  await startEngine({ device: 'cpu', threads });
+  await startEngine({ device: device as Device, threads });
 }
 const architecture = architectures[network] ?? network;
 const model = DescriptorModel.create(defaultMeta(architecture), initialWeights(architecture, 1));
