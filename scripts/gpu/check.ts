@@ -77,7 +77,7 @@ async function gradients() {
 
 /** Medians of both sides, in turns, and their ratio (ours / PyTorch's: below 1 is faster). */
 async function against(what: string, ours: Worker, peer: Worker | undefined, runs: number) {
-  const times: number[][] = [[], []];
+  const measured: number[][] = [[], []];
   const sides = [ours, ...(peer === undefined ? [] : [peer])];
   for (const side of sides) {
     await side.answer();
@@ -87,13 +87,13 @@ async function against(what: string, ours: Worker, peer: Worker | undefined, run
     for (const [i, side] of sides.entries()) {
       const answer = (await side.ask(`run ${runs}`)) as (number | { ms: number })[];
       append(
-        times[i],
+        measured[i],
         answer.map((time) => (typeof time === 'number' ? time : time.ms)),
       );
     }
   }
   for (const side of sides) await side.end();
-  const [ms, peerMs] = [rounded(median(times[0]), 2), peer === undefined ? null : rounded(median(times[1]), 2)];
+  const [ms, peerMs] = [rounded(median(measured[0]), 2), peer === undefined ? null : rounded(median(measured[1]), 2)];
   const ratio = peerMs === null ? null : rounded(ms / peerMs, 2);
   say(`${what}: ${ms} ms, PyTorch on ${values.peer} ${peerMs ?? '-'} ms, ratio ${ratio ?? '-'}`);
   return { what, ours_ms: ms, peer_ms: peerMs, ratio };

@@ -49,10 +49,10 @@ try {
     plugins: [
       {
         name: 'gradients and methods of tensors come with the bundle',
-        setup: ({ onLoad }) => {
+        setup: (building) => {
           const imports = ['@tensorflow/tfjs-core', '@tensorflow/tfjs-backend-cpu', './tfjs-registrations.js'];
           const contents = imports.map((name) => `import '${name}';`).join('\n');
-          onLoad({ filter: /backend\/tfjs-registrations\.ts$/ }, () => ({
+          building.onLoad({ filter: /backend\/tfjs-registrations\.ts$/ }, () => ({
             contents,
             resolveDir: join(root, 'scripts/npm'),
           }));
