@@ -85,6 +85,11 @@ const commands: readonly {
     description: 'Measure how well the grid and the proposals of a model find the boxes of a manifest.',
     load: () => import('./commands/regions.js'),
   },
+  {
+    name: 'serve',
+    description: 'Answer searches in a collection by HTTP, with a page for people.',
+    load: () => import('./commands/serve.js'),
+  },
   { name: 'export', description: 'Write a model for other programs.', load: () => import('./commands/export.js') },
 ];
 

@@ -1,0 +1,1 @@
+/** @file The page. */
