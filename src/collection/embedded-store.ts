@@ -5,14 +5,12 @@ import { InputError } from '../errors.js';
 import { type CollectionRecord, columnOf } from './collection-record.js';
 import { type IndexHead, readHead, type Segment, writeHead } from './index-folder.js';
 import { livingRows, livingVectors, readRecords, writeSegment } from './segment.js';
-import { VectorTable } from './vector-table.js';
+import { VectorTable, type VectorTableOptions } from './vector-table.js';
 import type { ColumnFilter, StoredNeighbour, StoreSearch, VectorStore } from './vector-store.js';
 
-export interface EmbeddedStoreOptions {
+export interface EmbeddedStoreOptions extends VectorTableOptions {
   /** Reads the vectors at once, not at the first search. */
   vectors?: boolean;
-  /** Of a search. Default: all cores. */
-  threads?: number;
 }
 
 /** What changes in one step. */

@@ -26,8 +26,13 @@ interface PartSearch {
   close(): Promise<unknown>;
 }
 
-/** Values from which threads are worth their start. */
-const threadedValues = 1 << 24;
+export interface VectorTableOptions {
+  /** Default: all cores. */
+  threads?: number | undefined;
+  /** Values from which threads are worth their start. */
+  threadedValues?: number | undefined;
+}
+
 /** A product of two unit vectors, one of them rounded, is not larger. */
 const mostSimilar = 1.01;
 
@@ -44,7 +49,7 @@ export class VectorTable {
     folder: string,
     segments: readonly Segment[],
     dimension: number,
-    { threads = availableParallelism() }: { threads?: number } = {},
+    { threads = availableParallelism(), threadedValues = 1 << 24 }: VectorTableOptions = {},
   ): Promise<VectorTable> {
     const count = segments.reduce((sum, segment) => sum + livingRows(segment), 0);
     const small = count * dimension <= threadedValues;
