@@ -71,6 +71,16 @@ const commands: readonly {
   },
   { name: 'extract', description: 'Compute the descriptors of images.', load: () => import('./commands/extract.js') },
   {
+    name: 'index',
+    description: 'Make photographs a collection that can be searched, and keep it up to date.',
+    load: () => import('./commands/index-collection.js'),
+  },
+  {
+    name: 'search',
+    description: 'Find the photographs of a collection that show what a photograph shows.',
+    load: () => import('./commands/search.js'),
+  },
+  {
     name: 'evaluate',
     description: 'Measure retrieval: mAP, P@1 and recall@k under a named protocol.',
     load: () => import('./commands/evaluate.js'),

@@ -61,11 +61,13 @@ function toCollectionReply(collection: OpenedCollection): CollectionReply {
     name,
     photographs,
     threshold: threshold ?? null,
-    columns: columns.map((column) => ({ name: column, values: collection.values(column) })),
+    columns: ['object', 'rights', ...columns]
+      .map((column) => ({ name: column, values: collection.values(column) }))
+      .filter(({ values }) => values.length > 0),
   };
 }
 
-function toItemReply({ id, object, title, rights, link, columns }: CollectionItem): ItemReply {
+function toItemReply({ id, object, title, rights, link, accession, columns }: CollectionItem): ItemReply {
   const address = `items/${encodeURIComponent(id)}`;
   return {
     id,
@@ -74,6 +76,7 @@ function toItemReply({ id, object, title, rights, link, columns }: CollectionIte
     rights,
     // A table may come from strangers, and a link of javascript: would run in the reader's page.
     link: link !== undefined && /^https?:\/\//i.test(link) && URL.canParse(link) ? link : undefined,
+    accession,
     columns,
     image: `${address}/image`,
     thumbnail: `${address}/thumbnail`,

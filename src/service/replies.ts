@@ -13,6 +13,7 @@ export const itemReply = z.object({
   title: z.string().optional(),
   rights: z.string().optional(),
   link: z.string().optional().describe('a page about it; http or https'),
+  accession: z.string().optional().describe('its number in the inventory'),
   columns: z.record(z.string(), z.string()).describe('what else the collection says of it'),
   image: z.string().describe('a JPEG of it, at most 1600 px; relative to the address of the service'),
   thumbnail: z.string().describe('a JPEG of it, at most 320 px'),

@@ -3,7 +3,7 @@ import { type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { openWorker } from '../cleaning/open-worker.js';
 import { InputError, messageOf, UsageError } from '../errors.js';
-import type { EngineChoice, ModelChoice } from '../stages/open-model.js';
+import type { OpenCollectionOptions } from '../stages/search.js';
 import type { CollectionService } from './collection-service.js';
 import type { ServiceWorker } from './service-worker.js';
 
@@ -15,10 +15,7 @@ export interface ServiceThread extends CollectionService {
 }
 
 /** Opens a collection in a thread. @throws what `openCollection` throws. */
-export async function openServiceThread(
-  directory: string,
-  options: EngineChoice & ModelChoice,
-): Promise<ServiceThread> {
+export async function openServiceThread(directory: string, options: OpenCollectionOptions): Promise<ServiceThread> {
   const worker = openWorker(import.meta.url, './service-worker.js', undefined);
   const remote: Remote<ServiceWorker> = wrap<ServiceWorker>(nodeEndpoint(worker));
   const failed = new Promise<never>((_, reject) => {

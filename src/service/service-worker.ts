@@ -2,8 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import { expose } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import type { EngineChoice, ModelChoice } from '../stages/open-model.js';
-import { openCollection, type SearchQuery } from '../stages/search.js';
+import { openCollection, type OpenCollectionOptions, type SearchQuery } from '../stages/search.js';
 import { type CollectionService, collectionService, type SearchTerms } from './collection-service.js';
 
 let service: CollectionService;
@@ -21,7 +20,7 @@ async function stoppable<T>(number: number, work: (signal: AbortSignal) => Promi
 }
 
 const remote = {
-  async open(directory: string, options: EngineChoice & ModelChoice): Promise<void> {
+  async open(directory: string, options: OpenCollectionOptions): Promise<void> {
     service = collectionService(await openCollection(directory, options));
   },
   about: () => service.about(),

@@ -1,74 +1,276 @@
-/** @file A collection opened for queries. */
+/** @file A collection opened for queries: which of its photographs show what a photograph shows. */
+import { join } from 'node:path';
+import { type CollectionRecord } from '../collection/collection-record.js';
+import { EmbeddedStore, stateOf } from '../collection/embedded-store.js';
+import { photographPath, readHead } from '../collection/index-folder.js';
+import type { ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
+import { groupBy } from '../data/group-by.js';
+import { decodeImage } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
+import { uprightSize } from '../data/upright-size.js';
 import { InputError } from '../errors.js';
-import type { StageContext } from './context.js';
-import type { EngineChoice, ModelChoice } from './open-model.js';
+import { describeImage, sizingFor } from '../retrieval/describe.js';
+import { expandQueries, parseQueryExpansion } from '../retrieval/expansion.js';
+import { cropSizing } from '../retrieval/query-crop.js';
+import { type StageContext } from './context.js';
+import { assertModel } from './index-update.js';
+import { type EngineChoice, openDescriber, type OpenedModel, openEngine } from './open-model.js';
 
+/** A photograph of a collection. `path`: its file, absolute. */
+export type CollectionItem = Omit<CollectionRecord, 'bytes' | 'modified' | 'sha256'>;
+
+/** What a collection is. */
 export interface CollectionInfo {
   name: string;
-  model: { file?: string; sha256: string; dimension: number };
+  /** The folder of the index. */
+  index: string;
+  model: { file: string; sha256: string; dimension: number };
   photographs: number;
+  /** Distinct objects that photographs are said to show; 0 where nothing is said. */
+  objects: number;
+  /** Names of the columns that the photographs have besides those that an item has by name. */
   columns: string[];
+  /** Similarity under which a query is said not to be in the collection; undefined where none could be learned. */
   threshold: number | undefined;
-}
-
-export interface CollectionItem {
-  id: string;
-  path: string;
-  object?: string;
-  title?: string;
-  rights?: string;
-  link?: string;
-  columns: Record<string, string>;
-}
-
-export interface OpenedCollection {
-  readonly info: CollectionInfo;
-  item(id: string): CollectionItem | undefined;
-  search(query: SearchQuery, options?: SearchOptions): Promise<SearchAnswer>;
-  similar(id: string, options?: SearchOptions): Promise<SearchAnswer>;
-  values(column: string): string[];
-  reload(): Promise<boolean>;
-  dispose(): void;
+  /** How the threshold was learned, or why there is none. */
+  thresholdHow: string | undefined;
 }
 
 export interface SearchQuery {
+  /** A file, or an encoded image. */
   image: string | Uint8Array;
+  /** The part that matters, px of the upright image. */
   box?: Box;
 }
 
 export interface SearchOptions {
+  /** Photographs that are found at most. Default 20. */
   count?: number;
-  where?: Record<string, string[]>;
+  /** Only photographs that have one of these values in each of these columns. */
+  where?: ColumnFilter;
+  /** `aqe:K` or `alpha:A:K` (docs/search.md). */
   queryExpansion?: string;
+  /** A second look at the best: `sift` counts keypoints that agree, `aml` looks for the query inside them. */
   rerank?: 'aml' | 'sift';
   signal?: AbortSignal;
 }
 
-export interface SearchAnswer {
-  found: boolean | undefined;
-  threshold: number | undefined;
-  size: { width: number; height: number };
-  objects: FoundObject[];
-  ms: { describe: number; search: number; verify?: number };
+export interface SearchResult {
+  item: CollectionItem;
+  /** Dot product of the descriptors, at most 1. */
+  similarity: number;
+  /** Keypoints on one affine map, where they were counted. */
+  agreeing?: number;
+  /** What was matched in both, px of the upright photographs. */
+  regions?: { query: Box; item: Box };
 }
 
+/** The photographs of one object, best first. Photographs of which nobody says what they show are alone. */
 export interface FoundObject {
   object: string | undefined;
   results: SearchResult[];
 }
 
-export interface SearchResult {
-  item: CollectionItem;
-  similarity: number;
-  agreeing?: number;
-  regions?: { query: Box; item: Box };
+export interface SearchAnswer {
+  /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
+  found: boolean | undefined;
+  threshold: number | undefined;
+  /** Of the upright query, px. */
+  size: { width: number; height: number };
+  /** By their best photograph, best first. */
+  objects: FoundObject[];
+  ms: { describe: number; search: number; verify?: number };
 }
 
+/** A collection opened for queries: model and vectors are loaded once. Queries that are no photographs are an InputError. */
+export interface OpenedCollection {
+  readonly info: CollectionInfo;
+  /** Undefined for an id that is not there. */
+  item(id: string): CollectionItem | undefined;
+  /** All ids, in order. */
+  ids(): string[];
+  search(query: SearchQuery, options?: SearchOptions): Promise<SearchAnswer>;
+  /** What is like a photograph of the collection, itself left out. @throws InputError for an id that is not there. */
+  similar(id: string, options?: SearchOptions): Promise<SearchAnswer>;
+  /** Distinct values of a column, sorted, at most 1,000. */
+  values(column: string): string[];
+  /** Reads the collection where it is another on disk by now: true. Queries meanwhile are answered from the earlier one. */
+  reload(): Promise<boolean>;
+  dispose(): void;
+}
+
+export interface OpenCollectionOptions extends EngineChoice {
+  /** Refused where it is not the model of the index. Default: the copy that the index has. */
+  model?: string;
+}
+
+const mostValues = 1000;
+const defaultCount = 20;
+
+/** Opens the index in `directory`. @throws InputError where there is none, or it is damaged or another model's. */
 export async function openCollection(
   directory: string,
-  _options: EngineChoice & ModelChoice = {},
-  _context: StageContext = {},
+  options: OpenCollectionOptions = {},
+  { view }: StageContext = {},
 ): Promise<OpenedCollection> {
-  throw new InputError(`${directory}: no collection.`);
+  const store = await EmbeddedStore.open(directory, { vectors: true, threads: options.threads });
+  try {
+    await assertModel(directory, store.head, options.model);
+    await openEngine(options);
+    const { model, describing } = store.head;
+    return new Collection(
+      directory,
+      store,
+      await openDescriber(join(directory, model.file), describing, view),
+      options,
+    );
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+class Collection implements OpenedCollection {
+  constructor(
+    private readonly folder: string,
+    private store: EmbeddedStore,
+    private readonly opened: OpenedModel,
+    private readonly options: OpenCollectionOptions,
+  ) {}
+
+  get info(): CollectionInfo {
+    return infoOf(this.folder, this.store);
+  }
+
+  item(id: string): CollectionItem | undefined {
+    const record = this.store.record(id);
+    return record && itemOf(this.folder, record);
+  }
+
+  ids(): string[] {
+    return this.store.records().map(({ id }) => id);
+  }
+
+  async search({ image, box }: SearchQuery, options: SearchOptions = {}): Promise<SearchAnswer> {
+    const startedAt = performance.now();
+    const size = await uprightSize(image);
+    const whole = sizingFor(this.opened.model.meta, this.store.head.describing);
+    const sizing = box === undefined ? whole : await cropSizing(image, box, whole);
+    const pixels = await decodeImage(image, { sizing, crop: box });
+    options.signal?.throwIfAborted();
+    const query = await describeImage((images) => this.opened.describer.describe(images), pixels);
+    return this.#answer(query, size, performance.now() - startedAt, options);
+  }
+
+  async similar(id: string, options: SearchOptions = {}): Promise<SearchAnswer> {
+    const record = this.store.record(id);
+    if (record === undefined) throw new InputError(`The collection has no photograph "${id}".`);
+    const startedAt = performance.now();
+    const size = await uprightSize(photographPath(this.folder, record.path));
+    const { data } = await this.store.vectors([id]);
+    return this.#answer(data, size, performance.now() - startedAt, options, id);
+  }
+
+  values(column: string): string[] {
+    return this.store.values(column).toSorted().slice(0, mostValues);
+  }
+
+  async reload(): Promise<boolean> {
+    const head = await readHead(this.folder);
+    const current = this.store.head;
+    if (stateOf(head) === stateOf(current) && head.threshold?.state === current.threshold?.state) return false;
+    if (head.model.sha256 !== current.model.sha256) {
+      throw new InputError(`${this.folder} is an index of another model by now; open it again.`);
+    }
+    const earlier = this.store;
+    this.store = await EmbeddedStore.open(this.folder, { vectors: true, threads: this.options.threads });
+    await earlier.close();
+    return true;
+  }
+
+  dispose(): void {
+    this.opened.dispose();
+    void this.store.close();
+  }
+
+  /** `without`: a photograph that is no answer. */
+  async #answer(
+    query: Float32Array,
+    size: SearchAnswer['size'],
+    describe: number,
+    { count = defaultCount, where, queryExpansion, signal }: SearchOptions,
+    without?: string,
+  ): Promise<SearchAnswer> {
+    const { store } = this;
+    const startedAt = performance.now();
+    const nearest = async (vector: Float32Array, wanted: number) =>
+      (await store.search(vector, { count: wanted + 1, where, signal }))
+        .filter(({ id }) => id !== without)
+        .slice(0, wanted);
+    const expanded = queryExpansion === undefined ? query : await expandedQuery(store, query, queryExpansion, nearest);
+    const neighbours = await nearest(expanded, count);
+    const results = neighbours.map(({ id, similarity }) => ({ item: this.item(id)!, similarity }));
+    const threshold = store.head.threshold?.similarity;
+    return {
+      found: threshold === undefined ? undefined : results.length > 0 && results[0].similarity >= threshold,
+      threshold,
+      size,
+      objects: byObject(results),
+      ms: { describe, search: performance.now() - startedAt },
+    };
+  }
+}
+
+async function expandedQuery(
+  store: EmbeddedStore,
+  query: Float32Array,
+  text: string,
+  nearest: (vector: Float32Array, count: number) => Promise<StoredNeighbour[]>,
+): Promise<Float32Array> {
+  const expansion = parseQueryExpansion(text);
+  if (expansion === undefined) {
+    throw new InputError(
+      `Query expansion: expected aqe:K such as aqe:10, or alpha:A:K such as alpha:3:50, got "${text}".`,
+    );
+  }
+  const found = await nearest(query, expansion.k);
+  const neighbours = {
+    count: found.length,
+    rows: Int32Array.from(found.keys()),
+    similarities: Float32Array.from(found, ({ similarity }) => similarity),
+  };
+  const rows = await store.vectors(found.map(({ id }) => id));
+  const { data } = expandQueries({ dimension: store.dimension, data: query }, rows, neighbours, expansion);
+  // of unit length, so that its similarities compare with others
+  const length = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0));
+  return length === 0 ? data : data.map((value) => value / length);
+}
+
+function byObject(results: readonly SearchResult[]): FoundObject[] {
+  const groups = groupBy(results, ({ item }) => item.object ?? item);
+  return [...groups.values()].map((group) => ({ object: group[0].item.object, results: group }));
+}
+
+export function itemOf(folder: string, record: CollectionRecord): CollectionItem {
+  const { bytes: _bytes, modified: _modified, sha256: _sha256, ...item } = record;
+  return { ...item, path: photographPath(folder, record.path) };
+}
+
+export function infoOf(folder: string, store: EmbeddedStore): CollectionInfo {
+  const { name, model, columns, threshold } = store.head;
+  return {
+    name,
+    index: folder,
+    model: { ...model },
+    photographs: store.size,
+    objects: store.values('object').length,
+    columns: [...columns],
+    threshold: threshold?.similarity,
+    thresholdHow: threshold?.how,
+  };
+}
+
+/** What the index in `directory` holds, without its vectors. @throws InputError where there is none, or it is damaged. */
+export async function indexInfo(directory: string): Promise<CollectionInfo> {
+  return infoOf(directory, await EmbeddedStore.open(directory));
 }

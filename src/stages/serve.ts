@@ -6,9 +6,9 @@ import { defaultLimits, type ServiceLimits } from '../service/limits.js';
 import { listen } from '../service/server.js';
 import { openServiceThread } from '../service/service-thread.js';
 import { type StageContext, silentView } from './context.js';
-import type { EngineChoice, ModelChoice } from './open-model.js';
+import type { OpenCollectionOptions } from './search.js';
 
-export interface ServeStageOptions extends EngineChoice, ModelChoice {
+export interface ServeStageOptions extends OpenCollectionOptions {
   /** Folder of the collection, as `rmac index build` writes it. */
   index: string;
   /** Address to listen at. Default 127.0.0.1, which only this machine reaches. */
@@ -41,13 +41,13 @@ const reloadEveryMs = 5000;
  *   taken.
  */
 export async function serve(options: ServeStageOptions, context: StageContext = {}): Promise<ServedCollection> {
-  const { index, host = '127.0.0.1', port = 8080, token, limits: given, ...engine } = options;
+  const { index, host = '127.0.0.1', port = 8080, token, limits: given, ...opening } = options;
   const limits = { ...defaultLimits, ...definedOnly(given) };
   const { view = silentView, signal } = context;
   if (token !== undefined && !/^[\x21-\x7e]{16,4096}$/.test(token)) {
     throw new UsageError('The token must have at least 16 characters, all of them visible ASCII.');
   }
-  const thread = await openServiceThread(index, engine);
+  const thread = await openServiceThread(index, opening);
   try {
     const app = await serviceApp(thread, { limits, token, log: (line) => view.note(line) });
     const server = await listen((request) => app.fetch(request), { host, port, seconds: limits.seconds });

@@ -142,7 +142,7 @@ test('POST /search refuses what is no photograph, and what is too large', async 
 
 test('GET /similar/:id, /items/:id and its pictures', async () => {
   const server = await start();
-  expect(ids(await found(await fetch(`${server.url}similar/red-0?k=2`)))).toEqual(['red-0', 'red-4']);
+  expect(ids(await found(await fetch(`${server.url}similar/red-0?k=2`)))).toEqual(['red-4', 'yellow-3']);
   const item = (await (await fetch(`${server.url}items/red-0`)).json()) as Record<string, string>;
   expect(item).toEqual({
     id: 'red-0',
@@ -201,7 +201,7 @@ test('GET /collection: filters and limits', async () => {
     name: 'Colours',
     photographs: 8,
     threshold: 0.95,
-    columns: [{ name: 'colour', values: ['blue', 'green', 'red', 'yellow'] }],
+    columns: ['object', 'colour'].map((name) => ({ name, values: ['blue', 'green', 'red', 'yellow'] })),
     limits: defaultLimits,
   });
 });

@@ -49,7 +49,7 @@ export async function fakeCollection(
   const byId = new Map(items.map((item) => [item.id, item]));
   const columns = [...new Set(items.flatMap((item) => Object.keys(item.columns)))];
 
-  const rank = async (query: number[], { count: most = 24, where = {}, rerank }: SearchOptions = {}) => {
+  const rank = (query: number[], { count: most = 24, where = {}, rerank }: SearchOptions = {}, without?: string) => {
     const unknown = Object.keys(where).find((column) => !columns.includes(column));
     if (unknown !== undefined) throw new InputError(`The collection has no column "${unknown}".`);
     const results = items
@@ -58,7 +58,11 @@ export async function fakeCollection(
         const part = { x: 8, y: 6, width: 32, height: 24 };
         return { item, similarity, ...(rerank === 'sift' && { agreeing: 40, regions: { query: part, item: part } }) };
       })
-      .filter(({ item }) => Object.entries(where).every(([column, values]) => values.includes(item.columns[column])))
+      .filter(
+        ({ item }) =>
+          item.id !== without &&
+          Object.entries(where).every(([column, values]) => values.includes(item.columns[column])),
+      )
       .sort((a, b) => b.similarity - a.similarity)
       .slice(0, most);
     const objects = groupBy(results, ({ item }) => item.object);
@@ -73,7 +77,10 @@ export async function fakeCollection(
   return {
     info: {
       name: 'Colours',
-      model: { sha256: '0'.repeat(64), dimension: 3 },
+      index: folder,
+      objects: new Set(items.map((item) => item.object)).size,
+      thresholdHow: undefined,
+      model: { file: 'model.safetensors', sha256: '0'.repeat(64), dimension: 3 },
       photographs: count,
       columns,
       threshold: 0.95,
@@ -82,17 +89,21 @@ export async function fakeCollection(
     async search({ image, box }, options) {
       await before(options?.signal);
       const size = await sides(image);
-      return { ...(await rank(await meanColour(image, box), options)), size };
+      return { ...rank(await meanColour(image, box), options), size };
     },
     async similar(id, options) {
       await before(options?.signal);
       const item = byId.get(id);
       if (item === undefined) throw new InputError(`No photograph "${id}".`);
       const size = await sides(item.path);
-      return { ...(await rank(rows[items.indexOf(item) % colours.length], options)), size };
+      return { ...rank(rows[items.indexOf(item) % colours.length], options, id), size };
     },
-    values: (column) =>
-      [...new Set(items.map((item) => item.columns[column]))].filter((v) => v !== undefined).toSorted(),
+    ids: () => items.map((item) => item.id),
+    values: (column) => {
+      const named = column === 'object' || column === 'rights';
+      const values = items.map((item) => (named ? item[column] : item.columns[column]));
+      return [...new Set(values)].filter((value) => value !== undefined).toSorted();
+    },
     reload: async () => false,
     dispose: () => undefined,
   };

@@ -224,7 +224,7 @@ async function open() {
   document.title = `${name}: search by photograph`;
   element('name').textContent = name;
   element('size').textContent = photographs === 1 ? '1 photograph' : `${photographs.toLocaleString('en')} photographs`;
-  element('filters').replaceChildren(...columns.filter(({ values }) => values.length > 0).map(filter));
+  element('filters').replaceChildren(...columns.filter(({ values }) => values.length > 1).map(filter));
   const counts = [12, 24, 48, 200, 1000].filter((count) => count <= limits.results);
   const options = counts.map((count) => make('option', { value: `${count}`, selected: count === 24 }, `${count}`));
   element('count', 'select').replaceChildren(...options);

@@ -133,7 +133,8 @@ function showDetails(reply, result, actions) {
     make('figure', {}, ours, make('figcaption', {}, 'The query')),
     make('figure', {}, theirs, make('figcaption', {}, result.regions ? 'The part that agrees is marked' : 'Found')),
   );
-  const facts = { Object: result.object, Rights: result.rights, ...result.columns, Id: result.id };
+  const { object, rights, accession, columns, id } = result;
+  const facts = { Object: object, Rights: rights, 'Accession number': accession, ...columns, Id: id };
   element('facts').replaceChildren(
     ...Object.entries(facts).flatMap(([name, value]) =>
       value === undefined || value === '' ? [] : [make('dt', {}, name), make('dd', {}, value)],
