@@ -1,6 +1,5 @@
 /** @file The routes of the service: what is asked, what is refused, and what is told when it goes wrong. */
 import { type Context, Hono } from 'hono';
-import { bodyLimit } from 'hono/body-limit';
 import { HTTPException } from 'hono/http-exception';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
@@ -15,7 +14,7 @@ import { ServiceMetrics } from './metrics.js';
 import { openApi } from './open-api.js';
 import { addPage } from './page-files.js';
 import type { SearchReply } from './replies.js';
-import { aboutUpload, readSearch, readTerms } from './search-request.js';
+import { aboutUpload, addressFields, readSearch, readTerms } from './search-request.js';
 
 export interface AppOptions {
   limits: Required<ServiceLimits>;
@@ -45,10 +44,10 @@ export async function serviceApp(service: CollectionService, { limits, token, lo
     const startedAt = performance.now();
     await next();
     if (c.res.status < 400) return;
-    const { pathname } = new URL(c.req.url); // percent-encoded, so it has no line breaks
+    const path = c.req.path.slice(0, longestLine).replaceAll(/[^\x21-\x7e]/g, '?');
     const reason = (c.get('reason') ?? '').replaceAll(/[\r\n]+/g, ' ');
     const ms = Math.round(performance.now() - startedAt);
-    const request = `${c.get('requestId')} ${c.req.method} ${pathname.slice(0, longestLine)}`;
+    const request = `${c.get('requestId')} ${c.req.method} ${path}`;
     log(`${new Date().toISOString()} ${request} ${c.res.status} ${ms} ms ${reason.slice(0, longestLine)}`);
   });
   app.use(
@@ -127,24 +126,16 @@ export async function serviceApp(service: CollectionService, { limits, token, lo
     return item;
   };
 
-  app.post(
-    '/search',
-    bodyLimit({
-      maxSize: limits.megabytes * 1e6,
-      onError: () => {
-        throw new HTTPException(413, { message: `The upload has more than ${limits.megabytes} MB.` });
-      },
+  app.post('/search', (c) =>
+    search(c, async (signal) => {
+      const request = await orAborted(readSearch(c, limits), signal);
+      if (request === undefined) throw signal.reason;
+      return service.search(request.query, request.terms, signal);
     }),
-    (c) =>
-      search(c, async (signal) => {
-        const request = await orAborted(readSearch(c, limits), signal);
-        if (request === undefined) throw signal.reason;
-        return service.search(request.query, request.terms, signal);
-      }),
   );
   app.get('/similar/:id', async (c) => {
     const { id } = await known(c);
-    const terms = readTerms([new URL(c.req.url).searchParams], limits);
+    const terms = readTerms([addressFields(c)], limits);
     return search(c, (signal) => service.similar(id, terms, signal));
   });
   app.get('/items/:id', async (c) => c.json(await known(c)));

@@ -6,7 +6,6 @@ import { groupBy } from '../data/group-by.js';
 import { photographFormat, unfitReason } from '../data/image-format.js';
 import type { Box } from '../data/manifest.js';
 import { openImage } from '../data/open-image.js';
-import { InputError } from '../errors.js';
 import type { SearchQuery } from '../stages/search.js';
 import type { SearchTerms } from './collection-service.js';
 import type { ServiceLimits } from './limits.js';
@@ -67,24 +66,29 @@ export function readTerms(fields: readonly URLSearchParams[], limits: Required<S
   };
 }
 
+/** What stands behind the ? of the address. No URL is made of it: it begins with what a client says is the host. */
+export function addressFields(c: Context): URLSearchParams {
+  return new URLSearchParams(/\?([^#]*)/.exec(c.req.url)?.[1]);
+}
+
 /** The photograph and the terms of a `POST /search`. @throws HTTPException: 400, 413 or 415 with the reason. */
 export async function readSearch(
   c: Context,
   limits: Required<ServiceLimits>,
 ): Promise<{ query: SearchQuery; terms: SearchTerms }> {
-  const address = new URL(c.req.url).searchParams;
-  const fields = [address];
+  const fields = [addressFields(c)];
   let image: Uint8Array;
   const type = c.req.header('content-type') ?? '';
+  const body = await readBody(c, limits);
   if (/^multipart\/form-data\b/i.test(type)) {
-    const form = await readForm(c);
+    const form = await readForm(body, type);
     const file = form.get('image');
     if (!(file instanceof File)) throw new HTTPException(400, { message: 'The form has no file "image".' });
-    image = (await file.bytes?.()) ?? new Uint8Array(await file.arrayBuffer());
+    image = new Uint8Array(await file.arrayBuffer());
     const texts = [...form].filter((entry): entry is [string, string] => typeof entry[1] === 'string');
     fields.unshift(new URLSearchParams(texts));
   } else {
-    image = new Uint8Array(await c.req.arrayBuffer());
+    image = body;
   }
   const terms = readTerms(fields, limits);
   const part = parsed(z.object({ box: box.optional() }), { box: field(fields, 'box') });
@@ -92,9 +96,26 @@ export async function readSearch(
   return { query: { image, box: part.box }, terms };
 }
 
-async function readForm(c: Context): Promise<FormData> {
+/** The bytes of an upload, refused as soon as they are too many. */
+async function readBody(c: Context, { megabytes }: Required<ServiceLimits>): Promise<Uint8Array<ArrayBuffer>> {
+  const refuse = () => new HTTPException(413, { message: `The upload has more than ${megabytes} MB.` });
+  const most = megabytes * 1e6;
+  if (Number(c.req.header('content-length')) > most) throw refuse();
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    bytes += chunk.length;
+    if (bytes > most) throw refuse();
+    chunks.push(chunk);
+  }
+  const body = new Uint8Array(bytes);
+  chunks.reduce((at, chunk) => (body.set(chunk, at), at + chunk.length), 0);
+  return body;
+}
+
+async function readForm(body: Uint8Array<ArrayBuffer>, type: string): Promise<FormData> {
   try {
-    return await c.req.formData();
+    return await new Response(body, { headers: { 'Content-Type': type } }).formData();
   } catch {
     throw new HTTPException(400, {
       message: 'The form cannot be read: expected multipart/form-data with a file "image".',
@@ -129,7 +150,9 @@ function parsed<T extends z.ZodType>(schema: T, value: unknown): z.output<T> {
   throw new HTTPException(400, { message: `"${String(path[0])}": ${message}.` });
 }
 
-/** What became of an image whose bytes someone sent: errors name it as a file in memory. */
-export function aboutUpload(error: InputError): string {
-  return error.message.replace(/^image in memory \(\d+ bytes\)/, 'The photograph');
+/** What became of an image that was sent, in words for who sent it: errors name it as bytes in memory, and tell the owner of the machine what to set. */
+export function aboutUpload({ message }: Error): string {
+  return message
+    .replace(/^image in memory \(\d+ bytes\)/, 'The photograph')
+    .replace(/, or set RMAC_DECODING_MB=\d+/, '');
 }
