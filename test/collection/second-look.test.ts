@@ -8,7 +8,7 @@ import { RecentlyUsed } from '../../src/collection/second-look.js';
 import { writeModelFile } from '../../src/data/model-file.js';
 import { buildIndex } from '../../src/stages/index-update.js';
 import { type OpenedCollection, openCollection } from '../../src/stages/search.js';
-import { noise } from '../../scripts/bench/process.js';
+import { picture } from './picture.js';
 import { smallModelParts } from '../support/small-model.js';
 
 let folder: string;
@@ -16,25 +16,6 @@ let collection: OpenedCollection;
 let query: Buffer;
 /** Where the picture lies in the query, px. */
 const place = { left: 60, top: 40, width: 160, height: 120 };
-
-/** Coloured squares of many sizes: corners that are like no others. */
-async function picture(seed: number): Promise<Buffer> {
-  const next = noise(seed);
-  const [width, height] = [320, 240];
-  const pixels = Buffer.alloc(width * height * 3, 119);
-  for (let n = 0; n < 160; n++) {
-    const [left, top, side] = [next() * width, next() * height, 6 + next() * 34].map(Math.floor);
-    const grey = Math.floor(next() * 256);
-    for (let y = top; y < Math.min(height, top + side); y++) {
-      for (let x = left; x < Math.min(width, left + side); x++) {
-        pixels.set([grey, grey, (grey + 90) % 256], (y * width + x) * 3);
-      }
-    }
-  }
-  return sharp(pixels, { raw: { width, height, channels: 3 } })
-    .png()
-    .toBuffer();
-}
 
 beforeAll(async () => {
   folder = mkdtempSync(join(tmpdir(), 'rmac-look-'));
