@@ -56,6 +56,7 @@ export { type ServiceLimits } from './service/limits.js';
 export { silentView, type StageContext, type StageProgress, type StageView } from './stages/context.js';
 export { demo, type DemoOptions } from './stages/demo.js';
 export { type DeviceReport, doctor, type DoctorReport, tryDevice } from './stages/doctor.js';
+export { group, type GroupFiles, type GroupStageOptions, type GroupStageResult } from './stages/group.js';
 export {
   addToIndex,
   buildIndex,

@@ -84,11 +84,12 @@ Example:
     });
 }
 
-interface ColumnFlags {
+export interface ColumnFlags {
   column?: ColumnNames;
 }
 
-function addColumnOption(command: Command): Command {
+/** Adds `--column`. */
+export function addColumnOption(command: Command): Command {
   return command.option(
     '--column <meaning=name>',
     `a column of the table that is meant by ${columnMeanings.join(', ')}; several times`,

@@ -5,6 +5,7 @@ import { collectPhotographs, type ColumnNames } from '../collection/collect-phot
 import type { CollectionRecord } from '../collection/collection-record.js';
 import { EmbeddedStore } from '../collection/embedded-store.js';
 import { hasIndex, type IndexHead, photographPath, removeUnnamed } from '../collection/index-folder.js';
+import { learnThreshold } from '../collection/learn-threshold.js';
 import { planUpdate, type UpdatePlan } from '../collection/plan-update.js';
 import { withFolderLock } from '../data/folder-lock.js';
 import { writeFileAtomic } from '../data/files.js';
@@ -114,6 +115,8 @@ export async function removeFromIndex({ ids, index }: IndexRemoveOptions): Promi
     if (missing !== undefined) throw new InputError(`${index} has no photograph "${missing}"; nothing was removed.`);
     const before = store.size;
     await store.remove(ids);
+    await store.setThreshold(await learnThreshold(store));
+    await store.close();
     return { ...nothing(index, store), removed: before - store.size };
   });
 }
@@ -193,6 +196,7 @@ async function update(
     await store.change({ records, rows: rows(), remove });
   } else await removeUnnamed(folder, store.head);
   for (const file of Object.values(files)) await rm(file, { force: true });
+  if (!store.hasThreshold) await store.setThreshold(await learnThreshold(store, signal));
   await store.close();
   return {
     ...result,

@@ -1,11 +1,15 @@
 /** @file A collection opened for queries: which of its photographs show what a photograph shows. */
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type CollectionRecord } from '../collection/collection-record.js';
 import { EmbeddedStore, stateOf } from '../collection/embedded-store.js';
 import { photographPath, readHead } from '../collection/index-folder.js';
+import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
+import { CollectionMaps } from '../collection/map-look.js';
+import type { LookedForQuery, LookInside } from '../collection/second-look.js';
 import type { ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
 import { groupBy } from '../data/group-by.js';
-import { decodeImage } from '../data/images.js';
+import { decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
 import { InputError } from '../errors.js';
@@ -131,6 +135,9 @@ export async function openCollection(
 }
 
 class Collection implements OpenedCollection {
+  #features: CollectionFeatures | undefined;
+  #maps: CollectionMaps | undefined;
+
   constructor(
     private readonly folder: string,
     private store: EmbeddedStore,
@@ -154,21 +161,22 @@ class Collection implements OpenedCollection {
   async search({ image, box }: SearchQuery, options: SearchOptions = {}): Promise<SearchAnswer> {
     const startedAt = performance.now();
     const size = await uprightSize(image);
-    const whole = sizingFor(this.opened.model.meta, this.store.head.describing);
-    const sizing = box === undefined ? whole : await cropSizing(image, box, whole);
-    const pixels = await decodeImage(image, { sizing, crop: box });
+    const part = box && clippedBox(box, size);
+    const sizing = part === undefined ? this.#sizing : await cropSizing(image, part, this.#sizing);
+    const pixels = await decodeImage(image, { sizing, crop: part });
     options.signal?.throwIfAborted();
     const query = await describeImage((images) => this.opened.describer.describe(images), pixels);
-    return this.#answer(query, size, performance.now() - startedAt, options);
+    return this.#answer({ image, box: part }, query, size, performance.now() - startedAt, options);
   }
 
   async similar(id: string, options: SearchOptions = {}): Promise<SearchAnswer> {
     const record = this.store.record(id);
     if (record === undefined) throw new InputError(`The collection has no photograph "${id}".`);
     const startedAt = performance.now();
-    const size = await uprightSize(photographPath(this.folder, record.path));
+    const image = photographPath(this.folder, record.path);
+    const size = await uprightSize(image);
     const { data } = await this.store.vectors([id]);
-    return this.#answer(data, size, performance.now() - startedAt, options, id);
+    return this.#answer({ image }, data, size, performance.now() - startedAt, options, id);
   }
 
   values(column: string): string[] {
@@ -193,32 +201,86 @@ class Collection implements OpenedCollection {
     void this.store.close();
   }
 
+  get #sizing(): ImageSizing {
+    return sizingFor(this.opened.model.meta, this.store.head.describing);
+  }
+
   /** `without`: a photograph that is no answer. */
   async #answer(
+    image: LookedForQuery,
     query: Float32Array,
     size: SearchAnswer['size'],
     describe: number,
-    { count = defaultCount, where, queryExpansion, signal }: SearchOptions,
+    { count = defaultCount, where, queryExpansion, rerank, signal }: SearchOptions,
     without?: string,
   ): Promise<SearchAnswer> {
     const { store } = this;
-    const startedAt = performance.now();
+    let startedAt = performance.now();
     const nearest = async (vector: Float32Array, wanted: number) =>
       (await store.search(vector, { count: wanted + 1, where, signal }))
         .filter(({ id }) => id !== without)
         .slice(0, wanted);
     const expanded = queryExpansion === undefined ? query : await expandedQuery(store, query, queryExpansion, nearest);
-    const neighbours = await nearest(expanded, count);
-    const results = neighbours.map(({ id, similarity }) => ({ item: this.item(id)!, similarity }));
+    const depth = rerank === undefined ? count : Math.max(count, lookDepth(rerank, store.size));
+    const neighbours = await nearest(expanded, depth);
+    let results = neighbours.map(({ id, similarity }): SearchResult => ({ item: this.item(id)!, similarity }));
     const threshold = store.head.threshold?.similarity;
-    return {
-      found: threshold === undefined ? undefined : results.length > 0 && results[0].similarity >= threshold,
-      threshold,
-      size,
-      objects: byObject(results),
-      ms: { describe, search: performance.now() - startedAt },
-    };
+    const best = results.at(0)?.similarity ?? Number.NEGATIVE_INFINITY;
+    let found = threshold === undefined ? undefined : best >= threshold;
+    const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
+    if (rerank !== undefined) {
+      startedAt = performance.now();
+      results = await this.#lookedInto(results, await this.#lookFor(rerank, image), signal);
+      ms.verify = performance.now() - startedAt;
+    }
+    // Keypoints that agree are surer than any similarity; where few do, it may be a thing that has few.
+    if (rerank === 'sift') found = (results.at(0)?.agreeing ?? 0) >= surelyAgreeing || found === true;
+    return { found, threshold, size, objects: byObject(results.slice(0, count)), ms };
   }
+
+  #lookFor(rerank: 'aml' | 'sift', image: LookedForQuery): Promise<LookInside> {
+    if (rerank === 'sift') {
+      this.#features ??= new CollectionFeatures(this.folder);
+      return this.#features.lookFor(image);
+    }
+    this.#maps ??= new CollectionMaps(this.folder, this.opened.model, this.#sizing);
+    return this.#maps.lookFor(image);
+  }
+
+  /** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
+  async #lookedInto(results: SearchResult[], look: LookInside, signal?: AbortSignal): Promise<SearchResult[]> {
+    const looked: { result: SearchResult; score: number }[] = [];
+    for (const result of results) {
+      await setImmediate(); // others have their turn
+      signal?.throwIfAborted();
+      const record = this.store.record(result.item.id);
+      const { score, ...seen } = (record && (await look(record).catch(unreadable))) ?? { score: 0 };
+      looked.push({ result: { ...result, ...seen }, score });
+    }
+    return looked.toSorted((a, b) => b.score - a.score).map(({ result }) => result);
+  }
+}
+
+/** How many of the nearest are looked into: with keypoints all of a small collection, which descriptors may not know to tell apart. */
+function lookDepth(rerank: 'aml' | 'sift', size: number): number {
+  if (rerank === 'aml') return 50;
+  return size <= 300 ? size : 100;
+}
+
+function unreadable(error: unknown): undefined {
+  if (!(error instanceof InputError)) throw error;
+  return undefined;
+}
+
+/** Whole px inside the photograph. @throws InputError where there are none. */
+function clippedBox({ x, y, width, height }: Box, size: SearchAnswer['size']): Box {
+  const clip = (value: number, side: number) => Math.min(side, Math.max(0, Math.round(value)));
+  const [left, right] = [clip(x, size.width), clip(x + width, size.width)];
+  const [top, bottom] = [clip(y, size.height), clip(y + height, size.height)];
+  if (right > left && bottom > top) return { x: left, y: top, width: right - left, height: bottom - top };
+  throw new InputError(
+    `The box ${x},${y},${width},${height} (x,y,width,height) has no pixel of the ${size.width}x${size.height} query.`,
+  );
 }
 
 async function expandedQuery(
