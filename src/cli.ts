@@ -71,6 +71,21 @@ const commands: readonly {
   },
   { name: 'extract', description: 'Compute the descriptors of images.', load: () => import('./commands/extract.js') },
   {
+    name: 'group',
+    description: 'Find out which photographs show the same thing, without labels.',
+    load: () => import('./commands/group.js'),
+  },
+  {
+    name: 'index',
+    description: 'Make photographs a collection that can be searched, and keep it up to date.',
+    load: () => import('./commands/index-collection.js'),
+  },
+  {
+    name: 'search',
+    description: 'Find the photographs of a collection that show what a photograph shows.',
+    load: () => import('./commands/search.js'),
+  },
+  {
     name: 'evaluate',
     description: 'Measure retrieval: mAP, P@1 and recall@k under a named protocol.',
     load: () => import('./commands/evaluate.js'),
@@ -84,6 +99,11 @@ const commands: readonly {
     name: 'regions',
     description: 'Measure how well the grid and the proposals of a model find the boxes of a manifest.',
     load: () => import('./commands/regions.js'),
+  },
+  {
+    name: 'serve',
+    description: 'Answer searches in a collection by HTTP, with a page for people.',
+    load: () => import('./commands/serve.js'),
   },
   { name: 'export', description: 'Write a model for other programs.', load: () => import('./commands/export.js') },
 ];

@@ -48,11 +48,24 @@ export { openBenchmark } from './retrieval/protocols/open-benchmark.js';
 export { pairedTest } from './retrieval/protocols/paired-test.js';
 export { npyRows } from './data/npy-rows.js';
 export { clean, type CleanedPart, cleanPart, type CleanStageOptions, type CleanSummary } from './stages/clean.js';
+export { type ColumnNames } from './collection/collect-photographs.js';
+export { type ColumnFilter } from './collection/vector-store.js';
 export { compare, type CompareStageOptions, type CompareStageResult } from './stages/compare.js';
 export { type SharedChoice } from './stages/compared-systems.js';
+export { type ServiceLimits } from './service/limits.js';
 export { silentView, type StageContext, type StageProgress, type StageView } from './stages/context.js';
 export { demo, type DemoOptions } from './stages/demo.js';
 export { type DeviceReport, doctor, type DoctorReport, tryDevice } from './stages/doctor.js';
+export { group, type GroupFiles, type GroupStageOptions, type GroupStageResult } from './stages/group.js';
+export {
+  addToIndex,
+  buildIndex,
+  type IndexAddOptions,
+  type IndexBuildOptions,
+  type IndexRemoveOptions,
+  type IndexUpdateResult,
+  removeFromIndex,
+} from './stages/index-update.js';
 export { type KernelReport, listKernels, type NetworkReport } from './stages/doctor-kernels.js';
 export {
   downloadBenchmark,
@@ -74,6 +87,20 @@ export { type FitChoice, type PresetChoice } from './stages/open-preset.js';
 export { measureModelRegions, type RegionsStageOptions, type RegionsStageResult } from './stages/regions.js';
 export { reportRun, type ReportStageOptions, type ReportStageResult } from './stages/report.js';
 export { scan, type ScanReport, type ScanStageOptions } from './stages/scan.js';
+export {
+  type CollectionInfo,
+  type CollectionItem,
+  type FoundObject,
+  indexInfo,
+  openCollection,
+  type OpenCollectionOptions,
+  type OpenedCollection,
+  type SearchAnswer,
+  type SearchOptions,
+  type SearchQuery,
+  type SearchResult,
+} from './stages/search.js';
+export { type ServedCollection, serve, type ServeStageOptions } from './stages/serve.js';
 export { split, type SplitHalf, type SplitReport, type SplitStageOptions } from './stages/split.js';
 export { synthesize, type SynthesizeStageOptions } from './stages/synthesize.js';
 export { verifyExport, type VerifyStageOptions } from './stages/verify.js';

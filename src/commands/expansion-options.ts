@@ -1,7 +1,12 @@
 /** @file `--qe` and `--dba`: how queries are expanded and the database is augmented before ranking. */
 import type { Command } from 'commander';
 import { UsageError } from '../errors.js';
-import type { DatabaseAugmentation, QueryExpansion } from '../retrieval/expansion.js';
+import {
+  type DatabaseAugmentation,
+  parseDatabaseAugmentation,
+  parseQueryExpansion,
+  type QueryExpansion,
+} from '../retrieval/expansion.js';
 
 export interface ExpansionOptions {
   qe?: QueryExpansion;
@@ -25,30 +30,14 @@ export function addExpansionOptions(command: Command): Command {
 
 /** commander parser: "aqe:10", "alpha:3:50". */
 export function queryExpansionOption(text: string): QueryExpansion {
-  const alpha = alphaOf(text);
-  if (alpha !== undefined) return alpha;
-  const k = countOf(/^aqe:(\d+)$/.exec(text)?.[1]);
-  if (k !== undefined) return { kind: 'average', k };
+  const expansion = parseQueryExpansion(text);
+  if (expansion !== undefined) return expansion;
   throw new UsageError(`--qe: expected aqe:K such as aqe:10, or alpha:A:K such as alpha:3:50, got "${text}".`);
 }
 
 /** commander parser: "gordo:20", "alpha:3:20". */
 export function databaseAugmentationOption(text: string): DatabaseAugmentation {
-  const alpha = alphaOf(text);
-  if (alpha !== undefined) return alpha;
-  const k = countOf(/^gordo:(\d+)$/.exec(text)?.[1]);
-  if (k !== undefined) return { kind: 'gordo', k };
+  const augmentation = parseDatabaseAugmentation(text);
+  if (augmentation !== undefined) return augmentation;
   throw new UsageError(`--dba: expected gordo:K such as gordo:20, or alpha:A:K such as alpha:3:20, got "${text}".`);
-}
-
-function alphaOf(text: string): { kind: 'alpha'; alpha: number; k: number } | undefined {
-  const match = /^alpha:(\d+(?:\.\d+)?):(\d+)$/.exec(text);
-  const k = countOf(match?.[2]);
-  return match === null || k === undefined ? undefined : { kind: 'alpha', alpha: Number(match[1]), k };
-}
-
-/** Whole numbers from 1; undefined for anything else. */
-function countOf(digits: string | undefined): number | undefined {
-  const count = Number(digits);
-  return Number.isSafeInteger(count) && count >= 1 ? count : undefined;
 }

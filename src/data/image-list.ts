@@ -2,7 +2,7 @@
 import { stat } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { findImages } from './find-images.js';
-import { isTableName, readImageTable } from './image-table.js';
+import { isTableName, type LabelledImage, readImageTable } from './image-table.js';
 import { type Box, readManifest } from './manifest.js';
 import { slashedPath } from './slashed-path.js';
 import { readText } from './read-file.js';
@@ -51,9 +51,15 @@ function byName(a: { name: string }, b: { name: string }): number {
 }
 
 async function listTable(file: string): Promise<ListedImage[]> {
-  const images = await readImageTable(file);
+  return identifyImages(await readImageTable(file)).map(({ id, path }) => ({ id, path }));
+}
+
+/** The images of a table with an id each: its own, or its path without extension. */
+export function identifyImages<T extends Pick<LabelledImage, 'id' | 'parts' | 'path'>>(
+  images: readonly T[],
+): (T & { id: string })[] {
   const named = identified(images.map(({ id, parts, path }) => ({ name: id ?? parts.join('/'), path })));
-  return named.map((image, i) => ({ ...image, id: images[i].id ?? image.id }));
+  return images.map((image, i) => ({ ...image, id: image.id ?? named[i].id }));
 }
 
 async function readList(file: string): Promise<ListedImage[]> {

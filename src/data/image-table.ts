@@ -26,16 +26,24 @@ export function isTableName(name: string): boolean {
   return /\.(csv|tsv)$/i.test(name);
 }
 
+export interface TableOptions {
+  /** Columns that are meant by these names in place of those that are called so. */
+  names?: Readonly<Partial<Record<'path' | 'label' | 'id', string>>>;
+  /** Whether there must be a column of labels. Default true. */
+  labelled?: boolean;
+}
+
 /**
  * The images of a table, in its order. @throws InputError naming `file:line`: lines of another length, no columns path and
  * label, a path out of the table's folder, an id that is used twice.
  */
-export async function readImageTable(file: string): Promise<LabelledImage[]> {
+export async function readImageTable(file: string, options: TableOptions = {}): Promise<LabelledImage[]> {
   const text = await readText(file).catch((error: unknown) => {
     throw new InputError(`Cannot read table ${file}: ${whyUnreadable(file, error)}`);
   });
-  const [header, ...rows] = rowsOf(text, file);
-  const columns = columnsOf(header?.cells ?? [], file);
+  const nameOf = namer(options.names);
+  const [header, ...rows] = rowsOf(text, file, nameOf);
+  const columns = columnsOf((header?.cells ?? []).map(nameOf), file, options);
   const lineOfId = new Map<string, number>();
   const folder = dirname(file);
   return rows.map(({ cells, line }): LabelledImage => {
@@ -83,7 +91,7 @@ interface Row {
 }
 
 /** The cells of each line, under the first delimiter that makes `path` a column. */
-function rowsOf(text: string, file: string): Row[] {
+function rowsOf(text: string, file: string, nameOf: (cell: string) => string): Row[] {
   const split = (delimiter: string, options: object): Row[] =>
     (
       parse(text, { delimiter, info: true, skip_empty_lines: true, ...options }) as unknown as {
@@ -103,25 +111,34 @@ function rowsOf(text: string, file: string): Row[] {
   }
 }
 
-/** Names that a manifest has are known in any case. */
-function nameOf(cell: string): string {
-  const name = cell.trim();
-  return /^(path|label|landmark|id|group|box)$/i.test(name) ? name.toLowerCase() : name;
+/** What a cell of the first line names. Names that a manifest has are known in any case. */
+function namer(names: TableOptions['names'] = {}): (cell: string) => string {
+  const meant = new Map(Object.entries(names).map(([name, column]) => [column, name]));
+  return (cell) => {
+    const name = cell.trim();
+    const given = meant.get(name);
+    if (given !== undefined) return given;
+    const known = /^(path|label|landmark|id|group|box)$/i.test(name) ? name.toLowerCase() : name;
+    return Object.hasOwn(names, known) ? ` ${name}` : known; // another column has that meaning
+  };
 }
 
-function columnsOf(header: readonly string[], file: string) {
+function columnsOf(header: readonly string[], file: string, { names = {}, labelled = true }: TableOptions) {
   const known = new Map<string, number>();
   const others: { name: string; at: number }[] = [];
   const seen = new Set<string>();
-  for (const [at, cell] of header.entries()) {
-    const name = nameOf(cell);
+  for (const [at, name] of header.entries()) {
     if (name === '') continue; // the numbers of rows that some programs put first
     if (seen.has(name)) throw new InputError(`${file}: has two columns "${name}"; rename one.`);
     seen.add(name);
     if (name === 'box') throw new InputError(`${file}: rename its column "box", which a manifest has for pixels.`);
     if (['path', 'label', 'landmark', 'id', 'group'].includes(name)) known.set(name, at);
-    else others.push({ name, at });
+    else others.push({ name: name.trim(), at });
   }
-  if (known.has('label') === known.has('landmark')) throw new InputError(`${file}: ${expected}.`);
+  for (const [name, column] of Object.entries(names)) {
+    if (!known.has(name)) throw new InputError(`${file} has no column "${column}", which was named for ${name}.`);
+  }
+  const labels = ['label', 'landmark'].filter((name) => known.has(name)).length;
+  if (labels > 1 || (labelled && labels === 0)) throw new InputError(`${file}: ${expected}.`);
   return { known, others };
 }

@@ -6,7 +6,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import { decodeImages, type ImageSizing, toTensor } from '../data/images.js';
 import { InputError } from '../errors.js';
 import type { Box } from '../data/manifest.js';
-import type { QuarterTurn } from '../data/rgb-image.js';
+import type { QuarterTurn, RgbImage } from '../data/rgb-image.js';
 
 /** What describing needs of a model; `DescriptorModel` is one. */
 export interface Describer {
@@ -95,20 +95,29 @@ async function* readFromImages<T>(
 
 async function describeOne<T>(
   compute: (images: tf.Tensor4D) => tf.Tensor,
-  { item, image }: { item: T; image: Parameters<typeof toTensor>[0] },
+  { item, image }: { item: T; image: RgbImage },
 ): Promise<Described<T>> {
+  try {
+    return { item, descriptor: await describeImage(compute, image) };
+  } catch (error) {
+    // An image too small for the network is the image's fault; anything else is the program's.
+    if (error instanceof InputError) return { item, error };
+    throw error;
+  }
+}
+
+/** What `compute` makes of one image, [1, H, W, 3]. @throws InputError for an image too small for it, or values that are not finite. */
+export async function describeImage(
+  compute: (images: tf.Tensor4D) => tf.Tensor,
+  image: RgbImage,
+): Promise<Float32Array> {
   let output: tf.Tensor | undefined;
   try {
     output = tf.tidy(() => compute(toTensor(image)));
     const values = await output.data<'float32'>();
     const descriptor = Float32Array.from(values); // the backend may own or reuse the memory it returns
-    const finite = descriptor.every(Number.isFinite);
-    if (!finite) return { item, error: new InputError('its descriptor has NaN or infinite values; check the model.') };
-    return { item, descriptor };
-  } catch (error) {
-    // An image too small for the network is the image's fault; anything else is the program's.
-    if (error instanceof InputError) return { item, error };
-    throw error;
+    if (descriptor.every(Number.isFinite)) return descriptor;
+    throw new InputError('its descriptor has NaN or infinite values; check the model.');
   } finally {
     output?.dispose();
   }

@@ -27,6 +27,30 @@ export function expansionText(option: QueryExpansion | DatabaseAugmentation | un
   return `${option.kind === 'average' ? 'aqe' : 'gordo'}:${option.k}`;
 }
 
+/** The query expansion that a text names: "aqe:10", "alpha:3:50"; undefined for any other text. */
+export function parseQueryExpansion(text: string): QueryExpansion | undefined {
+  const k = countOf(/^aqe:(\d+)$/.exec(text)?.[1]);
+  return k === undefined ? parseAlpha(text) : { kind: 'average', k };
+}
+
+/** The augmentation: "gordo:20", "alpha:3:20". */
+export function parseDatabaseAugmentation(text: string): DatabaseAugmentation | undefined {
+  const k = countOf(/^gordo:(\d+)$/.exec(text)?.[1]);
+  return k === undefined ? parseAlpha(text) : { kind: 'gordo', k };
+}
+
+function parseAlpha(text: string): { kind: 'alpha'; alpha: number; k: number } | undefined {
+  const match = /^alpha:(\d+(?:\.\d+)?):(\d+)$/.exec(text);
+  const k = countOf(match?.[2]);
+  return match === null || k === undefined ? undefined : { kind: 'alpha', alpha: Number(match[1]), k };
+}
+
+/** Whole numbers from 1; undefined for anything else. */
+function countOf(digits: string | undefined): number | undefined {
+  const count = Number(digits);
+  return Number.isSafeInteger(count) && count >= 1 ? count : undefined;
+}
+
 /** Queries [Q, D] with their neighbours among the database rows [N, D] -> expanded queries [Q, D]. */
 export function expandQueries(
   queries: DescriptorRows,

@@ -7,6 +7,7 @@ import { build } from 'esbuild';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cleanFiles } from '../../src/cleaning/clean-outputs.js';
 import { readManifest } from '../../src/data/manifest.js';
+import { EmbeddedStore } from '../../src/collection/embedded-store.js';
 import { InputError } from '../../src/errors.js';
 import { readDescriptorFolder } from '../../src/retrieval/descriptor-folder.js';
 
@@ -46,6 +47,26 @@ const scripts = {
     const box = [0, 0, 1, 1];
     const cleaned = { records, decisions, conflicts, graph: { edges: [edge] }, keptEdges: [edge], initial: records.map(() => box), boxes: records.map(() => box) };
     await withFolderLock(out, () => writeCleaned(out, out, cleaned, version === 'old' ? 'old report' : undefined));`,
+  // The old one has the first photographs alone; the new one has another vector for one of them, one is gone, and there are more.
+  collection: `
+    import { EmbeddedStore } from '${root}/src/collection/embedded-store.ts';
+    import { hasIndex } from '${root}/src/collection/index-folder.ts';
+    import { withFolderLock } from '${root}/src/data/folder-lock.ts';
+    const [out, version] = process.argv.slice(2);
+    const begin = { name: 'c', model: { file: 'model-0.safetensors', sha256: '0', dimension: 2 }, describing: {}, next: 1 };
+    const ids = ${JSON.stringify(ids)};
+    const chosen = version === 'old' ? ids.slice(0, 3) : ids.slice(1);
+    const records = chosen.map((id) => ({ id, path: '/' + id, bytes: 1, modified: 1, sha256: version, columns: {} }));
+    const rows = async function* () {
+      for (const id of chosen) {
+        const angle = ids.indexOf(id) + (version === 'old' ? 0 : 0.5);
+        yield { dimension: 2, data: Float32Array.of(Math.cos(angle), Math.sin(angle)) };
+      }
+    };
+    await withFolderLock(out, async () => {
+      const store = hasIndex(out) ? await EmbeddedStore.open(out) : EmbeddedStore.begin(out, begin);
+      await store.change({ records, rows: rows(), remove: version === 'old' ? [] : [ids[0]] });
+    });`,
 };
 type Name = keyof typeof scripts;
 
@@ -109,7 +130,19 @@ const readers: Record<Name, () => Promise<unknown>> = {
     await readManifest(files.clean); // says that the rest is there
     return Object.values(files).map((file) => (existsSync(file) ? readFileSync(file, 'utf8') : ''));
   },
+  collection: async () => {
+    const store = await EmbeddedStore.open(out());
+    const records = store.records();
+    const rows = await store.vectors(records.map(({ id }) => id));
+    return [records, Array.from(rows.data)];
+  },
 };
+
+/** Files of the folder; numbers of generations say how often it was written. */
+const filesOf = () =>
+  readdirSync(out())
+    .map((name) => name.replace(/\d{6}/, 'N'))
+    .toSorted();
 
 async function read(name: Name): Promise<unknown> {
   try {
@@ -124,7 +157,7 @@ test.each(Object.keys(scripts) as Name[])(
   '%s',
   async (name) => {
     run(name, 'new');
-    const [fresh, files] = [await read(name), readdirSync(out()).toSorted()];
+    const [fresh, files] = [await read(name), filesOf()];
     rmSync(out(), { recursive: true });
     run(name, 'old');
     const old = await read(name);
@@ -147,7 +180,7 @@ test.each(Object.keys(scripts) as Name[])(
       }
       run(name, 'new');
       expect(await read(name)).toEqual(fresh);
-      expect(readdirSync(out()).toSorted()).toEqual(files);
+      expect(filesOf()).toEqual(files);
     }
     rmSync(join(folder, 'before'), { recursive: true });
     rmSync(out(), { recursive: true });

@@ -1,0 +1,107 @@
+/** @file `rmac search`: which photographs of a collection show what a photograph shows. */
+import { type Command, Option } from 'commander';
+import type { Box } from '../data/manifest.js';
+import { UsageError } from '../errors.js';
+import { openCollection, type SearchAnswer, type SearchOptions } from '../stages/search.js';
+import { addCommonOptions, alignedLines, type CommonOptions, positiveInteger, printResult } from './console.js';
+import { queryExpansionOption } from './expansion-options.js';
+
+export function register(program: Command): void {
+  const command = program
+    .command('search')
+    .argument('<query...>', 'photographs')
+    .requiredOption('--index <dir>', 'folder of the index (rmac index build)')
+    .option('--model <file>', 'refused where it is not the model of the index')
+    .option('--box <x,y,w,h>', 'the part of the query that matters, px of the upright photograph', boxOption)
+    .option('--k <n>', 'photographs that are found at most', positiveInteger, 20)
+    .option('--where <column=value>', 'only photographs with this value; several times', whereOption)
+    .option('--qe <kind>', 'expand the query: aqe:K or alpha:A:K', (text) => {
+      queryExpansionOption(text);
+      return text;
+    })
+    .addOption(new Option('--rerank <kind>', 'a second look at the best').choices(['aml', 'sift']));
+  addCommonOptions(command)
+    .addHelpText(
+      'after',
+      `
+--json: {"query", "found", "threshold", "results": [{"id", "object", "similarity", ...}]}, for several queries {"queries": [...]}
+
+Example:
+  rmac search photo.jpg --index collection/ --where town=Lisbon --k 10`,
+    )
+    .action(run);
+}
+
+interface Flags extends CommonOptions {
+  index: string;
+  model?: string;
+  box?: Box;
+  k: number;
+  where?: Record<string, string[]>;
+  qe?: string;
+  rerank?: 'aml' | 'sift';
+}
+
+async function run(queries: string[], flags: Flags): Promise<void> {
+  const { index, box, k: count, where, qe: queryExpansion, rerank, ...engine } = flags;
+  if (box !== undefined && queries.length > 1) throw new UsageError('--box belongs to one photograph; give one.');
+  const collection = await openCollection(index, engine);
+  try {
+    const options: SearchOptions = { count, where, queryExpansion, rerank };
+    const answers: { query: string; answer: SearchAnswer }[] = [];
+    for (const image of queries)
+      answers.push({ query: image, answer: await collection.search({ image, box }, options) });
+    const report = answers.map(({ query, answer }) => ({ query, ...flat(answer) }));
+    printResult(
+      queries.length === 1 ? report[0] : { queries: report },
+      answers.map(({ query, answer }) => answerText(query, answer)).join('\n\n'),
+      flags,
+    );
+  } finally {
+    collection.dispose();
+  }
+}
+
+/** The answer with its results in one list, in the order of the groups. */
+function flat({ objects, ...answer }: SearchAnswer) {
+  const results = objects.flatMap((found) => found.results).map(({ item, ...result }) => ({ ...item, ...result }));
+  return { ...answer, results };
+}
+
+function answerText(query: string, { found, threshold, objects }: SearchAnswer): string {
+  const verdict =
+    found === undefined
+      ? ''
+      : found
+        ? `: in the collection (threshold ${threshold?.toFixed(4)})`
+        : `: not in the collection, as it seems (threshold ${threshold?.toFixed(4)})`;
+  const rows = objects.flatMap(({ results }) =>
+    results.map(({ item, similarity, agreeing }) => [
+      item.id,
+      item.object ?? '',
+      similarity.toFixed(4),
+      agreeing === undefined ? '' : `${agreeing}`,
+    ]),
+  );
+  const columns = ['photograph', 'object', 'similarity', 'keypoints'];
+  return [`${query}${verdict}`, ...alignedLines({ columns, rows })].join('\n');
+}
+
+/** commander parser: "10,20,300,200". */
+export function boxOption(text: string): Box {
+  const [x, y, width, height, ...rest] = text
+    .split(',')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (rest.length > 0 || ![x, y, width, height].every(Number.isFinite) || width <= 0 || height <= 0) {
+    throw new UsageError(`--box: expected x,y,width,height in px, such as 10,20,300,200, got "${text}".`);
+  }
+  return { x, y, width, height };
+}
+
+/** commander parser: "town=Lisbon", after what was given before. */
+export function whereOption(text: string, before: Record<string, string[]> = {}): Record<string, string[]> {
+  const at = text.indexOf('=');
+  if (at < 1) throw new UsageError(`--where: expected column=value, got "${text}".`);
+  const column = text.slice(0, at);
+  return { ...before, [column]: [...(before[column] ?? []), text.slice(at + 1)] };
+}

@@ -1,0 +1,338 @@
+/** @file A collection opened for queries: which of its photographs show what a photograph shows. */
+import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { type CollectionRecord } from '../collection/collection-record.js';
+import { EmbeddedStore, stateOf } from '../collection/embedded-store.js';
+import { photographPath, readHead } from '../collection/index-folder.js';
+import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
+import { CollectionMaps } from '../collection/map-look.js';
+import type { LookedForQuery, LookInside } from '../collection/second-look.js';
+import type { ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
+import { groupBy } from '../data/group-by.js';
+import { decodeImage, type ImageSizing } from '../data/images.js';
+import type { Box } from '../data/manifest.js';
+import { uprightSize } from '../data/upright-size.js';
+import { InputError } from '../errors.js';
+import { describeImage, sizingFor } from '../retrieval/describe.js';
+import { expandQueries, parseQueryExpansion } from '../retrieval/expansion.js';
+import { cropSizing } from '../retrieval/query-crop.js';
+import { type StageContext } from './context.js';
+import { assertModel } from './index-update.js';
+import { type EngineChoice, openDescriber, type OpenedModel, openEngine } from './open-model.js';
+
+/** A photograph of a collection. `path`: its file, absolute. */
+export type CollectionItem = Omit<CollectionRecord, 'bytes' | 'modified' | 'sha256'>;
+
+/** What a collection is. */
+export interface CollectionInfo {
+  name: string;
+  /** The folder of the index. */
+  index: string;
+  model: { file: string; sha256: string; dimension: number };
+  photographs: number;
+  /** Distinct objects that photographs are said to show; 0 where nothing is said. */
+  objects: number;
+  /** Names of the columns that the photographs have besides those that an item has by name. */
+  columns: string[];
+  /** Similarity under which a query is said not to be in the collection; undefined where none could be learned. */
+  threshold: number | undefined;
+  /** How the threshold was learned, or why there is none. */
+  thresholdHow: string | undefined;
+}
+
+export interface SearchQuery {
+  /** A file, or an encoded image. */
+  image: string | Uint8Array;
+  /** The part that matters, px of the upright image. */
+  box?: Box;
+}
+
+export interface SearchOptions {
+  /** Photographs that are found at most. Default 20. */
+  count?: number;
+  /** Only photographs that have one of these values in each of these columns. */
+  where?: ColumnFilter;
+  /** `aqe:K` or `alpha:A:K` (docs/search.md). */
+  queryExpansion?: string;
+  /** A second look at the best: `sift` counts keypoints that agree, `aml` looks for the query inside them. */
+  rerank?: 'aml' | 'sift';
+  signal?: AbortSignal;
+}
+
+export interface SearchResult {
+  item: CollectionItem;
+  /** Dot product of the descriptors, at most 1. */
+  similarity: number;
+  /** Keypoints on one affine map, where they were counted. */
+  agreeing?: number;
+  /** What was matched in both, px of the upright photographs. */
+  regions?: { query: Box; item: Box };
+}
+
+/** The photographs of one object, best first. Photographs of which nobody says what they show are alone. */
+export interface FoundObject {
+  object: string | undefined;
+  results: SearchResult[];
+}
+
+export interface SearchAnswer {
+  /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
+  found: boolean | undefined;
+  threshold: number | undefined;
+  /** Of the upright query, px. */
+  size: { width: number; height: number };
+  /** By their best photograph, best first. */
+  objects: FoundObject[];
+  ms: { describe: number; search: number; verify?: number };
+}
+
+/** A collection opened for queries: model and vectors are loaded once. Queries that are no photographs are an InputError. */
+export interface OpenedCollection {
+  readonly info: CollectionInfo;
+  /** Undefined for an id that is not there. */
+  item(id: string): CollectionItem | undefined;
+  /** All ids, in order. */
+  ids(): string[];
+  search(query: SearchQuery, options?: SearchOptions): Promise<SearchAnswer>;
+  /** What is like a photograph of the collection, itself left out. @throws InputError for an id that is not there. */
+  similar(id: string, options?: SearchOptions): Promise<SearchAnswer>;
+  /** Distinct values of a column, sorted, at most 1,000. */
+  values(column: string): string[];
+  /** Reads the collection where it is another on disk by now: true. Queries meanwhile are answered from the earlier one. */
+  reload(): Promise<boolean>;
+  dispose(): void;
+}
+
+export interface OpenCollectionOptions extends EngineChoice {
+  /** Refused where it is not the model of the index. Default: the copy that the index has. */
+  model?: string;
+}
+
+const mostValues = 1000;
+const defaultCount = 20;
+
+/** Opens the index in `directory`. @throws InputError where there is none, or it is damaged or another model's. */
+export async function openCollection(
+  directory: string,
+  options: OpenCollectionOptions = {},
+  { view }: StageContext = {},
+): Promise<OpenedCollection> {
+  const store = await EmbeddedStore.open(directory, { vectors: true, threads: options.threads });
+  try {
+    await assertModel(directory, store.head, options.model);
+    await openEngine(options);
+    const { model, describing } = store.head;
+    return new Collection(
+      directory,
+      store,
+      await openDescriber(join(directory, model.file), describing, view),
+      options,
+    );
+  } catch (error) {
+    await store.close();
+    throw error;
+  }
+}
+
+class Collection implements OpenedCollection {
+  #features: CollectionFeatures | undefined;
+  #maps: CollectionMaps | undefined;
+
+  constructor(
+    private readonly folder: string,
+    private store: EmbeddedStore,
+    private readonly opened: OpenedModel,
+    private readonly options: OpenCollectionOptions,
+  ) {}
+
+  get info(): CollectionInfo {
+    return infoOf(this.folder, this.store);
+  }
+
+  item(id: string): CollectionItem | undefined {
+    const record = this.store.record(id);
+    return record && itemOf(this.folder, record);
+  }
+
+  ids(): string[] {
+    return this.store.records().map(({ id }) => id);
+  }
+
+  async search({ image, box }: SearchQuery, options: SearchOptions = {}): Promise<SearchAnswer> {
+    const startedAt = performance.now();
+    const size = await uprightSize(image);
+    const part = box && clippedBox(box, size);
+    const sizing = part === undefined ? this.#sizing : await cropSizing(image, part, this.#sizing);
+    const pixels = await decodeImage(image, { sizing, crop: part });
+    options.signal?.throwIfAborted();
+    const query = await describeImage((images) => this.opened.describer.describe(images), pixels);
+    return this.#answer({ image, box: part }, query, size, performance.now() - startedAt, options);
+  }
+
+  async similar(id: string, options: SearchOptions = {}): Promise<SearchAnswer> {
+    const record = this.store.record(id);
+    if (record === undefined) throw new InputError(`The collection has no photograph "${id}".`);
+    const startedAt = performance.now();
+    const image = photographPath(this.folder, record.path);
+    const size = await uprightSize(image);
+    const { data } = await this.store.vectors([id]);
+    return this.#answer({ image }, data, size, performance.now() - startedAt, options, id);
+  }
+
+  values(column: string): string[] {
+    return this.store.values(column).toSorted().slice(0, mostValues);
+  }
+
+  async reload(): Promise<boolean> {
+    const head = await readHead(this.folder);
+    const current = this.store.head;
+    if (stateOf(head) === stateOf(current) && head.threshold?.state === current.threshold?.state) return false;
+    if (head.model.sha256 !== current.model.sha256) {
+      throw new InputError(`${this.folder} is an index of another model by now; open it again.`);
+    }
+    const earlier = this.store;
+    this.store = await EmbeddedStore.open(this.folder, { vectors: true, threads: this.options.threads });
+    await earlier.close();
+    return true;
+  }
+
+  dispose(): void {
+    this.opened.dispose();
+    void this.store.close();
+  }
+
+  get #sizing(): ImageSizing {
+    return sizingFor(this.opened.model.meta, this.store.head.describing);
+  }
+
+  /** `without`: a photograph that is no answer. */
+  async #answer(
+    image: LookedForQuery,
+    query: Float32Array,
+    size: SearchAnswer['size'],
+    describe: number,
+    { count = defaultCount, where, queryExpansion, rerank, signal }: SearchOptions,
+    without?: string,
+  ): Promise<SearchAnswer> {
+    const { store } = this;
+    let startedAt = performance.now();
+    const nearest = async (vector: Float32Array, wanted: number) =>
+      (await store.search(vector, { count: wanted + 1, where, signal }))
+        .filter(({ id }) => id !== without)
+        .slice(0, wanted);
+    const expanded = queryExpansion === undefined ? query : await expandedQuery(store, query, queryExpansion, nearest);
+    const depth = rerank === undefined ? count : Math.max(count, lookDepth(rerank, store.size));
+    const neighbours = await nearest(expanded, depth);
+    let results = neighbours.map(({ id, similarity }): SearchResult => ({ item: this.item(id)!, similarity }));
+    const threshold = store.head.threshold?.similarity;
+    const best = results.at(0)?.similarity ?? Number.NEGATIVE_INFINITY;
+    let found = threshold === undefined ? undefined : best >= threshold;
+    const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
+    if (rerank !== undefined) {
+      startedAt = performance.now();
+      results = await this.#lookedInto(results, await this.#lookFor(rerank, image), signal);
+      ms.verify = performance.now() - startedAt;
+    }
+    // Keypoints that agree are surer than any similarity; where few do, it may be a thing that has few.
+    if (rerank === 'sift') found = (results.at(0)?.agreeing ?? 0) >= surelyAgreeing || found === true;
+    return { found, threshold, size, objects: byObject(results.slice(0, count)), ms };
+  }
+
+  #lookFor(rerank: 'aml' | 'sift', image: LookedForQuery): Promise<LookInside> {
+    if (rerank === 'sift') {
+      this.#features ??= new CollectionFeatures(this.folder);
+      return this.#features.lookFor(image);
+    }
+    this.#maps ??= new CollectionMaps(this.folder, this.opened.model, this.#sizing);
+    return this.#maps.lookFor(image);
+  }
+
+  /** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
+  async #lookedInto(results: SearchResult[], look: LookInside, signal?: AbortSignal): Promise<SearchResult[]> {
+    const looked: { result: SearchResult; score: number }[] = [];
+    for (const result of results) {
+      await setImmediate(); // others have their turn
+      signal?.throwIfAborted();
+      const record = this.store.record(result.item.id);
+      const { score, ...seen } = (record && (await look(record).catch(unreadable))) ?? { score: 0 };
+      looked.push({ result: { ...result, ...seen }, score });
+    }
+    return looked.toSorted((a, b) => b.score - a.score).map(({ result }) => result);
+  }
+}
+
+/** How many of the nearest are looked into: with keypoints all of a small collection, which descriptors may not know to tell apart. */
+function lookDepth(rerank: 'aml' | 'sift', size: number): number {
+  if (rerank === 'aml') return 50;
+  return size <= 300 ? size : 100;
+}
+
+function unreadable(error: unknown): undefined {
+  if (!(error instanceof InputError)) throw error;
+  return undefined;
+}
+
+/** Whole px inside the photograph. @throws InputError where there are none. */
+function clippedBox({ x, y, width, height }: Box, size: SearchAnswer['size']): Box {
+  const clip = (value: number, side: number) => Math.min(side, Math.max(0, Math.round(value)));
+  const [left, right] = [clip(x, size.width), clip(x + width, size.width)];
+  const [top, bottom] = [clip(y, size.height), clip(y + height, size.height)];
+  if (right > left && bottom > top) return { x: left, y: top, width: right - left, height: bottom - top };
+  throw new InputError(
+    `The box ${x},${y},${width},${height} (x,y,width,height) has no pixel of the ${size.width}x${size.height} query.`,
+  );
+}
+
+async function expandedQuery(
+  store: EmbeddedStore,
+  query: Float32Array,
+  text: string,
+  nearest: (vector: Float32Array, count: number) => Promise<StoredNeighbour[]>,
+): Promise<Float32Array> {
+  const expansion = parseQueryExpansion(text);
+  if (expansion === undefined) {
+    throw new InputError(
+      `Query expansion: expected aqe:K such as aqe:10, or alpha:A:K such as alpha:3:50, got "${text}".`,
+    );
+  }
+  const found = await nearest(query, expansion.k);
+  const neighbours = {
+    count: found.length,
+    rows: Int32Array.from(found.keys()),
+    similarities: Float32Array.from(found, ({ similarity }) => similarity),
+  };
+  const rows = await store.vectors(found.map(({ id }) => id));
+  const { data } = expandQueries({ dimension: store.dimension, data: query }, rows, neighbours, expansion);
+  // of unit length, so that its similarities compare with others
+  const length = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0));
+  return length === 0 ? data : data.map((value) => value / length);
+}
+
+function byObject(results: readonly SearchResult[]): FoundObject[] {
+  const groups = groupBy(results, ({ item }) => item.object ?? item);
+  return [...groups.values()].map((group) => ({ object: group[0].item.object, results: group }));
+}
+
+export function itemOf(folder: string, record: CollectionRecord): CollectionItem {
+  const { bytes: _bytes, modified: _modified, sha256: _sha256, ...item } = record;
+  return { ...item, path: photographPath(folder, record.path) };
+}
+
+export function infoOf(folder: string, store: EmbeddedStore): CollectionInfo {
+  const { name, model, columns, threshold } = store.head;
+  return {
+    name,
+    index: folder,
+    model: { ...model },
+    photographs: store.size,
+    objects: store.values('object').length,
+    columns: [...columns],
+    threshold: threshold?.similarity,
+    thresholdHow: threshold?.how,
+  };
+}
+
+/** What the index in `directory` holds, without its vectors. @throws InputError where there is none, or it is damaged. */
+export async function indexInfo(directory: string): Promise<CollectionInfo> {
+  return infoOf(directory, await EmbeddedStore.open(directory));
+}

@@ -1,0 +1,63 @@
+import { mkdtempSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect, test } from 'vitest';
+import { EmbeddedStore } from '../../src/collection/embedded-store.js';
+import { learnThreshold } from '../../src/collection/learn-threshold.js';
+
+/** A store of photographs on the unit circle, by angle and object. */
+async function storeOf(
+  photographs: readonly { angle: number; object?: string; sha256?: string }[],
+): Promise<EmbeddedStore> {
+  const store = EmbeddedStore.begin(mkdtempSync(join(tmpdir(), 'rmac-threshold-')), {
+    name: 'circle',
+    model: { file: 'model-0.safetensors', sha256: '0', dimension: 2 },
+    describing: {},
+    next: 1,
+  });
+  const records = photographs.map(({ object, sha256 }, i) => ({
+    id: `p${i}`,
+    path: `/p${i}`,
+    bytes: 1,
+    modified: 1,
+    sha256: sha256 ?? `${i}`,
+    ...(object !== undefined && { object }),
+    columns: {},
+  }));
+  const rows = async function* () {
+    for (const { angle } of photographs)
+      yield { dimension: 2, data: Float32Array.of(Math.cos(angle), Math.sin(angle)) };
+  };
+  await store.add(records, rows());
+  return store;
+}
+
+test('the similarity that 95 % reach with their own object, and how many reach it with another', async () => {
+  // 60 objects of two photographs on the circle: three pairs 0.1 apart, the others 0.002, the nearest of another object at least 0.088.
+  const photographs = Array.from({ length: 120 }, (_, i) => {
+    const object = i >> 1;
+    const [first, apart] = object < 3 ? [5.3 + 0.3 * object, 0.1] : [0.09 * (object - 3), 0.002];
+    return { angle: first + (i % 2) * apart, object: `o${object}` };
+  });
+  const { similarity, how } = await learnThreshold(await storeOf(photographs));
+  // Six of 120 lie below the 5 % quantile: the six of the three pairs.
+  expect(similarity).toBeGreaterThan(Math.cos(0.05));
+  expect(how).toBe(
+    '95 % of 120 photographs are as similar to another of their object; 0.0 % of 120 are to one of another object, as a query about something else would be',
+  );
+});
+
+test('objects that cannot be told apart: the share that would be answered wrongly is said', async () => {
+  const photographs = Array.from({ length: 200 }, (_, i) => ({ angle: i * 0.001, object: `o${i % 2}` }));
+  const { how } = await learnThreshold(await storeOf(photographs));
+  expect(how).toMatch(/^95 % of 200 .*; (9\d|100) % of 200 are to one of another object/);
+});
+
+test('copies of a file are no other photograph of an object; too few say nothing', async () => {
+  const copies = Array.from({ length: 100 }, (_, i) => ({ angle: i >> 1, object: `o${i >> 1}`, sha256: `${i >> 1}` }));
+  expect(await learnThreshold(await storeOf(copies))).toEqual({
+    how: 'none: 0 photographs with another of their object and 100 with one of another are too few to tell (40 of each)',
+  });
+  const unlabelled = Array.from({ length: 100 }, (_, i) => ({ angle: i }));
+  expect((await learnThreshold(await storeOf(unlabelled))).similarity).toBeUndefined();
+});
