@@ -1,12 +1,12 @@
 #!/usr/bin/env -S MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TOP_PAD_=67108864 node
 /**
  * @file Command table and exit codes; the only file that prints errors. 0 ok, 1 the work failed, 2 bad usage,
- * 130 it was asked to stop (Ctrl-C, SIGTERM, SIGHUP) and did. The first line tells glibc to keep the memory of one run of a graph for the next, which a training step is 5 to 20 % faster for
+ * 130 it was asked to stop (Ctrl-C, SIGTERM, SIGHUP) and did, 75 the same by a scheduler (SIGUSR1, Slurm's SIGTERM). The first line tells glibc to keep the memory of one run of a graph for the next, which a training step is 5 to 20 % faster for
  * (results/engine.md); other allocators ignore it.
  */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { printable, say, wasInterrupted } from './commands/console.js';
+import { interruptionCode, printable, say } from './commands/console.js';
 import { InputError, messageOf, systemErrorLine, UsageError } from './errors.js';
 import { guardStreams } from './standard-streams.js';
 
@@ -127,7 +127,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     tell(error);
     code = exitCodeOf(error);
   }
-  return wasInterrupted() ? 130 : code;
+  return interruptionCode() ?? code;
 }
 
 guardStreams((error) => {

@@ -8,6 +8,7 @@ import type { AddedWhitening, MeasureRecord, StopReason } from '../run/run-recor
 import type { StartFiles } from '../run/run-start.js';
 import { type ScalarLog, tensorflowScalars } from '../run/scalar-log.js';
 import type { Collective } from '../train/collective.js';
+import { openLifeline } from '../train/lifeline.js';
 import type { LoopOptions } from '../train/loop.js';
 import { ProcessGroup } from '../train/process-group.js';
 import { trainInFolder } from '../train/train-in-folder.js';
@@ -107,6 +108,7 @@ export async function trainJob(
     opened = await job.start(files, working, begun);
   } else opened = await job.reopen(checkpoint, working);
   const { trainer, whitening } = opened;
+  const lifeline = await openLifeline(group, folder.checkpoints);
   try {
     if (checkpoint !== undefined) {
       resume = await readCheckpoint(checkpoint, (own) => trainer.restore(own));
@@ -123,6 +125,7 @@ export async function trainJob(
     return job.resultOf(report.summary(), { run: folder.path, model: folder.model }, report.measured);
   } finally {
     report?.close();
+    await lifeline.end();
     opened.dispose();
   }
 }

@@ -12,6 +12,7 @@ import { openCollective } from '../train/mpi.js';
 import type { ProcessGroup } from '../train/process-group.js';
 import type { Criterion } from '../train/trainer.js';
 import type { StageContext } from './context.js';
+import { errorOfRank, tellIfAlone } from './rank-notes.js';
 import { type RunContext, runContext, type TrainResult } from './train-run.js';
 import { onlyWriter, startFiles, type TrainOptions, writeBeginning } from './train-settings.js';
 
@@ -59,9 +60,14 @@ export async function trainSeeded<Options extends TrainOptions>(
 ): Promise<TrainResult | SeedsResult> {
   const collective = await openCollective();
   const run = runContext(context, options, collective);
-  const result = await onlyWriter(options.run, () => trainHere(trainer, options, run), run.group);
-  collective.close();
-  return result;
+  tellIfAlone(run);
+  try {
+    const result = await onlyWriter(options.run, () => trainHere(trainer, options, run), run.group);
+    collective.close();
+    return result;
+  } catch (error) {
+    throw await errorOfRank(error, run.group);
+  }
 }
 
 async function trainHere<Options extends TrainOptions>(

@@ -44,7 +44,9 @@ export async function openCollective(env: NodeJS.ProcessEnv = process.env): Prom
   if (sizeVariables.some((name) => env[name] === '1')) return singleProcess;
   const collective = await (opened ??= MpiCollective.open(env));
   ({ rank } = collective);
-  return collective.size === 1 ? singleProcess : collective.reopened();
+  if (collective.size > 1) return collective.reopened();
+  collective.close();
+  return singleProcess;
 }
 
 /** Of the ranks that this process was started with; 0 where it is alone. */
@@ -56,6 +58,7 @@ class MpiCollective implements Collective {
   readonly rank: number;
   readonly size: number;
   private closed = false;
+  private endsWithProcess = false;
   /** Calls come one at a time. */
   private last: Promise<unknown> = Promise.resolve();
 
@@ -67,7 +70,6 @@ class MpiCollective implements Collective {
     const numberOf = (of: Native) => (of(handles.world, found), found[0]);
     this.rank = numberOf(mpi.rank);
     this.size = numberOf(mpi.size);
-    process.on('exit', (code) => this.end(code));
   }
 
   static async open(env: NodeJS.ProcessEnv): Promise<MpiCollective> {
@@ -124,6 +126,11 @@ class MpiCollective implements Collective {
 
   /** On a thread of its own, so that images decode and signals are heard meanwhile. */
   private call(native: Native, values: readonly unknown[]): Promise<void> {
+    if (!this.endsWithProcess) {
+      // Behind what was registered before, such as the release of locks: an abort does not return.
+      this.endsWithProcess = true;
+      process.on('exit', (code) => this.end(code));
+    }
     const run = () =>
       new Promise<void>((resolve, reject) => {
         native.async(...values, (error: unknown, code: number) => {
