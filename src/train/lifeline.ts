@@ -41,6 +41,7 @@ export async function openLifeline(group: ProcessGroup, checkpoints: string): Pr
   return {
     end: () =>
       new Promise((resolve) => {
+        worker.ref();
         worker.once('exit', () => resolve());
         worker.postMessage('end');
       }),
