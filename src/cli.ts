@@ -71,6 +71,11 @@ const commands: readonly {
   },
   { name: 'extract', description: 'Compute the descriptors of images.', load: () => import('./commands/extract.js') },
   {
+    name: 'status',
+    description: 'Show how far the shards of a job are.',
+    load: () => import('./commands/status.js'),
+  },
+  {
     name: 'evaluate',
     description: 'Measure retrieval: mAP, P@1 and recall@k under a named protocol.',
     load: () => import('./commands/evaluate.js'),
