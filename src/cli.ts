@@ -1,12 +1,12 @@
 #!/usr/bin/env -S MALLOC_TRIM_THRESHOLD_=1073741824 MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TOP_PAD_=67108864 node
 /**
  * @file Command table and exit codes; the only file that prints errors. 0 ok, 1 the work failed, 2 bad usage,
- * 130 it was asked to stop (Ctrl-C, SIGTERM, SIGHUP) and did. The first line tells glibc to keep the memory of one run of a graph for the next, which a training step is 5 to 20 % faster for
+ * 130 it was asked to stop (Ctrl-C, SIGTERM, SIGHUP) and did, 75 the same by a scheduler (SIGUSR1, Slurm's SIGTERM). The first line tells glibc to keep the memory of one run of a graph for the next, which a training step is 5 to 20 % faster for
  * (results/engine.md); other allocators ignore it.
  */
 import { createRequire } from 'node:module';
 import { Command, CommanderError } from 'commander';
-import { printable, say, wasInterrupted } from './commands/console.js';
+import { interruptionCode, printable, say } from './commands/console.js';
 import { InputError, messageOf, systemErrorLine, UsageError } from './errors.js';
 import { guardStreams } from './standard-streams.js';
 
@@ -86,6 +86,11 @@ const commands: readonly {
     load: () => import('./commands/search.js'),
   },
   {
+    name: 'status',
+    description: 'Show how far the shards of a job are.',
+    load: () => import('./commands/status.js'),
+  },
+  {
     name: 'evaluate',
     description: 'Measure retrieval: mAP, P@1 and recall@k under a named protocol.',
     load: () => import('./commands/evaluate.js'),
@@ -147,7 +152,7 @@ export async function main(argv: readonly string[]): Promise<number> {
     tell(error);
     code = exitCodeOf(error);
   }
-  return wasInterrupted() ? 130 : code;
+  return interruptionCode() ?? code;
 }
 
 guardStreams((error) => {

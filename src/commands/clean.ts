@@ -6,8 +6,8 @@ import { reasonTexts } from '../report/clean-report.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
 import { clean, cleanPart, type CleanStageOptions, type CleanSummary } from '../stages/clean.js';
 import { nonNegativeInteger, positiveInteger, printResult, terminalContext } from './console.js';
-import { shardOption } from './extract.js';
 import { sizeOption } from './model-options.js';
+import { shardOption } from './shard-option.js';
 
 interface CleanFlags
   extends Omit<CleanStageOptions, 'cacheFolder' | 'cacheBytes' | 'describe' | 'workers' | 'dropDuplicates'> {
@@ -55,7 +55,11 @@ export function register(program: Command): void {
     .addOption(new Option('--detector <name>', 'kind of local features').choices(detectorNames).default('sift'))
     .option('--cache <dir>', 'folder for local features (default: features/ in --out)')
     .option('--cache-limit <GiB>', 'its largest size', positiveInteger, 8)
-    .option('--shard <i/n>', 'only part i of n of the comparisons; afterwards run once without', shardOption)
+    .option(
+      '--shard <i/n>',
+      'only part i of n of the comparisons (slurm: of the job array); afterwards run once without',
+      shardOption,
+    )
     .option('--threads <n>', 'worker threads (default: all cores)', positiveInteger)
     .option('--seed <n>', 'of the sample that aggregated features are learned on', nonNegativeInteger, 1)
     .option('--no-report', 'write no report.html')

@@ -1,6 +1,7 @@
 /**
  * @file What every command shares with the person at the terminal: results on stdout, everything else on stderr,
- * `--json` as exactly one object, progress with rate and ETA, and Ctrl-C (SIGTERM, SIGHUP) as an AbortSignal.
+ * `--json` as exactly one object, progress with rate and ETA, and Ctrl-C (SIGTERM, SIGHUP, SIGUSR1) as an
+ * AbortSignal.
  */
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
@@ -116,31 +117,42 @@ export function alignedLines({ columns, rows }: { columns: readonly string[]; ro
   );
 }
 
-/** Ctrl-C, an end that the system asks for, and a terminal that was closed. */
-const endings = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
+/** Ctrl-C, an end that the system asks for, a terminal that was closed, and a scheduler's warning that the time is nearly over. */
+const endings = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const;
 
-let interruption: { controller: AbortController; listener: () => void } | undefined;
+/** Exit codes: asked to stop; stopped by a scheduler, which is to queue the job again (EX_TEMPFAIL of sysexits.h). */
+const [stoppedCode, requeueCode] = [130, 75];
 
-/** An AbortSignal that fires on the first Ctrl-C, SIGTERM or SIGHUP; a second one ends the process at once. */
+let interruption: { controller: AbortController; listener: (name: NodeJS.Signals) => void; code: number } | undefined;
+
+/** An AbortSignal that fires on the first of `endings`; a second Ctrl-C, or the same once more, ends the process at once. */
 export function interruptSignal(): AbortSignal {
   if (interruption !== undefined && process.listeners('SIGINT').includes(interruption.listener)) {
     return interruption.controller.signal;
   }
   for (const name of endings) if (interruption !== undefined) process.off(name, interruption.listener);
   const controller = new AbortController();
-  const listener = () => {
-    if (controller.signal.aborted) process.exit(130);
+  let first: NodeJS.Signals | undefined;
+  const listener = (name: NodeJS.Signals) => {
+    if (first !== undefined) {
+      // Slurm sends SIGTERM behind its warning, while a checkpoint may be being written.
+      if (name === first || name === 'SIGINT') process.exit(stoppedCode);
+      return;
+    }
+    first = name;
+    if (name === 'SIGUSR1' || (name === 'SIGTERM' && process.env.SLURM_JOB_ID !== undefined)) begun.code = requeueCode;
     say('Interrupted: finishing the item in hand, then stopping (Ctrl-C again to stop at once).');
     controller.abort();
   };
   for (const name of endings) process.on(name, listener);
-  interruption = { controller, listener };
+  const begun = { controller, listener, code: stoppedCode };
+  interruption = begun;
   return controller.signal;
 }
 
-/** Whether the command was asked to stop while it listened. */
-export function wasInterrupted(): boolean {
-  return interruption?.controller.signal.aborted === true;
+/** The exit code of a command that was asked to stop while it listened; undefined where it was not. */
+export function interruptionCode(): number | undefined {
+  return interruption?.controller.signal.aborted === true ? interruption.code : undefined;
 }
 
 /** What stages show: lines and progress on stderr. */

@@ -1,26 +1,28 @@
 /** @file `rmac extract`: descriptors of a folder, a manifest or a list of images. */
 import { type Command } from 'commander';
 import { UsageError } from '../errors.js';
-import type { Shard } from '../retrieval/descriptor-folder.js';
+import { mergeShards } from '../retrieval/merge-shards.js';
 import { extract, type ExtractStageOptions } from '../stages/extract.js';
 import { addCommonOptions, type CommonOptions, printResult, terminalContext } from './console.js';
 import { addModelOptions } from './model-options.js';
 import { addPresetOptions } from './preset-options.js';
 import { addRegionsOption } from './regions-option.js';
+import { shardOption } from './shard-option.js';
 
 export function register(program: Command): void {
   const command = program
     .command('extract')
     .option('--model <file>', 'model weights (.safetensors)')
-    .requiredOption('--images <source>', 'folder, .jsonl manifest, .csv table, or text file with one path per line')
+    .option('--images <source>', 'folder, .jsonl manifest, .csv table, or text file with one path per line')
     .requiredOption('--out <dir>', 'folder for descriptors.npy, ids.txt and meta.json');
   addPresetOptions(addRegionsOption(addModelOptions(command)))
     .option('--crop', "describe each record's box instead of its whole image")
     .option(
       '--shard <i/n>',
-      'only part i of n (1/4 to 4/4), for several machines; evaluate reads the parts together',
+      'only part i of n (1/4 to 4/4), for several machines; slurm: of the job array; evaluate reads the parts together',
       shardOption,
     )
+    .option('--merge', 'make one whole set of the parts in --out, and remove them')
     .option('--overwrite', 'replace existing results');
   addCommonOptions(command)
     .addHelpText(
@@ -35,17 +37,16 @@ Example:
     .action(run);
 }
 
-/** commander parser: "2/4" is part 2 of 4. */
-export function shardOption(text: string): Shard {
-  const match = /^(\d+)\/(\d+)$/.exec(text);
-  const [index, count] = [Number(match?.[1]), Number(match?.[2])];
-  if (match === null || count < 1 || index < 1 || index > count) {
-    throw new UsageError(`--shard: expected i/n with i from 1 to n, such as 1/4, got "${text}".`);
+async function run({ merge, ...options }: ExtractStageOptions & CommonOptions & { merge?: boolean }): Promise<void> {
+  if (merge === true) {
+    const { model, images, shard, out, overwrite = false } = options;
+    if ((model ?? images ?? shard) !== undefined) throw new UsageError('--merge needs --out alone.');
+    const merged = await mergeShards(out, { overwrite });
+    const text = `${merged.images} descriptors of ${merged.dimension} values in ${out}, of ${merged.shards} shards`;
+    printResult({ out, ...merged }, text, options);
+    return;
   }
-  return { index, count };
-}
-
-async function run(options: ExtractStageOptions & CommonOptions): Promise<void> {
+  if (options.images === undefined) throw new UsageError('Give --images SOURCE.');
   const result = await extract(options, terminalContext);
   const { out, images, dimension, resumed, failures } = result;
   const skipped = failures.length === 0 ? '' : `, ${failures.length} skipped`;

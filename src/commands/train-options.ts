@@ -9,6 +9,7 @@ import { firstKeyOf, type SeedsResult, type Spread } from '../stages/train-seeds
 import type { TrainOptions } from '../stages/train-settings.js';
 import { topOne } from '../train/classify/classify-trainer.js';
 import { recallCriterion } from '../train/proposals/proposals-trainer.js';
+import { rankOfProcess } from '../train/mpi.js';
 import { meanAveragePrecision } from '../train/ranking/ranking-trainer.js';
 import type { Criterion } from '../train/trainer.js';
 import {
@@ -83,6 +84,7 @@ export async function runTrainer<Estimate>(
     return;
   }
   const result = await train(options, { signal: interruptSignal(), view: terminalView });
+  if (rankOfProcess() > 0) return; // the first one tells
   printResult(result, isOfSeeds(result) ? seedsText(result) : resultText(result), options);
 }
 

@@ -114,7 +114,13 @@ async function readWholeOrShards(folder: string): Promise<DescriptorSet> {
     throw new InputError(`Cannot read descriptors in ${folder}: ${messageOf(error)}`);
   }
   if (names.includes('descriptors.npy')) return readSet(descriptorFiles(folder));
+  const sets: (DescriptorSet & { fingerprint?: string })[] = [];
+  for (const shard of allShards(folder, names)) sets.push(await readSet(descriptorFiles(folder, shard)));
+  return concatenate(folder, sets);
+}
 
+/** The shards of a folder with these files. @throws InputError where one is missing, or they are not of one set. */
+export function allShards(folder: string, names: readonly string[]): Shard[] {
   const counts = new Set<number>();
   const present = new Set<string>();
   for (const name of names) {
@@ -138,9 +144,7 @@ async function readWholeOrShards(folder: string): Promise<DescriptorSet> {
     const list = firstFew(missing.map(({ index }) => `${index}/${count}`));
     throw new InputError(`${folder} lacks shard ${list}; run rmac extract --shard for it.`);
   }
-  const sets: (DescriptorSet & { fingerprint?: string })[] = [];
-  for (const shard of shards) sets.push(await readSet(descriptorFiles(folder, shard)));
-  return concatenate(folder, sets);
+  return shards;
 }
 
 interface Table {
@@ -177,13 +181,19 @@ async function readSet(files: DescriptorFiles): Promise<DescriptorSet & { finger
         'extract again, or remove that file if you changed them yourself.',
     );
   }
-  const ids = new TextDecoder().decode(idLines).split(/\r?\n/);
-  if (ids.at(-1) === '') ids.pop();
+  const ids = idsOf(idLines);
   if (ids.length !== rows) {
     throw new InputError(`${files.ids}: ${ids.length} ids for ${rows} rows of ${files.descriptors}; extract again.`);
   }
   assertDistinctIds(ids, files.ids);
   return { ids, dimension, data, notUnit: notUnit(table, ids, files.descriptors), ...meta };
+}
+
+/** The lines of ids.txt. */
+export function idsOf(bytes: Uint8Array): string[] {
+  const ids = new TextDecoder().decode(bytes).split(/\r?\n/);
+  if (ids.at(-1) === '') ids.pop();
+  return ids;
 }
 
 /** Whether some row's length is not 1 within 1e-3. @throws InputError for NaN and infinite values. */

@@ -156,7 +156,11 @@ async function extractLocked(
 }
 
 /** What a file is written from: its head, then the blocks, all of which `hash` takes in. */
-async function* hashed(hash: Hash, head: Uint8Array, blocks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+export async function* hashed(
+  hash: Hash,
+  head: Uint8Array,
+  blocks: AsyncIterable<Uint8Array>,
+): AsyncGenerator<Uint8Array> {
   hash.update(head);
   yield head;
   for await (const block of blocks) {

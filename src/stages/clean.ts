@@ -12,6 +12,7 @@ import { type ImageRecord, readManifest } from '../data/manifest.js';
 import { InputError } from '../errors.js';
 import { cleanCounts, cleanReport } from '../report/clean-report.js';
 import { readDescriptorFolder, type Shard } from '../retrieval/descriptor-folder.js';
+import { reportingShard } from './shard-status.js';
 import { silentView, type StageContext, type StageProgress, type StageView } from './context.js';
 
 /** What is cleaned, how strictly, and where to. */
@@ -96,10 +97,14 @@ export interface CleanedPart {
 }
 
 /** One machine's part of the comparisons; `clean` in the same folder then finds them done. @throws as `clean`. */
-export async function cleanPart(
+export function cleanPart(
   options: CleanStageOptions & { shard: Shard },
   context: StageContext = {},
 ): Promise<CleanedPart> {
+  return reportingShard(options.out, options.shard, context, (reporting) => comparePart(options, reporting));
+}
+
+async function comparePart(options: CleanStageOptions & { shard: Shard }, context: StageContext): Promise<CleanedPart> {
   const { out, shard } = options;
   const { records, unlabelled } = await readInputs(options, context.view ?? silentView);
   const stages = await openStages(options, context);

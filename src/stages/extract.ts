@@ -9,6 +9,7 @@ import { type DescribeFailure, type Shard, shardOf } from '../retrieval/descript
 import { extractDescriptors, type ImageDescriber } from '../retrieval/extract.js';
 import { describeFilesBySystem } from '../systems/describe-for-system.js';
 import { type StageContext, type StageProgress, silentView } from './context.js';
+import { reportingShard } from './shard-status.js';
 import { type EngineChoice, type ModelChoice, openDescriber, openEngine } from './open-model.js';
 import { checkPreset, openPreset, type PresetChoice, presetSummary } from './open-preset.js';
 
@@ -45,7 +46,11 @@ export interface ExtractStageResult {
 const toldFailures = 10;
 
 /** An interrupted extraction goes on when it is called again with the same options. */
-export async function extract(options: ExtractStageOptions, context: StageContext = {}): Promise<ExtractStageResult> {
+export function extract(options: ExtractStageOptions, context: StageContext = {}): Promise<ExtractStageResult> {
+  return reportingShard(options.out, options.shard, context, (reporting) => extractPart(options, reporting));
+}
+
+async function extractPart(options: ExtractStageOptions, context: StageContext): Promise<ExtractStageResult> {
   const { out, shard, crop = false, overwrite } = options;
   const { view = silentView } = context;
   checkExtraction(options);

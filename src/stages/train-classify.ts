@@ -75,20 +75,22 @@ export async function estimateClassify(options: TrainClassifyOptions): Promise<C
 /** One run. */
 export async function runClassify(options: TrainClassifyOptions, context: RunContext): Promise<TrainResult> {
   const folder = new RunFolder(options.run);
-  if (options.resume !== true) folder.assertNew();
+  if (options.resume !== true && context.group.leads) folder.assertNew();
   return trainJob(await prepareClassify(options, context), folder, options, context);
 }
 
 /** Reads what is to be done; throws where settings and data do not fit. */
-export async function prepareClassify(
-  options: TrainClassifyOptions,
-  { view, ending }: Pick<RunContext, 'view' | 'ending'>,
-): Promise<TrainJob> {
+export async function prepareClassify(options: TrainClassifyOptions, { view, group }: RunContext): Promise<TrainJob> {
   const { classes, records, validation, config } = await readWork(options);
   const opened = ({ model, head, random }: ClassifierStart, working: Working): OpenedTrainer => {
     const measure = async () => {
       const onProgress = working('measure');
-      const measured = await measureClasses({ model, head }, validation!, { config, signal: ending, onProgress });
+      const measured = await measureClasses({ model, head }, validation!, {
+        config,
+        signal: group.asked,
+        group,
+        onProgress,
+      });
       if (measured === undefined) return undefined;
       const { top1, ...figures } = measured;
       return { value: top1, figures };

@@ -63,11 +63,11 @@ export async function estimateRpn(
 
 async function runRpn(options: TrainRpnOptions, context: RunContext): Promise<TrainResult> {
   const folder = new RunFolder(options.run);
-  if (options.resume !== true) folder.assertNew();
+  if (options.resume !== true && context.group.leads) folder.assertNew();
   return trainJob(await prepareRpn(options, context), folder, options, context);
 }
 
-async function prepareRpn(options: TrainRpnOptions, { view, ending }: RunContext): Promise<TrainJob> {
+async function prepareRpn(options: TrainRpnOptions, { view, group }: RunContext): Promise<TrainJob> {
   const { records, withoutBox, validation, config } = await readWork(options, view);
   const opened = (
     { model, head, random }: Pick<RpnStart, 'model' | 'head'> & Partial<RpnStart>,
@@ -77,7 +77,13 @@ async function prepareRpn(options: TrainRpnOptions, { view, ending }: RunContext
     const images = imagesOf(model, config);
     const measure = async () => {
       const { stride } = model;
-      const measuring = { stride, proposals: config.proposals, signal: ending, onProgress: working('measure') };
+      const measuring = {
+        stride,
+        proposals: config.proposals,
+        signal: group.asked,
+        group,
+        onProgress: working('measure'),
+      };
       const measured = await measureRpn(head, images, validation!, measuring);
       if (measured === undefined) return undefined;
       const { recall, ...figures } = measured;

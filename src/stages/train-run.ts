@@ -1,4 +1,5 @@
 /** @file One training run in its folder, begun or continued. */
+import { availableParallelism, cpus } from 'node:os';
 import type { z } from 'zod';
 import { loadTensorflow } from '../backend/tensorflow.js';
 import { type RunState, readCheckpoint } from '../run/checkpoint.js';
@@ -6,7 +7,10 @@ import type { RunFolder } from '../run/run-folder.js';
 import type { AddedWhitening, MeasureRecord, StopReason } from '../run/run-records.js';
 import type { StartFiles } from '../run/run-start.js';
 import { type ScalarLog, tensorflowScalars } from '../run/scalar-log.js';
+import type { Collective } from '../train/collective.js';
+import { openLifeline } from '../train/lifeline.js';
 import type { LoopOptions } from '../train/loop.js';
+import { ProcessGroup } from '../train/process-group.js';
 import { trainInFolder } from '../train/train-in-folder.js';
 import type { Trainer } from '../train/trainer.js';
 import { type StageContext, type StageView, silentView } from './context.js';
@@ -16,22 +20,23 @@ import { startFiles, type TrainOptions, writeBeginning } from './train-settings.
 
 /** What a run is given from outside. */
 export interface RunContext {
-  /** Ctrl-C. */
-  signal: AbortSignal | undefined;
-  /** The time of `maxHours` is over. */
-  timeout: AbortSignal | undefined;
-  /** Either of them. */
-  ending: AbortSignal;
+  /** The ranks that train together, and their endings: Ctrl-C, and the time of `maxHours`. */
+  group: ProcessGroup;
+  /** Told by the first rank only. */
   view: StageView;
 }
 
 /** The time of `maxHours` starts now. */
-export function runContext({ signal, view = silentView }: StageContext, { maxHours }: TrainOptions): RunContext {
+export function runContext(
+  { signal, view = silentView }: StageContext,
+  { maxHours }: TrainOptions,
+  collective: Collective,
+): RunContext {
   // A timer beyond 2^31 ms would fire at once.
   const timeout =
     maxHours === undefined ? undefined : AbortSignal.timeout(Math.min(2 ** 31 - 1, Math.round(maxHours * 3.6e6)));
-  const ending = AbortSignal.any([signal, timeout].filter((each) => each !== undefined));
-  return { signal, timeout, ending, view };
+  const group = new ProcessGroup(collective, { signal, timeout });
+  return { group, view: group.leads ? view : silentView };
 }
 
 /** The object that `--json` prints. The criterion is under its key, before training under `first` and the key, as firstMap. */
@@ -83,12 +88,12 @@ export async function trainJob(
   job: TrainJob,
   folder: RunFolder,
   options: TrainOptions,
-  { signal, timeout, view }: RunContext,
+  { group, view }: RunContext,
   given?: StartFiles,
 ): Promise<TrainResult> {
   const { config, schema, words } = job;
   const startedAt = performance.now();
-  await openEngine(options, job.maxSessions);
+  await openEngine({ ...options, threads: options.threads ?? threadsOfRank(group) }, job.maxSessions);
   let report: TrainReport | undefined;
   const working: Working = (label) => (done, total) => report?.working(label, done, total);
   const checkpoint = options.resume === true ? await folder.latestCheckpoint() : undefined;
@@ -96,10 +101,14 @@ export async function trainJob(
   let opened: OpenedTrainer;
   if (checkpoint === undefined) {
     const files = given ?? (await startFiles(options, folder, view));
-    const begun = async () => (given === undefined ? writeBeginning(folder, config, files) : undefined);
+    const begun = async () => {
+      await group.collective.barrier(); // all have read what was there
+      if (given === undefined && group.leads) await writeBeginning(folder, config, files);
+    };
     opened = await job.start(files, working, begun);
   } else opened = await job.reopen(checkpoint, working);
   const { trainer, whitening } = opened;
+  const lifeline = await openLifeline(group, folder.checkpoints);
   try {
     if (checkpoint !== undefined) {
       resume = await readCheckpoint(checkpoint, (own) => trainer.restore(own));
@@ -110,13 +119,22 @@ export async function trainJob(
     const { steps } = config;
     report = new TrainReport({ criterion, words, steps, startedAt, resumed: resume?.state, whitening }, view);
     const notes = { manifest: options.manifest, scalars: await scalarsOf(options), whitening };
-    const records = trainInFolder(folder, trainer, { config, schema, resume, signal, timeout, ...notes });
+    const records = trainInFolder(folder, trainer, { config, schema, resume, group, ...notes });
     for await (const record of records) report.add(record);
+    await group.collective.barrier(); // the others may read what the first one has written
     return job.resultOf(report.summary(), { run: folder.path, model: folder.model }, report.measured);
   } finally {
     report?.close();
+    await lifeline.end();
     opened.dispose();
   }
+}
+
+/** The ranks of one machine share its cores, as they were bound to them or evenly. Undefined for a process alone. */
+function threadsOfRank({ size }: ProcessGroup): number | undefined {
+  if (size === 1) return undefined;
+  const { SLURM_CPUS_PER_TASK: given, OMPI_COMM_WORLD_LOCAL_SIZE: ranksHere = '1' } = process.env;
+  return Number(given) || Math.min(availableParallelism(), Math.max(1, Math.floor(cpus().length / Number(ranksHere))));
 }
 
 async function scalarsOf({ device, run }: TrainOptions): Promise<ScalarLog | undefined> {

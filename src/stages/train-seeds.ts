@@ -8,8 +8,11 @@ import { readText } from '../data/read-file.js';
 import { InputError, UsageError } from '../errors.js';
 import { readRun } from '../report/run-report.js';
 import { RunFolder } from '../run/run-folder.js';
+import { openCollective } from '../train/mpi.js';
+import type { ProcessGroup } from '../train/process-group.js';
 import type { Criterion } from '../train/trainer.js';
 import type { StageContext } from './context.js';
+import { errorOfRank, tellIfAlone } from './rank-notes.js';
 import { type RunContext, runContext, type TrainResult } from './train-run.js';
 import { onlyWriter, startFiles, type TrainOptions, writeBeginning } from './train-settings.js';
 
@@ -49,13 +52,22 @@ export interface SeedsResult {
 const planSchema = z.strictObject({ seeds: z.array(z.int().min(0)).min(1), init: z.string().optional() });
 type Plan = z.output<typeof planSchema>;
 
-/** Trains once, or with `seeds` once per seed, as the only process that writes into the folders. */
-export function trainSeeded<Options extends TrainOptions>(
+/** Trains once, or with `seeds` once per seed, as the only process that writes into the folders; with the other ranks of its job. */
+export async function trainSeeded<Options extends TrainOptions>(
   trainer: SeededTrainer<Options>,
   options: Options,
   context: StageContext,
 ): Promise<TrainResult | SeedsResult> {
-  return onlyWriter(options.run, () => trainHere(trainer, options, runContext(context, options)));
+  const collective = await openCollective();
+  const run = runContext(context, options, collective);
+  tellIfAlone(run);
+  try {
+    const result = await onlyWriter(options.run, () => trainHere(trainer, options, run), run.group);
+    collective.close();
+    return result;
+  } catch (error) {
+    throw await errorOfRank(error, run.group);
+  }
 }
 
 async function trainHere<Options extends TrainOptions>(
@@ -63,21 +75,29 @@ async function trainHere<Options extends TrainOptions>(
   options: Options,
   context: RunContext,
 ): Promise<TrainResult | SeedsResult> {
-  if (options.resume !== true) await assertNoRuns(options);
+  const { group } = context;
+  if (options.resume !== true && group.leads) await assertNoRuns(options);
   const before = options.resume === true ? await readPlan(options) : undefined;
   if (options.seeds === undefined && before === undefined) return trainer.run(options, context);
   const init = options.init ?? (before?.init && join(options.run, before.init));
-  const seeds = await layOut(trainer, { ...options, init }, { before, context });
+  const seeds = await laidOut(group, () => layOut(trainer, { ...options, init }, { before, context }));
   for (const [i, seed] of seeds.entries()) {
-    if (context.ending.aborted) break;
+    if (group.ending.aborted) break;
     context.view.note(`Seed ${seed}, run ${i + 1} of ${seeds.length}: ${folderOf(options, seed)}`);
     // The settings are in the run's folder already; what a resume changes is not.
     const set = before === undefined ? [] : options.set?.filter((setting) => !setting.startsWith('seed='));
     const config = before === undefined ? undefined : options.config;
     const own = { set, config, seed: undefined, resume: true, run: folderOf(options, seed), init };
-    await onlyWriter(own.run, () => trainer.run({ ...options, ...own }, context));
+    await onlyWriter(own.run, () => trainer.run({ ...options, ...own }, context), group);
   }
   return seedsResult(options, seeds, trainer.criterion);
+}
+
+/** What the first rank lays out, and tells the others. */
+async function laidOut(group: ProcessGroup, layOutSeeds: () => Promise<number[]>): Promise<number[]> {
+  await group.collective.barrier(); // all have read what was there
+  const [seeds] = await group.gather(group.leads ? await layOutSeeds() : []);
+  return seeds;
 }
 
 function folderOf({ run }: TrainOptions, seed: number): string {

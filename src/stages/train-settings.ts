@@ -7,6 +7,7 @@ import { withFolderLock } from '../data/folder-lock.js';
 import { InputError, UsageError } from '../errors.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { packageTrunk, readStart, type StartFiles, writeStart } from '../run/run-start.js';
+import type { ProcessGroup } from '../train/process-group.js';
 import type { StageView } from './context.js';
 import type { EngineChoice } from './open-model.js';
 
@@ -95,7 +96,8 @@ export async function writeBeginning(
   await folder.writeConfig(config);
 }
 
-/** Runs `work` as the only process that writes into the run folder. */
-export function onlyWriter<T>(run: string, work: () => Promise<T>): Promise<T> {
+/** Runs `work` as the only process that writes into the run folder: the first rank is. */
+export function onlyWriter<T>(run: string, work: () => Promise<T>, group: ProcessGroup): Promise<T> {
+  if (!group.leads) return work();
   return withFolderLock(run, work, { within: ['checkpoints'] });
 }

@@ -79,9 +79,9 @@ export async function estimateTriplet(
 
 /** A ranking; where the settings ask for it a classification first, then the ranking from its last model. */
 async function runTriplet(options: TrainTripletOptions, context: RunContext): Promise<TrainResult> {
-  const { view } = context;
+  const { view, group } = context;
   const folder = new RunFolder(options.run);
-  if (options.resume !== true) folder.assertNew();
+  if (options.resume !== true && group.leads) folder.assertNew();
   const work = await readWork(options, view);
   const { config } = work;
   const job = rankingJob(work, context);
@@ -94,25 +94,26 @@ async function runTriplet(options: TrainTripletOptions, context: RunContext): Pr
   await prepareClassify(first, context);
   await openEngine(options, graphsOf(config));
   (await loadForTraining(files.init, config)).dispose();
-  await writeBeginning(folder, config, files);
+  if (group.leads) await writeBeginning(folder, config, files);
   view.note(`First the classification, in ${folder.classify}`);
-  const classify = await onlyWriter(first.run, () => runClassify(first, context));
+  const classify = await onlyWriter(first.run, () => runClassify(first, context), group);
   if (classify.stopped !== 'finished') return classify;
   view.note(`Then the ranking, in ${folder.path}`);
   const init = new RunFolder(folder.classify).model;
   return { ...(await trainJob(job, folder, options, context, { init })), classify };
 }
 
-function rankingJob({ config, records, validation }: Work, { view, ending }: RunContext): TrainJob {
+function rankingJob({ config, records, validation }: Work, { view, group }: RunContext): TrainJob {
   // as training sees images, so that no shape is added
-  const mapOf = async (model: DescriptorModel, head: RpnHead | undefined, signal: AbortSignal) => {
+  const mapOf = async (model: DescriptorModel, head: RpnHead | undefined) => {
     const sizing = { longest: config.imageSize, multipleOf: model.stride };
-    const map = validation && (await measureMap(describerNow(model, head), validation, { sizing, signal }));
+    const map =
+      validation && (await measureMap(describerNow(model, head), validation, { sizing, signal: group.asked, group }));
     return map === undefined ? undefined : { value: map, figures: {} };
   };
   const opened = (model: DescriptorModel, working: Working, whitening?: AddedWhitening): OpenedTrainer => {
     const head = headFor(model, config);
-    const measure = validation && ((signal: AbortSignal) => mapOf(model, head, signal));
+    const measure = validation && (() => mapOf(model, head));
     const trainer = { model, head, records, config, measure, onMining: working('describe pool') };
     return {
       trainer: new RankingTrainer(trainer),
@@ -142,9 +143,9 @@ function rankingJob({ config, records, validation }: Work, { view, ending }: Run
         return opened(model, working);
       }
       const head = headFor(model, config);
-      const asGiven = await mapOf(model, head, ending).finally(() => head?.dispose());
+      const asGiven = await mapOf(model, head).finally(() => head?.dispose());
       if (asGiven !== undefined) view.note(`as given: mAP ${asGiven.value.toFixed(4)}`);
-      const learned = await addWhitening(model, records, { config, view, signal: ending });
+      const learned = await addWhitening(model, records, { config, view, signal: group.asked });
       const { dimension } = learned.model;
       const mapAsGiven = asGiven && { mapAsGiven: asGiven.value };
       return opened(learned.model, working, { dimension, warnings: learned.warnings, ...mapAsGiven });

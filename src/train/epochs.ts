@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { randomStateSchema } from '../run/checkpoint.js';
+import { alone, type ProcessGroup } from './process-group.js';
 import { type RandomState, RandomStream } from './random.js';
 
 /** Where a run is in its epoch: the stream before the order was drawn gives that order again. */
@@ -31,8 +32,8 @@ export function readEpochState(stored: unknown, images: string): EpochPosition |
 }
 
 /**
- * `count` readable images: those that `draw` gives, others in the place of any that cannot be read (these go to `unreadable`). Fewer
- * when `signal` ends it. Throws `InputError` with the first image's error when none is left.
+ * This rank's share of `count` readable images: those that `draw` gives, others in the place of any that cannot be read (these go to
+ * `unreadable`, on every rank). Fewer when `signal` ends it. Throws `InputError` with the first image's error when none is left.
  */
 export async function* readableImages<Draw, Loaded extends { id: string }>(
   count: number,
@@ -41,31 +42,36 @@ export async function* readableImages<Draw, Loaded extends { id: string }>(
     load,
     unreadable,
     signal,
+    group = alone,
     problem,
   }: {
     draw: (count: number) => Draw[];
-    /** In order. */
+    /** In order, each with its image's id. */
     load: (draws: Draw[]) => AsyncIterable<Loaded | { id: string; error: InputError }>;
     unreadable: Set<string>;
     signal: AbortSignal;
+    group?: ProcessGroup;
     /** What is said when no image is left. */
     problem: string;
   },
 ): AsyncGenerator<Loaded> {
-  let firstError: InputError | undefined;
+  let firstError: string | undefined;
   for (let missing = count; missing > 0; ) {
     const draws = draw(missing);
-    if (draws.length === 0) throw new InputError(`${problem}${firstError ? `: ${firstError.message}` : ''}`);
-    for await (const loaded of load(draws)) {
-      if (signal.aborted) return;
-      if ('error' in loaded) {
-        firstError ??= loaded.error;
-        unreadable.add(loaded.id);
-        continue;
-      }
-      missing--;
-      yield loaded;
+    if (draws.length === 0) throw new InputError(`${problem}${firstError === undefined ? '' : `: ${firstError}`}`);
+    const lost: { id: string; error: string }[] = [];
+    for await (const loaded of load(group.shareOf(draws))) {
+      if (group.asked.aborted || signal.aborted) break;
+      if ('error' in loaded) lost.push({ id: loaded.id, error: loaded.error.message });
+      else yield loaded;
     }
+    const all = (await group.gather(lost)).flat();
+    if (signal.aborted) return;
+    for (const { id, error } of all) {
+      firstError ??= error;
+      unreadable.add(id);
+    }
+    missing = all.length + (missing - draws.length);
   }
 }
 

@@ -4,15 +4,20 @@
  * continues bit for bit.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { sha256Of } from '../data/sha256.js';
 import { InputError } from '../errors.js';
 import type { NamedArrays } from '../models/safetensors.js';
 import { firstFew } from '../retrieval/ground-truth.js';
 import type { RunState } from '../run/checkpoint.js';
 import type { RunRecord, StopReason } from '../run/run-records.js';
+import { singleProcess } from './collective.js';
 import { GradientAccumulator } from './gradients.js';
 import { NotFiniteError } from './not-finite.js';
 import { Optimizer, type OptimizerOptions } from './optimizer.js';
+import { ProcessGroup } from './process-group.js';
+import type { RandomState } from './random.js';
 import { learningRateAt } from './schedule.js';
+import { broadcastVariables, sumOverRanks } from './sum-over-ranks.js';
 import type { Trainer } from './trainer.js';
 import type { TrainingConfig } from './training-config.js';
 
@@ -27,6 +32,8 @@ export interface LoopOptions {
   signal?: AbortSignal | undefined;
   /** The same, when the time given to the run is over. */
   timeout?: AbortSignal | undefined;
+  /** The processes that train together, with their endings in the place of these two. Default: this one. */
+  group?: ProcessGroup | undefined;
 }
 
 /** What keeps the states of a run. */
@@ -46,10 +53,10 @@ const wayOut =
  */
 export async function* runLoop(
   trainer: Trainer,
-  { config, resume, store, signal, timeout }: LoopOptions,
+  { config, resume, store, signal, timeout, group = new ProcessGroup(singleProcess, { signal, timeout }) }: LoopOptions,
 ): AsyncGenerator<RunRecord> {
   const { criterion, random, unreadable } = trainer;
-  const ending = AbortSignal.any([signal, timeout].filter((each) => each !== undefined));
+  const { ending } = group;
   const stateAfter = (done: Pick<RunState, 'step' | 'measuredStep' | 'best'>): RunState => ({
     ...done,
     random: random.state(),
@@ -64,11 +71,14 @@ export async function* runLoop(
       random.restore(resume.state.random);
       for (const id of resume.state.unreadable) unreadable.add(id);
     }
+    await broadcastVariables(trainer.variables, group.collective);
+    let loss: number | undefined;
     let state = resume?.state ?? stateAfter({ step: 0, measuredStep: -1 });
     let saved = resume !== undefined;
     let exhausted = false;
     for (;;) {
       const { step } = state;
+      await group.agree(placeOf(step, random.state(), loss));
       const last = step >= config.steps || exhausted;
       if (trainer.measure && state.measuredStep < step && (last || isDue(step, config.validateEvery))) {
         const startedAt = performance.now();
@@ -90,17 +100,19 @@ export async function* runLoop(
       }
       if (ends) break;
 
-      if (trainer.prepare && (yield* trainer.prepare({ step, signal: ending })) === 'exhausted') {
+      if (trainer.prepare && (yield* trainer.prepare({ step, signal: ending, group })) === 'exhausted') {
         exhausted = true;
         continue;
       }
       if (ending.aborted) continue;
       const startedAt = performance.now();
-      const update = await trainer.gradient({ step, signal: ending }, sums).catch((error: unknown) => {
+      const update = await trainer.gradient({ step, signal: ending, group }, sums).catch((error: unknown) => {
         if (!(error instanceof NotFiniteError)) throw error;
         throw new InputError(`Update ${step + 1}: ${error.message} (images ${firstFew(error.ids)}). ${wayOut}`);
       });
       if (update === undefined) continue; // interrupted
+      await sumOverRanks(sums, trainer.variables, group.collective);
+      ({ loss } = update.figures);
 
       const learningRate = learningRateAt(step, {
         ...config,
@@ -138,9 +150,15 @@ export async function* runLoop(
 
   function reasonOf(step: number): StopReason {
     if (step >= config.steps) return 'finished';
-    if (signal?.aborted === true) return 'interrupted';
-    return timeout?.aborted === true ? 'out of time' : 'nothing left to learn';
+    if (group.signal.aborted) return 'interrupted';
+    return group.timeout.aborted ? 'out of time' : 'nothing left to learn';
   }
+}
+
+/** Where a run is, in words that are others wherever another random number was drawn or another loss computed. */
+function placeOf(step: number, random: RandomState, loss: number | undefined): string {
+  const drawn = sha256Of([Buffer.from(JSON.stringify(random))]);
+  return `update ${step}, draws ${drawn.slice(0, 8)}, loss ${loss ?? 'none yet'}`;
 }
 
 /** Whether something done every `period` units is done after `step` of them. 0 = only at the start. */

@@ -12,15 +12,23 @@ export interface FolderOptions extends Omit<LoopOptions, 'store'>, RunNotes {
   schema: z.ZodObject;
 }
 
-/** Runs the loop and keeps what it does in `folder`. Yields what it appends to the log; the caller disposes of the model. */
+/**
+ * Runs the loop and keeps what it does in `folder`: of the ranks of a group, the first one does. Yields what it appends to the log; the
+ * caller disposes of the model.
+ */
 export async function* trainInFolder(
   folder: RunFolder,
   trainer: Trainer,
-  { config, resume, signal, timeout, ...notes }: FolderOptions,
+  { config, resume, signal, timeout, group, ...notes }: FolderOptions,
 ): AsyncGenerator<RunRecord> {
+  const loop = { config, resume, signal, timeout, group };
+  if (group?.leads === false) {
+    yield* runLoop(trainer, loop);
+    return;
+  }
   const store = await RunWriter.open(folder, trainer, { ...notes, config, resumedAfter: resume?.state.step });
   try {
-    for await (const record of runLoop(trainer, { config, resume, store, signal, timeout })) {
+    for await (const record of runLoop(trainer, { ...loop, store })) {
       store.log(record, await trainer.pictures?.(record));
       yield record;
     }

@@ -4,6 +4,7 @@ import type { StorableModel } from '../data/model-file.js';
 import type { TaggedPicture } from '../run/observe-run.js';
 import type { RunRecord } from '../run/run-records.js';
 import type { GradientAccumulator } from './gradients.js';
+import type { ProcessGroup } from './process-group.js';
 import type { RandomStream } from './random.js';
 
 /** The figure that chooses the best model, the higher the better. */
@@ -22,7 +23,7 @@ export interface Measurement {
   figures: Readonly<Record<string, number>>;
 }
 
-/** What one update is made of; its gradient lies in the accumulator. */
+/** What one update is made of, whichever rank computed it; its gradient lies in the accumulators of all. */
 export interface Gradient {
   /** For the log, besides what the loop says of the update. */
   figures: { loss: number; [figure: string]: number };
@@ -38,6 +39,8 @@ export interface NextUpdate {
   step: number;
   /** Aborted when the run is to end: the update in hand is then dropped. */
   signal: AbortSignal;
+  /** The processes that make the update together; one where nothing else was said. */
+  group: ProcessGroup;
 }
 
 /** What is trained, and how one update of it is made. */
@@ -56,9 +59,12 @@ export interface Trainer {
 
   /** Does what is due before an update (mining), with its log records. `exhausted`: there is nothing left to learn. */
   prepare?(update: NextUpdate): AsyncGenerator<RunRecord, 'ready' | 'exhausted'>;
-  /** Leaves one update's gradient in `sums`; undefined when interrupted. Throws `NotFiniteError` with the images it comes from. */
+  /**
+   * Leaves this rank's part of one update's gradient in `sums`: the loop adds up those of all ranks. Undefined when interrupted. Throws
+   * `NotFiniteError` with the images it comes from.
+   */
   gradient(update: NextUpdate, sums: GradientAccumulator): Promise<Gradient | undefined>;
-  /** Figures of the model as it is; undefined when interrupted. Without it nothing is measured. */
+  /** Figures of the model as it is, the same on every rank; undefined when interrupted. Without it nothing is measured. */
   measure?: ((signal: AbortSignal) => Promise<Measurement | undefined>) | undefined;
 
   /** What else the next update depends on, JSON-ready; later updates do not change what was returned. */

@@ -1,9 +1,11 @@
-import { copyFileSync, existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { CommanderError } from 'commander';
-import { beforeAll, describe, expect, test } from 'vitest';
-import { register, shardOption } from '../../src/commands/extract.js';
+import { beforeAll, describe, expect, test, vi } from 'vitest';
+import { register } from '../../src/commands/extract.js';
+import { register as registerStatus } from '../../src/commands/status.js';
+import { shardOption } from '../../src/commands/shard-option.js';
 import { UsageError } from '../../src/errors.js';
 import { parseNpy } from '../../src/data/npy.js';
 import { runCommand } from './run-command.js';
@@ -77,6 +79,55 @@ describe('rmac extract', () => {
     expect(joined).toEqual([...descriptors(whole).data]);
   });
 
+  test('--merge makes the whole set of them, once each is there and whole', async () => {
+    const [whole, parts] = [newFolder(), newFolder()];
+    const manifest = ['--images', set.manifest, '--size', '48'];
+    const merge = () => runCommand(register, 'extract', '--merge', '--out', parts, '--json');
+    await extract(whole, ...manifest);
+    await extract(parts, '--shard', '1/3', ...manifest);
+    await extract(parts, '--shard', '3/3', ...manifest);
+    await expect(merge()).rejects.toThrow(/lacks shard 2\/3/);
+    await extract(parts, '--shard', '2/3', ...manifest);
+    const damaged = join(parts, 'descriptors.2-of-3.npy');
+    const bytes = readFileSync(damaged);
+    writeFileSync(damaged, Uint8Array.from(bytes).fill(1, bytes.length - 4));
+    await expect(merge()).rejects.toThrow(/descriptors\.2-of-3\.npy is not what its shard had written/);
+    expect(existsSync(join(parts, 'descriptors.npy'))).toBe(false);
+    writeFileSync(damaged, bytes);
+    const { stdout } = await merge();
+    expect(JSON.parse(stdout)).toEqual({ out: parts, shards: 3, images: 12, dimension: 256, failures: 0 });
+    for (const name of ['descriptors.npy', 'ids.txt', 'meta.json']) {
+      expect(readFileSync(join(parts, name)).equals(readFileSync(join(whole, name))), name).toBe(true);
+    }
+    expect(
+      readdirSync(parts)
+        .filter((name) => /^(descriptors|ids|meta)\./.test(name))
+        .toSorted(),
+    ).toEqual(['descriptors.npy', 'ids.txt', 'meta.json']);
+    await expect(runCommand(register, 'extract', '--merge', '--out', parts, '--shard', '1/3')).rejects.toThrow(
+      UsageError,
+    );
+  });
+
+  test('rmac status tells of every shard what its file and its lock say', async () => {
+    const out = newFolder();
+    const status = async () => JSON.parse((await runCommand(registerStatus, 'status', out, '--json')).stdout);
+    await expect(status()).rejects.toThrow(/no status of a shard/);
+    await extract(out, '--images', set.manifest, '--size', '48', '--shard', '2/3');
+    await expect(
+      extract(out, '--images', set.manifest, '--size', '48', '--shard', '3/3', '--model', join(set.folder, 'none')),
+    ).rejects.toThrow();
+    const done = JSON.parse(readFileSync(join(out, 'status.2-of-3.json'), 'utf8'));
+    writeFileSync(join(out, 'status.1-of-3.json'), JSON.stringify({ ...done, state: 'running', done: 2 }));
+    const { done: count, shards } = await status();
+    expect(count).toBe(1);
+    expect(shards).toMatchObject([
+      { shard: '1/3', state: 'stopped', done: 2, total: 4 },
+      { shard: '2/3', state: 'done', work: 'extract', done: 4, total: 4 },
+      { shard: '3/3', state: 'not begun' },
+    ]);
+  });
+
   test('--pooling changes the descriptors, an existing result needs --overwrite', async () => {
     const out = newFolder();
     await extract(out, '--size', '48', '--images', set.manifest);
@@ -97,6 +148,24 @@ describe('rmac extract', () => {
     await expect(extract(out, '--model', join(set.folder, 'none'))).rejects.toThrow(/Cannot read .*none/);
     expect(existsSync(out)).toBe(false);
   });
+});
+
+test('--shard slurm is the task of an array that is numbered from 1 to its number', () => {
+  const array = (id: string, count: string, min: string, max: string) => {
+    for (const [name, value] of Object.entries({ ID: id, COUNT: count, MIN: min, MAX: max })) {
+      vi.stubEnv(`SLURM_ARRAY_TASK_${name}`, value);
+    }
+    return () => shardOption('slurm');
+  };
+  try {
+    expect(shardOption.bind(undefined, 'slurm')).toThrow(/no task of a job array/);
+    expect(array('3', '8', '1', '8')()).toEqual({ index: 3, count: 8 });
+    // Two of eight are repeated, or tasks are counted from 0.
+    expect(array('3', '2', '3', '7')).toThrow(/--shard \$SLURM_ARRAY_TASK_ID\/N/);
+    expect(array('0', '8', '0', '7')).toThrow(UsageError);
+  } finally {
+    vi.unstubAllEnvs();
+  }
 });
 
 test('shardOption: i from 1 to n', () => {

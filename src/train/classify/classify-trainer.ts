@@ -63,7 +63,7 @@ export class ClassifyTrainer implements Trainer {
     return new Map([[classifierFile, encodeClassifier(head.layout, await head.toArrays())]]);
   }
 
-  async gradient({ step, signal }: NextUpdate, accumulator: GradientAccumulator): Promise<Gradient | undefined> {
+  async gradient({ step, signal, group }: NextUpdate, accumulator: GradientAccumulator): Promise<Gradient | undefined> {
     const { variables } = this;
     const { model, head, records, config } = this.options;
     const { batchSize, imagesPerPass, freeze } = config;
@@ -75,24 +75,31 @@ export class ClassifyTrainer implements Trainer {
       load: (draws) => this.load(draws),
       unreadable: this.unreadable,
       signal,
+      group,
       problem: 'No image of the manifest can be read',
     });
-    for await (const crop of crops) {
-      ids.push(crop.id);
-      pass.push(crop);
-      if (pass.length < imagesPerPass && ids.length < batchSize) continue;
+    const run = async () => {
+      if (pass.length === 0) return;
       const part = await classifyPass(pass, { model, head, freeze }, { ...config, variables, accumulator });
       loss += part.loss;
       right += part.right;
       pass = [];
+    };
+    for await (const crop of crops) {
+      ids.push(crop.id);
+      pass.push(crop);
+      if (pass.length === imagesPerPass) await run();
     }
-    if (ids.length < batchSize) return undefined; // interrupted
+    if (signal.aborted) return undefined;
+    await run();
+    const shares = await group.gather({ loss, right });
+    const total = (key: 'loss' | 'right') => shares.reduce((sum, share) => sum + share[key], 0);
     return {
       figures: {
         // Mean of the batch, with label smoothing.
-        loss,
+        loss: total('loss'),
         // Share of the batch whose class had the highest score, before the update and with dropout.
-        top1: right / batchSize,
+        top1: total('right') / batchSize,
         // Images drawn since the start, in units of the manifest.
         epoch: ((step + 1) * batchSize) / records.length,
       },

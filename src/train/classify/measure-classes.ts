@@ -3,6 +3,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ImageRecord } from '../../data/manifest.js';
 import { runAhead } from '../../data/run-ahead.js';
 import { InputError } from '../../errors.js';
+import { alone, type ProcessGroup } from '../process-group.js';
 import type { ClassifyConfig } from './classify-config.js';
 import { type PassOptions, ranksOf } from './classify-step.js';
 import { centreCrop, decodeCrop, stackImages } from './crops.js';
@@ -16,24 +17,26 @@ export type ClassAccuracy = {
   valUnreadable: number;
 };
 
-/** Undefined when interrupted. Throws `InputError` if not one image can be read. */
+/** Each rank of `group` measures its share. Undefined when interrupted. Throws `InputError` if not one image can be read. */
 export async function measureClasses(
   { model, head }: Pick<PassOptions, 'model' | 'head'>,
   { records, labels }: { records: readonly ImageRecord[]; labels: Int32Array },
   {
     config,
     signal,
+    group = alone,
     onProgress,
   }: {
     config: Pick<ClassifyConfig, 'validationSide' | 'cropSize' | 'imagesPerPass'>;
     signal?: AbortSignal;
+    group?: ProcessGroup;
     onProgress?: (done: number, total: number) => void;
   },
 ): Promise<ClassAccuracy | undefined> {
   const { cropSize, imagesPerPass } = config;
   const found = { top1: 0, top5: 0, loss: 0, count: 0, unreadable: 0 };
   let pass: { image: Awaited<ReturnType<typeof decodeCrop>>; label: number }[] = [];
-  let firstError: Error | undefined;
+  let firstError: string | undefined;
   const run = async () => {
     if (pass.length === 0) return;
     // The last pass repeats its last image: one graph for all of them.
@@ -51,30 +54,35 @@ export async function measureClasses(
     }
     pass = [];
   };
-  const items = records.map((record, i) => ({ crop: centreCrop(record, config), label: labels[i] }));
-  const decode = ({ crop }: (typeof items)[number]) => decodeCrop(crop, cropSize);
+  const all = records.map((record, i) => ({ crop: centreCrop(record, config), label: labels[i] }));
+  const items = group.shareOf(all);
+  const decode = ({ crop }: (typeof all)[number]) => decodeCrop(crop, cropSize);
   for await (const outcome of runAhead(items, decode, Math.max(4, imagesPerPass))) {
-    if (signal?.aborted) return undefined;
+    if (signal?.aborted) break;
     if ('error' in outcome) {
       if (!(outcome.error instanceof InputError)) throw outcome.error;
-      firstError ??= outcome.error;
+      firstError ??= outcome.error.message;
       found.unreadable++;
     } else {
       pass.push({ image: outcome.value, label: outcome.item.label });
       if (pass.length === imagesPerPass) await run();
     }
-    onProgress?.(found.count + pass.length + found.unreadable, records.length);
+    onProgress?.(found.count + pass.length + found.unreadable, items.length);
   }
-  await run();
-  if (found.count === 0) {
-    throw new InputError(`No validation image can be read; the first problem: ${firstError?.message ?? 'none'}`);
+  if (!signal?.aborted) await run();
+  const shares = await group.gather({ ...found, firstError, interrupted: signal?.aborted === true });
+  if (shares.some(({ interrupted }) => interrupted)) return undefined;
+  const total = (key: keyof typeof found) => shares.reduce((sum, share) => sum + share[key], 0);
+  const count = total('count');
+  if (count === 0) {
+    const problem = shares.find((share) => share.firstError !== undefined)?.firstError;
+    throw new InputError(`No validation image can be read; the first problem: ${problem ?? 'none'}`);
   }
-  const { count } = found;
   return {
-    top1: found.top1 / count,
-    top5: found.top5 / count,
-    valLoss: found.loss / count,
-    valUnreadable: found.unreadable,
+    top1: total('top1') / count,
+    top5: total('top5') / count,
+    valLoss: total('loss') / count,
+    valUnreadable: total('unreadable'),
   };
 }
 

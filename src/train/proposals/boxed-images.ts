@@ -18,10 +18,11 @@ export function boxedRecords(records: readonly ImageRecord[], source: string): B
   return boxed;
 }
 
-/** A photograph, mirrored or not. */
+/** A photograph, mirrored or not, and what its anchors are drawn from. */
 export interface BoxedView {
   record: BoxedRecord;
   flip: boolean;
+  seed: number;
 }
 
 export interface BoxedMap {
@@ -36,6 +37,7 @@ export interface BoxedMap {
 export interface LoadedMap {
   id: string;
   map: BoxedMap;
+  seed: number;
 }
 
 export class BoxedImages {
@@ -52,9 +54,9 @@ export class BoxedImages {
 
   /** Maps and boxes in order, decoded ahead. A photograph that cannot be used, by its pixels or its box, comes as its error. */
   async *load(views: readonly BoxedView[]): AsyncGenerator<LoadedMap | { id: string; error: InputError }> {
-    const items = views.map(({ record, flip }) => ({ record, flip, view: { ...identityView, flip } }));
+    const items = views.map(({ record, flip, seed }) => ({ record, flip, seed, view: { ...identityView, flip } }));
     for await (const loaded of this.inputs.load(items)) {
-      const { record, flip } = loaded.item;
+      const { record, flip, seed } = loaded.item;
       const { id } = record;
       if ('error' in loaded) {
         yield { id, error: loaded.error };
@@ -71,7 +73,7 @@ export class BoxedImages {
             `${record.path}: its box ${x},${y},${width},${height} (x,y,width,height) has no pixel of it.`,
           );
         }
-        yield { id, map: { values, shape, image, box } };
+        yield { id, seed, map: { values, shape, image, box } };
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         yield { id, error };

@@ -5,6 +5,7 @@ import type { RpnHead } from '../../rpn/head.js';
 import { propose } from '../../rpn/propose.js';
 import { averageRecall, bestOverlap, boxRecallAt } from '../../rpn/recall.js';
 import type { BoxedRecord } from '../../data/manifest.js';
+import { alone, type ProcessGroup } from '../process-group.js';
 import type { BoxedImages } from './boxed-images.js';
 
 export interface ProposalRecall {
@@ -16,7 +17,7 @@ export interface ProposalRecall {
   [figure: string]: number;
 }
 
-/** Undefined when `signal` ended it. Throws `InputError` when no photograph can be read. */
+/** Each rank of `group` measures its share. Undefined when `signal` ended it. Throws `InputError` when no photograph can be read. */
 export async function measureRpn(
   head: RpnHead,
   images: BoxedImages,
@@ -25,25 +26,39 @@ export async function measureRpn(
     stride,
     proposals,
     signal,
+    group = alone,
     onProgress,
-  }: { stride: number; proposals: number; signal?: AbortSignal; onProgress?: (done: number, total: number) => void },
+  }: {
+    stride: number;
+    proposals: number;
+    signal?: AbortSignal;
+    group?: ProcessGroup;
+    onProgress?: (done: number, total: number) => void;
+  },
 ): Promise<ProposalRecall | undefined> {
-  const overlaps: number[] = [];
-  let firstError: InputError | undefined;
+  const own: number[] = [];
+  let firstError: string | undefined;
+  const share = group.shareOf(records);
   let done = 0;
-  for await (const loaded of images.load(records.map((record) => ({ record, flip: false })))) {
-    if (signal?.aborted) return undefined;
-    if ('error' in loaded) firstError ??= loaded.error;
+  for await (const loaded of images.load(share.map((record) => ({ record, flip: false, seed: 0 })))) {
+    if (signal?.aborted) break;
+    if ('error' in loaded) firstError ??= loaded.error.message;
     else {
       const { values, shape, image, box } = loaded.map;
       const map = tf.tensor4d(values, shape);
       const { boxes } = propose(head, map, { image, stride, count: proposals });
       map.dispose();
-      overlaps.push(bestOverlap(box, boxes));
+      own.push(bestOverlap(box, boxes));
     }
-    onProgress?.(++done, records.length);
+    onProgress?.(++done, share.length);
   }
-  if (overlaps.length === 0) throw firstError ?? new InputError('No photograph to measure proposals on.');
+  const shares = await group.gather({ own, firstError, interrupted: signal?.aborted === true });
+  if (shares.some(({ interrupted }) => interrupted)) return undefined;
+  const overlaps = shares.flatMap((each) => each.own);
+  if (overlaps.length === 0) {
+    const problem = shares.find((each) => each.firstError !== undefined)?.firstError;
+    throw new InputError(problem ?? 'No photograph to measure proposals on.');
+  }
   return {
     recall: averageRecall(overlaps),
     recall50: boxRecallAt(overlaps, 0.5),

@@ -52,30 +52,40 @@ export class ProposalsTrainer implements Trainer {
     this.measure = measure;
   }
 
-  async gradient({ signal }: NextUpdate, accumulator: GradientAccumulator): Promise<Gradient | undefined> {
+  async gradient({ signal, group }: NextUpdate, accumulator: GradientAccumulator): Promise<Gradient | undefined> {
     const { head, images, model, config } = this.options;
     const anchors = { anchors: head.meta.anchors, stride: model.stride };
     const count = config.imagesPerStep;
     const share = 1 / count;
-    const figures = { loss: 0, objectness: 0, boxes: 0, positives: 0 };
+    const own = { loss: 0, objectness: 0, boxes: 0, positives: 0 };
     const ids: string[] = [];
     const photographs = readableImages<BoxedView, LoadedMap>(count, {
       draw: (missing) => this.draw(missing),
       load: (views) => images.load(views),
       unreadable: this.unreadable,
       signal,
+      group,
       problem: 'No image of the manifest can be used',
     });
-    for await (const { id, map } of photographs) {
-      const targets = sampleTargets(map, anchors, config, this.random);
+    for await (const { id, map, seed } of photographs) {
+      const targets = sampleTargets(map, anchors, config, new RandomStream(seed));
       const part = await rpnStep(head, map, { id, targets, images: count, accumulator, config });
       ids.push(id);
-      figures.loss += share * part.loss;
-      figures.objectness += share * part.objectness;
-      figures.boxes += share * part.boxes;
-      figures.positives += share * targets.positives;
+      own.loss += share * part.loss;
+      own.objectness += share * part.objectness;
+      own.boxes += share * part.boxes;
+      own.positives += share * targets.positives;
     }
-    return ids.length < count ? undefined : { figures, ids, images: count };
+    if (signal.aborted) return undefined;
+    const shares = await group.gather(own);
+    const total = (key: keyof typeof own) => shares.reduce((sum, each) => sum + each[key], 0);
+    const figures = {
+      loss: total('loss'),
+      objectness: total('objectness'),
+      boxes: total('boxes'),
+      positives: total('positives'),
+    };
+    return { figures, ids, images: count };
   }
 
   state(): ReturnType<typeof epochState> {
@@ -98,7 +108,7 @@ export class ProposalsTrainer implements Trainer {
     for (let i = 0; i < count; i++) {
       const position = this.sampler.next(random, (candidate) => !unreadable.has(records[candidate].id));
       if (position === undefined) break;
-      views.push({ record: records[position], flip: config.flip && random.next() < 0.5 });
+      views.push({ record: records[position], flip: config.flip && random.next() < 0.5, seed: random.below(2 ** 31) });
     }
     return views;
   }

@@ -44,7 +44,7 @@ export async function rpnDryRun(
   try {
     for (const record of random.shuffle(records).slice(0, tried)) {
       const startedAt = performance.now();
-      for await (const loaded of images.load([{ record, flip: false }])) {
+      for await (const loaded of images.load([{ record, flip: false, seed: 0 }])) {
         if ('error' in loaded) {
           error ??= loaded.error;
           continue;

@@ -56,6 +56,7 @@ export async function minePool(
     }
     onProgress?.(++done, drawn.length);
   }
+  if (signal.aborted) return undefined;
   if (pool.length === 0) {
     throw new InputError(
       `None of the ${drawn.length} images of the pool can be read; the first: ${firstError?.message ?? 'no image'}`,

@@ -16,8 +16,8 @@ export interface SourceOptions {
   recomputeActivations?: boolean;
   /** Needed where the model's regions are proposals, or these learn. */
   head?: RpnHead | undefined;
-  /** Proposals learn too, from the boxes of the images; anchors are drawn from this. */
-  anchors?: Draws | undefined;
+  /** Proposals learn too, from the boxes of the images; an image's anchors are drawn from this, the same ones each time. */
+  anchors?: ((item: ViewedImage) => Draws) | undefined;
 }
 
 /** Throws `InputError` where proposals are needed and there are none. */

@@ -47,8 +47,6 @@ interface Observed {
 
 export class ProposalSource implements ImageSource<ViewedImage> {
   private readonly pooling: ProposalPooling | undefined;
-  /** An image is observed again where memory is short: its anchors stay those of the update. */
-  private readonly targets = new WeakMap<ViewedImage, SampledTargets>();
   private readonly originals = new Map<string, ImageSides>();
   /** Of the update's images, for their replay. */
   private kept = new Map<ViewedImage, Found>();
@@ -60,8 +58,8 @@ export class ProposalSource implements ImageSource<ViewedImage> {
       freeze: string;
       imageSize: number;
       head: RpnHead;
-      /** Proposals learn, from anchors drawn from this. */
-      anchors: Draws | undefined;
+      /** Proposals learn; an image's anchors are drawn from this, the same ones where memory is short and it is observed again. */
+      anchors: ((item: ViewedImage) => Draws) | undefined;
       /** Replay block by block. */
       recomputeActivations?: boolean;
     },
@@ -127,8 +125,7 @@ export class ProposalSource implements ImageSource<ViewedImage> {
     const held = tf.tidy(() => {
       const map = this.mapOf(input);
       if (anchors !== undefined && item !== undefined) {
-        targets = this.targets.get(item) ?? this.draw(map, { box, image: sidesOf(input) }, anchors);
-        this.targets.set(item, targets);
+        targets = this.draw(map, { box, image: sidesOf(input) }, anchors(item));
       }
       const parts = targets && sampledLoss(head, map, targets, settings);
       return {

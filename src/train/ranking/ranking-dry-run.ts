@@ -77,7 +77,7 @@ export async function rankingDryRun(
 ): Promise<RankingDryRun> {
   const { poolSize, steps, remineEvery, cacheMegabytes, freeze, imageSize, recomputeActivations } = config;
   const random = new RandomStream(config.seed);
-  const anchors = config.rpnWeight > 0 ? random : undefined;
+  const anchors = config.rpnWeight > 0 ? () => random : undefined;
   // Passes are measured on inputs that are kept, loading on others.
   const [loader, kept] = [0, Infinity].map((cacheBytes) => new ImageInputs(model, { freeze, imageSize, cacheBytes }));
   const source = openSource(model, kept, { freeze, imageSize, recomputeActivations, head, anchors });

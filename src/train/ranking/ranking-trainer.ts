@@ -8,6 +8,7 @@ import type { RpnHead } from '../../rpn/head.js';
 import type { MiningRecord, RunRecord } from '../../run/run-records.js';
 import type { GradientAccumulator } from '../gradients.js';
 import { ImageInputs, type ViewedImage } from '../image-inputs.js';
+import type { ProcessGroup } from '../process-group.js';
 import { withProposals } from '../proposals/with-proposals.js';
 import { RandomStream } from '../random.js';
 import type { TrainableModel } from '../trainable-model.js';
@@ -20,6 +21,7 @@ import { countTriplets, numberLabels, type PoolLabels } from './mining.js';
 import { type MiningState, rankingStateSchema } from './mining-state.js';
 import { openSource } from './open-source.js';
 import { rankingStep } from './ranking-step.js';
+import { SharedSource } from './shared-source.js';
 import { minesPools, type TripletConfig } from './triplet-config.js';
 
 export interface RankingOptions {
@@ -57,6 +59,8 @@ export class RankingTrainer implements Trainer {
   private readonly inputs: ImageInputs;
   private readonly source: ImageSource<ViewedImage>;
   private mining: MiningState | undefined;
+  /** Of the images of an update, where proposals learn: whichever rank meets an image draws the same anchors. */
+  private readonly anchorSeeds = new WeakMap<ViewedImage, number>();
 
   /** Throws `InputError` where the records hold no triplet, or proposals are to learn and there are none or no boxes. */
   constructor(private readonly options: RankingOptions) {
@@ -74,17 +78,18 @@ export class RankingTrainer implements Trainer {
     this.random = new RandomStream(config.seed);
     this.byId = new Map(records.map((record) => [record.id, record]));
     this.inputs = new ImageInputs(model, { freeze, imageSize, cacheBytes: config.cacheMegabytes * 1e6 });
-    const anchors = joint ? this.random : undefined;
+    const anchors = joint ? (item: ViewedImage) => new RandomStream(this.anchorSeeds.get(item)!) : undefined;
     this.source = openSource(model, this.inputs, { freeze, imageSize, recomputeActivations, head, anchors });
   }
 
   /** A new mining where one is due; `exhausted` when pool after pool has no triplet with a loss. */
-  async *prepare({ step, signal }: NextUpdate): AsyncGenerator<MiningRecord, 'ready' | 'exhausted'> {
+  async *prepare({ step, signal, group }: NextUpdate): AsyncGenerator<MiningRecord, 'ready' | 'exhausted'> {
     const { records, config, onMining } = this.options;
     if (!minesPools(config)) return 'ready';
     if (this.mining !== undefined && step % config.remineEvery !== 0) return 'ready';
     for (let tries = 0; tries < emptyMinings && !signal.aborted; tries++) {
-      const { source, random, unreadable } = this;
+      const { random, unreadable } = this;
+      const source = this.sourceFor(group);
       const mined = await minePool(records, { source, random, unreadable, config, signal, onProgress: onMining });
       if (mined === undefined) break; // interrupted
       yield { event: 'mine', step: step + 1, ...mined.summary };
@@ -96,7 +101,7 @@ export class RankingTrainer implements Trainer {
   }
 
   /** Of a drawn batch; of another one if an image went missing. */
-  async gradient({ step, signal }: NextUpdate, sums: GradientAccumulator): Promise<Gradient | undefined> {
+  async gradient({ step, signal, group }: NextUpdate, sums: GradientAccumulator): Promise<Gradient | undefined> {
     const { inputs, unreadable } = this;
     const { records, config } = this.options;
     const [startedAt, waited] = [performance.now(), inputs.waitedMs];
@@ -109,11 +114,12 @@ export class RankingTrainer implements Trainer {
       drawn += taken;
       const drawnNow = drawn;
       const images = new Set(batch.images);
-      const update = await rankingStep(batch, this.source, {
+      if (config.rpnWeight > 0) for (const image of images) this.anchorSeeds.set(image, this.random.below(2 ** 31));
+      const update = await rankingStep(batch, this.sourceFor(group), {
         variables: this.variables,
         accumulator: sums,
         nameOf,
-        onDescribed: () => this.prefetchNext(candidates, drawnNow, step + 1),
+        onDescribed: () => this.prefetchNext(candidates, drawnNow, { step: step + 1, group }),
         ownWeight: config.rpnWeight,
         reduction: config.lossReduction,
       });
@@ -179,11 +185,19 @@ export class RankingTrainer implements Trainer {
    * Decodes what the next update begins with while this one computes. It is drawn from a copy of the stream, which the next update
    * will draw from unless images turn out unreadable: a wrong guess costs its decoding.
    */
-  private prefetchNext(candidates: Candidates, drawn: number, next: number): void {
+  private prefetchNext(
+    candidates: Candidates,
+    drawn: number,
+    { step, group }: Pick<NextUpdate, 'step' | 'group'>,
+  ): void {
     const { config } = this.options;
-    if (next >= config.steps || (minesPools(config) && next % config.remineEvery === 0)) return;
+    if (step >= config.steps || (minesPools(config) && step % config.remineEvery === 0)) return;
     const { batch } = this.draw(candidates, drawn, new RandomStream(this.random.state()));
-    void this.inputs.prefetch([...new Set(batch.images)]);
+    void this.inputs.prefetch(group.shareOf([...new Set(batch.images)]));
+  }
+
+  private sourceFor(group: ProcessGroup): ImageSource<ViewedImage> {
+    return group.size === 1 ? this.source : new SharedSource(this.source, group);
   }
 }
 

@@ -234,7 +234,7 @@ describe('ProposalSource with proposals that learn', () => {
   const box = { x: 20, y: 10, width: 50, height: 40 };
   const joint = (model: DescriptorModel, head: RpnHead, recomputeActivations = false) => {
     const inputs = new ImageInputs(model, { freeze: 'none', imageSize: sidePx, cacheBytes: 1e8 });
-    const anchors: Draws = new RandomStream(4);
+    const anchors = ({ record }: ViewedImage): Draws => new RandomStream(Number(record.id.at(-1)));
     return openSource(model, inputs, { freeze: 'none', imageSize: sidePx, head, anchors, recomputeActivations });
   };
 
@@ -266,8 +266,7 @@ describe('ProposalSource with proposals that learn', () => {
           ownWeight: weight,
         },
       );
-      // The same draws: images in the order of the batch, those with a box only.
-      const random = new RandomStream(4);
+      // The same draws: each image's own.
       const describer = new ProposalDescriber(model, { proposals: 5, head });
       const inputs = await inputsOf(whole.model, head);
       const images = inputs.loaded.map(({ input }) => {
@@ -284,7 +283,7 @@ describe('ProposalSource with proposals that learn', () => {
           { shape: images[i].shape, image: images[i].image, box: Float32Array.from(rows) },
           { anchors: rpn.anchors, stride },
           rpnConfigSchema.parse({}),
-          random,
+          new RandomStream(Number(items[i].record.id.at(-1))),
         ),
       );
       expect(targets.every(({ positives }) => positives > 0)).toBe(true);

@@ -1,0 +1,129 @@
+import { spawnSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { writeManifest } from '../../src/data/manifest.js';
+import { readRunLog } from '../../src/run/run-log.js';
+import { type Job, mpirun, withoutMpi } from '../support/mpirun.js';
+import { stripedPhotographs, temporaryFolder, tinyModelFile } from '../train/tiny-run.js';
+
+const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
+const skipped = withoutMpi ?? (existsSync(cli) ? undefined : 'not built (npm run build)');
+if (skipped !== undefined) console.warn(`Training over MPI is not tested: ${skipped}.`);
+
+let folder: string;
+let common: string[];
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  const manifest = join(folder, 'manifest.jsonl');
+  const records = await stripedPhotographs(folder);
+  const broken = join(folder, 'broken.png');
+  await writeFile(broken, 'no image');
+  await writeManifest(manifest, [...records, { id: 'l1/broken', path: broken, landmark: 'l1' }]);
+  const init = await tinyModelFile(folder, { whiteningDimension: 8 });
+  const settings = [
+    'tripletsPerStep=3',
+    'imageSize=48',
+    'poolSize=10',
+    'remineEvery=4',
+    'margin=1',
+    'learningRate=0.01',
+  ];
+  const set = settings.flatMap((setting) => ['--set', setting]);
+  common = ['train', 'triplet', '--manifest', manifest, '--init', init, '--threads', '1', '--json', ...set];
+});
+
+const lossesOf = async (run: string) =>
+  (await readRunLog(join(run, 'log.jsonl'))).records.flatMap((r) => (r.event === 'update' ? [r.loss] : []));
+
+const upTo = (steps: number, checkpointEvery = 100) => [
+  ...['--set', `steps=${steps}`, '--set', `checkpointEvery=${checkpointEvery}`],
+];
+
+/** Waits until a condition holds, for a minute at most. */
+async function until(condition: () => boolean, job: Job): Promise<void> {
+  for (let i = 0; i < 600 && !condition(); i++) {
+    if (job.process.exitCode !== null) throw new Error(`mpirun ended: ${job.stderr()}`);
+    await sleep(100);
+  }
+  expect(condition(), job.stderr()).toBe(true);
+}
+
+/** The process of a rank of this run. */
+async function processOf(rank: number, run: string): Promise<number> {
+  for (const pid of await readdir('/proc')) {
+    if (!/^\d+$/.test(pid)) continue;
+    const [command, env] = await Promise.all(
+      ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '')),
+    );
+    const isRank = env.split('\0').includes(`OMPI_COMM_WORLD_RANK=${rank}`);
+    if (isRank && command.startsWith(process.execPath) && command.split('\0').includes(run)) return Number(pid);
+  }
+  throw new Error(`no rank ${rank} of ${run}`);
+}
+
+describe.skipIf(skipped !== undefined)('over MPI', () => {
+  test('two ranks train as one process does; one rank to the bit; one of them writes and tells', async () => {
+    const [alone, one, two] = ['alone', 'one', 'two'].map((name) => join(folder, name));
+    const settings = upTo(6, 3);
+    const { status } = spawnSync(process.execPath, [cli, ...common, ...settings, '--run', alone]);
+    expect(status).toBe(0);
+    await mpirun(1, [...common, ...settings, '--run', one]).ended;
+    const { code, stdout, stderr } = await mpirun(2, [...common, ...settings, '--run', two]).ended;
+    expect(code, stderr).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ run: two, step: 6, stopped: 'finished', unreadable: 1 });
+    const [model, modelOfOne] = await Promise.all([alone, one].map((run) => readFile(join(run, 'model.safetensors'))));
+    expect(modelOfOne.equals(model)).toBe(true);
+    const [expected, losses] = [await lossesOf(alone), await lossesOf(two)];
+    expect(losses).toHaveLength(6);
+    for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i]!, 5);
+    expect((await readdir(two)).toSorted()).toEqual(
+      [...(await readdir(alone))]
+        .toSorted()
+        .map((n) => (n.startsWith('events') ? expect.stringMatching(/^events/) : n)),
+    );
+  });
+
+  test('a warning of the scheduler ends all ranks with a checkpoint, from which three go on as one would have', async () => {
+    const [whole, run] = ['whole', 'stopped'].map((name) => join(folder, name));
+    const job = mpirun(2, [...common, ...upTo(400), '--run', run]);
+    await until(() => job.stderr().includes('update 1/400'), job);
+    job.process.kill('SIGUSR1'); // which mpirun passes on
+    const { code, stderr } = await job.ended;
+    expect(code, stderr).toBe(75);
+    const stopped = (await lossesOf(run)).length;
+    expect(await readdir(join(run, 'checkpoints'))).toContain(`step-${String(stopped).padStart(6, '0')}`);
+    const resumed = ['--run', run, '--resume', '--set', `steps=${stopped + 3}`];
+    const ended = await mpirun(3, [...common, ...resumed]).ended;
+    expect(ended.code, ended.stderr).toBe(0);
+    spawnSync(process.execPath, [cli, ...common, ...upTo(stopped + 3), '--run', whole]);
+    const [expected, losses] = [await lossesOf(whole), await lossesOf(run)];
+    expect(losses).toHaveLength(stopped + 3);
+    for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i]!, 4);
+  });
+
+  test('a rank that is killed ends the job, with a line that names it and the last checkpoint', async () => {
+    const run = join(folder, 'killed');
+    const job = mpirun(2, [...common, ...upTo(400, 1), '--run', run]);
+    await until(() => existsSync(join(run, 'checkpoints', 'step-000002')), job);
+    process.kill(await processOf(1, run), 'SIGKILL');
+    const { code, stderr } = await job.ended;
+    expect(code).not.toBe(0);
+    const last =
+      /Rank 1 of 2 \(process \d+ on .*\) has ended .*: the last checkpoint is (\S+); continue with --resume/.exec(
+        stderr,
+      );
+    expect(existsSync(last?.[1] ?? ''), stderr).toBe(true);
+  });
+
+  test('what is wrong is told once, and ends all', async () => {
+    const args = [...common, ...upTo(2), '--run', join(folder, 'alone')];
+    const { code, stdout, stderr } = await mpirun(2, args).ended;
+    expect(code).toBe(1);
+    expect(stdout).toBe('');
+    expect(stderr.match(/^rmac: .* holds a run/gm)).toHaveLength(1);
+  });
+});
