@@ -5,6 +5,7 @@
  */
 import { SingleBar } from 'cli-progress';
 import type { Command } from 'commander';
+import type { Box } from '../data/manifest.js';
 import { UsageError } from '../errors.js';
 import { largest } from '../extremes.js';
 import type { StageContext, StageProgress, StageView } from '../stages/context.js';
@@ -42,6 +43,17 @@ export function nonNegativeInteger(text: string): number {
     throw new UsageError(`Expected a whole number of at least 0, got "${text}".`);
   }
   return value;
+}
+
+/** commander parser: "x,y,width,height" in px. */
+export function boxOption(text: string): Box {
+  const [x, y, width, height, ...rest] = text
+    .split(',')
+    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
+  if (![x, y, width, height].every(Number.isFinite) || rest.length > 0 || !(width > 0 && height > 0)) {
+    throw new UsageError(`--box: expected x,y,width,height in px such as 120,80,300,400, got "${text}".`);
+  }
+  return { x, y, width, height };
 }
 
 /** commander parser: a fraction in [0, 1]. */

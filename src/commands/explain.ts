@@ -1,10 +1,16 @@
 /** @file `rmac explain`: why two photographs match: the patches behind their strongest common components, and where one lies in the other. */
 import type { Command } from 'commander';
 import type { Box } from '../data/manifest.js';
-import { UsageError } from '../errors.js';
 import { shareText } from '../retrieval/similarity-scale.js';
 import { comparedPhotographs, explain, type ExplainStageOptions, type ExplainStageResult } from '../stages/explain.js';
-import { addCommonOptions, type CommonOptions, positiveInteger, printResult, terminalContext } from './console.js';
+import {
+  addCommonOptions,
+  boxOption,
+  type CommonOptions,
+  positiveInteger,
+  printResult,
+  terminalContext,
+} from './console.js';
 import { addModelOptions } from './model-options.js';
 
 export function register(program: Command): void {
@@ -41,17 +47,6 @@ Examples:
 "scoreInA"}, boxes {"x", "y", "width", "height"} in pixels of the upright photographs; similarity is that of the model's descriptors.`,
     )
     .action(run);
-}
-
-/** commander parser: "x,y,width,height" in px. */
-export function boxOption(text: string): Box {
-  const [x, y, width, height, ...rest] = text
-    .split(',')
-    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (![x, y, width, height].every(Number.isFinite) || rest.length > 0 || !(width > 0 && height > 0)) {
-    throw new UsageError(`--box: expected x,y,width,height in px such as 120,80,300,400, got "${text}".`);
-  }
-  return { x, y, width, height };
 }
 
 async function run(a: string, b: string, options: Omit<ExplainStageOptions, 'a' | 'b'> & CommonOptions): Promise<void> {

@@ -3,7 +3,14 @@ import { type Command, Option } from 'commander';
 import type { Box } from '../data/manifest.js';
 import { UsageError } from '../errors.js';
 import { openCollection, type SearchAnswer, type SearchOptions } from '../stages/search.js';
-import { addCommonOptions, alignedLines, type CommonOptions, positiveInteger, printResult } from './console.js';
+import {
+  addCommonOptions,
+  alignedLines,
+  boxOption,
+  type CommonOptions,
+  positiveInteger,
+  printResult,
+} from './console.js';
 import { queryExpansionOption } from './expansion-options.js';
 
 export function register(program: Command): void {
@@ -85,17 +92,6 @@ function answerText(query: string, { found, threshold, objects }: SearchAnswer):
   );
   const columns = ['photograph', 'object', 'similarity', 'keypoints'];
   return [`${query}${verdict}`, ...alignedLines({ columns, rows })].join('\n');
-}
-
-/** commander parser: "10,20,300,200". */
-export function boxOption(text: string): Box {
-  const [x, y, width, height, ...rest] = text
-    .split(',')
-    .map((part) => (part.trim() === '' ? Number.NaN : Number(part)));
-  if (rest.length > 0 || ![x, y, width, height].every(Number.isFinite) || width <= 0 || height <= 0) {
-    throw new UsageError(`--box: expected x,y,width,height in px, such as 10,20,300,200, got "${text}".`);
-  }
-  return { x, y, width, height };
 }
 
 /** commander parser: "town=Lisbon", after what was given before. */

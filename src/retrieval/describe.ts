@@ -98,7 +98,7 @@ async function describeOne<T>(
   { item, image }: { item: T; image: RgbImage },
 ): Promise<Described<T>> {
   try {
-    return { item, descriptor: await describeImage(compute, image) };
+    return { item, descriptor: await descriptorOf(compute, image) };
   } catch (error) {
     // An image too small for the network is the image's fault; anything else is the program's.
     if (error instanceof InputError) return { item, error };
@@ -107,7 +107,7 @@ async function describeOne<T>(
 }
 
 /** What `compute` makes of one image, [1, H, W, 3]. @throws InputError for an image too small for it, or values that are not finite. */
-export async function describeImage(
+export async function descriptorOf(
   compute: (images: tf.Tensor4D) => tf.Tensor,
   image: RgbImage,
 ): Promise<Float32Array> {

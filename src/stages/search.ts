@@ -13,7 +13,7 @@ import { decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
 import { InputError } from '../errors.js';
-import { describeImage, sizingFor } from '../retrieval/describe.js';
+import { descriptorOf, sizingFor } from '../retrieval/describe.js';
 import { expandQueries, parseQueryExpansion } from '../retrieval/expansion.js';
 import { cropSizing } from '../retrieval/query-crop.js';
 import { type StageContext } from './context.js';
@@ -165,7 +165,7 @@ class Collection implements OpenedCollection {
     const sizing = part === undefined ? this.#sizing : await cropSizing(image, part, this.#sizing);
     const pixels = await decodeImage(image, { sizing, crop: part });
     options.signal?.throwIfAborted();
-    const query = await describeImage((images) => this.opened.describer.describe(images), pixels);
+    const query = await descriptorOf((images) => this.opened.describer.describe(images), pixels);
     return this.#answer({ image, box: part }, query, size, performance.now() - startedAt, options);
   }
 

@@ -23,7 +23,7 @@ import { rpnConfigSchema } from '../../src/train/proposals/rpn-config.js';
 import { RandomStream } from '../../src/train/random.js';
 import { measureMap } from '../../src/train/ranking/measure.js';
 import { RankingTrainer } from '../../src/train/ranking/ranking-trainer.js';
-import { evenly } from '../../src/train/ranking/shared-source.js';
+import { sharedOut } from '../../src/train/ranking/shared-source.js';
 import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
 import { sumOverRanks } from '../../src/train/sum-over-ranks.js';
 import { GradientAccumulator } from '../../src/train/gradients.js';
@@ -224,9 +224,9 @@ test('sums over ranks count a gradient that a rank lacks as zeros', async () => 
   }
 });
 
-test('evenly: items stay with their rank as far as it has no more than its share', () => {
+test('sharedOut: items stay with their rank as far as it has no more than its share', () => {
   const items = [0, 0, 0, 1, 0, 0, 2, 0, 1].map((rank, i) => ({ rank, i }));
-  const shares = evenly(items, ({ rank }) => rank, 3);
+  const shares = sharedOut(items, ({ rank }) => rank, 3);
   expect(shares.map((share) => share.length)).toEqual([3, 3, 3]);
   expect(shares.flat().toSorted((a, b) => a.i - b.i)).toEqual(items);
   expect(shares[0].every(({ rank }) => rank === 0)).toBe(true);

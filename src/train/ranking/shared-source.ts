@@ -33,7 +33,7 @@ export class SharedSource<T> implements ImageSource<T> {
   async replay(items: readonly T[], upstreamOf: (item: T) => Float32Array, sums: Sums): Promise<UnreadableImage<T>[]> {
     const { group, source, describer } = this;
     if (group.ending.aborted) return [];
-    const own = evenly(items, (item) => describer.get(item) ?? 0, group.size)[group.rank];
+    const own = sharedOut(items, (item) => describer.get(item) ?? 0, group.size)[group.rank];
     const position = new Map(items.map((item, i) => [item, i]));
     const lost = await source.replay(own, upstreamOf, sums);
     const all = await group.gather(lost.map(({ item, error }) => ({ at: position.get(item)!, error: error.message })));
@@ -63,7 +63,7 @@ export class SharedSource<T> implements ImageSource<T> {
 }
 
 /** Items by rank, at their own one unless that has more than its share. */
-export function evenly<T>(items: readonly T[], rankOf: (item: T) => number, size: number): T[][] {
+export function sharedOut<T>(items: readonly T[], rankOf: (item: T) => number, size: number): T[][] {
   const most = Math.ceil(items.length / size);
   const byRank = Array.from({ length: size }, (): T[] => []);
   const surplus: T[] = [];
