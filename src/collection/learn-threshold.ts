@@ -14,18 +14,22 @@ const sampleBounds = { least: 100, most: 1000, multiplyAdds: 5e9 };
 /** Fewer photographs with another of their object, or with one of another, say nothing about a share of 0.05. */
 const leastPhotographs = 40;
 /** Neighbours of a photograph that are looked through for one of its object and one of another. */
-const mostNeighbours = 8192;
+const mostNeighbours = 1024;
 
 export type LearnedThreshold = Omit<NonNullable<IndexHead['threshold']>, 'state'>;
 
 /** The similarity that 95 % of what is in the collection reaches, or why there is none to be learned. */
 export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal): Promise<LearnedThreshold> {
-  const labelled = store.records().filter(({ object }) => object !== undefined);
   const { least, most, multiplyAdds } = sampleBounds;
   const wanted = Math.min(most, Math.max(least, Math.floor(multiplyAdds / (store.size * store.dimension))));
   const own: number[] = [];
   const others: number[] = [];
-  for (const record of evenly(labelled, wanted)) {
+  // Where not all have an object, more are looked at.
+  const sample = evenly(store.ids(), 4 * wanted).map((id) => store.record(id)!);
+  for (const record of evenly(
+    sample.filter(({ object }) => object !== undefined),
+    wanted,
+  )) {
     const nearest = await nearestOfBoth(store, record, signal);
     if (nearest.own !== undefined) own.push(nearest.own);
     if (nearest.other !== undefined) others.push(nearest.other);
@@ -50,7 +54,7 @@ async function nearestOfBoth(
   signal?: AbortSignal,
 ): Promise<{ own: number | undefined; other: number | undefined }> {
   const { data: query } = await store.vectors([id]);
-  for (let count = 32; ; count *= 4) {
+  for (let count = 32; ; count *= 32) {
     const found = (await store.search(query, { count, signal })).map((each) => ({
       ...each,
       ...store.record(each.id)!,
