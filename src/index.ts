@@ -11,7 +11,8 @@ export { type Box, type ImageRecord, readManifest, writeManifest } from './data/
 export { loadModel, saveModel } from './data/model-file.js';
 export { type DemoResult } from './demo/demo-result.js';
 export { InputError, UsageError } from './errors.js';
-export { exportOnnx, verifyOnnx } from './export/onnx.js';
+export { exportOnnx } from './export/onnx.js';
+export { verifyOnnx } from './export/verify-onnx.js';
 export { averagePrecisionLoss } from './losses/average-precision.js';
 export { contrastiveLoss } from './losses/contrastive.js';
 export { crossEntropy } from './losses/cross-entropy.js';

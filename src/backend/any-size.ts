@@ -34,9 +34,10 @@ export function anySizeNodes(programs: readonly Program[], input?: number): Node
       (one) => one.type === node.type && one.inputs.join() === node.inputs.join() && one.outputs === node.outputs,
     );
     if (!alike) throw new SizeDependence(`another size records another operator than ${node.type}`);
-    const ops = variants.map(({ op }) => op);
-    const sameSignature = ops.every(({ signature }) => signature === node.op.signature);
-    return sameSignature ? node : { ...node, op: anySizeOp(ops) };
+    const op = anySizeOp(variants.map((one) => one.op));
+    return op === node.op
+      ? node
+      : { ...node, type: op.type, inputs: op.inputs.map((_, k) => node.inputs[k] ?? ''), op };
   });
 }
 
@@ -50,6 +51,10 @@ function sameLeaf(a: Value, b: Value): boolean {
 /** The operator that does what each of `ops` does on its own input. */
 function anySizeOp(ops: readonly Op[]): Op {
   const [op] = ops;
+  const reduces = op.type === '#Sum' || op.type === '#Mean';
+  if (reduces && !ops.every((one) => sameShape(extentsOf(one), extentsOf(op)))) return reduction(op);
+  if (ops.every(({ signature }) => signature === op.signature)) return op;
+  if (op.type === 'MaxPool' && ops.every(poolsAll)) return { ...op, type: 'GlobalMaxPool', attributes: {} };
   const attributes = { ...op.attributes };
   for (const name of Object.keys(attributes)) {
     if (ops.every((one) => JSON.stringify(one.attributes[name]) === JSON.stringify(attributes[name]))) continue;
@@ -69,6 +74,21 @@ function anySizeOp(ops: readonly Op[]): Op {
 
 /** Physical extents of an op's first input. */
 const extentsOf = ({ inputs }: Op) => (inputs[0] as Value).physical;
+
+/** A sum or mean by one operator, not in blocks of known length (`sums.ts`). */
+function reduction(op: Op): Op {
+  const axes = op.attributes.axes as readonly number[];
+  if (op.type === '#Mean') return { ...op, type: 'ReduceMean', attributes: { axes, keepdims: 0 } };
+  return { ...op, type: 'ReduceSum', inputs: [op.inputs[0], int64s(axes)], attributes: { keepdims: 0 } };
+}
+
+/** One window over the whole map. */
+function poolsAll(op: Op): boolean {
+  return [0, 1].every((axis) => {
+    const { extent, size, before, after } = windowsAlong(op, axis);
+    return extent === size && before === 0 && after === 0;
+  });
+}
 
 function anySizeConstant(ops: readonly Op[], input: number, variants: readonly Constant[]): Constant {
   const [{ values }] = variants;

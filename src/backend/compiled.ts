@@ -23,13 +23,16 @@ export interface CompiledOptions {
   weights: () => Iterable<tf.Tensor>;
 }
 
-/** Sides to record at, px: between them, lengths of both parities at every scale of a network, and never equal ones. */
-const recordedSides = [
+/**
+ * Heights and widths to record at for a graph of every size, px: lengths of both parities at every scale of a network, and shapes
+ * from nearly square to more than three to one.
+ */
+export const recordedSizes: readonly (readonly [number, number])[] = [
   [448, 383],
-  [321, 502],
+  [203, 642],
   [510, 287],
   [399, 425],
-] as const;
+];
 
 let created = 0;
 
@@ -101,7 +104,7 @@ class CompiledFunction implements Compiled {
   private graph(backend: OnnxBackend, channels: number) {
     const { graph, outputs } = recordGraph(backend, (images) => this.f(images as tf.Tensor4D), {
       inputShape: ['batch', 'height', 'width', channels],
-      shapes: recordedSides.map(([height, width], i) => [1 + (i % 2), height, width, channels]),
+      shapes: recordedSizes.map(([height, width], i) => [1 + (i % 2), height, width, channels]),
       inputName: 'image',
       outputName,
       plainOutputs: false,

@@ -7,7 +7,7 @@ import type { ProtoGraph, ProtoNode, ProtoTensor } from './model-proto.js';
 import type { Node } from './node.js';
 import { sameShape } from './record.js';
 import { type Lowering, productNodes, sumNodes } from './sums.js';
-import { type Constant, exampleOp, int64s, type Value } from './value.js';
+import { type Constant, exampleOp, floatConstant, int64s, type Value } from './value.js';
 
 /**
  * @param outputNames tensors that somebody else reads: they are computed as they are. Those named by `outputs` are the graph's.
@@ -89,10 +89,16 @@ export function buildGraph(
           attributes: {},
         },
       );
-    } else if (node.type === '#Sum') {
+    } else if (node.type === '#Sum' || node.type === '#Mean') {
       const { physical } = node.op.inputs[0] as Value;
       const axes = node.op.attributes.axes as readonly number[];
-      for (const part of sumNodes(inputName(node, 0), physical, axes, ...lowering(node))) protoNodes.push(part);
+      const [output, rest] = lowering(node);
+      const total = node.type === '#Sum' ? output : `${node.name}_t`;
+      for (const part of sumNodes(inputName(node, 0), physical, axes, total, rest)) protoNodes.push(part);
+      if (node.type === '#Sum') continue;
+      const count = axes.reduce((product, axis) => product * physical[axis], 1);
+      const inputs = [total, constantName(floatConstant(count))];
+      protoNodes.push({ type: 'Div', inputs, outputs: [output], attributes: {} });
     } else {
       const inputs = node.inputs.map((_, i) => inputName(node, i));
       const cut = node.type === 'Gemm' && longProduct(node, inputs as [string, string], ...lowering(node));

@@ -20,9 +20,10 @@ import { backendName } from './kernels/kernel.js';
 import { executionProviders } from './ort.js';
 import { loadTensorflow, tensorflowBackend } from './tensorflow.js';
 
-export { type Compiled, compiled, type CompiledOptions } from './compiled.js';
+export { type Compiled, compiled, type CompiledOptions, recordedSizes } from './compiled.js';
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
 export { recordOperator } from './operator.js';
+export type { WeightStorage } from './weight-storage.js';
 export { GramProducts } from './gram.js';
 export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';

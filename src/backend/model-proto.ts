@@ -26,7 +26,8 @@ export interface ProtoTensor {
 
 export interface ProtoInitializer {
   name: string;
-  type: ValueType;
+  /** float16 and int8 occur in files only. */
+  type: ValueType | 'float16' | 'int8';
   dims: readonly number[];
   /** Little-endian. */
   bytes: Uint8Array;
@@ -85,12 +86,17 @@ function constantBytes({ constant, values }: Constant): Uint8Array {
 }
 
 /** ONNX's number of a type. */
-export function typeNumber(type: ProtoTensor['type']): number {
-  return onnxTypes[type];
+export function typeNumber(type: ProtoInitializer['type']): number {
+  return { ...onnxTypes, float16: 10, int8: 3 }[type];
 }
 
 /** TensorProto, its values as raw little-endian bytes. */
-function tensorProto(name: string, type: ValueType, dims: readonly number[], rawData: Uint8Array): Uint8Array {
+function tensorProto(
+  name: string,
+  type: ProtoInitializer['type'],
+  dims: readonly number[],
+  rawData: Uint8Array,
+): Uint8Array {
   return message({ 1: dims, 2: typeNumber(type), 8: name, 9: rawData });
 }
 

@@ -3,11 +3,16 @@ import * as tf from '@tensorflow/tfjs-core';
 import { OnnxBackend } from './backend.js';
 import { encodeModel } from './model-proto.js';
 import { recordGraph } from './recording.js';
+import { type WeightStorage, withStoredWeights } from './weight-storage.js';
 
 /** Shapes and names of the ONNX model that a recorded function becomes. */
 export interface RecordedModelOptions {
-  /** Shape of the input tensor, float32. */
-  inputShape: readonly number[];
+  /** Shape of the input tensor, float32; a name stands for an extent that each run decides. */
+  inputShape: readonly (number | string)[];
+  /** Shapes to record at where extents are free: enough of them to tell what depends on the size. */
+  shapes?: readonly (readonly number[])[];
+  /** How weights are stored. Default `float32`. */
+  weights?: WeightStorage;
   /** Default `input`. */
   inputName?: string;
   /** Default `output`. */
@@ -21,15 +26,16 @@ export interface RecordedModelOptions {
  * the one buffer: up to about 1.5 GB. Needs the project's own engine.
  */
 export function recordModel(f: (input: tf.Tensor) => tf.Tensor, options: RecordedModelOptions): Uint8Array {
-  const { inputShape, inputName = 'input', outputName = 'output', metadata } = options;
+  const { inputShape, shapes, weights = 'float32', inputName = 'input', outputName = 'output' } = options;
   const backend = tf.backend();
   if (!(backend instanceof OnnxBackend))
     throw new Error('Recording a model needs the project engine: use --device cpu.');
   const { graph } = recordGraph(backend, f, {
     inputShape,
+    ...(shapes && { shapes }),
     inputName,
     outputName: () => outputName,
     plainOutputs: true,
   });
-  return encodeModel({ ...graph, metadata: metadata ?? {} });
+  return encodeModel({ ...withStoredWeights(graph, weights), metadata: options.metadata ?? {} });
 }

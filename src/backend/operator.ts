@@ -2,7 +2,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OnnxBackend } from './backend.js';
 import { emit, plain } from './record.js';
-import type { Attribute } from './value.js';
+import type { Attribute, Value } from './value.js';
 
 /**
  * Records a standard operator (opset 17) of one float32 output of `shape` on tensors in the order of their shapes. It has no
@@ -13,9 +13,15 @@ export function recordOperator(
   inputs: readonly tf.Tensor[],
   { shape, attributes = {} }: { shape: readonly number[]; attributes?: Readonly<Record<string, Attribute>> },
 ): tf.Tensor {
+  return recordOperators(inputs, (...values) => emit(type, values.map(plain), { shape }, attributes));
+}
+
+/** Records what `build` emits on tensors, of which the last value becomes a tensor. It has no gradient. Needs the project's own engine. */
+export function recordOperators(inputs: readonly tf.Tensor[], build: (...values: Value[]) => Value): tf.Tensor {
   const backend = tf.backend();
-  if (!(backend instanceof OnnxBackend))
-    throw new Error(`Recording ${type} needs the project engine: use --device cpu.`);
-  const values = inputs.map((input) => plain(backend.recorded(input)));
-  return tf.engine().makeTensorFromTensorInfo(backend.tensorOf(emit(type, values, { shape }, attributes)));
+  if (!(backend instanceof OnnxBackend)) {
+    throw new Error("Recording ONNX's operators needs the project engine: use --device cpu.");
+  }
+  const result = build(...inputs.map((input) => backend.recorded(input)));
+  return tf.engine().makeTensorFromTensorInfo(backend.tensorOf(result));
 }

@@ -1,7 +1,7 @@
 /** @file `rmac export descriptor-model` and `rmac export verify`. */
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { InputError, UsageError } from '../errors.js';
-import type { ImageSize } from '../export/manifest.js';
+import { type ImageSize, precisions } from '../export/manifest.js';
 import { largestImageSize } from '../models/meta.js';
 import { exportModel, type ExportReport, type ExportStageOptions, mostPictures } from '../stages/export.js';
 import { verifyExport, type VerifyStageOptions } from '../stages/verify.js';
@@ -18,17 +18,24 @@ export function register(program: Command): void {
     .requiredOption('--model <file>', 'model weights (.safetensors)')
     .requiredOption('--out <dir>', 'folder for the ONNX files and descriptor-model.json')
     .option('--format <name>', 'onnx', 'onnx')
-    .option('--sizes <list>', 'image sizes WIDTHxHEIGHT, comma-separated (default: 4:3, 3:4 and square)', sizesOption)
+    .option(
+      '--sizes <list>',
+      'one file per image size WIDTHxHEIGHT, comma-separated (default: one for any size; with proposals 4:3, 3:4 and square)',
+      sizesOption,
+    )
+    .addOption(new Option('--precision <type>', 'how weights are stored').choices(precisions).default('float32'))
     .option('--overwrite', 'replace existing files');
   addRegionsOption(descriptor).option('--images <source>', imagesHelp);
   addCommonOptions(descriptor)
     .addHelpText(
       'after',
       `
-Each file takes one image size: resize to it, then feed [1, H, W, 3] float32 RGB 0-255; the output is a unit vector.
-Proposals (--regions rpn:K, or a model that pools them) are found inside the file, by standard operators of ONNX.
+The file takes [1, H, W, 3] float32 RGB 0-255 of any size (descriptor-model.json says how to resize) and gives a unit vector.
+Proposals (--regions rpn:K, or a model that pools them) are found inside the file, by standard operators of ONNX; such
+files, and those of --sizes, take one image size each.
 
-Example:
+Examples:
+  rmac export descriptor-model --model runs/a/best.safetensors --precision float16 --out exported/
   rmac export descriptor-model --model runs/a/best.safetensors --sizes 512x384,384x512 --out exported/`,
     )
     .action(async (flags: ExportStageOptions & { format: string; json?: boolean }) => {
@@ -62,14 +69,17 @@ export function sizesOption(text: string): ImageSize[] {
 
 /** Prints how the files agree. @throws InputError where some do not. */
 function report({ out, manifest, verified }: ExportReport, flags: { json?: boolean }): void {
-  const { files, output } = manifest;
+  const { files, output, precision = 'float32' } = manifest;
   const lines = files.map(({ file, bytes }, i) => {
-    const { ok, maxDifference, pictures } = verified[i];
-    const verdict = `${ok ? 'same' : 'DIFFERENT'} in plain ONNX Runtime (largest difference ${maxDifference.toExponential(1)}${pictures > 1 ? ` on ${pictures} photographs` : ''})`;
-    return `${file}  ${(bytes / 1e6).toFixed(1)} MB  ${verdict}`;
+    const { ok, maxDifference, cosine, pictures } = verified[i];
+    const near = precision === 'float32' ? 'same' : `cosine ${cosine.toFixed(6)}`;
+    const difference = `largest difference ${maxDifference.toExponential(1)}${pictures > 1 ? ` on ${pictures} pictures` : ''}`;
+    return `${file}  ${(bytes / 1e6).toFixed(1)} MB  ${ok ? near : 'DIFFERENT'} in plain ONNX Runtime (${difference})`;
   });
   printResult({ out, files, verified }, lines.join('\n'), flags);
   const failed = verified.filter(({ ok }) => !ok);
   if (failed.length > 0) throw new InputError(`${failed.length} exported files differ from the model.`);
-  say(`${out}: ${files.length} sizes, descriptor of ${output.dimension} values`);
+  say(
+    `${out}: ${files[0].width === undefined ? 'any size' : `${files.length} sizes`}, descriptor of ${output.dimension} values`,
+  );
 }

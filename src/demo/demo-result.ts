@@ -1,6 +1,6 @@
 /** @file What a demo ends with, in rows for people and as the object for scripts. */
 import type { ExportManifest } from '../export/manifest.js';
-import type { Verification } from '../export/onnx.js';
+import type { Verification } from '../export/verify-onnx.js';
 import type { ModelMeta } from '../models/meta.js';
 import { betterAndWorse, queryGains } from '../retrieval/compare/gains.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';

@@ -11,10 +11,13 @@ const side = z.int().min(1).max(largestImageSize);
 const fileSchema = z.object({
   /** Name inside the export folder. */
   file: z.string().regex(/^\w[\w.-]*\.onnx$/, 'the name of an .onnx file beside it expected'),
-  width: side,
-  height: side,
+  /** Absent: the file takes images of any size. */
+  width: side.optional(),
+  height: side.optional(),
   bytes: z.int().min(0),
 });
+/** The values of `--precision`: how a file stores its weights. It computes in float32. */
+export const precisions = ['float32', 'float16', 'int8'] as const;
 const manifestSchema = z.object({
   format: z.literal('onnx'),
   input: z.object({
@@ -29,12 +32,27 @@ const manifestSchema = z.object({
     type: z.literal('float32'),
     dimension: z.int().min(1),
   }),
+  /** How images are brought to size for a file that takes any; others are brought to the file's. */
+  resize: z
+    .object({
+      /** The longer side becomes this, px, and the shorter one follows, rounded. */
+      longestSide: side,
+      /** Whether a smaller image is enlarged to it. */
+      enlarge: z.boolean(),
+      filter: z.literal('lanczos3'),
+    })
+    .optional(),
+  precision: z.enum(precisions).optional(),
   files: z.array(fileSchema).min(1),
   model: z.unknown(),
 });
 
+export type Precision = (typeof precisions)[number];
 export type ExportedFile = z.output<typeof fileSchema>;
-export type ImageSize = Pick<ExportedFile, 'width' | 'height'>;
+export interface ImageSize {
+  width: number;
+  height: number;
+}
 export type ExportManifest = Omit<z.output<typeof manifestSchema>, 'model'> & { model: ModelMeta };
 
 /** Reads and checks the manifest of an export folder. @throws InputError naming the file and what is wrong in it. */

@@ -27,8 +27,10 @@ export interface RigidGridOptions {
   precision?: GridPrecision;
 }
 
-const candidateSteps = [2, 3, 4, 5, 6, 7];
-const desiredOverlap = 0.4;
+/** Numbers of level-1 squares along the longer side that are considered. */
+export const candidateSteps = [2, 3, 4, 5, 6, 7];
+/** Share of a level-1 square that its neighbour covers, where it can be had. */
+export const desiredOverlap = 0.4;
 
 /**
  * Regions a level has beyond its number along the longer side: the (1-based, first) candidate whose overlap of

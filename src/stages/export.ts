@@ -1,8 +1,9 @@
-/** @file The whole descriptor (preprocessing, trunk, pooling, whitening) as ONNX, one file per image size, and checked. */
+/** @file The whole descriptor (preprocessing, trunk, pooling, whitening) as ONNX, for any image size or one file per size, and checked. */
 import { listImages } from '../data/image-list.js';
 import { loadModel } from '../data/model-file.js';
-import type { ExportManifest, ImageSize } from '../export/manifest.js';
-import { exportOnnx, type Verification, verifyOnnx } from '../export/onnx.js';
+import type { ExportManifest, ImageSize, Precision } from '../export/manifest.js';
+import { exportOnnx } from '../export/onnx.js';
+import { type Verification, verifyOnnx } from '../export/verify-onnx.js';
 import type { RegionSource } from '../models/region-source.js';
 import { type EngineChoice, openEngine } from './open-model.js';
 
@@ -12,8 +13,13 @@ export interface ExportStageOptions extends EngineChoice {
   model: string;
   /** Folder of the ONNX files and descriptor-model.json. */
   out: string;
-  /** Default: landscape and portrait of 4:3, and square, of the model's longest side. */
+  /**
+   * One file for each of these. Default: one file for images of any size; with proposals landscape and portrait of 4:3, and square,
+   * of the model's longest side.
+   */
   sizes?: readonly ImageSize[];
+  /** How the file stores its weights. Default `float32`. */
+  precision?: Precision;
   /** What R-MAC pools. Default: the model's own regions. */
   regions?: RegionSource;
   /** Folder, manifest or list whose first photographs are compared on. Default: a picture that is made up. */
@@ -36,13 +42,15 @@ export const mostPictures = 20;
 
 /** Writes the files, then runs each in plain ONNX Runtime. @throws InputError where one is there already. */
 export async function exportModel(options: ExportStageOptions): Promise<ExportReport> {
-  const { out, regions, overwrite } = options;
+  const { out, regions, precision, overwrite } = options;
   await openEngine(options);
   const model = await loadModel(options.model);
   try {
-    const sizes = options.sizes ?? defaultSizes(model.meta.imageSize ?? 512);
-    const comparing = { regions, images: await photographs(options.images) };
-    const manifest = await exportOnnx(model, out, sizes, { regions, overwrite });
+    const proposes = (regions ?? model.meta.regions ?? { proposals: 0 }).proposals > 0;
+    const sizes = options.sizes ?? (proposes ? defaultSizes(model.meta.imageSize ?? 512) : 'any');
+    const images = await photographs(options.images);
+    const manifest = await exportOnnx(model, out, sizes, { regions, precision, overwrite });
+    const comparing = { regions, images, resize: manifest.resize, precision };
     const verified: Verification[] = [];
     for (const file of manifest.files) verified.push(await verifyOnnx(model, out, file, comparing));
     return { out, manifest, verified };

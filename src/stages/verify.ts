@@ -2,7 +2,7 @@
 import { join } from 'node:path';
 import { loadModel } from '../data/model-file.js';
 import { readExportManifest } from '../export/manifest.js';
-import { type Verification, verifyOnnx } from '../export/onnx.js';
+import { type Verification, verifyOnnx } from '../export/verify-onnx.js';
 import { InputError, messageOf } from '../errors.js';
 import { type ExportReport, photographs } from './export.js';
 import { type EngineChoice, openEngine } from './open-model.js';
@@ -25,7 +25,8 @@ export async function verifyExport(options: VerifyStageOptions): Promise<ExportR
   const model = await loadModel(options.model);
   try {
     const regions = manifest.model.regions ?? { grid: true, proposals: 0 };
-    const comparing = { regions, images: await photographs(options.images) };
+    const { resize, precision } = manifest;
+    const comparing = { regions, resize, precision, images: await photographs(options.images) };
     const verified: Verification[] = [];
     for (const file of manifest.files) {
       try {

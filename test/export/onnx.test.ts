@@ -4,8 +4,9 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { recordModel } from '../../src/backend/index.js';
-import { manifestName } from '../../src/export/manifest.js';
-import { exportOnnx, verifyOnnx } from '../../src/export/onnx.js';
+import { manifestName, readExportManifest } from '../../src/export/manifest.js';
+import { exportOnnx } from '../../src/export/onnx.js';
+import { verifyOnnx } from '../../src/export/verify-onnx.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import type { RpnMeta } from '../../src/models/meta.js';
@@ -49,6 +50,47 @@ test('each exported size gives the same descriptor in plain ONNX Runtime', async
   model.dispose();
 });
 
+test.each<[string, Parameters<typeof smallModelParts>[0]]>([
+  ['R-MAC', { whiteningDimension: 8 }],
+  ['R-MAC on the image', { pooling: { plane: 'image', wholeImage: true } }],
+  ['R-MAC+', { pooling: { grid: 'rmac-plus' }, whiteningDimension: 8 }],
+  ['GeM', { pooling: { kind: 'gem', p: 2.5 }, whiteningDimension: 8 }],
+  ['MAC', { pooling: { kind: 'mac' } }],
+  ['SPoC', { pooling: { kind: 'spoc' } }],
+])('one file for images of any size: %s', async (_, options) => {
+  const { meta, weights } = smallModelParts(options);
+  const model = DescriptorModel.create({ ...meta, imageSize: 96 }, weights);
+  const { files, resize } = await exportOnnx(model, folder, 'any');
+  expect(files).toEqual([{ file: 'descriptor.onnx', bytes: expect.any(Number) }]);
+  expect(resize).toEqual({ longestSide: 96, enlarge: true, filter: 'lanczos3' });
+  expect(await readExportManifest(folder)).toMatchObject({ files, resize });
+  const made = await verifyOnnx(model, folder, files[0], { resize });
+  expect(made).toMatchObject({ pictures: 3, ok: true });
+  expect(made.cosine).toBeGreaterThan(0.99999);
+  const records = await stripedPhotographs(folder, { sidePx: 60 });
+  const images = records.map(({ path }) => path);
+  expect(await verifyOnnx(model, folder, files[0], { resize, images })).toMatchObject({ pictures: 9, ok: true });
+  model.dispose();
+});
+
+test('weights in fewer bytes', async () => {
+  const model = smallModel();
+  const bytes: number[] = [];
+  for (const precision of ['float32', 'float16', 'int8'] as const) {
+    const { files, resize } = await exportOnnx(model, folder, 'any', { precision, overwrite: true });
+    bytes.push(files[0].bytes);
+    const { cosine, ok } = await verifyOnnx(model, folder, files[0], {
+      precision,
+      resize: { ...resize!, longestSide: 128 },
+    });
+    expect(cosine).toBeGreaterThan({ float32: 0.999999, float16: 0.99999, int8: 0.99 }[precision]);
+    expect(ok).toBe(true);
+  }
+  expect(bytes[1] / bytes[0]).toBeLessThan(0.52);
+  expect(bytes[2] / bytes[0]).toBeLessThan(0.28);
+  model.dispose();
+});
+
 test('a changed file is found out', async () => {
   const model = smallModel();
   const { files } = await exportOnnx(model, folder, [{ width: 64, height: 64 }]);
@@ -80,6 +122,12 @@ test('an existing export is not replaced without being told to', async () => {
 });
 
 describe('proposals inside the file', () => {
+  test('need an image size', async () => {
+    const model = withProposals(rpn, { grid: true, proposals: 4 });
+    await expect(exportOnnx(model, folder, 'any')).rejects.toThrow('--sizes');
+    model.dispose();
+  });
+
   /** Kernels so large that boxes differ from anchors and from image to image. */
   function withProposals(rpn: RpnMeta, regions?: RegionSource) {
     const { meta, weights } = smallModelParts({ whiteningDimension: 8 });

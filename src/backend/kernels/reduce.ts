@@ -9,12 +9,13 @@ import { defineKernel } from './kernel.js';
 /** What nothing reduces to. */
 const ofNothing: Readonly<Record<string, number>> = {
   ReduceSum: 0,
+  ReduceMean: Number.NaN,
   ReduceProd: 1,
   ReduceMax: Number.NEGATIVE_INFINITY,
   ReduceMin: Number.POSITIVE_INFINITY,
 };
 
-/** Reduces tfjs axes of a value that lies in any order; the result is plain. */
+/** Reduces tfjs axes of a value that lies in any order; the result is plain. Means are of float32. */
 export function reduce(op: keyof typeof ofNothing, x: Value, axes: readonly number[], keepDims = false): Value {
   const rank = x.shape.length;
   const kept = x.shape.map((extent, axis) => (axes.includes(axis) ? 1 : extent));
@@ -27,7 +28,9 @@ export function reduce(op: keyof typeof ofNothing, x: Value, axes: readonly numb
   const reduced =
     op === 'ReduceSum'
       ? sum(x, physicalAxes, outputShape)
-      : emit(op, [x], { shape: outputShape, type: x.type }, { axes: physicalAxes, keepdims: 0 });
+      : op === 'ReduceMean'
+        ? emit('#Mean', [x], { shape: outputShape }, { axes: physicalAxes })
+        : emit(op, [x], { shape: outputShape, type: x.type }, { axes: physicalAxes, keepdims: 0 });
   const inOrder = remaining.every((axis, i) => axis === sorted[i])
     ? reduced
     : emit(
@@ -81,9 +84,9 @@ for (const [kernel, op] of Object.entries({
 }
 defineKernel<Reduction>('Mean', ({ x }, { axis, keepDims }) => {
   const axes = axesOf(x, axis);
+  if (x.type === 'float32') return reduce('ReduceMean', x, axes, keepDims);
   // float64 holds sums of all integers.
-  const numbers = x.type === 'float32' ? x : cast(x, 'float64');
-  const total = cast(reduce('ReduceSum', numbers, axes, keepDims), 'float32');
+  const total = cast(reduce('ReduceSum', cast(x, 'float64'), axes, keepDims), 'float32');
   const count = axes.reduce((product, along) => product * x.shape[along], 1);
   return emit('Div', [total, floatConstant(count)], total);
 });
