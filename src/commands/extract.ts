@@ -2,7 +2,8 @@
 import { type Command } from 'commander';
 import { UsageError } from '../errors.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
-import { extract, type ExtractStageOptions } from '../stages/extract.js';
+import type { ExtractStageOptions } from '../stages/extract.js';
+import { loadStage } from '../stages/load-stage.js';
 import { addCommonOptions, type CommonOptions, printResult, terminalContext } from './console.js';
 import { addModelOptions } from './model-options.js';
 import { addPresetOptions } from './preset-options.js';
@@ -46,6 +47,7 @@ export function shardOption(text: string): Shard {
 }
 
 async function run(options: ExtractStageOptions & CommonOptions): Promise<void> {
+  const { extract } = await loadStage.extract();
   const result = await extract(options, terminalContext);
   const { out, images, dimension, resumed, failures } = result;
   const skipped = failures.length === 0 ? '' : `, ${failures.length} skipped`;
