@@ -1,6 +1,6 @@
 /** @file What is measured on: the protocol, a benchmark's folder, a manifest or a ground-truth file. */
 import { type Command, Option } from 'commander';
-import { protocols } from '../retrieval/protocols/open-truth.js';
+import { protocols } from '../retrieval/protocols/truth-source.js';
 
 /** Adds `--protocol`, `--data`, `--manifest`, `--groundtruth` and `--upright`. */
 export function addBenchmarkOptions(command: Command): Command {

@@ -1,10 +1,10 @@
 /** @file `rmac clean`: a noisy manifest -> match graph, photographs that belong together, object boxes, report. */
 import { type Command, Option } from 'commander';
 import { type Detector, detectorNames } from '../cleaning/features/features.js';
-import type { Reason } from '../cleaning/graph/choose-images.js';
-import { reasonTexts } from '../report/clean-report.js';
+import { type Reason, reasonTexts } from '../cleaning/graph/choose-images.js';
 import type { Shard } from '../retrieval/descriptor-folder.js';
-import { clean, cleanPart, type CleanStageOptions, type CleanSummary } from '../stages/clean.js';
+import type { CleanStageOptions, CleanSummary } from '../stages/clean.js';
+import { loadStage } from '../stages/load-stage.js';
 import { nonNegativeInteger, positiveInteger, printResult, terminalContext } from './console.js';
 import { sizeOption } from './model-options.js';
 import { shardOption } from './shard-option.js';
@@ -80,6 +80,7 @@ Example:
 }
 
 async function run(flags: CleanFlags): Promise<void> {
+  const { clean, cleanPart } = await loadStage.clean();
   const { shard, size: longest, detector, maxKeypoints } = flags;
   const options: CleanStageOptions = {
     ...flags,

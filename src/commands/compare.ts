@@ -1,7 +1,8 @@
 /** @file `rmac compare`: models and published systems side by side on one benchmark, as a table and a page. */
 import { type Command, Option } from 'commander';
 import { averagePrecisionRules } from '../retrieval/average-precision.js';
-import { compare, type CompareStageOptions } from '../stages/compare.js';
+import type { CompareStageOptions } from '../stages/compare.js';
+import { loadStage } from '../stages/load-stage.js';
 import { addBenchmarkOptions, protocolsHelp } from './benchmark-options.js';
 import {
   addCommonOptions,
@@ -53,6 +54,7 @@ Examples:
 }
 
 async function run(options: CompareStageOptions & CommonOptions): Promise<void> {
+  const { compare } = await loadStage.compare();
   const { table, ...result } = await compare(options, terminalContext);
   const text = [...alignedLines(table), '', ...result.notes, `Wrote ${result.report}.`].join('\n');
   printResult(result, text, options);

@@ -1,7 +1,8 @@
 /** @file `rmac demo`: the whole pipeline on generated landmark photographs, or on yours. */
 import type { Command } from 'commander';
 import { compareQueries, resultJson, resultRows } from '../demo/demo-result.js';
-import { demo, type DemoOptions } from '../stages/demo.js';
+import type { DemoOptions } from '../stages/demo.js';
+import { loadStage } from '../stages/load-stage.js';
 import {
   addCommonOptions,
   alignedLines,
@@ -35,6 +36,7 @@ Examples:
 }
 
 async function run(options: DemoOptions & { json?: boolean }): Promise<void> {
+  const { demo } = await loadStage.demo();
   const startedAt = performance.now();
   const result = await demo(options, terminalContext);
   const seconds = (performance.now() - startedAt) / 1000;

@@ -3,9 +3,10 @@ import { type Command, Option } from 'commander';
 import { UsageError } from '../errors.js';
 import { averagePrecisionRules } from '../retrieval/average-precision.js';
 import { firstFew } from '../retrieval/ground-truth.js';
-import { truthPath } from '../retrieval/protocols/open-truth.js';
+import { truthPath } from '../retrieval/protocols/truth-source.js';
 import { figureLines } from '../retrieval/protocols/protocol-figures.js';
-import { evaluate, type EvaluateStageOptions, type EvaluateStageResult } from '../stages/evaluate.js';
+import type { EvaluateStageOptions, EvaluateStageResult } from '../stages/evaluate.js';
+import { loadStage } from '../stages/load-stage.js';
 import { addBenchmarkOptions, protocolsHelp } from './benchmark-options.js';
 import {
   addCommonOptions,
@@ -80,6 +81,7 @@ export function integerList(text: string): number[] {
 }
 
 async function run(options: EvaluateCommandOptions): Promise<void> {
+  const { evaluate } = await loadStage.evaluate();
   const result = await evaluate(options, terminalContext);
   const text = textOf(result, options);
   printResult(result, options.perQuery ? `${text}\n${perQueryText(result)}` : text, options);

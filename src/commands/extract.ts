@@ -2,7 +2,8 @@
 import { type Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { mergeShards } from '../retrieval/merge-shards.js';
-import { extract, type ExtractStageOptions } from '../stages/extract.js';
+import type { ExtractStageOptions } from '../stages/extract.js';
+import { loadStage } from '../stages/load-stage.js';
 import { addCommonOptions, type CommonOptions, printResult, terminalContext } from './console.js';
 import { addModelOptions } from './model-options.js';
 import { addPresetOptions } from './preset-options.js';
@@ -47,6 +48,7 @@ async function run({ merge, ...options }: ExtractStageOptions & CommonOptions & 
     return;
   }
   if (options.images === undefined) throw new UsageError('Give --images SOURCE.');
+  const { extract } = await loadStage.extract();
   const result = await extract(options, terminalContext);
   const { out, images, dimension, resumed, failures } = result;
   const skipped = failures.length === 0 ? '' : `, ${failures.length} skipped`;

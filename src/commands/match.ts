@@ -1,7 +1,8 @@
 /** @file `rmac match`: keypoint matches of two photographs, the affine map that most agree on, and a picture of them. */
 import { type Command, Option } from 'commander';
 import { detectorNames } from '../cleaning/features/features.js';
-import { match, type MatchReport, type MatchStageOptions } from '../stages/match.js';
+import type { MatchReport, MatchStageOptions } from '../stages/match.js';
+import { loadStage } from '../stages/load-stage.js';
 import { positiveInteger, printResult } from './console.js';
 import { sizeOption } from './model-options.js';
 
@@ -26,6 +27,7 @@ Example:
 photographs counted from the centre of the first; affine takes a to b and is null where the two are not verified.`,
     )
     .action(async (a: string, b: string, flags: Omit<MatchStageOptions, 'a' | 'b'> & { json?: boolean }) => {
+      const { match } = await loadStage.match();
       const { keypoints, ...report } = await match({ a, b, ...flags });
       printResult(report, summary(keypoints, report), flags);
     });

@@ -1,6 +1,7 @@
 /** @file `rmac report`: one HTML page of a training run. */
 import type { Command } from 'commander';
-import { reportRun, type ReportStageOptions } from '../stages/report.js';
+import type { ReportStageOptions } from '../stages/report.js';
+import { loadStage } from '../stages/load-stage.js';
 import { addCommonOptions, type CommonOptions, positiveInteger, printResult, terminalContext } from './console.js';
 
 export function register(program: Command): void {
@@ -31,6 +32,7 @@ Examples:
 }
 
 async function run(path: string, options: Omit<ReportStageOptions, 'run'> & CommonOptions): Promise<void> {
+  const { reportRun } = await loadStage.report();
   const result = await reportRun({ ...options, run: path }, terminalContext);
   printResult(result, result.report, options);
 }

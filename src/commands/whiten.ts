@@ -1,6 +1,7 @@
 /** @file `rmac whiten`: learns a whitening (PCA of region descriptors, or Lw of pairs) and stores it in the model as shift + FC. */
 import { type Command, Option } from 'commander';
-import { whitenModel, type WhitenStageOptions, type WhitenStageResult } from '../stages/whiten.js';
+import type { WhitenStageOptions, WhitenStageResult } from '../stages/whiten.js';
+import { loadStage } from '../stages/load-stage.js';
 import {
   addCommonOptions,
   type CommonOptions,
@@ -48,6 +49,7 @@ Examples:
 }
 
 async function run(options: WhitenStageOptions & CommonOptions): Promise<void> {
+  const { whitenModel } = await loadStage.whiten();
   const result = await whitenModel(options, terminalContext);
   printResult(result, textOf(result), options);
 }

@@ -2,7 +2,7 @@
 import { countBy, groupBy } from '../data/group-by.js';
 import { htmlReport, type ReportBlock, type ReportSection } from './page.js';
 import { thumbnail } from './thumbnail.js';
-import { type Reason, reasons } from '../cleaning/graph/choose-images.js';
+import { type Reason, reasons, reasonTexts } from '../cleaning/graph/choose-images.js';
 import type { Cleaned } from '../cleaning/clean.js';
 import { cleanAdvice, type CleanCounts } from '../cleaning/clean-advice.js';
 import type { PhotographEdge } from '../cleaning/graph/collection-graph.js';
@@ -23,16 +23,6 @@ export interface CleanReportOptions {
   /** Nodes of a drawn graph. Default 150. */
   maxNodes?: number;
 }
-
-export const reasonTexts: Record<Reason, string> = {
-  broken: 'broken files',
-  'near-duplicate': 'copies of one that is kept',
-  excluded: 'overlap with the excluded set',
-  'no-features': 'hardly any local features',
-  'no-match': 'matches no other photograph',
-  'other-component': 'in a smaller component',
-  'too-few': 'too few are left of the landmark',
-};
 
 const wantOfMatches: readonly Reason[] = ['no-features', 'no-match', 'other-component', 'too-few'];
 

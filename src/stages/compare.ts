@@ -17,13 +17,8 @@ import {
 import { comparisonNotes, comparisonRows, comparisonTable } from '../retrieval/compare/comparison.js';
 import { type ComparisonTableFile, comparisonTableSchema, type TableSystem } from '../retrieval/compare/table-file.js';
 import { imagesToDescribe } from '../retrieval/describe-ground-truth.js';
-import {
-  checkTruthSource,
-  mainGroundTruth,
-  openTruth,
-  type Truth,
-  truthPath,
-} from '../retrieval/protocols/open-truth.js';
+import { mainGroundTruth, openTruth, type Truth } from '../retrieval/protocols/open-truth.js';
+import { checkTruthSource, truthPath } from '../retrieval/protocols/truth-source.js';
 import { scaleFigures } from '../retrieval/similarity-scale.js';
 import { type NamedSystem, namedSystems, type SharedChoice } from './compared-systems.js';
 import { type StageContext, silentView } from './context.js';

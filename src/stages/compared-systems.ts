@@ -5,7 +5,7 @@ import { readModelFile } from '../data/model-file.js';
 import { sha256OfFile } from '../data/sha256.js';
 import { UsageError } from '../errors.js';
 import type { AveragePrecisionRule } from '../retrieval/average-precision.js';
-import type { TruthSource } from '../retrieval/protocols/open-truth.js';
+import type { TruthSource } from '../retrieval/protocols/truth-source.js';
 import { architectureFamily, familyOf } from '../systems/network-layers.js';
 import { parseSystemName } from '../systems/system-name.js';
 import type { EngineChoice, ModelChoice } from './open-model.js';

@@ -8,13 +8,8 @@ import { sizingFor } from '../retrieval/describe.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { expansionText } from '../retrieval/expansion.js';
 import { firstFew } from '../retrieval/ground-truth.js';
-import {
-  checkTruthSource,
-  mainGroundTruth,
-  openTruth,
-  type Truth,
-  truthPath,
-} from '../retrieval/protocols/open-truth.js';
+import { mainGroundTruth, openTruth, type Truth } from '../retrieval/protocols/open-truth.js';
+import { checkTruthSource, truthPath } from '../retrieval/protocols/truth-source.js';
 import {
   figureLines,
   type NamedResult,

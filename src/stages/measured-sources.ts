@@ -5,7 +5,7 @@ import { type DescriptorSet, isRowsAlone, readDescriptorFolder } from '../retrie
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { benchmarkId } from '../retrieval/protocols/benchmark.js';
 import { distractorDescriptors, distractorImages, holdsDescriptors } from '../retrieval/protocols/distractors.js';
-import { isPublished, type TruthSource } from '../retrieval/protocols/open-truth.js';
+import { isPublished, type TruthSource } from '../retrieval/protocols/truth-source.js';
 import { renameDescriptors } from '../retrieval/protocols/rename-descriptors.js';
 import {
   isIndexRankings,

@@ -57,3 +57,16 @@ test.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)('%s ends a command in order,
   expect(errors).toMatch(/Interrupted: finishing/);
   expect(existsSync(join(folder, signal))).toBe(false);
 });
+
+test.each(['demo', 'clean', 'report', 'whiten', 'match', 'extract', 'evaluate', 'compare'])(
+  '%s --help is answered without the engine and the decoder',
+  async (command) => {
+    const atExit = `process.on('exit', () => console.error(process.report.getReport().sharedObjects.join('\\n')))`;
+    const preload = `data:text/javascript,${encodeURIComponent(atExit)}`;
+    const args = ['--import', preload, '--import', 'tsx', cli, command, '--help'];
+    const { code, errors } = await endOf(spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] }));
+    expect(code).toBe(0);
+    expect(errors).not.toBe('');
+    expect(errors).not.toMatch(/onnxruntime|sharp/);
+  },
+);

@@ -30,6 +30,17 @@ export const reasons = [
 ] as const;
 export type Reason = (typeof reasons)[number];
 
+/** Each reason in the words of reports and the terminal. */
+export const reasonTexts: Record<Reason, string> = {
+  broken: 'broken files',
+  'near-duplicate': 'copies of one that is kept',
+  excluded: 'overlap with the excluded set',
+  'no-features': 'hardly any local features',
+  'no-match': 'matches no other photograph',
+  'other-component': 'in a smaller component',
+  'too-few': 'too few are left of the landmark',
+};
+
 export interface Decision {
   /** The label under which it is kept. */
   landmark?: string;
