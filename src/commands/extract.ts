@@ -1,7 +1,6 @@
 /** @file `rmac extract`: descriptors of a folder, a manifest or a list of images. */
 import { type Command } from 'commander';
 import { UsageError } from '../errors.js';
-import { mergeShards } from '../retrieval/merge-shards.js';
 import type { ExtractStageOptions } from '../stages/extract.js';
 import { loadStage } from '../stages/load-stage.js';
 import { addCommonOptions, type CommonOptions, printResult, terminalContext } from './console.js';
@@ -42,6 +41,7 @@ async function run({ merge, ...options }: ExtractStageOptions & CommonOptions & 
   if (merge === true) {
     const { model, images, shard, out, overwrite = false } = options;
     if ((model ?? images ?? shard) !== undefined) throw new UsageError('--merge needs --out alone.');
+    const { mergeShards } = await loadStage.mergeShards();
     const merged = await mergeShards(out, { overwrite });
     const text = `${merged.images} descriptors of ${merged.dimension} values in ${out}, of ${merged.shards} shards`;
     printResult({ out, ...merged }, text, options);

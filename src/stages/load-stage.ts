@@ -11,6 +11,7 @@ export const loadStage = {
   evaluate: () => import('./evaluate.js'),
   extract: () => import('./extract.js'),
   match: () => import('./match.js'),
+  mergeShards: () => import('../retrieval/merge-shards.js'),
   report: () => import('./report.js'),
   whiten: () => import('./whiten.js'),
 } as const;
