@@ -99,6 +99,7 @@ export {
   type SearchQuery,
   type SearchResult,
 } from './stages/search.js';
+export { type AnsweredQuery, reportSearch } from './stages/search-report.js';
 export { split, type SplitHalf, type SplitReport, type SplitStageOptions } from './stages/split.js';
 export { synthesize, type SynthesizeStageOptions } from './stages/synthesize.js';
 export { verifyExport, type VerifyStageOptions } from './stages/verify.js';

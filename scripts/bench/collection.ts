@@ -1,10 +1,10 @@
 /**
- * @file `npm run bench:collection [-- search|add|covers|absent]`: collections as rmac index and rmac search keep them. Prints JSON lines.
+ * @file `npm run bench:collection [-- search|add|covers|products|landmarks]`: collections as rmac index and rmac search keep them. Prints JSON lines.
  *   search   one query in 1,000,000 x 512 float16 on two threads, in a process of its own with its peak memory
  *   add      1,000 vectors added to 100,000 x 512, with the threshold that is learned afterwards
  *   covers   covers filmed by telephones against their clean pictures: the first result, by descriptor and with --rerank sift
- *   absent   queries about what is in a collection and about what is not, by the threshold that the collection taught
- * The last two need photographs and weights (RMAC_SHARED) and describe for minutes: by DenseNet-121 off the shelf, `absent` also by --model.
+ *   products, landmarks   queries about what is in the collection and about what is not, by the threshold that it taught
+ * The last three need photographs and weights (RMAC_SHARED) and describe for minutes: by DenseNet-121 off the shelf, or by --model.
  * Indexes are kept in --work (default: a temporary folder).
  */
 import { spawnSync } from 'node:child_process';
@@ -30,7 +30,7 @@ const { values, positionals } = parseArgs({
   allowPositionals: true,
   options: { work: { type: 'string' }, model: { type: 'string' } },
 });
-const parts = positionals.length === 0 ? ['search', 'add', 'covers', 'absent'] : positionals;
+const parts = positionals.length === 0 ? ['search', 'add', 'covers', 'products', 'landmarks'] : positionals;
 const temporary = mkdtempSync(join(tmpdir(), 'rmac-bench-collection-'));
 const work = values.work ?? temporary;
 
@@ -136,10 +136,10 @@ async function densenet(data: string): Promise<string> {
   return out;
 }
 
-async function covers(data: string): Promise<void> {
+async function covers(data: string, model: string): Promise<void> {
   const index = join(work, 'covers');
   const source = join(data, 'covers/manifest-references.jsonl');
-  await buildIndex({ source, model: await densenet(data), out: index, size: 256, snap: 16 });
+  await buildIndex({ source, model, out: index, size: 256, snap: 16 });
   const { queries } = await readGroundTruth(join(data, 'covers/groundtruth.json'));
   const collection = await openCollection(index);
   for (const rerank of [undefined, 'sift'] as const) {
@@ -205,46 +205,48 @@ async function absent(name: string, index: string, queries: readonly Query[]): P
   await store.close();
 }
 
-async function absentOf(data: string): Promise<void> {
-  const model = values.model ?? (await densenet(data));
-  const products = join(work, 'products');
-  const manifest = join(data, 'products/manifest-train.jsonl');
-  await buildIndex({ source: manifest, model, out: products, size: 224, snap: 16 });
-  const labels = new Map((await readManifest(manifest)).map(({ id, landmark }) => [id, landmark]));
-  const ofLabel = evenly([...labels.keys()], 400).map((id) => ({
+/** Photographs of products; the label is the truth. */
+async function products(data: string, model: string): Promise<void> {
+  const index = join(work, 'products');
+  const source = join(data, 'products/manifest-train.jsonl');
+  await buildIndex({ source, model, out: index, size: 224, snap: 16 });
+  const labels = new Map((await readManifest(source)).map(({ id, landmark }) => [id, landmark]));
+  const queries = evenly([...labels.keys()], 400).map((id) => ({
     id,
     isPositive: (other: string) => labels.get(other) === labels.get(id),
   }));
-  await absent('products', products, ofLabel);
-  const landmarks = join(work, 'landmarks');
-  await buildIndex({
-    source: join(data, 'landmarks/manifest-noisy.jsonl'),
-    model,
-    out: landmarks,
-    size: 320,
-    snap: 32,
-  });
+  await absent('products', index, queries);
+}
+
+/** Photographs as a text search gives them; the ground truth says which show the query's view. */
+async function landmarks(data: string, model: string): Promise<void> {
+  const index = join(work, 'landmarks');
+  await buildIndex({ source: join(data, 'landmarks/manifest-noisy.jsonl'), model, out: index, size: 320, snap: 32 });
   const { queries } = await readGroundTruth(join(data, 'groundtruth-unseen.json'));
-  const known = await EmbeddedStore.open(landmarks);
-  const ofTruth = queries.flatMap(({ id, positives }) =>
-    known.record(id) === undefined ? [] : [{ id, isPositive: (other: string) => positives.includes(other) }],
-  );
-  await absent('landmarks', landmarks, ofTruth);
+  const collection = await EmbeddedStore.open(index);
+  const known = queries.filter(({ id }) => collection.record(id) !== undefined);
+  await collection.close();
+  const asked = known.map(({ id, positives }) => ({ id, isPositive: (other: string) => positives.includes(other) }));
+  await absent('landmarks', index, asked);
 }
 
 try {
   for (const part of parts) {
-    const data = part === 'covers' || part === 'absent' ? photographs() : undefined;
     if (part === 'search') {
       const folder = await madeIndex('million', 1_000_000);
       const script = resolve(process.argv[1]);
-      spawnSync(process.execPath, [...process.execArgv, script, 'million', '--work', dirname(folder)], {
-        stdio: 'inherit',
-      });
+      const child = [...process.execArgv, script, 'million', '--work', dirname(folder)];
+      spawnSync(process.execPath, child, { stdio: 'inherit' });
     } else if (part === 'million') await searchMillion(join(work, 'million'));
     else if (part === 'add') await add();
-    else if (part === 'covers' && data !== undefined) await covers(data);
-    else if (part === 'absent' && data !== undefined) await absentOf(data);
+    else {
+      const data = photographs();
+      if (data === undefined) continue;
+      const model = values.model ?? (await densenet(data));
+      if (part === 'covers') await covers(data, model);
+      if (part === 'products') await products(data, model);
+      if (part === 'landmarks') await landmarks(data, model);
+    }
   }
 } finally {
   rmSync(temporary, { recursive: true });

@@ -43,14 +43,14 @@ test('the similarity that 95 % reach with their own object, and how many reach i
   // Six of 120 lie below the 5 % quantile: the six of the three pairs.
   expect(similarity).toBeGreaterThan(Math.cos(0.05));
   expect(how).toBe(
-    '95 % of 120 photographs are as similar to another of their object; 0.0 % of 120 are to one of another object, as a query about something else would be',
+    '95 % of 120 photographs reach it while others of their object are there, and 0.0 % of 120 when none is, as queries about something else would',
   );
 });
 
 test('objects that cannot be told apart: the share that would be answered wrongly is said', async () => {
   const photographs = Array.from({ length: 200 }, (_, i) => ({ angle: i * 0.001, object: `o${i % 2}` }));
   const { how } = await learnThreshold(await storeOf(photographs));
-  expect(how).toMatch(/^95 % of 200 .*; (9\d|100) % of 200 are to one of another object/);
+  expect(how).toMatch(/^95 % of 200 .*, and (9\d|100) % of 200 when none is/);
 });
 
 test('copies of a file are no other photograph of an object; too few say nothing', async () => {
