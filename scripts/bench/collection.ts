@@ -248,7 +248,7 @@ async function absent(name: string, index: string, queries: readonly Query[]): P
     const { data } = await store.vectors([id]);
     const found = (await store.search(data, { count: store.size })).filter((each) => each.id !== id);
     const other = found.find((each) => labelOf(each.id) !== labelOf(id));
-    if (found.some((each) => isPositive(each.id))) present.push(found[0].similarity);
+    if (isPositive(found[0].id)) present.push(found[0].similarity);
     if (other !== undefined) others.push(other.similarity);
   }
   const reaching = (similarities: readonly number[], limit: number) =>

@@ -1,19 +1,19 @@
 /**
- * @file When a query is not in the collection: learned from the collection itself. A photograph of it that has another of its object stands
- * for a query about what is there by the similarity to its nearest; without its object it stands for a query about what is not there.
+ * @file When a query is not in the collection: learned from the collection itself. A photograph of it whose nearest shows its object stands for
+ * a query that is answered rightly; without its object, it stands for a query about what is not there.
  */
 import { evenly } from '../data/evenly.js';
 import type { CollectionRecord } from './collection-record.js';
 import type { EmbeddedStore } from './embedded-store.js';
 import type { IndexHead } from './index-folder.js';
 
-/** Share of the queries about what is there that are answered. */
+/** Share of the right answers that are given. */
 const keptShare = 0.95;
 /** Photographs that are looked at: about a second's worth, within these bounds. */
 const sampleBounds = { least: 100, most: 1000, multiplyAdds: 5e9 };
 /** Fewer photographs with another of their object, or with one of another, say nothing about a share of 0.05. */
 const leastPhotographs = 40;
-/** Neighbours of a photograph that are looked through for one of its object and one of another. */
+/** Neighbours of a photograph that are looked through for one of another object. */
 const mostNeighbours = 256;
 
 export type LearnedThreshold = Omit<NonNullable<IndexHead['threshold']>, 'state'>;
@@ -36,20 +36,20 @@ export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal)
   }
   if (there.length < leastPhotographs || gone.length < leastPhotographs) {
     return {
-      how: `none: ${there.length} photographs with another of their object and ${gone.length} with one of another are too few to tell (${leastPhotographs} of each)`,
+      how: `none: ${there.length} photographs whose nearest shows their object and ${gone.length} with one of another are too few to tell (${leastPhotographs} of each)`,
     };
   }
   const similarity = there.toSorted((a, b) => a - b)[Math.floor((1 - keptShare) * there.length)];
   const answered = gone.filter((each) => each >= similarity).length / gone.length;
   return {
     similarity,
-    how: `${percent(keptShare)} of ${there.length} photographs reach it while others of their object are there, and ${percent(answered)} of ${gone.length} when none is, as queries about something else would`,
+    how: `${percent(keptShare)} of ${there.length} photographs whose nearest shows their object are as similar to it; without their object, ${percent(answered)} of ${gone.length} are to another, as queries about something else would be`,
   };
 }
 
 /**
- * Similarity of a photograph to its nearest where one of its object is among these, and to the nearest of another object. Copies of its file
- * do not count.
+ * Similarity of a photograph to its nearest, where that shows its object, and to the nearest of another object. Copies of its file do not
+ * count.
  */
 async function nearestWithAndWithout(
   store: EmbeddedStore,
@@ -61,13 +61,14 @@ async function nearestWithAndWithout(
     const found = (await store.search(query, { count, signal }))
       .map((each) => ({ similarity: each.similarity, record: store.record(each.id)! }))
       .filter(({ record }) => record.sha256 !== sha256);
-    const own = found.find(({ record }) => record.object === object);
+    const [first] = found;
+    const isRight = first !== undefined && first.record.object === object;
     const other = found.find(
-      ({ record }) =>
-        record.object !== undefined && record.object !== object && !mayShowTheSame(record.columns, columns),
+      ({ record: each }) =>
+        each.object !== undefined && each.object !== object && !mayShowTheSame(each.columns, columns),
     );
-    if ((own !== undefined && other !== undefined) || count >= Math.min(store.size, mostNeighbours)) {
-      return { there: own && found[0].similarity, gone: other?.similarity };
+    if (other !== undefined || count >= Math.min(store.size, mostNeighbours)) {
+      return { there: isRight ? first.similarity : undefined, gone: other?.similarity };
     }
   }
 }
