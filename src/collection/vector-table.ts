@@ -152,7 +152,7 @@ async function inThread(part: TablePart): Promise<PartSearch> {
     throw error;
   }
   return {
-    search: async (query, count, allowed) => (await ask({ search: { query, count, allowed } })).nearest!,
+    search: async (query, count, allowed) => (await ask({ search: { query: query.slice(), count, allowed } })).nearest!, // a view would take its whole buffer along
     values: async (rows) => (await ask({ rows })).values!,
     close: () => worker.terminate(),
   };
