@@ -69,7 +69,7 @@ function filesOf(folder: string, read: string): string[] {
 
 async function inCopy<T>(name: string, use: (folder: string) => Promise<T>): Promise<T> {
   const folder = join(root, name);
-  cpSync(inputs, folder, { recursive: true });
+  cpSync(inputs, folder, { recursive: true, preserveTimestamps: true }); // an index knows photographs by them
   try {
     return await use(folder);
   } finally {

@@ -9,7 +9,7 @@ import { CollectionMaps } from '../collection/map-look.js';
 import type { LookedForQuery, LookInside } from '../collection/second-look.js';
 import type { ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
 import { groupBy } from '../data/group-by.js';
-import { decodeImage, type ImageSizing } from '../data/images.js';
+import { cropInside, decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
 import { InputError } from '../errors.js';
@@ -40,6 +40,7 @@ export interface CollectionInfo {
   thresholdHow: string | undefined;
 }
 
+/** A photograph that is asked about. */
 export interface SearchQuery {
   /** A file, or an encoded image. */
   image: string | Uint8Array;
@@ -47,6 +48,7 @@ export interface SearchQuery {
   box?: Box;
 }
 
+/** How much is looked for, and where. */
 export interface SearchOptions {
   /** Photographs that are found at most. Default 20. */
   count?: number;
@@ -59,6 +61,7 @@ export interface SearchOptions {
   signal?: AbortSignal;
 }
 
+/** A photograph that was found. */
 export interface SearchResult {
   item: CollectionItem;
   /** Dot product of the descriptors, at most 1. */
@@ -75,6 +78,7 @@ export interface FoundObject {
   results: SearchResult[];
 }
 
+/** What a collection has of a query. */
 export interface SearchAnswer {
   /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
   found: boolean | undefined;
@@ -93,6 +97,7 @@ export interface OpenedCollection {
   item(id: string): CollectionItem | undefined;
   /** All ids, in order. */
   ids(): string[];
+  /** The nearest photographs to a query. @throws InputError for what is no photograph, or a box outside of it; what `signal` was aborted with. */
   search(query: SearchQuery, options?: SearchOptions): Promise<SearchAnswer>;
   /** What is like a photograph of the collection, itself left out. @throws InputError for an id that is not there. */
   similar(id: string, options?: SearchOptions): Promise<SearchAnswer>;
@@ -100,9 +105,11 @@ export interface OpenedCollection {
   values(column: string): string[];
   /** Reads the collection where it is another on disk by now: true. Queries meanwhile are answered from the earlier one. */
   reload(): Promise<boolean>;
+  /** Frees model and vectors; no query is answered any more. */
   dispose(): void;
 }
 
+/** Where queries are computed. */
 export interface OpenCollectionOptions extends EngineChoice {
   /** Refused where it is not the model of the index. Default: the copy that the index has. */
   model?: string;
@@ -299,15 +306,9 @@ function unreadable(error: unknown): undefined {
   return undefined;
 }
 
-/** Whole px inside the photograph. @throws InputError where there are none. */
-function clippedBox({ x, y, width, height }: Box, size: SearchAnswer['size']): Box {
-  const clip = (value: number, side: number) => Math.min(side, Math.max(0, Math.round(value)));
-  const [left, right] = [clip(x, size.width), clip(x + width, size.width)];
-  const [top, bottom] = [clip(y, size.height), clip(y + height, size.height)];
-  if (right > left && bottom > top) return { x: left, y: top, width: right - left, height: bottom - top };
-  throw new InputError(
-    `The box ${x},${y},${width},${height} (x,y,width,height) has no pixel of the ${size.width}x${size.height} query.`,
-  );
+function clippedBox(box: Box, size: SearchAnswer['size']): Box {
+  const { left: x, top: y, width, height } = cropInside(box, size, 'query');
+  return { x, y, width, height };
 }
 
 async function expandedQuery(
