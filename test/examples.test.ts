@@ -4,8 +4,13 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { afterAll, beforeAll, expect, test } from 'vitest';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { listImages } from '../src/data/image-list.js';
+import { loadModel } from '../src/data/model-file.js';
+import { describeImages, sizingFor } from '../src/retrieval/describe.js';
+import { exportModel } from '../src/stages/export.js';
 import { synthesize } from '../src/stages/synthesize.js';
+import { cosine } from './support/close.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const trunk = join(root, 'checkpoints/rmac-small.safetensors');
@@ -42,4 +47,43 @@ test('own-loss.ts: the loss falls', () => {
   const mean = (values: number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
   expect(mean(losses.slice(-4))).toBeLessThan(mean(losses.slice(0, 4)));
   expect(existsSync(out)).toBe(true);
+});
+
+describe('readers of an exported model', () => {
+  let paths: string[];
+  const exported = () => join(folder, 'exported');
+  const expected: Float32Array[] = [];
+  beforeAll(async () => {
+    const { verified } = await exportModel({ model: trunk, out: exported(), device: 'cpu' });
+    expect(verified).toMatchObject([{ ok: true }]);
+    const model = await loadModel(trunk);
+    paths = (await listImages(join(folder, 'photos/images'))).slice(0, 3).map(({ path }) => path);
+    const sizing = sizingFor(model.meta);
+    for await (const row of describeImages(model, paths, (path) => ({ path }), { sizing })) {
+      if ('error' in row) throw row.error;
+      expected.push(row.descriptor);
+    }
+    model.dispose();
+  });
+
+  function expectDescriptors(command: string, program: string, leastCosine: number) {
+    const args = [join(root, 'examples', program), exported(), ...paths];
+    const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
+    expect(status, stderr).toBe(0);
+    const lines = stdout.trim().split('\n');
+    expect(lines).toHaveLength(paths.length);
+    for (const [i, line] of lines.entries()) {
+      expect(line.startsWith(`${paths[i]} `)).toBe(true);
+      const values = line.slice(paths[i].length + 1).split(' ');
+      expect(cosine(values.map(Number), expected[i])).toBeGreaterThan(leastCosine);
+    }
+  }
+
+  test('read-node.mjs', () => expectDescriptors(process.execPath, 'read-node.mjs', 0.99999));
+
+  test('read-python.py', ({ skip }) => {
+    const modules = spawnSync('python3', ['-c', 'import onnxruntime, numpy, PIL'], { stdio: 'ignore' });
+    if (modules.status !== 0) skip('no Python with onnxruntime, numpy and Pillow');
+    expectDescriptors('python3', 'read-python.py', 0.999); // Pillow decodes and shrinks a little otherwise
+  });
 });
