@@ -101,6 +101,7 @@ export {
   type SearchResult,
 } from './stages/search.js';
 export { type ServedCollection, serve, type ServeStageOptions } from './stages/serve.js';
+export { type AnsweredQuery, reportSearch } from './stages/search-report.js';
 export { split, type SplitHalf, type SplitReport, type SplitStageOptions } from './stages/split.js';
 export { synthesize, type SynthesizeStageOptions } from './stages/synthesize.js';
 export { verifyExport, type VerifyStageOptions } from './stages/verify.js';

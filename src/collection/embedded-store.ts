@@ -1,10 +1,11 @@
 /** @file The store of an index folder (index-folder.ts): files, no service. Who writes holds the lock of the folder. */
 import { toHalf } from '../linear/half-float.js';
 import type { DescriptorRows } from '../linear/rows.js';
-import { InputError } from '../errors.js';
+import { InputError, messageOf } from '../errors.js';
 import { type CollectionRecord, columnOf } from './collection-record.js';
 import { type IndexHead, readHead, type Segment, writeHead } from './index-folder.js';
-import { livingRows, livingVectors, readRecords, writeSegment } from './segment.js';
+import { Photographs } from './photographs.js';
+import { livingRows, livingVectors, recordLine, writeSegment } from './segment.js';
 import { VectorTable, type VectorTableOptions } from './vector-table.js';
 import type { ColumnFilter, StoredNeighbour, StoreSearch, VectorStore } from './vector-store.js';
 
@@ -30,34 +31,29 @@ export class EmbeddedStore implements VectorStore {
   #table: Promise<VectorTable> | undefined;
   /** Rows by column and value, for filters. */
   readonly #rowsOf = new Map<string, Map<string, number[]>>();
-  #records: CollectionRecord[];
-  #rowOf: Map<string, number>;
 
   private constructor(
     private readonly folder: string,
     private current: IndexHead,
-    /** Of each segment, removed ones too. */
-    private bySegment: CollectionRecord[][],
+    private photographs: Photographs,
     private readonly options: EmbeddedStoreOptions,
-  ) {
-    this.#records = livingRecords(current.segments, bySegment);
-    this.#rowOf = rowsById(this.#records);
-  }
+  ) {}
 
-  /** @throws InputError where there is no index, or a damaged one. */
+  /** Close it. @throws InputError where there is no index, or a damaged one. */
   static async open(folder: string, options: EmbeddedStoreOptions = {}): Promise<EmbeddedStore> {
     for (let attempt = 1; ; attempt++) {
       const head = await readHead(folder);
+      let photographs: Photographs | undefined;
       try {
-        const records: CollectionRecord[][] = [];
-        for (const segment of head.segments) records.push(await readRecords(folder, segment));
-        const store = new EmbeddedStore(folder, head, records, options);
+        photographs = await Photographs.open(folder, head.segments);
+        const store = new EmbeddedStore(folder, head, photographs, options);
         if (options.vectors === true) await store.#opened();
         return store;
       } catch (error) {
+        photographs?.close();
         // A writer may have replaced what the head named.
         if (attempt < mostAttempts && stateOf(await readHead(folder)) !== stateOf(head)) continue;
-        if ((error as NodeJS.ErrnoException).code !== 'ENOENT' && !/ENOENT/.test(String(error))) throw error;
+        if (!/ENOENT/.test(messageOf(error))) throw error;
         throw new InputError(`The index ${folder} lacks files that it names; build it again with --overwrite.`);
       }
     }
@@ -65,7 +61,7 @@ export class EmbeddedStore implements VectorStore {
 
   /** An empty one, of which nothing is written before the first change. */
   static begin(folder: string, head: Omit<IndexHead, 'columns' | 'segments'>): EmbeddedStore {
-    return new EmbeddedStore(folder, { ...head, columns: [], segments: [] }, [], {});
+    return new EmbeddedStore(folder, { ...head, columns: [], segments: [] }, Photographs.none(), {});
   }
 
   get head(): Readonly<IndexHead> {
@@ -82,17 +78,21 @@ export class EmbeddedStore implements VectorStore {
   }
 
   get size(): number {
-    return this.#records.length;
+    return this.photographs.count;
   }
 
-  /** In order. */
-  records(): readonly CollectionRecord[] {
-    return this.#records;
+  /** In order; read one by one. */
+  records(): Iterable<CollectionRecord> {
+    return this.photographs.records();
+  }
+
+  ids(): string[] {
+    return this.photographs.ids();
   }
 
   record(id: string): CollectionRecord | undefined {
-    const row = this.#rowOf.get(id);
-    return row === undefined ? undefined : this.#records[row];
+    const row = this.photographs.rowOf(id);
+    return row === undefined ? undefined : this.photographs.record(row);
   }
 
   add(records: readonly CollectionRecord[], rows: AsyncIterable<DescriptorRows>): Promise<void> {
@@ -105,32 +105,28 @@ export class EmbeddedStore implements VectorStore {
 
   /** Adds and removes in one step. Segments that are short beside the new one are joined with it, so that there are few. */
   async change({ records = [], rows = noRows(), remove = [] }: StoreChange): Promise<void> {
-    const { folder, dimension } = this;
-    const gone = new Set([...remove, ...records.map(({ id }) => id)]);
-    const segments = this.current.segments.map((segment, s) => withoutIds(segment, this.bySegment[s], gone));
+    const { folder, dimension, photographs } = this;
+    const segments = photographs.without([...remove, ...records.map(({ id }) => id)]);
     const first = firstToJoin(segments, records.length);
-    const joined = livingRecords(segments.slice(first), this.bySegment.slice(first)).concat(records);
     const kept = segments.slice(0, first);
-    const lists = this.bySegment.slice(0, first);
-    if (joined.length > 0) {
+    const joined = segments.slice(first);
+    const rowsThere = joined.reduce((sum, segment) => sum + livingRows(segment), 0);
+    if (rowsThere + records.length > 0) {
+      const lines = function* () {
+        for (const [s, segment] of joined.entries()) yield* photographs.lines(first + s, segment);
+        for (const record of records) yield recordLine(record);
+      };
       const vectors = async function* () {
-        for (const segment of segments.slice(first)) yield* livingVectors(folder, segment, dimension);
+        for (const segment of joined) yield* livingVectors(folder, segment, dimension);
         for await (const { data } of rows) yield toHalf(data);
       };
-      kept.push(await writeSegment(folder, this.current.next, joined, vectors()));
-      lists.push(joined);
+      kept.push(await writeSegment(folder, this.current.next, lines(), vectors()));
     }
-    await this.#replaceHead({
-      ...this.current,
-      columns: columnsOf(livingRecords(kept, lists)),
-      segments: kept,
-      next: this.current.next + 1,
-    });
-    this.bySegment = lists;
-    this.#records = livingRecords(kept, lists);
-    this.#rowOf = rowsById(this.#records);
+    const columns = new Set([...this.current.columns, ...records.flatMap((record) => Object.keys(record.columns))]);
+    await this.#replaceHead({ ...this.current, columns: [...columns], segments: kept, next: this.current.next + 1 });
+    await this.close();
+    this.photographs = await Photographs.open(folder, kept);
     this.#rowsOf.clear();
-    await this.#closeTable();
   }
 
   /** States the threshold that was learned of what is there now. */
@@ -147,17 +143,20 @@ export class EmbeddedStore implements VectorStore {
     signal?.throwIfAborted();
     const allowed = where === undefined ? undefined : this.#allowed(where);
     const { rows, similarities } = await (await this.#opened()).search(query, Math.min(count, this.size), allowed);
-    return rows.map((row, k) => ({ id: this.#records[row].id, similarity: similarities[k] }));
+    return rows.map((row, k) => ({ id: this.photographs.id(row), similarity: similarities[k] }));
   }
 
   async vectors(ids: readonly string[]): Promise<DescriptorRows> {
-    const rows = ids.map((id) => this.#rowOf.get(id));
+    const rows = ids.map((id) => this.photographs.rowOf(id));
     if (rows.includes(undefined)) throw new Error('EmbeddedStore.vectors: an id that is not there.');
     return (await this.#opened()).values(rows as number[]);
   }
 
   async close(): Promise<void> {
-    await this.#closeTable();
+    this.photographs.close();
+    const table = this.#table;
+    this.#table = undefined;
+    await (await table?.catch(() => undefined))?.close();
   }
 
   /** Rows that have a value of each column. [N] */
@@ -176,12 +175,13 @@ export class EmbeddedStore implements VectorStore {
     const known = this.#rowsOf.get(column);
     if (known !== undefined) return known;
     const rows = new Map<string, number[]>();
-    for (const [row, record] of this.#records.entries()) {
+    let row = 0;
+    for (const record of this.records()) {
       const value = columnOf(record, column);
-      if (value === undefined) continue;
-      const list = rows.get(value);
-      if (list === undefined) rows.set(value, [row]);
-      else list.push(row);
+      const list = value === undefined ? undefined : rows.get(value);
+      if (list !== undefined) list.push(row);
+      else if (value !== undefined) rows.set(value, [row]);
+      row++;
     }
     this.#rowsOf.set(column, rows);
     return rows;
@@ -195,12 +195,6 @@ export class EmbeddedStore implements VectorStore {
   #opened(): Promise<VectorTable> {
     this.#table ??= VectorTable.open(this.folder, this.current.segments, this.dimension, this.options);
     return this.#table;
-  }
-
-  async #closeTable(): Promise<void> {
-    const table = this.#table;
-    this.#table = undefined;
-    await (await table?.catch(() => undefined))?.close();
   }
 
   async #replaceHead(head: IndexHead): Promise<void> {
@@ -217,24 +211,6 @@ export function stateOf({ segments, model }: Pick<IndexHead, 'segments' | 'model
   ].join();
 }
 
-function livingRecords(segments: readonly Segment[], bySegment: readonly CollectionRecord[][]): CollectionRecord[] {
-  return segments.flatMap(({ removed }, s) => {
-    const gone = new Set(removed);
-    return gone.size === 0 ? bySegment[s] : bySegment[s].filter((_, row) => !gone.has(row));
-  });
-}
-
-function rowsById(records: readonly CollectionRecord[]): Map<string, number> {
-  return new Map(records.map(({ id }, row) => [id, row]));
-}
-
-function withoutIds(segment: Segment, records: readonly CollectionRecord[], ids: ReadonlySet<string>): Segment {
-  if (ids.size === 0) return segment;
-  const removed = new Set(segment.removed);
-  for (const [row, { id }] of records.entries()) if (ids.has(id)) removed.add(row);
-  return { ...segment, removed: [...removed].toSorted((a, b) => a - b) };
-}
-
 /** From which segment on all are written anew, together with `added` rows: each is at least twice as long as all after it. */
 function firstToJoin(segments: readonly Segment[], added: number): number {
   let first = segments.length;
@@ -244,13 +220,6 @@ function firstToJoin(segments: readonly Segment[], added: number): number {
     rows += livingRows(segments[s]);
   }
   return first;
-}
-
-/** Names of the columns that photographs have, in order of appearance. */
-function columnsOf(records: readonly CollectionRecord[]): string[] {
-  const names = new Set<string>();
-  for (const { columns } of records) for (const name in columns) names.add(name);
-  return [...names];
 }
 
 async function* noRows(): AsyncGenerator<DescriptorRows> {

@@ -1,65 +1,81 @@
 /**
- * @file When a query is not in the collection: learned from the collection itself. A photograph of it stands for a query about what is there
- * by its similarity to the others of its object, and for one about what is not there by its similarity to all other objects.
+ * @file When a query is not in the collection: learned from the collection itself. A photograph of it whose nearest shows its object stands for
+ * a query that is answered rightly; without its object, it stands for a query about what is not there.
  */
 import { evenly } from '../data/evenly.js';
 import type { CollectionRecord } from './collection-record.js';
 import type { EmbeddedStore } from './embedded-store.js';
 import type { IndexHead } from './index-folder.js';
 
-/** Share of the queries about what is there that are answered. */
+/** Share of the right answers that are given. */
 const keptShare = 0.95;
 /** Photographs that are looked at: about a second's worth, within these bounds. */
 const sampleBounds = { least: 100, most: 1000, multiplyAdds: 5e9 };
 /** Fewer photographs with another of their object, or with one of another, say nothing about a share of 0.05. */
 const leastPhotographs = 40;
-/** Neighbours of a photograph that are looked through for one of its object and one of another. */
-const mostNeighbours = 8192;
+/** Neighbours of a photograph that are looked through for one of another object. */
+const mostNeighbours = 256;
 
 export type LearnedThreshold = Omit<NonNullable<IndexHead['threshold']>, 'state'>;
 
 /** The similarity that 95 % of what is in the collection reaches, or why there is none to be learned. */
 export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal): Promise<LearnedThreshold> {
-  const labelled = store.records().filter(({ object }) => object !== undefined);
   const { least, most, multiplyAdds } = sampleBounds;
   const wanted = Math.min(most, Math.max(least, Math.floor(multiplyAdds / (store.size * store.dimension))));
-  const own: number[] = [];
-  const others: number[] = [];
-  for (const record of evenly(labelled, wanted)) {
-    const nearest = await nearestOfBoth(store, record, signal);
-    if (nearest.own !== undefined) own.push(nearest.own);
-    if (nearest.other !== undefined) others.push(nearest.other);
+  // Where not all have an object, more are looked at.
+  const sample = evenly(store.ids(), 4 * wanted).flatMap((id) => {
+    const record = store.record(id);
+    return record?.object === undefined ? [] : [record];
+  });
+  const there: number[] = [];
+  const gone: number[] = [];
+  for (const record of evenly(sample, wanted)) {
+    const nearest = await nearestWithAndWithout(store, record, signal);
+    if (nearest.there !== undefined) there.push(nearest.there);
+    if (nearest.gone !== undefined) gone.push(nearest.gone);
   }
-  if (own.length < leastPhotographs || others.length < leastPhotographs) {
+  if (there.length < leastPhotographs || gone.length < leastPhotographs) {
     return {
-      how: `none: ${own.length} photographs with another of their object and ${others.length} with one of another are too few to tell (${leastPhotographs} of each)`,
+      how: `none: ${there.length} photographs whose nearest shows their object and ${gone.length} with one of another are too few to tell (${leastPhotographs} of each)`,
     };
   }
-  const similarity = own.toSorted((a, b) => a - b)[Math.floor((1 - keptShare) * own.length)];
-  const answered = others.filter((each) => each >= similarity).length / others.length;
+  const similarity = there.toSorted((a, b) => a - b)[Math.floor((1 - keptShare) * there.length)];
+  const answered = gone.filter((each) => each >= similarity).length / gone.length;
   return {
     similarity,
-    how: `${percent(keptShare)} of ${own.length} photographs are as similar to another of their object; ${percent(answered)} of ${others.length} are to one of another object, as a query about something else would be`,
+    how: `${percent(keptShare)} of ${there.length} photographs whose nearest shows their object are as similar to it; without their object, ${percent(answered)} of ${gone.length} are to another, as queries about something else would be`,
   };
 }
 
-/** Similarity of a photograph to the nearest other one of its object and to the nearest of another; copies of its file are no other. */
-async function nearestOfBoth(
+/**
+ * Similarity of a photograph to its nearest, where that shows its object, and to the nearest of another object. Copies of its file do not
+ * count.
+ */
+async function nearestWithAndWithout(
   store: EmbeddedStore,
-  { id, object, sha256 }: CollectionRecord,
+  { id, object, sha256, columns }: CollectionRecord,
   signal?: AbortSignal,
-): Promise<{ own: number | undefined; other: number | undefined }> {
+): Promise<{ there: number | undefined; gone: number | undefined }> {
   const { data: query } = await store.vectors([id]);
-  for (let count = 32; ; count *= 4) {
-    const found = (await store.search(query, { count, signal })).map((each) => ({
-      ...each,
-      ...store.record(each.id)!,
-    }));
-    const own = found.find((each) => each.object === object && each.sha256 !== sha256)?.similarity;
-    const other = found.find((each) => each.object !== undefined && each.object !== object)?.similarity;
-    if ((own !== undefined && other !== undefined) || count >= Math.min(store.size, mostNeighbours))
-      return { own, other };
+  for (let count = 32; ; count *= 8) {
+    const found = (await store.search(query, { count, signal }))
+      .map((each) => ({ similarity: each.similarity, record: store.record(each.id)! }))
+      .filter(({ record }) => record.sha256 !== sha256);
+    const [first] = found;
+    const isRight = first !== undefined && first.record.object === object;
+    const other = found.find(
+      ({ record: each }) =>
+        each.object !== undefined && each.object !== object && !mayShowTheSame(each.columns, columns),
+    );
+    if (other !== undefined || count >= Math.min(store.size, mostNeighbours)) {
+      return { there: isRight ? first.similarity : undefined, gone: other?.similarity };
+    }
   }
+}
+
+/** Photographs of one group of a manifest may show the same thing, whatever their labels. */
+function mayShowTheSame(a: CollectionRecord['columns'], b: CollectionRecord['columns']): boolean {
+  return a.group !== undefined && a.group === b.group;
 }
 
 function percent(share: number): string {

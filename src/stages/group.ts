@@ -6,6 +6,7 @@ import { dirname, join } from 'node:path';
 import { CleanStages } from '../cleaning/clean-stages.js';
 import { defaultMinInliers } from '../cleaning/clean.js';
 import { collectionGraph } from '../cleaning/graph/collection-graph.js';
+import type { CollectionRecord } from '../collection/collection-record.js';
 import { EmbeddedStore } from '../collection/embedded-store.js';
 import { photographPath } from '../collection/index-folder.js';
 import { photographGroups } from '../collection/photograph-groups.js';
@@ -67,7 +68,7 @@ export async function group(options: GroupStageOptions, context: StageContext = 
   const index = join(out, 'index');
   const { failures } = await buildIndex({ ...options, name: 'photographs', out: index }, context);
   const store = await EmbeddedStore.open(index, { vectors: true, threads: options.threads });
-  const photographs = store.records();
+  const photographs = [...store.records()];
   const records = photographs.map(
     ({ id, path }): ImageRecord => ({ id, path: photographPath(index, path), landmark: '' }),
   );
@@ -137,12 +138,12 @@ async function nearestPairs(
   neighbours: number,
   { view = silentView, signal }: StageContext,
 ): Promise<[number, number][]> {
-  const records = store.records();
-  const position = new Map(records.map(({ id }, node) => [id, node]));
+  const ids = store.ids();
+  const position = new Map(ids.map((id, node) => [id, node]));
   const pairs = new Map<string, [number, number]>();
-  const progress = view.progress('neighbours', records.length);
+  const progress = view.progress('neighbours', ids.length);
   try {
-    for (const [node, { id }] of records.entries()) {
+    for (const [node, id] of ids.entries()) {
       if (signal?.aborted) throw new InputError(`Interrupted after the neighbours of ${node} photographs.`);
       const { data } = await store.vectors([id]);
       for (const found of await store.search(data, { count: neighbours + 1 })) {
@@ -168,7 +169,7 @@ function namesOf(groups: readonly number[][]): Map<number, string> {
   );
 }
 
-function fieldsOf({ object, title, rights, link, accession, columns }: ReturnType<EmbeddedStore['records']>[number]) {
+function fieldsOf({ object, title, rights, link, accession, columns }: CollectionRecord) {
   const named = { object, title, rights, link, accession };
   return { ...columns, ...Object.fromEntries(Object.entries(named).filter(([, value]) => value !== undefined)) };
 }

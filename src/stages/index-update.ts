@@ -83,18 +83,22 @@ export async function buildIndex(options: IndexBuildOptions, context: StageConte
   const describing = { ...(pooling && { pooling }), ...(size && { size }), ...(snap && { snap }) };
   return withFolderLock(out, async () => {
     const earlier = hasIndex(out) ? await openOrReplace(out, overwrite) : undefined;
-    const differs = earlier && differenceOf(earlier.head, { sha256, describing });
-    if (differs !== undefined && !overwrite) {
-      throw new InputError(
-        `${out} is an index of ${differs}; name its own, choose another folder, or pass --overwrite.`,
-      );
+    try {
+      const differs = earlier && differenceOf(earlier.head, { sha256, describing });
+      if (differs !== undefined && !overwrite) {
+        throw new InputError(
+          `${out} is an index of ${differs}; name its own, choose another folder, or pass --overwrite.`,
+        );
+      }
+      const file = `model-${sha256.slice(0, 16)}.safetensors`;
+      await writeFileAtomic(join(out, file), bytes, { overwrite: true });
+      const name = options.name ?? earlier?.head.name ?? basename(resolve(out));
+      const head = { name, model: { file, sha256, dimension: 0 }, describing, next: earlier?.head.next ?? 1 };
+      const store = earlier !== undefined && differs === undefined ? earlier : EmbeddedStore.begin(out, head);
+      return await update(out, store, photographs, { sync: true, ...options }, context);
+    } finally {
+      await earlier?.close();
     }
-    const file = `model-${sha256.slice(0, 16)}.safetensors`;
-    await writeFileAtomic(join(out, file), bytes, { overwrite: true });
-    const name = options.name ?? earlier?.head.name ?? basename(resolve(out));
-    const head = { name, model: { file, sha256, dimension: 0 }, describing, next: earlier?.head.next ?? 1 };
-    const store = earlier !== undefined && differs === undefined ? earlier : EmbeddedStore.begin(out, head);
-    return update(out, store, photographs, { sync: true, ...options }, context);
   });
 }
 
@@ -116,7 +120,6 @@ export async function removeFromIndex({ ids, index }: IndexRemoveOptions): Promi
     const before = store.size;
     await store.remove(ids);
     await store.setThreshold(await learnThreshold(store));
-    await store.close();
     return { ...nothing(index, store), removed: before - store.size };
   });
 }
@@ -131,7 +134,14 @@ export async function assertModel(index: string, { model }: Pick<IndexHead, 'mod
 
 async function withIndex<T>(index: string, work: (store: EmbeddedStore) => Promise<T>): Promise<T> {
   if (!hasIndex(index)) await EmbeddedStore.open(index); // says what is wrong, and makes no folder
-  return withFolderLock(index, async () => work(await EmbeddedStore.open(index)));
+  return withFolderLock(index, async () => {
+    const store = await EmbeddedStore.open(index);
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  });
 }
 
 async function openOrReplace(folder: string, overwrite: boolean): Promise<EmbeddedStore | undefined> {
@@ -174,7 +184,7 @@ async function update(
     onProgress: (done) => progress.update(done),
   }).finally(() => progress.stop());
   const listed = new Set(photographs.map(({ id }) => id));
-  const remove = sync ? store.records().flatMap(({ id }) => (listed.has(id) ? [] : [id])) : [];
+  const remove = sync ? store.ids().filter((id) => !listed.has(id)) : [];
   const result = nothing(folder, store);
   const isNew = ({ id }: CollectionRecord) => store.record(id) === undefined;
   const files = { partial: join(folder, 'describing.jsonl'), partialRows: join(folder, 'describing.f32') };

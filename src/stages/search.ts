@@ -9,7 +9,7 @@ import { CollectionMaps } from '../collection/map-look.js';
 import type { LookedForQuery, LookInside } from '../collection/second-look.js';
 import type { ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
 import { groupBy } from '../data/group-by.js';
-import { decodeImage, type ImageSizing } from '../data/images.js';
+import { clipBox, decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
 import { InputError } from '../errors.js';
@@ -40,6 +40,7 @@ export interface CollectionInfo {
   thresholdHow: string | undefined;
 }
 
+/** A photograph that is asked about. */
 export interface SearchQuery {
   /** A file, or an encoded image. */
   image: string | Uint8Array;
@@ -47,6 +48,7 @@ export interface SearchQuery {
   box?: Box;
 }
 
+/** How much is looked for, and where. */
 export interface SearchOptions {
   /** Photographs that are found at most. Default 20. */
   count?: number;
@@ -59,6 +61,7 @@ export interface SearchOptions {
   signal?: AbortSignal;
 }
 
+/** A photograph that was found. */
 export interface SearchResult {
   item: CollectionItem;
   /** Dot product of the descriptors, at most 1. */
@@ -75,6 +78,7 @@ export interface FoundObject {
   results: SearchResult[];
 }
 
+/** What a collection has of a query. */
 export interface SearchAnswer {
   /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
   found: boolean | undefined;
@@ -93,6 +97,7 @@ export interface OpenedCollection {
   item(id: string): CollectionItem | undefined;
   /** All ids, in order. */
   ids(): string[];
+  /** The nearest photographs to a query. @throws InputError for what is no photograph, or a box outside of it; what `signal` was aborted with. */
   search(query: SearchQuery, options?: SearchOptions): Promise<SearchAnswer>;
   /** What is like a photograph of the collection, itself left out. @throws InputError for an id that is not there. */
   similar(id: string, options?: SearchOptions): Promise<SearchAnswer>;
@@ -100,9 +105,11 @@ export interface OpenedCollection {
   values(column: string): string[];
   /** Reads the collection where it is another on disk by now: true. Queries meanwhile are answered from the earlier one. */
   reload(): Promise<boolean>;
+  /** Frees model and vectors; no query is answered any more. */
   dispose(): void;
 }
 
+/** Where queries are computed. */
 export interface OpenCollectionOptions extends EngineChoice {
   /** Refused where it is not the model of the index. Default: the copy that the index has. */
   model?: string;
@@ -137,6 +144,8 @@ export async function openCollection(
 class Collection implements OpenedCollection {
   #features: CollectionFeatures | undefined;
   #maps: CollectionMaps | undefined;
+  /** That have begun and not ended. */
+  readonly #answers = new Set<Promise<SearchAnswer>>();
 
   constructor(
     private readonly folder: string,
@@ -155,10 +164,27 @@ class Collection implements OpenedCollection {
   }
 
   ids(): string[] {
-    return this.store.records().map(({ id }) => id);
+    return this.store.ids();
   }
 
-  async search({ image, box }: SearchQuery, options: SearchOptions = {}): Promise<SearchAnswer> {
+  search(query: SearchQuery, options: SearchOptions = {}): Promise<SearchAnswer> {
+    return this.#answering(this.#search(this.store, query, options));
+  }
+
+  similar(id: string, options: SearchOptions = {}): Promise<SearchAnswer> {
+    return this.#answering(this.#similar(this.store, id, options));
+  }
+
+  async #answering(answer: Promise<SearchAnswer>): Promise<SearchAnswer> {
+    this.#answers.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.#answers.delete(answer);
+    }
+  }
+
+  async #search(store: EmbeddedStore, { image, box }: SearchQuery, options: SearchOptions): Promise<SearchAnswer> {
     const startedAt = performance.now();
     const size = await uprightSize(image);
     const part = box && clippedBox(box, size);
@@ -166,17 +192,17 @@ class Collection implements OpenedCollection {
     const pixels = await decodeImage(image, { sizing, crop: part });
     options.signal?.throwIfAborted();
     const query = await describeImage((images) => this.opened.describer.describe(images), pixels);
-    return this.#answer({ image, box: part }, query, size, performance.now() - startedAt, options);
+    return this.#answer(store, { image, box: part }, query, size, performance.now() - startedAt, options);
   }
 
-  async similar(id: string, options: SearchOptions = {}): Promise<SearchAnswer> {
-    const record = this.store.record(id);
+  async #similar(store: EmbeddedStore, id: string, options: SearchOptions): Promise<SearchAnswer> {
+    const record = store.record(id);
     if (record === undefined) throw new InputError(`The collection has no photograph "${id}".`);
     const startedAt = performance.now();
     const image = photographPath(this.folder, record.path);
     const size = await uprightSize(image);
-    const { data } = await this.store.vectors([id]);
-    return this.#answer({ image }, data, size, performance.now() - startedAt, options, id);
+    const { data } = await store.vectors([id]);
+    return this.#answer(store, { image }, data, size, performance.now() - startedAt, options, id);
   }
 
   values(column: string): string[] {
@@ -192,6 +218,7 @@ class Collection implements OpenedCollection {
     }
     const earlier = this.store;
     this.store = await EmbeddedStore.open(this.folder, { vectors: true, threads: this.options.threads });
+    await Promise.allSettled(this.#answers); // those that have begun have the earlier one
     await earlier.close();
     return true;
   }
@@ -207,6 +234,7 @@ class Collection implements OpenedCollection {
 
   /** `without`: a photograph that is no answer. */
   async #answer(
+    store: EmbeddedStore,
     image: LookedForQuery,
     query: Float32Array,
     size: SearchAnswer['size'],
@@ -214,7 +242,6 @@ class Collection implements OpenedCollection {
     { count = defaultCount, where, queryExpansion, rerank, signal }: SearchOptions,
     without?: string,
   ): Promise<SearchAnswer> {
-    const { store } = this;
     let startedAt = performance.now();
     const nearest = async (vector: Float32Array, wanted: number) =>
       (await store.search(vector, { count: wanted + 1, where, signal }))
@@ -223,14 +250,16 @@ class Collection implements OpenedCollection {
     const expanded = queryExpansion === undefined ? query : await expandedQuery(store, query, queryExpansion, nearest);
     const depth = rerank === undefined ? count : Math.max(count, lookDepth(rerank, store.size));
     const neighbours = await nearest(expanded, depth);
-    let results = neighbours.map(({ id, similarity }): SearchResult => ({ item: this.item(id)!, similarity }));
+    let results = neighbours.map(
+      ({ id, similarity }): SearchResult => ({ item: itemOf(this.folder, store.record(id)!), similarity }),
+    );
     const threshold = store.head.threshold?.similarity;
     const best = results.at(0)?.similarity ?? Number.NEGATIVE_INFINITY;
     let found = threshold === undefined ? undefined : best >= threshold;
     const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
     if (rerank !== undefined) {
       startedAt = performance.now();
-      results = await this.#lookedInto(results, await this.#lookFor(rerank, image), signal);
+      results = await lookedInto(store, results, await this.#lookFor(rerank, image), signal);
       ms.verify = performance.now() - startedAt;
     }
     // Keypoints that agree are surer than any similarity; where few do, it may be a thing that has few.
@@ -246,19 +275,24 @@ class Collection implements OpenedCollection {
     this.#maps ??= new CollectionMaps(this.folder, this.opened.model, this.#sizing);
     return this.#maps.lookFor(image);
   }
+}
 
-  /** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
-  async #lookedInto(results: SearchResult[], look: LookInside, signal?: AbortSignal): Promise<SearchResult[]> {
-    const looked: { result: SearchResult; score: number }[] = [];
-    for (const result of results) {
-      await setImmediate(); // others have their turn
-      signal?.throwIfAborted();
-      const record = this.store.record(result.item.id);
-      const { score, ...seen } = (record && (await look(record).catch(unreadable))) ?? { score: 0 };
-      looked.push({ result: { ...result, ...seen }, score });
-    }
-    return looked.toSorted((a, b) => b.score - a.score).map(({ result }) => result);
+/** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
+async function lookedInto(
+  store: EmbeddedStore,
+  results: SearchResult[],
+  look: LookInside,
+  signal?: AbortSignal,
+): Promise<SearchResult[]> {
+  const looked: { result: SearchResult; score: number }[] = [];
+  for (const result of results) {
+    await setImmediate(); // others have their turn
+    signal?.throwIfAborted();
+    const record = store.record(result.item.id);
+    const { score, ...seen } = (record && (await look(record).catch(unreadable))) ?? { score: 0 };
+    looked.push({ result: { ...result, ...seen }, score });
   }
+  return looked.toSorted((a, b) => b.score - a.score).map(({ result }) => result);
 }
 
 /** How many of the nearest are looked into: with keypoints all of a small collection, which descriptors may not know to tell apart. */
@@ -272,15 +306,9 @@ function unreadable(error: unknown): undefined {
   return undefined;
 }
 
-/** Whole px inside the photograph. @throws InputError where there are none. */
-function clippedBox({ x, y, width, height }: Box, size: SearchAnswer['size']): Box {
-  const clip = (value: number, side: number) => Math.min(side, Math.max(0, Math.round(value)));
-  const [left, right] = [clip(x, size.width), clip(x + width, size.width)];
-  const [top, bottom] = [clip(y, size.height), clip(y + height, size.height)];
-  if (right > left && bottom > top) return { x: left, y: top, width: right - left, height: bottom - top };
-  throw new InputError(
-    `The box ${x},${y},${width},${height} (x,y,width,height) has no pixel of the ${size.width}x${size.height} query.`,
-  );
+function clippedBox(box: Box, size: SearchAnswer['size']): Box {
+  const { left: x, top: y, width, height } = clipBox(box, size, 'query');
+  return { x, y, width, height };
 }
 
 async function expandedQuery(
@@ -334,5 +362,10 @@ export function infoOf(folder: string, store: EmbeddedStore): CollectionInfo {
 
 /** What the index in `directory` holds, without its vectors. @throws InputError where there is none, or it is damaged. */
 export async function indexInfo(directory: string): Promise<CollectionInfo> {
-  return infoOf(directory, await EmbeddedStore.open(directory));
+  const store = await EmbeddedStore.open(directory);
+  try {
+    return infoOf(directory, store);
+  } finally {
+    await store.close();
+  }
 }

@@ -238,6 +238,14 @@ test('the commands print one JSON object', async () => {
   const { results } = JSON.parse(found.stdout) as { results: { id: string; similarity: number }[] };
   expect(results.length).toBe(2);
   expect(results[0]).toMatchObject({ id: 'checks/1', object: 'checks' });
+  const page = join(set.folder, 'found.html');
+  const again = await runCommand(registerSearch, 'search', query, '--index', index, '--report', page);
+  expect(again.stdout).toMatch(/^.*1\.png\nphotograph +object/);
+  const html = readFileSync(page, 'utf8');
+  expect(html.match(/<img /g)).toHaveLength(13);
+  expect(html).toContain('checks/1 · checks · similarity 1.0000');
+  const refused = runCommand(registerSearch, 'search', query, '--index', index, '--report', page);
+  await expect(refused).rejects.toThrow(/exists; pass --overwrite/);
   const removed = await runCommand(register, 'index', 'remove', 'checks/1', '--index', index);
   expect(removed.stdout).toContain('11 photographs; 0 added, 0 changed, 0 unchanged, 1 removed');
   expect(() => columnOption('titel=x')).toThrow('--column: expected meaning=name');
