@@ -1,10 +1,12 @@
 /** @file The routes of the service: what is asked, what is refused, and what is told when it goes wrong. */
+import { setTimeout } from 'node:timers/promises';
 import { type Context, Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { methodNotAllowed } from 'hono/method-not-allowed';
 import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
+import { oneAtATime } from '../data/one-at-a-time.js';
 import { InputError, messageOf, UsageError } from '../errors.js';
 import { smallJpeg } from '../report/thumbnail.js';
 import { openSession, requireToken } from './bearer-token.js';
@@ -24,8 +26,11 @@ export interface AppOptions {
   log: (line: string) => void;
 }
 
-/** Pictures that are made at once, and that wait: a page asks for as many as it has results. */
-const picturesAtOnce = 1200;
+/** Pictures that are made or wait: a page asks for as many as it has results. */
+const mostPictures = 1200;
+const picturesAtOnce = 3;
+/** How long a refused search waits for its refusal, in the mean. */
+const refusalMs = 1000;
 /** Longest path and message of a line of the log. */
 const longestLine = 300;
 
@@ -35,7 +40,8 @@ type Env = { Variables: { requestId: string; reason?: string } };
 export async function serviceApp(service: CollectionService, { limits, token, log }: AppOptions): Promise<Hono<Env>> {
   const app = new Hono<Env>();
   const searches = new Admission(limits.searches);
-  const pictures = new Admission(picturesAtOnce);
+  const pictures = new Admission(mostPictures);
+  const lanes = Array.from({ length: picturesAtOnce }, oneAtATime); // a picture in the making holds its whole file
   const metrics = new ServiceMetrics(() => searches.count);
 
   app.use(requestId({ limitLength: 64 }));
@@ -100,15 +106,17 @@ export async function serviceApp(service: CollectionService, { limits, token, lo
 
   /** Runs a search where there is room, and gives it up where it takes too long or nobody waits for it any more. */
   const search = async (c: Context<Env>, work: (signal: AbortSignal) => Promise<SearchReply>): Promise<Response> => {
-    const late = AbortSignal.timeout(limits.seconds * 1000);
-    const signal = AbortSignal.any([late, c.req.raw.signal]);
-    const found = searches.enter(() => work(signal));
-    if (found === undefined) {
+    if (searches.isFull) {
+      // Those who ask again at once would take all the time of this thread, and all at the same moment.
+      await setTimeout(refusalMs * (0.5 + Math.random()));
       c.header('Retry-After', '1');
       throw new HTTPException(429, {
         message: `${limits.searches} searches are in hand, which is all that fit: ask again in a second.`,
       });
     }
+    const late = AbortSignal.timeout(limits.seconds * 1000);
+    const signal = AbortSignal.any([late, c.req.raw.signal]);
+    const found = searches.run(() => work(signal));
     const reply = await orAborted(found, signal);
     if (reply === undefined) {
       const message = late.aborted
@@ -119,10 +127,11 @@ export async function serviceApp(service: CollectionService, { limits, token, lo
     metrics.observeSearch(reply);
     return c.json(reply);
   };
+  const notThere = (id = '') => new HTTPException(404, { message: `The collection has no "${id.slice(0, 100)}".` });
   const known = async (c: Context<Env>) => {
     const id = c.req.param('id') ?? '';
     const item = await service.item(id);
-    if (item === undefined) throw new HTTPException(404, { message: `The collection has no "${id.slice(0, 100)}".` });
+    if (item === undefined) throw notThere(id);
     return item;
   };
 
@@ -144,11 +153,12 @@ export async function serviceApp(service: CollectionService, { limits, token, lo
     ['thumbnail', 320],
   ] as const) {
     app.get(`/items/:id/${name}`, async (c) => {
-      const { id } = await known(c);
+      const id = c.req.param('id');
       const file = await service.photograph(id);
-      const jpeg =
-        file === undefined ? undefined : pictures.enter(() => smallJpeg(file, { longestPx, upscale: false }));
-      if (jpeg === undefined) throw new HTTPException(429, { message: 'Too many pictures at once: ask again.' });
+      if (file === undefined) throw notThere(id);
+      if (pictures.isFull) throw new HTTPException(429, { message: 'Too many pictures at once: ask again.' });
+      const inTurn = lanes[pictures.count % lanes.length];
+      const jpeg = pictures.run(() => inTurn(() => smallJpeg(file, { longestPx, upscale: false })));
       const bytes = await jpeg.catch((error: unknown) => {
         if (!(error instanceof InputError)) throw error;
         // Its reason names a file of this machine, which is for the log.

@@ -21,20 +21,28 @@ export const defaultLimits: Required<ServiceLimits> = {
   results: 1000,
 };
 
-/** Lets at most so many in at once. */
+/** Counts what is in hand. */
 export class Admission {
   private inside = 0;
 
+  /** `most`: how much fits. */
   constructor(private readonly most: number) {}
 
   get count(): number {
     return this.inside;
   }
 
-  /** Runs `work` and counts it until it has ended; undefined where there is no place. */
-  enter<T>(work: () => Promise<T>): Promise<T> | undefined {
-    if (this.inside >= this.most) return undefined;
+  get isFull(): boolean {
+    return this.inside >= this.most;
+  }
+
+  /** Runs `work` and counts it until it has ended. */
+  async run<T>(work: () => Promise<T>): Promise<T> {
     this.inside++;
-    return work().finally(() => this.inside--);
+    try {
+      return await work();
+    } finally {
+      this.inside--;
+    }
   }
 }

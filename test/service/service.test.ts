@@ -406,10 +406,11 @@ test('openapi.json describes every route', async () => {
 
 test('Admission counts work until it has ended, well or badly', async () => {
   const admission = new Admission(1);
-  const failing = admission.enter(() => Promise.reject(new Error('bad')));
-  expect(admission.enter(async () => 1)).toBeUndefined();
+  const failing = admission.run(() => Promise.reject(new Error('bad')));
+  expect(admission.isFull).toBe(true);
   await expect(failing).rejects.toThrow('bad');
-  expect(await admission.enter(async () => 2)).toBe(2);
+  expect(admission.isFull).toBe(false);
+  expect(await admission.run(async () => 2)).toBe(2);
   expect(admission.count).toBe(0);
 });
 
