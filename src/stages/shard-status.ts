@@ -53,8 +53,13 @@ export async function reportingShard<T>(
   const { view = silentView } = context;
   const now = () => new Date().toISOString();
   const status: Status = {
-    ...{ state: 'running', work: 'begin', done: 0, total: 0 },
-    ...{ host: hostname(), startedAt: now(), updatedAt: now() },
+    state: 'running',
+    work: 'begin',
+    done: 0,
+    total: 0,
+    host: hostname(),
+    startedAt: now(),
+    updatedAt: now(),
   };
   let begun = false;
   let writtenAt = 0;

@@ -40,7 +40,10 @@ const lossesOf = async (run: string) =>
   (await readRunLog(join(run, 'log.jsonl'))).records.flatMap((r) => (r.event === 'update' ? [r.loss] : []));
 
 const upTo = (steps: number, checkpointEvery = 100) => [
-  ...['--set', `steps=${steps}`, '--set', `checkpointEvery=${checkpointEvery}`],
+  '--set',
+  `steps=${steps}`,
+  '--set',
+  `checkpointEvery=${checkpointEvery}`,
 ];
 
 /** Waits until a condition holds, for a minute at most. */
