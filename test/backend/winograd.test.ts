@@ -1,8 +1,8 @@
 /** Winograd's convolution and its gradients against sums in float64, and where the engine uses it. */
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { OnnxBackend } from '../../src/backend/backend.js';
-import { engineStats, recordModel, startEngine } from '../../src/backend/index.js';
+import { OnnxBackend, type WinogradUse } from '../../src/backend/backend.js';
+import { engineStats, recordModel, startEngine, sumOverExamples } from '../../src/backend/index.js';
 import { type ConvAttributes, convInfo } from '../../src/backend/kernels/conv-info.js';
 import { choosesWinograd } from '../../src/backend/kernels/winograd-choice.js';
 import { planProgram } from '../../src/backend/plan.js';
@@ -126,6 +126,24 @@ test('gradients against finite differences, through a bias and a ReLU', () => {
     checkGradient((image) => f(image, filter), x, { step: 1e-3 });
     checkGradient((kernel) => f(x, kernel), filter, { step: 1e-3 });
   });
+});
+
+test('summed over examples in one native run, the filter gradient in parts', async () => {
+  const filter = tensor([3, 3, 512, 240], 2);
+  const values = Float32Array.from(random([3, 4, 5, 512], 1).values);
+  const summed = async (use: WinogradUse) => {
+    backend.winograd = use;
+    const { sums } = await sumOverExamples(3, [{ values, shape: [1, 4, 5, 512] }], (x) => ({
+      sums: {
+        filter: tf.grad((f) => tf.sum(tf.square(tf.conv2d(x as tf.Tensor4D, f as tf.Tensor4D, 1, 'same'))))(filter),
+      },
+    }));
+    const data = sums.filter.dataSync() as Float32Array;
+    sums.filter.dispose();
+    return data;
+  };
+  expect(relativeError(await summed('possible'), Float64Array.from(await summed('never')))).toBeLessThan(1e-5);
+  filter.dispose();
 });
 
 describe('work that is done once', () => {
