@@ -87,6 +87,7 @@ const geometries: Geometry[] = [
   { x: [2, 4, 6, 2], filter: [3, 3, 2, 3], pad: [[0, 0], [4, 3], [0, 3], [0, 0]] }, // windows wholly in the padding
   { x: [1, 13, 17, 96], filter: [3, 3, 96, 40], pad: 'same' },
   { x: [2, 10, 11, 16], filter: [3, 3, 16, 130], pad: 'same' },
+  { x: [1, 361, 3, 2048], filter: [3, 3, 2048, 1], pad: 'same' }, // in bands
   { x: [1, 4, 5, 512], filter: [3, 3, 512, 300], pad: 'same' }, // the filter gradient in parts
 ];
 
@@ -196,11 +197,10 @@ describe('where it is used', () => {
     expect(chosen([4, 24, 32, 256], [3, 3, 256, 256])).toEqual(everywhere);
   });
 
-  test('not for few channels, few tiles or tensors of hundreds of megabytes', () => {
+  test('not for few channels or few tiles', () => {
     expect(chosen([1, 384, 512, 3], [3, 3, 3, 64])).toEqual([]);
     expect(chosen([1, 96, 128, 64], [3, 3, 64, 64])).toEqual(['filter gradient']);
     expect(chosen([1, 8, 8, 512], [3, 3, 512, 512])).toEqual([]);
-    expect(chosen([1, 384, 512, 512], [3, 3, 512, 512])).toEqual([]);
   });
 
   test('only for filters of 3 x 3 that move by one', () => {
