@@ -3,14 +3,17 @@
  * run, so that a drift of the machine meets both; forward also against tfjs's WebAssembly backend and against the rate at which the engine multiplies two 2048x2048 matrices. Prints medians, the spread
  * and ratios (ours / peer: below 1 is faster).
  *
- *   npm run bench:engine -- [--json] [--full] [--only='resnet50 forward']
+ * `--quick`: fewer runs, without WebAssembly. No case is begun later than `--minutes` (2 with `--quick`, 24 with `--full`,
+ * otherwise 8): those left out are named.
+ *
+ *   npm run bench:engine -- [--json] [--full] [--quick] [--minutes=N] [--only='resnet50 forward']
  */
 import { availableParallelism } from 'node:os';
 import { median, ourWorker, peerWorker, print, rounded, type Worker } from './process.js';
 import { append, largest, smallest } from '../../src/extremes.js';
 
-const rounds = 4;
-const runsPerRound = 4;
+const quick = process.argv.includes('--quick');
+const [rounds, runsPerRound] = quick ? [3, 2] : [4, 4];
 
 const networks = ['resnet50', 'densenet121', 'vgg16', 'mobilenet-v2'] as const;
 const passes = ['forward', 'forward+backward'] as const;
@@ -44,7 +47,9 @@ interface Entry {
 }
 
 const json = process.argv.includes('--json');
-const only = process.argv.find((argument) => argument.startsWith('--only='))?.slice('--only='.length);
+const option = (name: string) => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.split('=')[1];
+const only = option('only');
+const minutes = Number(option('minutes') ?? (quick ? 2 : process.argv.includes('--full') ? 24 : 8));
 const threads = availableParallelism();
 
 const tenth = (value: number) => rounded(value, 1);
@@ -74,10 +79,10 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
   const pytorch = peerWorker('worker.py', args);
   if (pytorch !== undefined) sides.push(side('pytorch-cpu', pytorch));
   // It takes seconds a run, and has no gradients of convolutions.
-  if (pass === 'forward') sides.push(side('tfjs-wasm', ourWorker('worker.ts', [...args, 'wasm']), 1));
+  if (pass === 'forward' && !quick) sides.push(side('tfjs-wasm', ourWorker('worker.ts', [...args, 'wasm']), 1));
   for (const { worker, runsPerRound: perRound } of sides) {
     await worker.answer();
-    await worker.ask(`run ${perRound + 2}`); // warm-up: compiling, weights brought into order
+    await worker.ask(`run ${quick ? 3 : perRound + 2}`); // warm-up: compiling, weights brought into order
   }
   const [ours] = sides as [Side];
   const products: number[] = [];
@@ -114,8 +119,13 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
 }
 
 const entries: Entry[] = [];
+const startedAt = performance.now();
 for (const item of cases) {
   if (only !== undefined && !`${item[0]} ${item[1]}`.startsWith(only)) continue;
+  if (performance.now() - startedAt > 60_000 * minutes) {
+    process.stderr.write(`${item.join(' ')}: left out, ${minutes} minutes have passed\n`);
+    continue;
+  }
   const measured = await measure(item);
   append(entries, measured);
   const [first] = measured as [Entry];

@@ -7,7 +7,7 @@ import type { ProtoGraph, ProtoNode, ProtoTensor } from './model-proto.js';
 import type { Node } from './node.js';
 import { sameShape } from './record.js';
 import { type Lowering, productNodes, sumNodes } from './sums.js';
-import { type Constant, exampleOp, floatConstant, int64s, type Value } from './value.js';
+import { type Constant, exampleOp, floatConstant, int64s, isConstant, type Op, type Value } from './value.js';
 
 /**
  * @param outputNames tensors that somebody else reads: they are computed as they are. Those named by `outputs` are the graph's.
@@ -45,7 +45,7 @@ export function buildGraph(
     if (fusion === 'elsewhere') continue;
     if (node.type === exampleOp) throw new Error('A tensor that stood for an example was read outside its function.');
     if (fusion !== undefined) {
-      const { conv, bias, scale, addend, relu } = fusion;
+      const { conv, bias, scale, addend, activation } = fusion;
       const inputs = [inputName(conv ?? scale!, 0), inputName(conv ?? scale!, 1)];
       if (bias !== undefined) inputs.push(inputName(bias, 1));
       if (scale !== undefined) {
@@ -67,13 +67,13 @@ export function buildGraph(
       }
       if (addend !== undefined && bias === undefined) inputs.push('');
       if (addend !== undefined) inputs.push(addend);
-      const beyondStandard = addend !== undefined || relu !== undefined;
+      const beyondStandard = addend !== undefined || activation !== undefined;
       protoNodes.push({
         type: beyondStandard ? 'FusedConv' : 'Conv',
         domain: beyondStandard ? 'com.microsoft' : '',
         inputs,
         outputs: outputsOf(node),
-        attributes: { ...conv!.op.attributes, ...(relu === undefined ? {} : { activation: 'Relu' }) },
+        attributes: { ...conv!.op.attributes, ...activation },
       });
     } else if (node.type === '#BiasAdd' || node.type === '#Scale') {
       // The per-channel vector as [1, c, 1, 1].
@@ -125,14 +125,15 @@ function longProduct({ op }: Node, inputs: readonly [string, string], output: st
   return productNodes(inputs, [a.physical, b.physical], transposed, output, lowering);
 }
 
-/** A chain of nodes that becomes one: convolution, bias, addend, ReLU; or scale and bias. */
+/** A chain of nodes that becomes one: convolution, bias, addend, ReLU or clipping; or scale and bias. */
 interface Fusion {
   conv?: Node;
   scale?: Node;
   bias?: Node;
   /** Name of a tensor of the result's shape that is added. */
   addend?: string;
-  relu?: Node;
+  /** Attributes of the convolution that say what is applied last. */
+  activation?: ProtoNode['attributes'];
 }
 
 /** For the last node of each chain what it becomes; the chain's other nodes are `elsewhere`. */
@@ -178,11 +179,10 @@ function findFusions(
           fusion.addend = addend;
           chain.push(add!);
         }
-        const relu = next(chain[chain.length - 1], 'Relu');
-        if (relu !== undefined) {
-          fusion.relu = relu;
-          chain.push(relu);
-        }
+        const last = chain[chain.length - 1];
+        const activation = next(last, 'Relu') ?? next(last, 'Clip');
+        fusion.activation = activation && activationOf(activation.op);
+        if (fusion.activation !== undefined) chain.push(activation!);
       }
       const last = chain.pop()!;
       if (chain.length === 0) continue;
@@ -191,6 +191,13 @@ function findFusions(
     }
   }
   return fusions;
+}
+
+/** ReLU, or clipping to known bounds. */
+function activationOf({ type, inputs }: Op): ProtoNode['attributes'] | undefined {
+  if (type === 'Relu') return { activation: type };
+  const bounds = inputs.slice(1).map((bound) => (isConstant(bound) ? bound.values[0] : Number.NaN));
+  return bounds.some(Number.isNaN) ? undefined : { activation: type, activation_params: { floats: bounds } };
 }
 
 /** The other operand of an addition without broadcasting. */

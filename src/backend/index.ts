@@ -3,6 +3,7 @@ import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import './tfjs-registrations.js';
 import { OnnxBackend } from './backend.js';
+import './kernels/activation-gradients.js';
 import './kernels/batch-norm.js';
 import './kernels/conv.js';
 import './kernels/depthwise.js';

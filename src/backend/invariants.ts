@@ -27,6 +27,14 @@ export interface Hoist {
   keep: (known: Value) => void;
 }
 
+/** What is found in one run's ops. */
+interface Inspection {
+  substitutes: Map<Op, Map<number, Value>>;
+  hoists: Hoist[];
+  /** The ops that give each result that is not kept yet: equal ones are recorded apart. */
+  readers: Map<string, Op[]>;
+}
+
 export class InvariantCache {
   private readonly entries = new Map<string, Entry>();
   private readonly byMemory = new Map<number, Set<Entry>>();
@@ -48,8 +56,7 @@ export class InvariantCache {
    * keeping from now on.
    */
   inspect(outputs: readonly Value[]): { substitutes: Map<Op, Map<number, Value>>; hoists: Hoist[] } {
-    const substitutes = new Map<Op, Map<number, Value>>();
-    const hoists: Hoist[] = [];
+    const inspection: Inspection = { substitutes: new Map(), hoists: [], readers: new Map() };
     const invariant = new Map<Op, Entry>();
     const wanted = new Set(outputs);
     for (const op of orderOps(outputs)) {
@@ -61,41 +68,43 @@ export class InvariantCache {
       for (const input of op.inputs) {
         if (isConstant(input) || input.op === undefined || wanted.has(input)) continue;
         const source = invariant.get(input.op);
-        if (source !== undefined) this.use(source, input, substitutes, hoists);
+        if (source !== undefined) this.use(source, input, inspection);
       }
     }
-    return { substitutes, hoists };
+    return inspection;
   }
 
-  private use(entry: Entry, value: Value, substitutes: Map<Op, Map<number, Value>>, hoists: Hoist[]): void {
+  private use(entry: Entry, value: Value, { substitutes, hoists, readers }: Inspection): void {
     const op = value.op as Op;
-    let results = substitutes.get(op);
-    if (results?.has(value.output)) return;
+    if (substitutes.get(op)?.has(value.output)) return;
+    const substitute = (at: Op, known: Value) => {
+      const results = substitutes.get(at) ?? new Map<number, Value>();
+      substitutes.set(at, results.set(value.output, known));
+    };
     const kept = entry.results.get(value.output);
-    if (kept === undefined) {
-      if (entry.constant) return;
-      entry.uses++;
-      const bytes = value.size * 4;
-      if (entry.uses < 2 || this.bytes + bytes > this.limitBytes) return;
-      const keep = (known: Value) => {
-        retain(known);
-        entry.results.set(known.output, known);
-        this.bytes += bytes;
-        substituteWith(known);
-      };
-      const substituteWith = (known: Value) => {
-        results ??= substitutes.get(op) ?? new Map();
-        substitutes.set(op, results);
-        results.set(value.output, known);
-      };
-      hoists.push({ value, keep });
+    if (kept !== undefined) {
+      substitute(op, kept);
       return;
     }
-    if (results === undefined) {
-      results = new Map();
-      substitutes.set(op, results);
+    if (entry.constant) return;
+    const result = `${entry.id}_${value.output}`;
+    const others = readers.get(result);
+    if (others !== undefined) {
+      others.push(op);
+      return;
     }
-    results.set(value.output, kept);
+    const ops = [op];
+    readers.set(result, ops);
+    entry.uses++;
+    const bytes = value.size * 4;
+    if (entry.uses < 2 || this.bytes + bytes > this.limitBytes) return;
+    const keep = (known: Value) => {
+      retain(known);
+      entry.results.set(known.output, known);
+      this.bytes += bytes;
+      for (const each of ops) substitute(each, known);
+    };
+    hoists.push({ value, keep });
   }
 
   /** The entry of an invariant op, or undefined. */

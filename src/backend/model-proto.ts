@@ -6,13 +6,16 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { onnxTypes } from './record.js';
 import type { Attribute, Constant, ValueType } from './value.js';
 
+/** What the attribute of a recorded operator may be, and floats. */
+type ProtoAttribute = Attribute | { floats: readonly number[] };
+
 export interface ProtoNode {
   type: string;
   /** Operator domain; the standard's own if left out. */
   domain?: string;
   inputs: readonly string[];
   outputs: readonly string[];
-  attributes: Readonly<Record<string, Attribute>>;
+  attributes: Readonly<Record<string, ProtoAttribute>>;
   /** The graph that a control-flow operator runs (`Scan`): it sees the tensors of the graph around it. */
   body?: ProtoGraph;
 }
@@ -63,10 +66,11 @@ function write(writer: BinaryWriter, number: number, field: Field): void {
 }
 
 /** AttributeProto; 20 is its type. */
-function attribute(name: string, value: Attribute): Uint8Array {
+function attribute(name: string, value: ProtoAttribute): Uint8Array {
   if (typeof value === 'string') return message({ 1: name, 4: value, 20: 3 });
   if (typeof value === 'number') return message({ 1: name, 3: value, 20: 2 });
   if ('float' in value) return message({ 1: name, 2: value, 20: 1 });
+  if ('floats' in value) return message({ 1: name, 7: value.floats.map((float) => ({ float })), 20: 6 });
   return message({ 1: name, 8: value, 20: 7 });
 }
 

@@ -72,6 +72,20 @@ test('reordered weights are computed once they are seen to be reused, and go wit
   expect(engineStats()?.invariantBytes).toBe(0);
 });
 
+test('what several places of one graph read is kept once', () => {
+  const filter = tf.randomUniform<tf.Rank.R4>([3, 3, 8, 8], -1, 1, 'float32', 1);
+  for (let seed = 1; seed <= 4; seed++) {
+    tf.tidy(() => {
+      let x: tf.Tensor4D = tf.randomUniform<tf.Rank.R4>([1, 6, 6, 8], -1, 1, 'float32', seed);
+      for (let i = 0; i < 5; i++) x = tf.conv2d(x, filter, 1, 'same');
+      x.dataSync();
+    });
+    expect(engineStats()?.invariantBytes).toBe(seed < 3 ? 0 : 3 * 3 * 8 * 8 * 4);
+  }
+  filter.dispose();
+  expect(engineStats()?.invariantBytes).toBe(0);
+});
+
 test('what is known of weights goes with them, also where it depends on a buffer that stays', () => {
   const { invariants } = tf.backend() as OnnxBackend;
   const { byMemory } = invariants as unknown as { byMemory: Map<number, { size: number }> };

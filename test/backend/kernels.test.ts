@@ -205,6 +205,19 @@ const others: Record<string, [F, Data[]]> = {
   ceil: [(x) => tf.ceil(x), [{ values: [-1.5, 2.7, 3], shape: [3], dtype: 'float32' }]],
   sign: [(x) => tf.sign(x), [{ values: [-1.5, 0, 3], shape: [3], dtype: 'float32' }]],
   step: [(x) => tf.step(x), [{ values: [-1.5, 0, 3], shape: [3], dtype: 'float32' }]],
+  'step of a known bound less a value': [
+    (x, one) => [
+      tf.step(tf.sub(6, x)),
+      tf.step(tf.sub(tf.fill([1, 1], 6), x)),
+      tf.step(tf.sub(x, 6)),
+      tf.step(tf.sub(one, x)),
+    ],
+    [
+      { values: [5.9999995, 6, 6.0000005, -1e30, 1e30, Number.NEGATIVE_INFINITY], shape: [6], dtype: 'float32' },
+      { values: [1e-30], shape: [1], dtype: 'float32' },
+    ],
+  ],
+  'step of a clipped value': [(x) => tf.step(tf.clipByValue(x, -1, 1)), [random([9])]],
   'step with a slope': [(x) => tf.step(x, 0.2), [{ values: [-1.5, 0, 3], shape: [3], dtype: 'float32' }]],
   floorDiv: [(a, b) => tf.floorDiv(a, b), [ints([7, -7]), ints([2, 2])]],
   'integer arithmetic': [(a, b) => [tf.add(a, b), tf.mul(a, b)], [ints([7, -7]), ints([2, 3])]],
@@ -248,3 +261,12 @@ test.skipIf(testDevice === 'webgpu')(
     expect(results[1][1]).toEqual([Number.NaN, 1, 0]);
   },
 );
+
+test('ReLU6 lets a gradient through between its bounds, not at them', () => {
+  const gradient = tf.tidy(() =>
+    tf
+      .grad((x) => tf.relu6(x))(tf.tensor1d([-1, 0, 0.5, 5.9999995, 6, 7]))
+      .dataSync(),
+  );
+  expect(Array.from(gradient)).toEqual([0, 0, 1, 1, 0, 0]);
+});

@@ -2,11 +2,11 @@
  * @file Convolution channel by channel, and its two gradients. In ONNX it is a convolution in as many groups as there are
  * channels, with filters [c * m, 1, kh, kw] where tfjs has [kh, kw, c, m]; the outputs of one channel lie side by side in
  * both. The formulations are measured (MobileNet at 384x512): the runtime has a fast kernel for the convolution, so the
- * input gradient of stride 1 is one too; the filter gradient of stride 1 is a product and a sum per filter position,
+ * input gradient of stride 1 is one too; the filter gradient of stride 1 is a product and sums of its rows per filter position,
  * with larger strides, whose slices are slow, a convolution of the input with the output gradient.
  */
 import { asFilter, emit, filled, physically, reshape, toLayout, transpose } from '../record.js';
-import type { Value } from '../value.js';
+import { int64s, type Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
 import { transposedConv } from './conv.js';
 import { positionsByConv } from './conv-filter-gradient.js';
@@ -36,6 +36,16 @@ function depthwiseConv2d(x: Value, filter: Value, attributes: ConvAttributes): V
   );
 }
 
+/** Numbers that a row may have to be added up in one go: the runtime adds one after the other. */
+const longRow = 512;
+
+/** x: [n, c, h, w] -> [n, c, h]. */
+function rowSums(x: Value): Value {
+  const [n, c, h, w] = x.shape as Shape4;
+  const shape = [n, c, h];
+  return w > longRow ? sum(x, [3], shape) : emit('ReduceSum', [x, int64s([3])], { shape }, { keepdims: 0 });
+}
+
 /** Gradient with respect to the filter. x: [n, h, w, c], dy: [n, oh, ow, c * m] -> [kh, kw, c, m]. */
 function filterGradient(x: Value, dy: Value, filterShape: readonly number[], attributes: ConvAttributes): Value {
   const info = convInfo(x.shape, filterShape, attributes, true);
@@ -47,13 +57,15 @@ function filterGradient(x: Value, dy: Value, filterShape: readonly number[], att
   const upstream = physically(toLayout(dy, 'nchw'));
   if (m === 1 && info.strideHeight * info.strideWidth === 1) {
     const padded = bordered(input, padsOf(info));
-    const sums = Array.from({ length: kh * kw }, (_, k) => {
+    // Row by row first, which is most of the sum: what is left of all positions is added up together.
+    const rows = Array.from({ length: kh * kw }, (_, k) => {
       const begin = [0, 0, Math.floor(k / kw) * dilationHeight, (k % kw) * dilationWidth];
       const seen = strided(padded, begin, [n, c, outHeight, outWidth]);
       const product = emit('Mul', [seen, upstream], { shape: upstream.shape });
-      return reshape(sum(product, [0, 2, 3], [c]), [c, 1]);
+      return reshape(rowSums(product), [1, n, c, outHeight]);
     });
-    return asFilter(reshape(concat(sums, 1), [1, c, kh, kw]));
+    const sums = transpose(sum(concat(rows, 0), [1, 3], [kh * kw, c]), [1, 0]);
+    return asFilter(reshape(sums, [1, c, kh, kw]));
   }
   const images = reshape(input, [1, n * c, info.inHeight, info.inWidth]);
   const filters = reshape(upstream, [n * c * m, 1, outHeight, outWidth]);

@@ -8,7 +8,7 @@ import { axisOrder, type Constant, floatConstant, type Layout, type Value, type 
 import { defineKernel, defineView, inputList } from './kernel.js';
 
 /** Same shape and order as `x`. */
-function like(x: Value, op: string, inputs: Parameters<typeof emit>[1], type: ValueType = x.type): Value {
+export function like(x: Value, op: string, inputs: Parameters<typeof emit>[1], type: ValueType = x.type): Value {
   return emit(op, inputs, { shape: x.shape, type, layout: x.layout });
 }
 
@@ -242,22 +242,6 @@ defineKernel<{ clipValueMin: number; clipValueMax: number }>('ClipByValue', ({ x
     return value.type === 'float32' ? floatConstant(bound) : { constant: 'int32', dims: [], values: [integer(bound)] };
   });
   return cast(like(value, 'Clip', [value, least, most]), x.type);
-});
-const largestFloat = 3.4028234663852886e38;
-// The mask of a ReLU, from its output: in a gradient the planner merges this Relu with the forward one, so that the
-// value before it need not be kept. HardSigmoid with the largest slope, min(1, max(0, x * 3.4e38)), is the one operator
-// that makes the mask in one pass; numbers below 3e-39 (denormal) get a value between 0 and 1.
-defineKernel<{ alpha: number }>('Step', ({ x }, { alpha = 0 }) => {
-  const value = x;
-  if (alpha !== 0 || value.type !== 'float32') {
-    const number = cast(value, 'float32');
-    const positive = like(number, 'Greater', [number, floatConstant(0)], 'bool');
-    const slope = like(number, 'Where', [positive, floatConstant(1), floatConstant(alpha)]);
-    const nan = like(number, 'IsNaN', [number], 'bool');
-    return cast(like(number, 'Where', [nan, number, slope]), value.type);
-  }
-  const output = relu(value);
-  return emit('HardSigmoid', [output], output, { alpha: { float: largestFloat }, beta: { float: 0 } });
 });
 
 defineKernel<{ dtype: 'float32' | 'int32' | 'bool' }>('Cast', ({ x }, { dtype }) => cast(x, dtype));

@@ -5,7 +5,7 @@
  */
 import type { WinogradUse } from '../backend.js';
 import { type ConvInfo, insidePads } from './conv-info.js';
-import { products, tilesOf } from './winograd.js';
+import { tilesOf } from './winograd.js';
 
 export type ConvPass = 'forward' | 'input gradient' | 'filter gradient';
 
@@ -18,22 +18,17 @@ interface Cost {
   perChannelRead: number;
   perChannelWritten: number;
   perTile: number;
-  /** Bytes of the largest tensor on the way at most: larger ones come from fresh pages in every run, which costs more. */
-  maxBytes: number;
 }
 
-const transforms = { products: 0.4, perChannelRead: 38, perChannelWritten: 15, maxBytes: 32 * 2 ** 20 };
+const transforms = { products: 0.4, perChannelRead: 38, perChannelWritten: 15 };
 const costs: Record<ConvPass, Cost> = {
   forward: { ...transforms, perTile: 3 },
   'input gradient': { ...transforms, perTile: 10 },
   // It reads both; as written count the output's channels.
-  'filter gradient': { products: 0.4, perChannelRead: 5, perChannelWritten: 8, perTile: 12, maxBytes: 64 * 2 ** 20 },
+  'filter gradient': { products: 0.4, perChannelRead: 5, perChannelWritten: 8, perTile: 12 },
 };
 /** Expected share of the direct convolution's time from which on there is nothing to win. */
 const worthwhile = 0.9;
-
-/** Products that a sum of float32 may add up one after the other. */
-const longSum = 16_384;
 
 /** Whether `pass` of a convolution with a filter of [kh, kw, c, o] is computed by Winograd's algorithm. */
 export function choosesWinograd(
@@ -49,14 +44,12 @@ export function choosesWinograd(
     filterShape[2] === c &&
     [strideHeight, strideWidth, dilationHeight, dilationWidth].every((step) => step === 1) &&
     (pass !== 'input gradient' || insidePads(info));
-  if (use === 'never' || !applies) return false;
+  if (use !== 'faster' || !applies) return applies && use === 'possible';
   const backward = pass === 'input gradient';
   const [height, width] = backward ? [info.inHeight, info.inWidth] : [info.outHeight, info.outWidth];
   const tiles = info.batchSize * tilesOf(height, width);
-  if (pass === 'filter gradient' && tiles > longSum) return false;
-  if (use === 'possible') return true;
   const cost = costs[pass];
   const [read, written] = backward ? [o, c] : [c, o];
   const share = cost.products + cost.perChannelRead / read + cost.perChannelWritten / written + cost.perTile / tiles;
-  return share < worthwhile && 4 * products * Math.max(c, o) * tiles <= cost.maxBytes;
+  return share < worthwhile;
 }

@@ -14,7 +14,7 @@
  */
 import { asActivation, asFilter, emit, known, physically, reshape, toLayout, transpose } from '../record.js';
 import { retain, type Value } from '../value.js';
-import { type ConvInfo, padsOf, type Shape4 } from './conv-info.js';
+import { type ConvInfo, insidePads, padsOf, type Shape4 } from './conv-info.js';
 import { concat, strided } from './shape.js';
 
 /** Outputs of a tile along one axis, of the filter, and of the input that a tile sees. */
@@ -22,6 +22,8 @@ const [tileSide, filterSide, seenSide] = [4, 3, 6];
 /** Values of a tile at the points. */
 export const products = seenSide * seenSide;
 
+/** Bytes of a tensor on the way at most, where there are bands: an allocation of more comes from fresh pages in every run. */
+const bandBytes = 24 * 2 ** 20;
 /** Bytes of a transformed filter gradient at a time. */
 const partBytes = 16 * 2 ** 20;
 
@@ -102,21 +104,42 @@ export function tilesOf(height: number, width: number): number {
   return Math.ceil(height / tileSide) * Math.ceil(width / tileSide);
 }
 
-/** x: plain [n, c, h, w], filters: [36, 1, side, side] -> [c, 36, n * tiles], the tiles that cover `height` by `width` outputs. */
-function transformedTiles(
-  x: Value,
-  filters: Value,
-  { height, width, top, left }: { height: number; width: number; top: number; left: number },
-): Value {
-  const [n, c, h, w] = x.shape as Shape4;
+/** A part of an output map: `height` rows by `width` columns, whose first window begins `top` rows and `left` columns before the input. */
+interface Part {
+  height: number;
+  width: number;
+  top: number;
+  left: number;
+}
+
+/** The output map in bands of rows, so that no tensor of up to `channels` channels on the way has more than `bandBytes`. */
+function bandsOf(whole: Part, channels: number, inside: boolean): Part[] {
+  const [down, across] = [whole.height, whole.width].map((extent) => Math.ceil(extent / tileSide));
+  const most = Math.max(1, Math.floor(bandBytes / (4 * products * channels * across)));
+  // Other bands might see nothing of the input.
+  const count = inside ? Math.ceil(down / most) : 1;
+  const rows = Math.ceil(down / count) * tileSide;
+  return Array.from({ length: Math.ceil(whole.height / rows) }, (_, i) => ({
+    ...whole,
+    height: Math.min(rows, whole.height - i * rows),
+    top: whole.top - i * rows,
+  }));
+}
+
+/** x: plain [n, c, h, w], filters: [36, 1, side, side] -> [c, 36, n * tiles], the tiles that cover the part. */
+function transformedTiles(x: Value, filters: Value, { height, width, top, left }: Part): Value {
   const [rows, columns] = [Math.ceil(height / tileSide), Math.ceil(width / tileSide)];
   const [, , side] = filters.shape;
-  const behind = (count: number, extent: number, before: number) => (count - 1) * tileSide + side - extent - before;
+  const reach = (count: number) => (count - 1) * tileSide + side;
+  const [first, end] = [Math.max(0, -top), Math.min(x.shape[2], reach(rows) - top)];
+  const seen = strided(x, [0, 0, first, 0], [x.shape[0], x.shape[1], end - first, x.shape[3]]);
+  const [n, c, h, w] = seen.shape as Shape4;
+  const above = Math.max(0, top);
   const values = emit(
     'Conv',
-    [reshape(x, [n * c, 1, h, w]), filters],
+    [reshape(seen, [n * c, 1, h, w]), filters],
     { shape: [n * c, products, rows, columns] },
-    { strides: [tileSide, tileSide], pads: [top, left, behind(rows, h, top), behind(columns, w, left)] },
+    { strides: [tileSide, tileSide], pads: [above, left, reach(rows) - h - above, reach(columns) - w - left] },
   );
   const tiles = rows * columns;
   const byChannel = transpose(reshape(values, [n, c, products, tiles]), [1, 2, 0, 3]);
@@ -156,59 +179,70 @@ function untransformed(
   return asActivation(strided(whole, [0, 0, 0, 0], [n, c, height, width]));
 }
 
-/** The convolution. x: [n, h, w, c], kernel: [3, 3, c, o] -> [n, oh, ow, o]. */
-export function winogradConvolution(x: Value, kernel: Value, info: ConvInfo): Value {
-  const values = emit(
-    'FusedMatMul',
-    [transformedFilter(kernel), transformedInput(x, info)],
-    { shape: [products, info.outChannels, info.batchSize * tilesOf(info.outHeight, info.outWidth)] },
-    { transBatchB: 1 },
-  );
-  return untransformed(values, outputs.forward, info.outShape);
+/** The bands of the output of `info`, which the forward pass and the filter gradient have in common. */
+function outputBands(info: ConvInfo): Part[] {
+  const [top, left] = padsOf(info);
+  const whole = { height: info.outHeight, width: info.outWidth, top, left };
+  return bandsOf(whole, info.batchSize * Math.max(info.inChannels, info.outChannels), insidePads(info));
 }
 
-function transformedInput(x: Value, info: ConvInfo): Value {
-  const { outHeight: height, outWidth: width } = info;
-  const [top, left] = padsOf(info);
-  return transformedTiles(physically(toLayout(x, 'nchw')), inputFilters.forward, { height, width, top, left });
+/** The convolution. x: [n, h, w, c], kernel: [3, 3, c, o] -> [n, oh, ow, o]. */
+export function winogradConvolution(x: Value, kernel: Value, info: ConvInfo): Value {
+  const { batchSize: n, outChannels: o } = info;
+  const [input, filter] = [physically(toLayout(x, 'nchw')), transformedFilter(kernel)];
+  const bands = outputBands(info).map((band) => {
+    const values = emit(
+      'FusedMatMul',
+      [filter, transformedTiles(input, inputFilters.forward, band)],
+      { shape: [products, o, n * tilesOf(band.height, band.width)] },
+      { transBatchB: 1 },
+    );
+    return untransformed(values, outputs.forward, [n, band.height, band.width, o]);
+  });
+  return concat(bands, 1);
 }
 
 /** Gradient with respect to the input, of a convolution no window of which lies in the padding. dy: [n, oh, ow, o] -> [n, h, w, c]. */
 export function winogradInputGradient(dy: Value, kernel: Value, info: ConvInfo): Value {
-  const { inHeight: height, inWidth: width } = info;
+  const { batchSize: n, inChannels: c, outChannels: o, inHeight: height, inWidth: width } = info;
   const [top, left] = padsOf(info).map((before) => filterSide - 1 - before);
-  const upstream = physically(toLayout(dy, 'nchw'));
-  const values = emit(
-    'FusedMatMul',
-    [transformedFilter(kernel), transformedTiles(upstream, inputFilters.backward, { height, width, top, left })],
-    { shape: [products, info.inChannels, info.batchSize * tilesOf(height, width)] },
-    { transA: 1, transBatchB: 1 },
-  );
-  return untransformed(values, outputs.backward, info.inShape);
+  const [upstream, filter] = [physically(toLayout(dy, 'nchw')), transformedFilter(kernel)];
+  const bands = bandsOf({ height, width, top, left }, n * Math.max(c, o), true).map((band) => {
+    const values = emit(
+      'FusedMatMul',
+      [filter, transformedTiles(upstream, inputFilters.backward, band)],
+      { shape: [products, c, n * tilesOf(band.height, width)] },
+      { transA: 1, transBatchB: 1 },
+    );
+    return untransformed(values, outputs.backward, [n, band.height, width, c]);
+  });
+  return concat(bands, 1);
 }
 
 /** Gradient with respect to the filter. x: [n, h, w, c], dy: [n, oh, ow, o] -> [3, 3, c, o]. */
 export function winogradFilterGradient(x: Value, dy: Value, info: ConvInfo): Value {
-  const { inChannels: c, outChannels: o, outHeight: height, outWidth: width } = info;
-  const upstream = physically(toLayout(dy, 'nchw'));
-  const gradient = transformedTiles(upstream, gradientFilters, { height, width, top: 0, left: 0 });
-  const input = transformedInput(x, info);
+  const { inChannels: c, outChannels: o } = info;
+  const [input, upstream] = [x, dy].map((value) => physically(toLayout(value, 'nchw')));
+  const [before] = padsOf(info);
+  const bands = outputBands(info).map((band) => ({
+    input: transformedTiles(input, inputFilters.forward, band),
+    gradient: transformedTiles(upstream, gradientFilters, { ...band, top: band.top - before, left: 0 }),
+  }));
   // The gradient at the points is four times as large as the filter: a part at a time stays in the cache.
   const most = Math.max(1, Math.floor(partBytes / (4 * products * c)));
   const parts = Array.from({ length: Math.ceil(o / most) }, (_, i) => {
     const count = Math.min(most, o - i * most);
-    const values = emit(
-      'FusedMatMul',
-      [strided(gradient, [i * most, 0, 0], [count, products, gradient.shape[2]]), input],
-      { shape: [products, count, c] },
-      { transBatchA: 1, transBatchB: 1, transB: 1 },
-    );
-    return emit(
-      'Gemm',
-      [reshape(values, [products, count * c]), filterMatrix],
-      { shape: [count * c, filterSide * filterSide] },
-      { transA: 1, transB: 0 },
-    );
+    return bands.reduce<Value[]>((total, band) => {
+      const values = emit(
+        'FusedMatMul',
+        [strided(band.gradient, [i * most, 0, 0], [count, products, band.gradient.shape[2]]), band.input],
+        { shape: [products, count, c] },
+        { transBatchA: 1, transBatchB: 1, transB: 1 },
+      );
+      const product = [reshape(values, [products, count * c]), filterMatrix, ...total];
+      const shape = [count * c, filterSide * filterSide];
+      return [emit('Gemm', product, { shape }, { transA: 1, transB: 0 })];
+    }, []);
   });
-  return asFilter(reshape(concat(parts, 0), [o, c, filterSide, filterSide]));
+  return asFilter(reshape(concat(parts.flat(), 0), [o, c, filterSide, filterSide]));
 }
