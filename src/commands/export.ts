@@ -25,7 +25,9 @@ export function register(program: Command): void {
     )
     .addOption(new Option('--precision <type>', 'how weights are stored').choices(precisions).default('float32'))
     .option('--overwrite', 'replace existing files');
-  addRegionsOption(descriptor).option('--images <source>', imagesHelp);
+  addRegionsOption(descriptor)
+    .option('--images <source>', imagesHelp)
+    .option('--manifest <file>', 'manifest with labels: also say mAP by the model and by the file');
   addCommonOptions(descriptor)
     .addHelpText(
       'after',
@@ -68,7 +70,7 @@ export function sizesOption(text: string): ImageSize[] {
 }
 
 /** Prints how the files agree. @throws InputError where some do not. */
-function report({ out, manifest, verified }: ExportReport, flags: { json?: boolean }): void {
+function report({ out, manifest, verified, map }: ExportReport, flags: { json?: boolean }): void {
   const { files, output, precision = 'float32' } = manifest;
   const lines = files.map(({ file, bytes }, i) => {
     const { ok, maxDifference, cosine, pictures } = verified[i];
@@ -76,7 +78,8 @@ function report({ out, manifest, verified }: ExportReport, flags: { json?: boole
     const difference = `largest difference ${maxDifference.toExponential(1)}${pictures > 1 ? ` on ${pictures} pictures` : ''}`;
     return `${file}  ${(bytes / 1e6).toFixed(1)} MB  ${ok ? near : 'DIFFERENT'} in plain ONNX Runtime (${difference})`;
   });
-  printResult({ out, files, verified }, lines.join('\n'), flags);
+  if (map !== undefined) lines.push(`mAP ${map.model.toFixed(4)} by the model, ${map.file.toFixed(4)} by the file`);
+  printResult({ out, files, verified, map }, lines.join('\n'), flags);
   const failed = verified.filter(({ ok }) => !ok);
   if (failed.length > 0) throw new InputError(`${failed.length} exported files differ from the model.`);
   say(

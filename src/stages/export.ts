@@ -1,10 +1,14 @@
 /** @file The whole descriptor (preprocessing, trunk, pooling, whitening) as ONNX, for any image size or one file per size, and checked. */
+import { join } from 'node:path';
 import { listImages } from '../data/image-list.js';
 import { loadModel } from '../data/model-file.js';
+import { UsageError } from '../errors.js';
 import type { ExportManifest, ImageSize, Precision } from '../export/manifest.js';
+import { type FileMap, measureFile } from '../export/measure-file.js';
 import { exportOnnx } from '../export/onnx.js';
 import { type Verification, verifyOnnx } from '../export/verify-onnx.js';
 import type { RegionSource } from '../models/region-source.js';
+import { mainGroundTruth, openTruth } from '../retrieval/protocols/open-truth.js';
 import { type EngineChoice, openEngine } from './open-model.js';
 
 /** Which model, for which image sizes, and where to. */
@@ -24,6 +28,8 @@ export interface ExportStageOptions extends EngineChoice {
   regions?: RegionSource;
   /** Folder, manifest or list whose first photographs are compared on. Default: a picture that is made up. */
   images?: string;
+  /** Manifest with labels: mAP by the file for images of any size beside the model's. Default: not measured. */
+  manifest?: string;
   /** Replace existing files. */
   overwrite?: boolean;
 }
@@ -35,6 +41,8 @@ export interface ExportReport {
   manifest: ExportManifest;
   /** How each of its files agrees with the model; look at `ok`. */
   verified: Verification[];
+  /** mAP by the model and by the file, where a manifest was given. */
+  map?: FileMap;
 }
 
 /** Photographs compared at most. */
@@ -48,12 +56,20 @@ export async function exportModel(options: ExportStageOptions): Promise<ExportRe
   try {
     const proposes = (regions ?? model.meta.regions ?? { proposals: 0 }).proposals > 0;
     const sizes = options.sizes ?? (proposes ? defaultSizes(model.meta.imageSize ?? 512) : 'any');
+    if (options.manifest !== undefined && sizes !== 'any') {
+      throw new UsageError(
+        '--manifest measures a file for images of any size; it does not go with --sizes or proposals.',
+      );
+    }
     const images = await photographs(options.images);
     const manifest = await exportOnnx(model, out, sizes, { regions, precision, overwrite });
     const comparing = { regions, images, resize: manifest.resize, precision };
     const verified: Verification[] = [];
     for (const file of manifest.files) verified.push(await verifyOnnx(model, out, file, comparing));
-    return { out, manifest, verified };
+    if (options.manifest === undefined) return { out, manifest, verified };
+    const truth = await openTruth({ protocol: 'labels', manifest: options.manifest }, { images: true });
+    const map = await measureFile(model, join(out, manifest.files[0].file), mainGroundTruth(truth));
+    return { out, manifest, verified, map };
   } finally {
     model.dispose();
   }

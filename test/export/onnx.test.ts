@@ -5,6 +5,7 @@ import * as tf from '@tensorflow/tfjs';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { recordModel } from '../../src/backend/index.js';
 import { manifestName, readExportManifest } from '../../src/export/manifest.js';
+import { measureFile } from '../../src/export/measure-file.js';
 import { exportOnnx } from '../../src/export/onnx.js';
 import { verifyOnnx } from '../../src/export/verify-onnx.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
@@ -119,6 +120,26 @@ test('an existing export is not replaced without being told to', async () => {
   await expect(exportOnnx(model, folder, sizes)).rejects.toThrow(/--overwrite/);
   await exportOnnx(model, folder, sizes, { overwrite: true });
   model.dispose();
+});
+
+test('mAP by the file beside that of the model', async () => {
+  const model = smallModel();
+  const records = await stripedPhotographs(folder, { sidePx: 48 });
+  const images = records.map(({ id, path }) => ({ id, image: path }));
+  const queries = images.map((item, i) => ({ ...item, positives: [images[(i + 2) % 9].id], junk: [item.id] }));
+  const measured = async (weights: DescriptorModel) => {
+    const { files } = await exportOnnx(weights, folder, 'any', { overwrite: true });
+    return measureFile(model, join(folder, files[0].file), { database: images, queries });
+  };
+  const { model: own, file } = await measured(model);
+  expect(own).toBeGreaterThan(0);
+  expect(file).toBe(own);
+  const other = DescriptorModel.create(defaultMeta('rmac-small'), initialWeights('rmac-small', 4));
+  const ofOther = await measured(other);
+  expect(ofOther.model).toBe(own);
+  expect(ofOther.file).not.toBe(own);
+  model.dispose();
+  other.dispose();
 });
 
 describe('proposals inside the file', () => {
