@@ -27,6 +27,7 @@ const { values } = parseArgs({
     seconds: { type: 'string', default: '60' },
     clients: { type: 'string', default: '200' },
     size: { type: 'string', default: '800' },
+    threads: { type: 'string' },
     watch: { type: 'string' },
     until: { type: 'string' },
   },
@@ -95,9 +96,22 @@ async function measure(folder: string): Promise<void> {
   await buildIndex({ source: manifest, model: packageTrunk, out: join(folder, 'index'), size: 512 });
   const bodies = (await readManifest(manifest)).map(({ path }) => readFileSync(path));
 
-  const service = spawn(process.execPath, [cli, 'serve', '--index', join(folder, 'index'), '--port', '0', '--json'], {
-    stdio: ['ignore', 'pipe', 'ignore'],
-  });
+  const service = spawn(
+    process.execPath,
+    [
+      cli,
+      'serve',
+      '--index',
+      join(folder, 'index'),
+      '--port',
+      '0',
+      '--json',
+      ...(values.threads ? ['--threads', values.threads] : []),
+    ],
+    {
+      stdio: ['ignore', 'pipe', 'ignore'],
+    },
+  );
   const ended = once(service, 'close');
   const [line] = (await once(createInterface(service.stdout), 'line')) as [string];
   const { url } = JSON.parse(line) as { url: string };
@@ -142,6 +156,7 @@ async function measure(folder: string): Promise<void> {
     clients: Number(values.clients),
     seconds,
     cores: availableParallelism(),
+    threads: values.threads ?? 'default',
     uploads: statuses,
     searchesPerSecond: rounded(found.length / seconds, 1),
     searchMs: times(found.map(({ ms }) => ms)),

@@ -1,4 +1,5 @@
 /** @file Serves a collection: searches by HTTP, and a page for people. */
+import { availableParallelism } from 'node:os';
 import { readText } from '../data/read-file.js';
 import { InputError, messageOf, UsageError } from '../errors.js';
 import { serviceApp } from '../service/app.js';
@@ -9,19 +10,23 @@ import { type StageContext, silentView } from './context.js';
 import type { OpenCollectionOptions } from './search.js';
 
 export interface ServeStageOptions extends OpenCollectionOptions {
+  /** Compute threads. Default: all cores but one. */
+  threads?: number;
   /** Folder of the collection, as `rmac index build` writes it. */
   index: string;
   /** Address to listen at. Default 127.0.0.1, which only this machine reaches. */
   host?: string;
   /** 0: any that is free. Default 8080. */
   port?: number;
+  /** What is taken of a request, and how many requests. */
   limits?: ServiceLimits;
   /** What must be sent with every request, as a bearer token: at least 16 visible ASCII characters. Default: everybody may ask. */
   token?: string;
 }
 
-/** A collection that is being served. */
+/** A collection that is being served. Model and vectors are in a thread of its own. */
 export interface ServedCollection {
+  /** With the port that it listens at. */
   url: string;
   name: string;
   photographs: number;
@@ -42,6 +47,7 @@ const reloadEveryMs = 5000;
  */
 export async function serve(options: ServeStageOptions, context: StageContext = {}): Promise<ServedCollection> {
   const { index, host = '127.0.0.1', port = 8080, token, limits: given, ...opening } = options;
+  opening.threads ??= Math.max(1, availableParallelism() - 1); // the last one is for who asks meanwhile
   const limits = { ...defaultLimits, ...definedOnly(given) };
   const { view = silentView, signal } = context;
   if (token !== undefined && !/^[\x21-\x7e]{16,4096}$/.test(token)) {
