@@ -25,7 +25,7 @@ describe.skipIf(skipped !== undefined)('over TCP between three hosts', { timeout
   test('three ranks train as one does, over a slow link too', async () => {
     const [one, three] = ['one', 'three'].map((name) => join(folder, name));
     expect((await start(1, [...upTo(4), '--run', one]).ended).code).toBe(0);
-    hosts.slow(2, '5ms', '100mbit');
+    if (!hosts.slow(2, '5ms', '100mbit')) console.warn('No slow link: the system has no netem (tc).');
     const { code, stderr } = await start(3, [...upTo(4), '--run', three]).ended;
     expect(code, stderr).toBe(0);
     const [expected, losses] = [await lossesOf(one), await lossesOf(three)];

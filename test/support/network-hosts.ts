@@ -11,10 +11,13 @@ export interface NetworkHosts {
   launch: { command: string; args: string[] };
   /** Sets the link of a host down. */
   cut(host: number): void;
-  /** Delays what a host sends, and bounds its rate. */
-  slow(host: number, delay: string, rate: string): void;
+  /** Delays what a host sends, and bounds its rate; false where the system has no netem. */
+  slow(host: number, delay: string, rate: string): boolean;
   remove(): void;
 }
+
+/** mpirun itself looks for a lost host after five minutes otherwise. */
+const patience = ['oob_tcp_keepalive_time', '5', 'oob_tcp_keepalive_intvl', '2', 'oob_tcp_keepalive_probes', '3'];
 
 /** Why there can be no hosts here; undefined where there can. */
 export function withoutHosts(): string | undefined {
@@ -52,7 +55,17 @@ export function networkHosts(count: number): NetworkHosts {
   const inHost = `exec ip netns exec "${id}h$n" unshare --uts sh -c "hostname ${id}h$n; exec $*"`;
   writeFileSync(agent, `#!/bin/sh\nn=\${1##*.}\nshift\n${inHost}\n`, { mode: 0o755 });
   writeFileSync(hostfile, names.map((_, i) => `${netmask}.${i + 1} slots=1\n`).join(''));
-  const tcp = ['btl', 'tcp,self', 'btl_tcp_if_include', 'eth0', 'oob_tcp_if_include', 'eth0', 'plm_rsh_agent', agent];
+  const tcp = [
+    'btl',
+    'tcp,self',
+    'btl_tcp_if_include',
+    'eth0',
+    'oob_tcp_if_include',
+    'eth0',
+    'plm_rsh_agent',
+    agent,
+    ...patience,
+  ];
   const mca = tcp.flatMap((value, i) => (i % 2 === 0 ? ['--mca', value] : [value]));
   const first = ['netns', 'exec', names[0], 'unshare', '--uts', 'sh', '-c', `hostname ${names[0]}; exec "$@"`, 'sh'];
   return {
@@ -60,10 +73,7 @@ export function networkHosts(count: number): NetworkHosts {
     cut: (host) => ip('-n', names[host], 'link', 'set', 'eth0', 'down'),
     slow(host, delay, rate) {
       const netem = ['dev', 'eth0', 'root', 'netem', 'delay', delay, 'rate', rate];
-      const { status, stderr } = spawnSync('tc', ['-n', names[host], 'qdisc', 'replace', ...netem], {
-        encoding: 'utf8',
-      });
-      if (status !== 0) throw new Error(`tc: ${stderr}`);
+      return spawnSync('tc', ['-n', names[host], 'qdisc', 'replace', ...netem]).status === 0;
     },
     remove() {
       for (const name of [...names, `${id}sw`]) {
