@@ -3,6 +3,7 @@
  * addresses of its symbols, or MPICH, whose handles are numbers of its binary interface. Nothing of either is needed unless rmac was
  * started by mpirun or srun.
  */
+import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError, messageOf } from '../errors.js';
 import { type Collective, singleProcess } from './collective.js';
 
@@ -15,6 +16,9 @@ const startVariables = [...sizeVariables, 'PMIX_RANK', 'PMI_RANK'];
 
 /** Of mpi.h: one thread calls at a time. */
 const threadSerialized = 2;
+
+/** Between two looks for the other ranks, at most. */
+const longestPauseMs = 5;
 
 /** An MPI message counts its elements in 31 bits. */
 const mostBytes = 2 ** 31 - 1;
@@ -131,17 +135,27 @@ class MpiCollective implements Collective {
       this.endsWithProcess = true;
       process.on('exit', (code) => this.end(code));
     }
-    const run = () =>
-      new Promise<void>((resolve, reject) => {
-        native.async(...values, (error: unknown, code: number) => {
-          if (error) reject(error instanceof Error ? error : new Error(messageOf(error)));
-          else if (code === 0) resolve();
-          else reject(new InputError(`MPI lost the connection to another rank (code ${code}).`));
-        });
+    const run = async () => {
+      await this.meet();
+      const code = await new Promise<number>((resolve, reject) => {
+        native.async(...values, (error: Error | null, result: number) => (error ? reject(error) : resolve(result)));
       });
+      assertDone(code);
+    };
     const done = this.last.then(run);
     this.last = done.catch(() => undefined);
     return done;
+  }
+
+  /** Waits for the other ranks by looking now and then: inside of a call MPI would keep a core busy that others could use. */
+  private async meet(): Promise<void> {
+    const [request, met, status] = [new BigInt64Array(1), new Int32Array(1), new Uint8Array(64)];
+    assertDone(this.mpi.ibarrier(this.handles.world, request));
+    for (let ms = 1; ; ms = Math.min(ms + 1, longestPauseMs)) {
+      assertDone(this.mpi.test(request, met, status));
+      if (met[0] !== 0) return;
+      await sleep(ms);
+    }
   }
 
   /** A rank that leaves in the middle would let the others wait for it for ever. */
@@ -149,6 +163,10 @@ class MpiCollective implements Collective {
     if (this.closed) this.mpi.finalize();
     else this.mpi.abort(this.handles.world, code || 1);
   }
+}
+
+function assertDone(code: number): void {
+  if (code !== 0) throw new InputError(`MPI lost the connection to another rank (code ${code}).`);
 }
 
 async function loadLibrary(env: NodeJS.ProcessEnv) {
@@ -191,6 +209,8 @@ function functionsOf(library: ReturnType<Koffi['load']>) {
     ),
     bcast: library.func('int MPI_Bcast(void *buffer, int count, intptr_t type, int root, intptr_t comm)'),
     barrier: library.func('int MPI_Barrier(intptr_t comm)'),
+    ibarrier: library.func('int MPI_Ibarrier(intptr_t comm, void *request)'),
+    test: library.func('int MPI_Test(void *request, int *done, void *status)'),
     finalize: library.func('int MPI_Finalize()'),
     abort: library.func('int MPI_Abort(intptr_t comm, int code)'),
   };

@@ -1,14 +1,11 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { writeManifest } from '../../src/data/manifest.js';
-import { readRunLog } from '../../src/run/run-log.js';
-import { type Job, mpirun, withoutMpi } from '../support/mpirun.js';
-import { stripedPhotographs, temporaryFolder, tinyModelFile } from '../train/tiny-run.js';
+import { mpirun, processOf, until, withoutMpi } from '../support/mpirun.js';
+import { lossesOf, smallJob, upTo } from './small-job.js';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
 const skipped = withoutMpi ?? (existsSync(cli) ? undefined : 'not built (npm run build)');
@@ -17,56 +14,8 @@ if (skipped !== undefined) console.warn(`Training over MPI is not tested: ${skip
 let folder: string;
 let common: string[];
 beforeAll(async () => {
-  folder = await temporaryFolder();
-  const manifest = join(folder, 'manifest.jsonl');
-  const records = await stripedPhotographs(folder);
-  const broken = join(folder, 'broken.png');
-  await writeFile(broken, 'no image');
-  await writeManifest(manifest, [...records, { id: 'l1/broken', path: broken, landmark: 'l1' }]);
-  const init = await tinyModelFile(folder, { whiteningDimension: 8 });
-  const settings = [
-    'tripletsPerStep=3',
-    'imageSize=48',
-    'poolSize=10',
-    'remineEvery=4',
-    'margin=1',
-    'learningRate=0.01',
-  ];
-  const set = settings.flatMap((setting) => ['--set', setting]);
-  common = ['train', 'triplet', '--manifest', manifest, '--init', init, '--threads', '1', '--json', ...set];
+  ({ folder, common } = await smallJob());
 });
-
-const lossesOf = async (run: string) =>
-  (await readRunLog(join(run, 'log.jsonl'))).records.flatMap((r) => (r.event === 'update' ? [r.loss] : []));
-
-const upTo = (steps: number, checkpointEvery = 100) => [
-  '--set',
-  `steps=${steps}`,
-  '--set',
-  `checkpointEvery=${checkpointEvery}`,
-];
-
-/** Waits until a condition holds, for a minute at most. */
-async function until(condition: () => boolean, job: Job): Promise<void> {
-  for (let i = 0; i < 600 && !condition(); i++) {
-    if (job.process.exitCode !== null) throw new Error(`mpirun ended: ${job.stderr()}`);
-    await sleep(100);
-  }
-  expect(condition(), job.stderr()).toBe(true);
-}
-
-/** The process of a rank of this run. */
-async function processOf(rank: number, run: string): Promise<number> {
-  for (const pid of await readdir('/proc')) {
-    if (!/^\d+$/.test(pid)) continue;
-    const [command, env] = await Promise.all(
-      ['cmdline', 'environ'].map((file) => readFile(`/proc/${pid}/${file}`, 'latin1').catch(() => '')),
-    );
-    const isRank = env.split('\0').includes(`OMPI_COMM_WORLD_RANK=${rank}`);
-    if (isRank && command.startsWith(process.execPath) && command.split('\0').includes(run)) return Number(pid);
-  }
-  throw new Error(`no rank ${rank} of ${run}`);
-}
 
 describe.skipIf(skipped !== undefined)('over MPI', () => {
   test('two ranks train as one process does; one rank to the bit; one of them writes and tells', async () => {

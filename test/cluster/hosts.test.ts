@@ -1,0 +1,56 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { mpirun, processOf, until, withoutMpi } from '../support/mpirun.js';
+import { type NetworkHosts, networkHosts, withoutHosts } from '../support/network-hosts.js';
+import { lossesOf, smallJob, upTo } from './small-job.js';
+
+// Only where asked for (npm run test:cluster): it makes network interfaces.
+const asked = process.env.RMAC_TEST_HOSTS === '1';
+const skipped = asked ? (withoutMpi ?? withoutHosts()) : 'npm run test:cluster';
+if (asked && skipped !== undefined) console.warn(`Training across hosts is not tested: ${skipped}.`);
+
+describe.skipIf(skipped !== undefined)('over TCP between three hosts', { timeout: 400_000 }, () => {
+  let folder: string;
+  let common: string[];
+  let hosts: NetworkHosts;
+  beforeAll(async () => {
+    ({ folder, common } = await smallJob());
+    hosts = networkHosts(3);
+  });
+  afterAll(() => hosts.remove());
+  const start = (size: number, args: readonly string[]) =>
+    mpirun(size, [...common, ...args], { ...hosts.launch, env: { RMAC_RANK_TIMEOUT: '5' } });
+
+  test('three ranks train as one does, over a slow link too', async () => {
+    const [one, three] = ['one', 'three'].map((name) => join(folder, name));
+    expect((await start(1, [...upTo(4), '--run', one]).ended).code).toBe(0);
+    if (!hosts.slow(2, '5ms', '100mbit')) console.warn('No slow link: the system has no netem (tc).');
+    const { code, stderr } = await start(3, [...upTo(4), '--run', three]).ended;
+    expect(code, stderr).toBe(0);
+    const [expected, losses] = [await lossesOf(one), await lossesOf(three)];
+    expect(losses).toHaveLength(4);
+    for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i], 5);
+  });
+
+  test('a rank that is killed on another host is named', async () => {
+    const run = join(folder, 'killed');
+    const job = start(3, [...upTo(400, 1), '--run', run]);
+    await until(() => existsSync(join(run, 'checkpoints', 'step-000001')), job);
+    process.kill(await processOf(2, run), 'SIGKILL');
+    const { code, stderr } = await job.ended;
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/Rank 2 of 3 \(process \d+ on rm\d+h3\) has ended .*: the last checkpoint is \S+step-/);
+  });
+
+  test('a host that cannot be reached any more is named, and ends the job', async () => {
+    const run = join(folder, 'cut');
+    const job = start(3, [...upTo(400, 1), '--run', run]);
+    await until(() => existsSync(join(run, 'checkpoints', 'step-000001')), job);
+    hosts.cut(2);
+    const timer = setTimeout(() => job.process.kill('SIGKILL'), 120_000);
+    const { code, stderr } = await job.ended.finally(() => clearTimeout(timer));
+    expect(code).not.toBe(0);
+    expect(stderr).toMatch(/Rank 2 of 3 \(.*h3\) has ended or cannot be reached: the last checkpoint is \S+step-/);
+  });
+});
