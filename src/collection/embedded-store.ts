@@ -3,7 +3,7 @@ import { toHalf } from '../linear/half-float.js';
 import type { DescriptorRows } from '../linear/rows.js';
 import { InputError, messageOf } from '../errors.js';
 import { type CollectionRecord, columnOf } from './collection-record.js';
-import { type IndexHead, readHead, type Segment, writeHead } from './index-folder.js';
+import { type IndexHead, type LearnedThreshold, readHead, type Segment, writeHead } from './index-folder.js';
 import { Photographs } from './photographs.js';
 import { livingRows, livingVectors, recordLine, writeSegment } from './segment.js';
 import { VectorTable, type VectorTableOptions } from './vector-table.js';
@@ -130,13 +130,14 @@ export class EmbeddedStore implements VectorStore {
   }
 
   /** States the threshold that was learned of what is there now. */
-  async setThreshold(threshold: { similarity?: number; how: string }): Promise<void> {
+  async setThreshold(threshold: LearnedThreshold): Promise<void> {
     await this.#replaceHead({ ...this.current, threshold: { ...threshold, state: stateOf(this.current) } });
   }
 
-  /** Whether the threshold is that of what is there now. */
+  /** Whether the threshold is that of what is there now, or one that stays. */
   get hasThreshold(): boolean {
-    return this.current.threshold?.state === stateOf(this.current);
+    const { threshold } = this.current;
+    return threshold?.fixed === true || threshold?.state === stateOf(this.current);
   }
 
   async search(query: Float32Array, { count, where, signal }: StoreSearch): Promise<StoredNeighbour[]> {

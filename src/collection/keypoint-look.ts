@@ -85,7 +85,8 @@ function regionOf({ frames }: Features, inliers: Uint32Array, side: 0 | 1): Box 
     points.push(frames[inliers[k] * frameLength], frames[inliers[k] * frameLength + 1]);
   }
   const [yMin, xMin, yMax, xMax] = boxAroundPoints(points);
-  return { x: xMin, y: yMin, width: xMax - xMin, height: yMax - yMin };
+  const rounded = (px: number) => Math.round(10 * px) / 10;
+  return { x: rounded(xMin), y: rounded(yMin), width: rounded(xMax - xMin), height: rounded(yMax - yMin) };
 }
 
 function notInput(error: unknown): undefined {

@@ -3,20 +3,21 @@
  * a query that is answered rightly; without its object, it stands for a query about what is not there.
  */
 import { evenly } from '../data/evenly.js';
+import { InputError } from '../errors.js';
 import type { CollectionRecord } from './collection-record.js';
 import type { EmbeddedStore } from './embedded-store.js';
-import type { IndexHead } from './index-folder.js';
+import type { LearnedThreshold } from './index-folder.js';
 
 /** Share of the right answers that are given. */
 const keptShare = 0.95;
+/** Share of the distractors that may be answered. */
+const answeredShare = 0.1;
 /** Photographs that are looked at: about a second's worth, within these bounds. */
 const sampleBounds = { least: 100, most: 1000, multiplyAdds: 5e9 };
 /** Fewer photographs with another of their object, or with one of another, say nothing about a share of 0.05. */
 const leastPhotographs = 40;
 /** Neighbours of a photograph that are looked through for one of another object. */
 const mostNeighbours = 256;
-
-export type LearnedThreshold = Omit<NonNullable<IndexHead['threshold']>, 'state'>;
 
 /** The similarity that 95 % of what is in the collection reaches, or why there is none to be learned. */
 export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal): Promise<LearnedThreshold> {
@@ -30,13 +31,15 @@ export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal)
   const there: number[] = [];
   const gone: number[] = [];
   for (const record of evenly(sample, wanted)) {
-    const nearest = await nearestWithAndWithout(store, record, signal);
+    if (signal?.aborted)
+      throw new InputError('Interrupted before the threshold was learned; run the same command again.');
+    const nearest = await nearestWithAndWithout(store, record);
     if (nearest.there !== undefined) there.push(nearest.there);
     if (nearest.gone !== undefined) gone.push(nearest.gone);
   }
   if (there.length < leastPhotographs || gone.length < leastPhotographs) {
     return {
-      how: `none: ${there.length} photographs whose nearest shows their object and ${gone.length} with one of another are too few to tell (${leastPhotographs} of each)`,
+      how: `${there.length} photographs whose nearest shows their object and ${gone.length} with one of another are too few to tell (${leastPhotographs} of each)`,
     };
   }
   const similarity = there.toSorted((a, b) => a - b)[Math.floor((1 - keptShare) * there.length)];
@@ -47,6 +50,25 @@ export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal)
   };
 }
 
+/** The similarity that 90 % of photographs of other things do not reach. `vectors`: of those. */
+export async function learnFromDistractors(
+  store: EmbeddedStore,
+  vectors: AsyncIterable<Float32Array>,
+): Promise<LearnedThreshold> {
+  const best: number[] = [];
+  for await (const vector of vectors) {
+    for (const { similarity } of await store.search(vector, { count: 1 })) best.push(similarity);
+  }
+  if (best.length < leastPhotographs) {
+    return { how: `${best.length} distractors are too few to tell (${leastPhotographs})` };
+  }
+  const similarity = best.toSorted((a, b) => a - b)[Math.ceil((1 - answeredShare) * best.length)];
+  return {
+    similarity,
+    how: `${percent(answeredShare)} of ${best.length} distractors are as similar to something in the collection`,
+  };
+}
+
 /**
  * Similarity of a photograph to its nearest, where that shows its object, and to the nearest of another object. Copies of its file do not
  * count.
@@ -54,11 +76,10 @@ export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal)
 async function nearestWithAndWithout(
   store: EmbeddedStore,
   { id, object, sha256, columns }: CollectionRecord,
-  signal?: AbortSignal,
 ): Promise<{ there: number | undefined; gone: number | undefined }> {
   const { data: query } = await store.vectors([id]);
   for (let count = 32; ; count *= 8) {
-    const found = (await store.search(query, { count, signal }))
+    const found = (await store.search(query, { count }))
       .map((each) => ({ similarity: each.similarity, record: store.record(each.id)! }))
       .filter(({ record }) => record.sha256 !== sha256);
     const [first] = found;

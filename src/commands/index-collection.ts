@@ -27,6 +27,10 @@ export function register(program: Command): void {
     .requiredOption('--model <file>', 'model weights (.safetensors); a copy is kept in the index')
     .requiredOption('--out <dir>', 'folder of the index');
   addColumnOption(addModelOptions(build))
+    .option(
+      '--distractors <source>',
+      'photographs of other things, to learn from when a query is not in the collection',
+    )
     .option('--name <text>', 'of the collection (default: the name of the folder)')
     .option('--overwrite', 'replace an index of another model or other settings');
   addCommonOptions(build)

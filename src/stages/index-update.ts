@@ -5,7 +5,6 @@ import { collectPhotographs, type ColumnNames } from '../collection/collect-phot
 import type { CollectionRecord } from '../collection/collection-record.js';
 import { EmbeddedStore } from '../collection/embedded-store.js';
 import { hasIndex, type IndexHead, photographPath, removeUnnamed } from '../collection/index-folder.js';
-import { learnThreshold } from '../collection/learn-threshold.js';
 import { planUpdate, type UpdatePlan } from '../collection/plan-update.js';
 import { withFolderLock } from '../data/folder-lock.js';
 import { writeFileAtomic } from '../data/files.js';
@@ -17,6 +16,7 @@ import { describeImages, sizingFor } from '../retrieval/describe.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
 import { type ExtractionSettings, PartialDescriptors } from '../retrieval/partial-descriptors.js';
 import { type StageContext, silentView } from './context.js';
+import { updateThreshold } from './index-threshold.js';
 import { type EngineChoice, type ModelChoice, openDescriber, openEngine } from './open-model.js';
 
 /** A new collection, or one that becomes what its source is now. */
@@ -31,6 +31,8 @@ export interface IndexBuildOptions extends EngineChoice, ModelChoice {
   columns?: ColumnNames;
   /** Default: the name of the folder. */
   name?: string;
+  /** Photographs of other things, as `source`, to learn from when a query is not in the collection. Default: its labels. */
+  distractors?: string;
   /** Replace an index of another model or of other settings. */
   overwrite?: boolean;
 }
@@ -119,7 +121,7 @@ export async function removeFromIndex({ ids, index }: IndexRemoveOptions): Promi
     if (missing !== undefined) throw new InputError(`${index} has no photograph "${missing}"; nothing was removed.`);
     const before = store.size;
     await store.remove(ids);
-    await store.setThreshold(await learnThreshold(store));
+    await updateThreshold(index, store, {});
     return { ...nothing(index, store), removed: before - store.size };
   });
 }
@@ -173,7 +175,7 @@ async function update(
   folder: string,
   store: EmbeddedStore,
   photographs: Parameters<typeof planUpdate>[1],
-  { sync = false, ...engine }: EngineChoice & { sync?: boolean },
+  { sync = false, ...engine }: EngineChoice & { sync?: boolean; distractors?: string; overwrite?: boolean },
   context: StageContext,
 ): Promise<IndexUpdateResult> {
   const startedAt = performance.now();
@@ -206,7 +208,7 @@ async function update(
     await store.change({ records, rows: rows(), remove });
   } else await removeUnnamed(folder, store.head);
   for (const file of Object.values(files)) await rm(file, { force: true });
-  if (!store.hasThreshold) await store.setThreshold(await learnThreshold(store, signal));
+  await updateThreshold(folder, store, engine, context);
   await store.close();
   return {
     ...result,

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EmbeddedStore } from '../../src/collection/embedded-store.js';
-import { learnThreshold } from '../../src/collection/learn-threshold.js';
+import { learnFromDistractors, learnThreshold } from '../../src/collection/learn-threshold.js';
 
 /** A store of photographs on the unit circle, by angle and object. */
 async function storeOf(
@@ -57,8 +57,22 @@ test('objects that cannot be told apart: the share that would be answered wrongl
 test('copies of a file are no other photograph of an object; too few say nothing', async () => {
   const copies = Array.from({ length: 100 }, (_, i) => ({ angle: i >> 1, object: `o${i >> 1}`, sha256: `${i >> 1}` }));
   expect(await learnThreshold(await storeOf(copies))).toEqual({
-    how: 'none: 0 photographs whose nearest shows their object and 100 with one of another are too few to tell (40 of each)',
+    how: '0 photographs whose nearest shows their object and 100 with one of another are too few to tell (40 of each)',
   });
   const unlabelled = Array.from({ length: 100 }, (_, i) => ({ angle: i }));
   expect((await learnThreshold(await storeOf(unlabelled))).similarity).toBeUndefined();
+});
+
+test('distractors: one in ten of them is answered; too few say nothing', async () => {
+  const store = await storeOf([{ angle: 0 }]);
+  const distractors = async function* (count: number) {
+    for (let i = 0; i < count; i++) yield Float32Array.of(Math.cos(0.5 + i * 0.01), Math.sin(0.5 + i * 0.01));
+  };
+  const { similarity, how } = await learnFromDistractors(store, distractors(100));
+  // The tenth nearest of a hundred.
+  expect(similarity).toBeCloseTo(Math.cos(0.59), 5);
+  expect(how).toBe('10 % of 100 distractors are as similar to something in the collection');
+  expect(await learnFromDistractors(store, distractors(39))).toEqual({
+    how: '39 distractors are too few to tell (40)',
+  });
 });
