@@ -2,36 +2,25 @@
 import { toHalf } from '../linear/half-float.js';
 import type { DescriptorRows } from '../linear/rows.js';
 import { InputError } from '../errors.js';
-import { type CollectionRecord, columnOf } from './collection-record.js';
+import type { CollectionRecord } from './collection-record.js';
 import { type IndexHead, readHead, type Segment, writeHead } from './index-folder.js';
+import { RecordTable } from './record-table.js';
 import { livingRows, livingVectors, readRecords, writeSegment } from './segment.js';
 import { VectorTable, type VectorTableOptions } from './vector-table.js';
-import type { ColumnFilter, StoredNeighbour, StoreSearch, VectorStore } from './vector-store.js';
+import type { CollectionStore, StoreChange, StoredNeighbour, StoreSearch } from './vector-store.js';
 
 export interface EmbeddedStoreOptions extends VectorTableOptions {
   /** Reads the vectors at once, not at the first search. */
   vectors?: boolean;
 }
 
-/** What changes in one step. */
-export interface StoreChange {
-  records?: readonly CollectionRecord[];
-  /** Vectors of `records`, in blocks of any size. */
-  rows?: AsyncIterable<DescriptorRows>;
-  /** Ids that go. */
-  remove?: Iterable<string>;
-}
-
 /** Times that a reader begins anew because a writer was faster. */
 const mostAttempts = 20;
 
 /** Photographs and vectors of a folder as they were when it was opened, and as this object changes them. */
-export class EmbeddedStore implements VectorStore {
+export class EmbeddedStore implements CollectionStore {
   #table: Promise<VectorTable> | undefined;
-  /** Rows by column and value, for filters. */
-  readonly #rowsOf = new Map<string, Map<string, number[]>>();
-  #records: CollectionRecord[];
-  #rowOf: Map<string, number>;
+  #records: RecordTable;
 
   private constructor(
     private readonly folder: string,
@@ -40,8 +29,7 @@ export class EmbeddedStore implements VectorStore {
     private bySegment: CollectionRecord[][],
     private readonly options: EmbeddedStoreOptions,
   ) {
-    this.#records = livingRecords(current.segments, bySegment);
-    this.#rowOf = rowsById(this.#records);
+    this.#records = new RecordTable(livingRecords(current.segments, bySegment));
   }
 
   /** @throws InputError where there is no index, or a damaged one. */
@@ -82,25 +70,19 @@ export class EmbeddedStore implements VectorStore {
   }
 
   get size(): number {
-    return this.#records.length;
+    return this.#records.records.length;
   }
 
-  /** In order. */
   records(): readonly CollectionRecord[] {
-    return this.#records;
+    return this.#records.records;
   }
 
   record(id: string): CollectionRecord | undefined {
-    const row = this.#rowOf.get(id);
-    return row === undefined ? undefined : this.#records[row];
+    return this.#records.record(id);
   }
 
-  add(records: readonly CollectionRecord[], rows: AsyncIterable<DescriptorRows>): Promise<void> {
-    return this.change({ records, rows });
-  }
-
-  remove(ids: readonly string[]): Promise<void> {
-    return this.change({ remove: ids });
+  values(column: string): string[] {
+    return this.#records.values(column);
   }
 
   /** Adds and removes in one step. Segments that are short beside the new one are joined with it, so that there are few. */
@@ -120,16 +102,15 @@ export class EmbeddedStore implements VectorStore {
       kept.push(await writeSegment(folder, this.current.next, joined, vectors()));
       lists.push(joined);
     }
+    const living = new RecordTable(livingRecords(kept, lists));
     await this.#replaceHead({
       ...this.current,
-      columns: columnsOf(livingRecords(kept, lists)),
+      columns: living.columns(),
       segments: kept,
       next: this.current.next + 1,
     });
     this.bySegment = lists;
-    this.#records = livingRecords(kept, lists);
-    this.#rowOf = rowsById(this.#records);
-    this.#rowsOf.clear();
+    this.#records = living;
     await this.#closeTable();
   }
 
@@ -145,51 +126,19 @@ export class EmbeddedStore implements VectorStore {
 
   async search(query: Float32Array, { count, where, signal }: StoreSearch): Promise<StoredNeighbour[]> {
     signal?.throwIfAborted();
-    const allowed = where === undefined ? undefined : this.#allowed(where);
+    const allowed = where === undefined ? undefined : this.#records.allowed(where);
     const { rows, similarities } = await (await this.#opened()).search(query, Math.min(count, this.size), allowed);
-    return rows.map((row, k) => ({ id: this.#records[row].id, similarity: similarities[k] }));
+    return rows.map((row, k) => ({ id: this.records()[row].id, similarity: similarities[k] }));
   }
 
   async vectors(ids: readonly string[]): Promise<DescriptorRows> {
-    const rows = ids.map((id) => this.#rowOf.get(id));
+    const rows = ids.map((id) => this.#records.row(id));
     if (rows.includes(undefined)) throw new Error('EmbeddedStore.vectors: an id that is not there.');
     return (await this.#opened()).values(rows as number[]);
   }
 
   async close(): Promise<void> {
     await this.#closeTable();
-  }
-
-  /** Rows that have a value of each column. [N] */
-  #allowed(where: ColumnFilter): Uint8Array {
-    const missing = new Uint8Array(this.size);
-    const columns = Object.entries(where);
-    for (const [column, values] of columns) {
-      const byValue = this.#columnRows(column);
-      for (const value of new Set(values)) for (const row of byValue.get(value) ?? []) missing[row]++;
-    }
-    return missing.map((found) => (found === columns.length ? 1 : 0));
-  }
-
-  /** The rows of each value of a column. */
-  #columnRows(column: string): Map<string, number[]> {
-    const known = this.#rowsOf.get(column);
-    if (known !== undefined) return known;
-    const rows = new Map<string, number[]>();
-    for (const [row, record] of this.#records.entries()) {
-      const value = columnOf(record, column);
-      if (value === undefined) continue;
-      const list = rows.get(value);
-      if (list === undefined) rows.set(value, [row]);
-      else list.push(row);
-    }
-    this.#rowsOf.set(column, rows);
-    return rows;
-  }
-
-  /** Values that a column has. */
-  values(column: string): string[] {
-    return [...this.#columnRows(column).keys()];
   }
 
   #opened(): Promise<VectorTable> {
@@ -224,10 +173,6 @@ function livingRecords(segments: readonly Segment[], bySegment: readonly Collect
   });
 }
 
-function rowsById(records: readonly CollectionRecord[]): Map<string, number> {
-  return new Map(records.map(({ id }, row) => [id, row]));
-}
-
 function withoutIds(segment: Segment, records: readonly CollectionRecord[], ids: ReadonlySet<string>): Segment {
   if (ids.size === 0) return segment;
   const removed = new Set(segment.removed);
@@ -244,13 +189,6 @@ function firstToJoin(segments: readonly Segment[], added: number): number {
     rows += livingRows(segments[s]);
   }
   return first;
-}
-
-/** Names of the columns that photographs have, in order of appearance. */
-function columnsOf(records: readonly CollectionRecord[]): string[] {
-  const names = new Set<string>();
-  for (const { columns } of records) for (const name in columns) names.add(name);
-  return [...names];
 }
 
 async function* noRows(): AsyncGenerator<DescriptorRows> {

@@ -113,7 +113,7 @@ export async function removeFromIndex({ ids, index }: IndexRemoveOptions): Promi
     const missing = ids.find((id) => store.record(id) === undefined);
     if (missing !== undefined) throw new InputError(`${index} has no photograph "${missing}"; nothing was removed.`);
     const before = store.size;
-    await store.remove(ids);
+    await store.change({ remove: ids });
     return { ...nothing(index, store), removed: before - store.size };
   });
 }

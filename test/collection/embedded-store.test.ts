@@ -94,7 +94,7 @@ test('filters: one of the values in every column; what has none of a column is l
     ...recordOf(`p${i}`, i, { ...(town && { town }), year: `${1990 + (i % 2)}` }),
     object: `o${i}`,
   }));
-  await store.add(records, rowsOf([0, 1, 2, 3]));
+  await store.change({ records, rows: rowsOf([0, 1, 2, 3]) });
   const ids = async (where: Record<string, string[]>) =>
     (await store.search(vectorOf(0), { count: 10, where })).map(({ id }) => id).toSorted();
   expect(await ids({})).toEqual(['p0', 'p1', 'p2', 'p3']);
@@ -109,10 +109,7 @@ test('filters: one of the values in every column; what has none of a column is l
 test('threads find what one thread finds, and say what is wrong', async () => {
   const folder = newFolder();
   const seeds = Array.from({ length: 101 }, (_, i) => i);
-  await begin(folder).add(
-    seeds.map((seed) => recordOf(`p${seed}`, seed)),
-    rowsOf(seeds),
-  );
+  await begin(folder).change({ records: seeds.map((seed) => recordOf(`p${seed}`, seed)), rows: rowsOf(seeds) });
   const plain = await EmbeddedStore.open(folder, { vectors: true });
   const threaded = await EmbeddedStore.open(folder, { vectors: true, threads: 3, threadedValues: 0 });
   for (const count of [1, 40, 500]) {
@@ -131,7 +128,7 @@ test('threads find what one thread finds, and say what is wrong', async () => {
 test('damaged and missing files are an error of one line', async () => {
   const folder = newFolder();
   const store = begin(folder);
-  await store.add([recordOf('a', 1)], rowsOf([1]));
+  await store.change({ records: [recordOf('a', 1)], rows: rowsOf([1]) });
   const [{ records, vectors }] = store.head.segments;
   const open = () => EmbeddedStore.open(folder, { vectors: true });
   const text = readFileSync(join(folder, records), 'utf8');
