@@ -3,7 +3,7 @@ import { toHalf } from '../linear/half-float.js';
 import type { DescriptorRows } from '../linear/rows.js';
 import { InputError } from '../errors.js';
 import type { CollectionRecord } from './collection-record.js';
-import { type IndexHead, readHead, type Segment, writeHead } from './index-folder.js';
+import { type IndexHead, readHead, type Segment, stateOf, writeHead } from './index-folder.js';
 import { RecordTable } from './record-table.js';
 import { livingRows, livingVectors, readRecords, writeSegment } from './segment.js';
 import { VectorTable, type VectorTableOptions } from './vector-table.js';
@@ -156,14 +156,6 @@ export class EmbeddedStore implements CollectionStore {
     await writeHead(this.folder, head);
     this.current = head;
   }
-}
-
-/** What of a head changes whenever its photographs do. */
-export function stateOf({ segments, model }: Pick<IndexHead, 'segments' | 'model'>): string {
-  return [
-    model.sha256,
-    ...segments.map(({ vectors, sha256, removed }) => `${vectors} ${sha256} ${removed.length}`),
-  ].join();
 }
 
 function livingRecords(segments: readonly Segment[], bySegment: readonly CollectionRecord[][]): CollectionRecord[] {

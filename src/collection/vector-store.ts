@@ -32,6 +32,8 @@ export interface StoreChange {
 export interface VectorStore {
   /** D. */
   readonly dimension: number;
+  /** What the last change has made, where earlier states are kept. */
+  readonly version?: number | undefined;
   /** Removes, and adds; records of equal ids are replaced. Searches that begin afterwards see it. */
   change(change: StoreChange): Promise<void>;
   /** The most similar photographs, best first; of equal ones the one that came first. */

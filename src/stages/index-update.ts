@@ -3,9 +3,10 @@ import { rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { collectPhotographs, type ColumnNames } from '../collection/collect-photographs.js';
 import type { CollectionRecord } from '../collection/collection-record.js';
-import { EmbeddedStore } from '../collection/embedded-store.js';
-import { hasIndex, type IndexHead, photographPath, removeUnnamed } from '../collection/index-folder.js';
+import { hasIndex, type IndexHead, photographPath, readHead, removeUnnamed } from '../collection/index-folder.js';
+import { beginStore, openStore, storedAddress } from '../collection/open-store.js';
 import { planUpdate, type UpdatePlan } from '../collection/plan-update.js';
+import type { CollectionStore } from '../collection/vector-store.js';
 import { withFolderLock } from '../data/folder-lock.js';
 import { writeFileAtomic } from '../data/files.js';
 import { readBytes, readModelFile } from '../data/model-file.js';
@@ -30,7 +31,9 @@ export interface IndexBuildOptions extends EngineChoice, ModelChoice {
   columns?: ColumnNames;
   /** Default: the name of the folder. */
   name?: string;
-  /** Replace an index of another model or of other settings. */
+  /** Address of a database for vectors and records (docs/search.md). Default: that of the index, the folder itself where it is new. */
+  store?: string;
+  /** Replace an index of another model or of other settings, and what a database has in the table of the index. */
   overwrite?: boolean;
 }
 
@@ -81,19 +84,32 @@ export async function buildIndex(options: IndexBuildOptions, context: StageConte
   const sha256 = sha256Of([bytes]);
   const describing = { ...(pooling && { pooling }), ...(size && { size }), ...(snap && { snap }) };
   return withFolderLock(out, async () => {
-    const earlier = hasIndex(out) ? await openOrReplace(out, overwrite) : undefined;
-    const differs = earlier && differenceOf(earlier.head, { sha256, describing });
+    const { earlier, begun } = hasIndex(out) ? await openOrReplace(out, overwrite) : {};
+    const address = options.store === undefined ? earlier?.head.store?.address : storedAddress(out, options.store);
+    const differs = earlier && differenceOf(earlier.head, { sha256, describing, address });
     if (differs !== undefined && !overwrite) {
       throw new InputError(
         `${out} is an index of ${differs}; name its own, choose another folder, or pass --overwrite.`,
       );
     }
     const file = `model-${sha256.slice(0, 16)}.safetensors`;
-    await writeFileAtomic(join(out, file), bytes, { overwrite: true });
     const name = options.name ?? earlier?.head.name ?? basename(resolve(out));
     const head = { name, model: { file, sha256, dimension: 0 }, describing, next: earlier?.head.next ?? 1 };
-    const store = earlier !== undefined && differs === undefined ? earlier : EmbeddedStore.begin(out, head);
-    return update(out, store, photographs, { sync: true, ...options }, context);
+    const isSame = earlier !== undefined && differs === undefined;
+    if (!isSame) await earlier?.close();
+    const store = isSame
+      ? earlier
+      : await beginStore(
+          out,
+          { ...head, ...(address !== undefined && { store: { address } }) },
+          { replace: overwrite || (address !== undefined && address === begun) },
+        );
+    try {
+      await writeFileAtomic(join(out, file), bytes, { overwrite: true });
+      return await update(out, store, photographs, { sync: true, ...options }, context);
+    } finally {
+      await store.close();
+    }
   });
 }
 
@@ -126,31 +142,44 @@ export async function assertModel(index: string, { model }: Pick<IndexHead, 'mod
   );
 }
 
-async function withIndex<T>(index: string, work: (store: EmbeddedStore) => Promise<T>): Promise<T> {
-  if (!hasIndex(index)) await EmbeddedStore.open(index); // says what is wrong, and makes no folder
-  return withFolderLock(index, async () => work(await EmbeddedStore.open(index)));
+async function withIndex<T>(index: string, work: (store: CollectionStore) => Promise<T>): Promise<T> {
+  if (!hasIndex(index)) await openStore(index); // says what is wrong, and makes no folder
+  return withFolderLock(index, async () => {
+    const store = await openStore(index);
+    try {
+      return await work(store);
+    } finally {
+      await store.close();
+    }
+  });
 }
 
-async function openOrReplace(folder: string, overwrite: boolean): Promise<EmbeddedStore | undefined> {
+/** `begun`: the address of the database in which a first change has not ended. */
+async function openOrReplace(
+  folder: string,
+  overwrite: boolean,
+): Promise<{ earlier?: CollectionStore; begun?: string }> {
   try {
-    return await EmbeddedStore.open(folder);
+    const { store } = await readHead(folder);
+    return store?.begun === true ? { begun: store.address } : { earlier: await openStore(folder) };
   } catch (error) {
-    if (overwrite && error instanceof InputError) return undefined;
+    if (overwrite && error instanceof InputError) return {};
     throw error;
   }
 }
 
 function differenceOf(
-  { model, describing }: IndexHead,
-  wanted: { sha256: string; describing: IndexHead['describing'] },
+  { model, describing, store }: IndexHead,
+  wanted: { sha256: string; describing: IndexHead['describing']; address: string | undefined },
 ): string | undefined {
   if (model.sha256 !== wanted.sha256) return 'another model';
+  if (store?.address !== wanted.address) return `vectors in ${store?.address ?? 'its own folder'}`;
   const names = ['pooling', 'size', 'snap'] as const;
   const name = names.find((each) => describing[each] !== wanted.describing[each]);
   return name && `photographs described with --${name} ${describing[name] ?? 'left out'}`;
 }
 
-function nothing(index: string, store: EmbeddedStore): IndexUpdateResult {
+function nothing(index: string, store: CollectionStore): IndexUpdateResult {
   const counts = { added: 0, changed: 0, unchanged: 0, removed: 0, described: 0, resumed: 0 };
   return { index, photographs: store.size, ...counts, failures: [], seconds: 0 };
 }
@@ -158,7 +187,7 @@ function nothing(index: string, store: EmbeddedStore): IndexUpdateResult {
 /** `sync`: what is not listed leaves. */
 async function update(
   folder: string,
-  store: EmbeddedStore,
+  store: CollectionStore,
   photographs: Parameters<typeof planUpdate>[1],
   { sync = false, ...engine }: EngineChoice & { sync?: boolean },
   context: StageContext,
@@ -186,14 +215,15 @@ async function update(
     );
   }
   if (records.length > 0 || remove.length > 0) {
+    // Read first: a store need not answer in the middle of a change.
+    const restated = plan.restate.length > 0 && (await store.vectors(plan.restate.map(({ id }) => id)));
     const rows = async function* (): AsyncGenerator<DescriptorRows> {
-      if (plan.restate.length > 0) yield store.vectors(plan.restate.map(({ id }) => id));
+      if (restated) yield restated;
       if (described !== undefined) yield* described.rows;
     };
     await store.change({ records, rows: rows(), remove });
   } else await removeUnnamed(folder, store.head);
   for (const file of Object.values(files)) await rm(file, { force: true });
-  await store.close();
   return {
     ...result,
     photographs: store.size,
@@ -219,7 +249,7 @@ interface DescribedRecords {
 
 async function describe(
   folder: string,
-  store: EmbeddedStore,
+  store: CollectionStore,
   { describe: wanted }: UpdatePlan,
   files: { partial: string; partialRows: string },
   engine: EngineChoice & { overwrite?: boolean },

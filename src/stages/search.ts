@@ -1,9 +1,9 @@
 /** @file A collection opened for queries: which of its photographs show what a photograph shows. */
 import { join } from 'node:path';
 import { type CollectionRecord } from '../collection/collection-record.js';
-import { EmbeddedStore, stateOf } from '../collection/embedded-store.js';
-import { photographPath, readHead } from '../collection/index-folder.js';
-import type { ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
+import { photographPath, readHead, stateOf } from '../collection/index-folder.js';
+import { openStore } from '../collection/open-store.js';
+import type { CollectionStore, ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
 import { groupBy } from '../data/group-by.js';
 import { decodeImage } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
@@ -25,6 +25,8 @@ export interface CollectionInfo {
   /** The folder of the index. */
   index: string;
   model: { file: string; sha256: string; dimension: number };
+  /** Address of the database that has the vectors; undefined where the folder has them. */
+  store: string | undefined;
   photographs: number;
   /** Distinct objects that photographs are said to show; 0 where nothing is said. */
   objects: number;
@@ -113,7 +115,7 @@ export async function openCollection(
   options: OpenCollectionOptions = {},
   { view }: StageContext = {},
 ): Promise<OpenedCollection> {
-  const store = await EmbeddedStore.open(directory, { vectors: true, threads: options.threads });
+  const store = await openStore(directory, { vectors: true, threads: options.threads });
   try {
     await assertModel(directory, store.head, options.model);
     await openEngine(options);
@@ -133,7 +135,7 @@ export async function openCollection(
 class Collection implements OpenedCollection {
   constructor(
     private readonly folder: string,
-    private store: EmbeddedStore,
+    private store: CollectionStore,
     private readonly opened: OpenedModel,
     private readonly options: OpenCollectionOptions,
   ) {}
@@ -183,7 +185,7 @@ class Collection implements OpenedCollection {
       throw new InputError(`${this.folder} is an index of another model by now; open it again.`);
     }
     const earlier = this.store;
-    this.store = await EmbeddedStore.open(this.folder, { vectors: true, threads: this.options.threads });
+    this.store = await openStore(this.folder, { vectors: true, threads: this.options.threads });
     await earlier.close();
     return true;
   }
@@ -222,7 +224,7 @@ class Collection implements OpenedCollection {
 }
 
 async function expandedQuery(
-  store: EmbeddedStore,
+  store: CollectionStore,
   query: Float32Array,
   text: string,
   nearest: (vector: Float32Array, count: number) => Promise<StoredNeighbour[]>,
@@ -256,12 +258,13 @@ export function itemOf(folder: string, record: CollectionRecord): CollectionItem
   return { ...item, path: photographPath(folder, record.path) };
 }
 
-export function infoOf(folder: string, store: EmbeddedStore): CollectionInfo {
-  const { name, model, columns, threshold } = store.head;
+export function infoOf(folder: string, store: CollectionStore): CollectionInfo {
+  const { name, model, columns, threshold, store: database } = store.head;
   return {
     name,
     index: folder,
     model: { ...model },
+    store: database?.address,
     photographs: store.size,
     objects: store.values('object').length,
     columns: [...columns],
@@ -272,5 +275,7 @@ export function infoOf(folder: string, store: EmbeddedStore): CollectionInfo {
 
 /** What the index in `directory` holds, without its vectors. @throws InputError where there is none, or it is damaged. */
 export async function indexInfo(directory: string): Promise<CollectionInfo> {
-  return infoOf(directory, await EmbeddedStore.open(directory));
+  const store = await openStore(directory);
+  await store.close();
+  return infoOf(directory, store);
 }
