@@ -57,8 +57,8 @@ const passwordOf = { postgres: 'PGPASSWORD', qdrant: 'QDRANT_API_KEY', lancedb: 
 function storeError(address: StoreAddress, error: unknown): unknown {
   if (error instanceof InputError || error instanceof UsageError) return error;
   if (error instanceof Error && error.name === 'AbortError') return error;
-  const { code, status, cause } = error as { code?: unknown; status?: unknown; cause?: { code?: unknown } };
-  const reason = `${String(code ?? cause?.code ?? status ?? '')} ${messageOf(error)}`;
+  const { code, status, cause } = error as { code?: string; status?: number; cause?: { code?: string } };
+  const reason = `${code ?? cause?.code ?? status ?? ''} ${messageOf(error)}`;
   const variable = passwordOf[address.kind];
   return new InputError(`${storeName(address)}: ${explained(reason, address, variable)}`);
 }

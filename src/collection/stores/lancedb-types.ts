@@ -40,14 +40,14 @@ export interface Arrow {
   Schema: Make<[fields: ArrowField[], metadata: Map<string, string>], ArrowSchema>;
   RecordBatch: Make<[schema: ArrowSchema, data: ArrowData], ArrowData>;
   Table: Make<[schema: ArrowSchema, batch: ArrowData], ArrowTable>;
-  makeData(options: {
+  makeData: (options: {
     type: ArrowType;
     length: number;
     data?: Float32Array | Float64Array;
     child?: ArrowData;
     children?: ArrowData[];
-  }): ArrowData;
-  vectorFromArray(values: readonly unknown[], type: ArrowType): { data: ArrowData[] };
+  }) => ArrowData;
+  vectorFromArray: (values: readonly unknown[], type: ArrowType) => { data: ArrowData[] };
 }
 
 /** A row as it is read; each query selects some of its columns. */

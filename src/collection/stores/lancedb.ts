@@ -5,6 +5,7 @@
  * A change is several of its versions; the index folder's head names the last, so that a change is seen as a whole, and what an interrupted
  * one left is undone by the next. Queries there are text: all that is put into them are digits that this project has made.
  */
+import { createRequire } from 'node:module';
 import { InputError } from '../../errors.js';
 import type { DescriptorRows } from '../../linear/rows.js';
 import type { CollectionRecord } from '../collection-record.js';
@@ -41,8 +42,11 @@ const modelKey = 'rmac model';
 /** @throws InputError where the table is not of this index, or the package is missing. */
 export async function openLanceDb(table: DatabaseTable): Promise<VectorStore> {
   const { address } = table;
+  process.env.LANCEDB_LOG ??= 'error'; // else it tells on stderr that a new table is new
   const lance = await optionalModule<LanceDb>('@lancedb/lancedb', '@lancedb/lancedb@0.31.0');
-  const arrow = await optionalModule<Arrow>('apache-arrow', 'apache-arrow@18');
+  // The very module that LanceDB has loaded: tables made by another copy are not tables to it.
+  const require = createRequire(import.meta.url);
+  const arrow = createRequire(require.resolve('@lancedb/lancedb'))('apache-arrow') as Arrow;
   return asking(address, async () => {
     const connection = await lance.connect(address.place);
     const store = new LanceStore(lance, arrow, connection, table);

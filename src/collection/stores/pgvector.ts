@@ -49,6 +49,7 @@ export async function openPgvector(table: DatabaseTable): Promise<VectorStore> {
     max: 4,
     // Nothing that waits for a next query keeps a program running.
     allowExitOnIdle: true,
+    // oxlint-disable-next-line typescript/no-misused-promises -- the pool waits for what it returns
     onConnect: async (connection) => {
       // The nearest of those that a filter lets through: the graph is walked on until there are enough.
       if (address.index === 'hnsw') {
