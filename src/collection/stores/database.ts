@@ -56,7 +56,6 @@ const passwordOf = { postgres: 'PGPASSWORD', qdrant: 'QDRANT_API_KEY', lancedb: 
 
 function storeError(address: StoreAddress, error: unknown): unknown {
   if (error instanceof InputError || error instanceof UsageError) return error;
-  if (error instanceof Error && error.name === 'AbortError') return error;
   const { code, status, cause } = error as { code?: string; status?: number; cause?: { code?: string } };
   const reason = `${code ?? cause?.code ?? status ?? ''} ${messageOf(error)}`;
   const variable = passwordOf[address.kind];
@@ -64,12 +63,12 @@ function storeError(address: StoreAddress, error: unknown): unknown {
 }
 
 function explained(reason: string, { timeout }: StoreAddress, variable: string | undefined): string {
+  if (/timeout|timed out|was aborted|ETIMEDOUT|57014/i.test(reason)) {
+    return `no answer within ${timeout / 1000} s; run it again, or give the address a longer timeout=SECONDS.`;
+  }
   if (/ECONNREFUSED|ENOTFOUND|EHOSTUNREACH|ENETUNREACH|ECONNRESET|EAI_AGAIN|Connection terminated/.test(reason)) {
     const [system = 'the connection ended'] = /\bE[A-Z_]{4,}\b/.exec(reason) ?? [];
     return `the server does not answer (${system}); check the address, and that it runs.`;
-  }
-  if (/timeout|timed out|ETIMEDOUT|57014/i.test(reason)) {
-    return `no answer within ${timeout / 1000} s; run it again, or give the address a longer timeout=SECONDS.`;
   }
   if (variable !== undefined && /\b(28P01|28000|401|403)\b|client password must be/.test(reason)) {
     return `the server refuses the user, or the password that ${variable} has; nothing else holds it.`;
