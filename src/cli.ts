@@ -71,6 +71,11 @@ const commands: readonly {
   },
   { name: 'extract', description: 'Compute the descriptors of images.', load: () => import('./commands/extract.js') },
   {
+    name: 'group',
+    description: 'Find out which photographs show the same thing, without labels.',
+    load: () => import('./commands/group.js'),
+  },
+  {
     name: 'index',
     description: 'Make photographs a collection that can be searched, and keep it up to date.',
     load: () => import('./commands/index-collection.js'),

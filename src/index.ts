@@ -55,6 +55,7 @@ export { type SharedChoice } from './stages/compared-systems.js';
 export { silentView, type StageContext, type StageProgress, type StageView } from './stages/context.js';
 export { demo, type DemoOptions } from './stages/demo.js';
 export { type DeviceReport, doctor, type DoctorReport, tryDevice } from './stages/doctor.js';
+export { group, type GroupFiles, type GroupStageOptions, type GroupStageResult } from './stages/group.js';
 export {
   addToIndex,
   buildIndex,
@@ -98,6 +99,7 @@ export {
   type SearchQuery,
   type SearchResult,
 } from './stages/search.js';
+export { type AnsweredQuery, reportSearch } from './stages/search-report.js';
 export { split, type SplitHalf, type SplitReport, type SplitStageOptions } from './stages/split.js';
 export { synthesize, type SynthesizeStageOptions } from './stages/synthesize.js';
 export { verifyExport, type VerifyStageOptions } from './stages/verify.js';

@@ -72,7 +72,7 @@ test.each(run)('%s', { timeout: 600_000 }, (command) => {
 test.each([...new Set(shown)])('exists: %s', (command) => {
   const words = command.split(' ');
   const flags = words.filter((word) => word.startsWith('--'));
-  const name = words.slice(0, ['data', 'weights', 'train', 'export'].includes(words[0]) ? 2 : 1);
+  const name = words.slice(0, ['data', 'weights', 'train', 'export', 'index'].includes(words[0]) ? 2 : 1);
   const { status, stdout } = rmac([...name, '--help']);
   expect(status).toBe(0);
   for (const flag of flags) expect(stdout).toMatch(new RegExp(`^ +${flag}\\b`, 'm'));

@@ -74,6 +74,33 @@ export const commands: readonly FaultCommand[] = [
     ],
   },
   {
+    name: 'index build',
+    args: [
+      'index',
+      'build',
+      'set/manifest.jsonl',
+      '--model',
+      'model.safetensors',
+      '--size',
+      '64',
+      '--out',
+      'collection',
+    ],
+    reads: ['model.safetensors', 'set/manifest.jsonl'],
+    writes: ['collection'],
+  },
+  {
+    name: 'index add',
+    args: ['index', 'add', 'set/images', '--index', 'indexed'],
+    reads: ['indexed/collection.json', 'indexed/records-000001.jsonl'],
+    writes: ['indexed'],
+  },
+  {
+    name: 'search',
+    args: ['search', 'set/images/tomb-b/000.jpg', '--index', 'indexed', '--json'],
+    reads: ['indexed/collection.json', 'indexed/records-000001.jsonl', 'indexed/vectors-000001.f16'],
+  },
+  {
     name: 'evaluate',
     args: [
       'evaluate',
@@ -194,10 +221,12 @@ export async function makeInputs(folder: string): Promise<void> {
   );
   writeFileSync(join(folder, 'archives/gt_files_170407.tgz'), await tgzOf({ 'a_1_query.txt': 'oxc1_a 1 2 3 4' }));
   const extract = commands.find(({ name }) => name === 'extract')!;
+  const build = commands.find(({ name }) => name === 'index build')!;
   const train = commands.find(({ name }) => name === 'train triplet')!;
   for (const args of [
     ['data', 'synthesize', '--out', 'set', '--landmarks', '3', '--photos', '4', '--noise', '0', '--size', '96'],
     extract.args.map((arg) => (arg === 'new' ? 'descriptors' : arg)),
+    build.args.map((arg) => (arg === 'collection' ? 'indexed' : arg)),
     train.args.map((arg) => (arg === 'fresh' ? 'run' : arg)),
     ['export', 'descriptor-model', '--model', 'model.safetensors', '--sizes', '64x48', '--out', 'exported'],
   ]) {

@@ -61,7 +61,7 @@ function soundRun(command: FaultCommand): Promise<Sound> {
 
 async function inCopy<T>(name: string, use: (folder: string) => Promise<T>): Promise<T> {
   const folder = join(root, name);
-  cpSync(inputs, folder, { recursive: true });
+  cpSync(inputs, folder, { recursive: true, preserveTimestamps: true }); // an index knows photographs by them
   try {
     return await use(folder);
   } finally {

@@ -4,9 +4,8 @@
  */
 import { InputError } from '../errors.js';
 import type { DescriptorRows } from '../linear/rows.js';
-import type { CollectionRecord } from './collection-record.js';
-import { type IndexHead, photographPath, stateOf, writeHead } from './index-folder.js';
-import { RecordTable } from './record-table.js';
+import { type CollectionRecord, columnOf } from './collection-record.js';
+import { type IndexHead, type LearnedThreshold, photographPath, stateOf, writeHead } from './index-folder.js';
 import type { DatabaseTable } from './stores/database.js';
 import { openLanceDb } from './stores/lancedb.js';
 import { openPgvector } from './stores/pgvector.js';
@@ -21,7 +20,8 @@ const openers = { postgres: openPgvector, qdrant: openQdrant, lancedb: openLance
 
 /** Photographs as they were when the index was opened, and as this object changes them; vectors as they are in the database. */
 export class DatabaseStore implements CollectionStore {
-  #records = new RecordTable([]);
+  /** By id, in the order in which they came. */
+  #records: ReadonlyMap<string, CollectionRecord> = new Map();
 
   private constructor(
     private readonly folder: string,
@@ -70,26 +70,36 @@ export class DatabaseStore implements CollectionStore {
   }
 
   get size(): number {
-    return this.records().length;
+    return this.#records.size;
   }
 
-  records(): readonly CollectionRecord[] {
-    return this.#records.records;
+  records(): Iterable<CollectionRecord> {
+    return this.#records.values();
+  }
+
+  ids(): string[] {
+    return [...this.#records.keys()];
   }
 
   record(id: string): CollectionRecord | undefined {
-    return this.#records.record(id);
+    return this.#records.get(id);
   }
 
   values(column: string): string[] {
-    return this.#records.values(column);
+    const values = new Set<string>();
+    for (const record of this.records()) {
+      const value = columnOf(record, column);
+      if (value !== undefined) values.add(value);
+    }
+    return [...values];
   }
 
   get hasThreshold(): boolean {
-    return this.current.threshold?.state === stateOf(this.current);
+    const { threshold } = this.current;
+    return threshold?.fixed === true || threshold?.state === stateOf(this.current);
   }
 
-  async setThreshold(threshold: { similarity?: number; how: string }): Promise<void> {
+  async setThreshold(threshold: LearnedThreshold): Promise<void> {
     await this.#replaceHead({ threshold: { ...threshold, state: stateOf(this.current) } });
   }
 
@@ -105,7 +115,9 @@ export class DatabaseStore implements CollectionStore {
     await this.store.change(change);
     await this.#read();
     const store = { address, ...(this.store.version && { version: this.store.version }) };
-    await this.#replaceHead({ next: next + 1, columns: this.#records.columns(), store });
+    const columns = new Set<string>();
+    for (const record of this.records()) for (const name in record.columns) columns.add(name);
+    await this.#replaceHead({ next: next + 1, columns: [...columns], store });
   }
 
   /** Photographs that others have added since this was opened are passed over. */
@@ -124,9 +136,9 @@ export class DatabaseStore implements CollectionStore {
   }
 
   async #read(): Promise<void> {
-    const records: CollectionRecord[] = [];
-    for await (const record of this.store!.records()) records.push(record);
-    this.#records = new RecordTable(records);
+    const records = new Map<string, CollectionRecord>();
+    for await (const record of this.store!.records()) records.set(record.id, record);
+    this.#records = records;
   }
 
   async #replaceHead(changes: Partial<DatabaseHead>): Promise<void> {

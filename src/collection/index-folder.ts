@@ -53,11 +53,15 @@ const headSchema = z.object({
    * and whether the first change has not ended.
    */
   store: z.object({ address: z.string(), version: z.number().optional(), begun: z.boolean().optional() }).optional(),
-  /** Under which nothing is said to be in the collection, how that was learned, and of which segments. */
-  threshold: z.object({ similarity: z.number().optional(), how: z.string(), state: z.string() }).optional(),
+  /** Under which nothing is said to be in the collection, how that was learned, and of which segments; a fixed one stays when those change. */
+  threshold: z
+    .object({ similarity: z.number().optional(), how: z.string(), state: z.string(), fixed: z.boolean().optional() })
+    .optional(),
 });
 
 export type IndexHead = Omit<z.output<typeof headSchema>, 'format'>;
+/** What is said of a threshold that was learned. */
+export type LearnedThreshold = Omit<NonNullable<IndexHead['threshold']>, 'state'>;
 export type Segment = z.output<typeof segmentSchema>;
 
 /** What of a head changes whenever its photographs do. */
@@ -85,10 +89,13 @@ export function hasIndex(folder: string): boolean {
 export async function readHead(folder: string): Promise<IndexHead> {
   const file = headFile(folder);
   const text = await readText(file).catch((error: unknown) => {
-    const way =
-      existsSync(folder) && !existsSync(file) ? 'the folder holds no index, or its building has not ended' : '';
+    const way = !existsSync(folder)
+      ? 'there is no such folder'
+      : existsSync(file)
+        ? undefined
+        : 'the folder holds no index, or its building has not ended';
     throw new InputError(
-      `Cannot read the index ${folder}: ${way || whyUnreadable(file, error)}; make it by rmac index build.`,
+      `Cannot read the index ${folder}: ${way ?? whyUnreadable(file, error)}; make it by rmac index build.`,
     );
   });
   const parsed = headSchema.safeParse(parseJson(text));

@@ -41,14 +41,13 @@ export async function readPart({ folder, segments, dimension, from, to }: TableP
   const table = new HalfRows(to - from, dimension);
   let row = 0;
   for (const segment of segments) {
-    if (row + livingRows(segment) <= from || row >= to) {
-      row += livingRows(segment);
-      continue;
-    }
-    for await (const block of livingVectors(folder, segment, dimension)) {
-      for (let start = 0; start < block.length; start += dimension, row++) {
-        if (row >= from && row < to) table.bits(row - from).set(block.subarray(start, start + dimension));
-      }
+    const start = row;
+    row += livingRows(segment);
+    if (row <= from || start >= to) continue;
+    let next = Math.max(start, from);
+    for await (const bits of livingVectors(folder, segment, dimension, { from: from - start, to: to - start })) {
+      table.set(next - from, bits);
+      next += bits.length / dimension;
     }
   }
   return table;

@@ -1,7 +1,7 @@
 /** @file What a collection needs of a place for its vectors, be it files or a database. */
 import type { DescriptorRows } from '../linear/rows.js';
 import type { CollectionRecord } from './collection-record.js';
-import type { IndexHead } from './index-folder.js';
+import type { IndexHead, LearnedThreshold } from './index-folder.js';
 
 /** Values that a column may have, by column: a photograph is searched where it has one of each. */
 export type ColumnFilter = Readonly<Record<string, readonly string[]>>;
@@ -45,12 +45,14 @@ export interface VectorStore {
   close(): Promise<void>;
 }
 
-/** The store of an opened index folder, which knows its head and has all records in memory. */
+/** The store of an opened index folder, which knows its head and its photographs. */
 export interface CollectionStore extends VectorStore {
   readonly head: Readonly<IndexHead>;
   /** Photographs. */
   readonly size: number;
-  records(): readonly CollectionRecord[];
+  records(): Iterable<CollectionRecord>;
+  /** In the order of the records. */
+  ids(): string[];
   /** Undefined for an id that is not there. */
   record(id: string): CollectionRecord | undefined;
   /** Values that a column has. */
@@ -58,7 +60,7 @@ export interface CollectionStore extends VectorStore {
   /** Of a store that has just begun. */
   setDimension(dimension: number): void;
   /** States the threshold that was learned of what is there now. */
-  setThreshold(threshold: { similarity?: number; how: string }): Promise<void>;
-  /** Whether the threshold is that of what is there now. */
+  setThreshold(threshold: LearnedThreshold): Promise<void>;
+  /** Whether the threshold is that of what is there now, or one that stays. */
   readonly hasThreshold: boolean;
 }

@@ -152,7 +152,8 @@ async function inThread(part: TablePart): Promise<PartSearch> {
     throw error;
   }
   return {
-    search: async (query, count, allowed) => (await ask({ search: { query, count, allowed } })).nearest!,
+    // Of a view the whole buffer would go along.
+    search: async (query, count, allowed) => (await ask({ search: { query: query.slice(), count, allowed } })).nearest!,
     values: async (rows) => (await ask({ rows })).values!,
     close: () => worker.terminate(),
   };

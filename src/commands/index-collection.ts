@@ -28,6 +28,10 @@ export function register(program: Command): void {
     .requiredOption('--model <file>', 'model weights (.safetensors); a copy is kept in the index')
     .requiredOption('--out <dir>', 'folder of the index');
   addColumnOption(addModelOptions(build))
+    .option(
+      '--distractors <source>',
+      'photographs of other things, to learn from when a query is not in the collection',
+    )
     .option('--name <text>', 'of the collection (default: the name of the folder)')
     .option('--store <address>', `a database for vectors and records: ${storeAddressForms}`, storeOption)
     .option('--overwrite', 'replace an index of another model or other settings, and what its table has');
@@ -91,11 +95,12 @@ function storeOption(text: string): string {
   return parseStoreAddress(text).text;
 }
 
-interface ColumnFlags {
+export interface ColumnFlags {
   column?: ColumnNames;
 }
 
-function addColumnOption(command: Command): Command {
+/** Adds `--column`. */
+export function addColumnOption(command: Command): Command {
   return command.option(
     '--column <meaning=name>',
     `a column of the table that is meant by ${columnMeanings.join(', ')}; several times`,

@@ -3,6 +3,8 @@ import { type Command, Option } from 'commander';
 import type { Box } from '../data/manifest.js';
 import { UsageError } from '../errors.js';
 import { openCollection, type SearchAnswer, type SearchOptions } from '../stages/search.js';
+import { type AnsweredQuery, reportSearch, verdictOf } from '../stages/search-report.js';
+import { assertWritable } from '../data/files.js';
 import { addCommonOptions, alignedLines, type CommonOptions, positiveInteger, printResult } from './console.js';
 import { queryExpansionOption } from './expansion-options.js';
 
@@ -19,7 +21,9 @@ export function register(program: Command): void {
       queryExpansionOption(text);
       return text;
     })
-    .addOption(new Option('--rerank <kind>', 'a second look at the best').choices(['aml', 'sift']));
+    .addOption(new Option('--rerank <kind>', 'a second look at the best').choices(['aml', 'sift']))
+    .option('--report <file>', 'a page of the results with pictures (.html)')
+    .option('--overwrite', 'replace an existing page');
   addCommonOptions(command)
     .addHelpText(
       'after',
@@ -40,17 +44,22 @@ interface Flags extends CommonOptions {
   where?: Record<string, string[]>;
   qe?: string;
   rerank?: 'aml' | 'sift';
+  report?: string;
+  overwrite?: boolean;
 }
 
 async function run(queries: string[], flags: Flags): Promise<void> {
-  const { index, box, k: count, where, qe: queryExpansion, rerank, ...engine } = flags;
+  const { index, box, k: count, where, qe: queryExpansion, rerank, report: page, overwrite, ...engine } = flags;
+  if (page !== undefined) assertWritable(page, { overwrite });
   if (box !== undefined && queries.length > 1) throw new UsageError('--box belongs to one photograph; give one.');
   const collection = await openCollection(index, engine);
   try {
     const options: SearchOptions = { count, where, queryExpansion, rerank };
-    const answers: { query: string; answer: SearchAnswer }[] = [];
-    for (const image of queries)
-      answers.push({ query: image, answer: await collection.search({ image, box }, options) });
+    const answers: AnsweredQuery[] = [];
+    for (const query of queries) {
+      answers.push({ query, box, answer: await collection.search({ image: query, box }, options) });
+    }
+    if (page !== undefined) await reportSearch(page, answers, { overwrite });
     const report = answers.map(({ query, answer }) => ({ query, ...flat(answer) }));
     printResult(
       queries.length === 1 ? report[0] : { queries: report },
@@ -68,13 +77,9 @@ function flat({ objects, ...answer }: SearchAnswer) {
   return { ...answer, results };
 }
 
-function answerText(query: string, { found, threshold, objects }: SearchAnswer): string {
-  const verdict =
-    found === undefined
-      ? ''
-      : found
-        ? `: in the collection (threshold ${threshold?.toFixed(4)})`
-        : `: not in the collection, as it seems (threshold ${threshold?.toFixed(4)})`;
+function answerText(query: string, answer: SearchAnswer): string {
+  const { objects } = answer;
+  const verdict = verdictOf(answer);
   const rows = objects.flatMap(({ results }) =>
     results.map(({ item, similarity, agreeing }) => [
       item.id,
@@ -84,7 +89,7 @@ function answerText(query: string, { found, threshold, objects }: SearchAnswer):
     ]),
   );
   const columns = ['photograph', 'object', 'similarity', 'keypoints'];
-  return [`${query}${verdict}`, ...alignedLines({ columns, rows })].join('\n');
+  return [verdict === '' ? query : `${query}: ${verdict}`, ...alignedLines({ columns, rows })].join('\n');
 }
 
 /** commander parser: "10,20,300,200". */

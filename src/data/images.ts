@@ -171,7 +171,8 @@ async function decode(
   };
 }
 
-function clipBox(crop: Box, { width, height }: { width: number; height: number }, name: string) {
+/** The whole px of an image that are in a box. @throws InputError, which calls the image `name`, where there are none. */
+export function clipBox(crop: Box, { width, height }: { width: number; height: number }, name: string) {
   const clip = (value: number, side: number) => Math.min(side, Math.max(0, Math.round(value)));
   const [left, right] = [clip(crop.x, width), clip(crop.x + crop.width, width)];
   const [top, bottom] = [clip(crop.y, height), clip(crop.y + crop.height, height)];

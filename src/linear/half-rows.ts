@@ -9,7 +9,7 @@ interface Exports {
 /** Bytes of WebAssembly memory that one table takes at most, under the 4 GiB that there are. */
 const mostBytes = 2 ** 32 - 2 ** 20;
 
-/** N rows of D values, to be filled through `bits`. Rows are padded to a multiple of eight values. */
+/** N rows of D values, to be filled by `set`. Rows are padded to a multiple of eight values. */
 export class HalfRows {
   readonly dimension: number;
   readonly count: number;
@@ -33,14 +33,25 @@ export class HalfRows {
     this.#rows = this.#kernels.alloc(2 * this.#width * count);
   }
 
-  /** The float16 bits of a row, to read or to set. */
-  bits(row: number): Uint16Array {
+  /** Sets rows from `row` on by their float16 bits, one after the other. */
+  set(row: number, bits: Uint16Array): void {
+    const { dimension } = this;
+    if (dimension === this.#width) {
+      new Uint16Array(this.#kernels.buffer(), this.#rows + 2 * dimension * row, bits.length).set(bits);
+      return;
+    }
+    for (let start = 0; start < bits.length; start += dimension, row++) {
+      this.#bits(row).set(bits.subarray(start, start + dimension));
+    }
+  }
+
+  #bits(row: number): Uint16Array {
     return new Uint16Array(this.#kernels.buffer(), this.#rows + 2 * this.#width * row, this.dimension);
   }
 
   /** The values of a row. */
   row(row: number): Float32Array {
-    return fromHalf(this.bits(row));
+    return fromHalf(this.#bits(row));
   }
 
   /** Dot products of a query [D] with all rows [N], float32; they hold until the next call. */

@@ -156,7 +156,8 @@ const stageNames = {
   'compare across': 'candidate pairs',
 };
 
-function cleaningView(view: StageView): CleaningView {
+/** Progress of the cleaning's long parts. */
+export function cleaningView(view: StageView): CleaningView {
   let progress: StageProgress | undefined;
   return {
     start(stage, total, known) {

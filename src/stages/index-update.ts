@@ -17,6 +17,7 @@ import { describeImages, sizingFor } from '../retrieval/describe.js';
 import type { DescribeFailure } from '../retrieval/descriptor-folder.js';
 import { type ExtractionSettings, PartialDescriptors } from '../retrieval/partial-descriptors.js';
 import { type StageContext, silentView } from './context.js';
+import { updateThreshold } from './index-threshold.js';
 import { type EngineChoice, type ModelChoice, openDescriber, openEngine } from './open-model.js';
 
 /** A new collection, or one that becomes what its source is now. */
@@ -31,6 +32,8 @@ export interface IndexBuildOptions extends EngineChoice, ModelChoice {
   columns?: ColumnNames;
   /** Default: the name of the folder. */
   name?: string;
+  /** Photographs of other things, as `source`, to learn from when a query is not in the collection. Default: its labels. */
+  distractors?: string;
   /** Address of a database for vectors and records (docs/search.md). Default: that of the index, the folder itself where it is new. */
   store?: string;
   /** Replace an index of another model or of other settings, and what a database has in the table of the index. */
@@ -84,31 +87,29 @@ export async function buildIndex(options: IndexBuildOptions, context: StageConte
   const sha256 = sha256Of([bytes]);
   const describing = { ...(pooling && { pooling }), ...(size && { size }), ...(snap && { snap }) };
   return withFolderLock(out, async () => {
-    const { earlier, begun } = hasIndex(out) ? await openOrReplace(out, overwrite) : {};
-    const address = options.store === undefined ? earlier?.head.store?.address : storedAddress(out, options.store);
-    const differs = earlier && differenceOf(earlier.head, { sha256, describing, address });
-    if (differs !== undefined && !overwrite) {
-      throw new InputError(
-        `${out} is an index of ${differs}; name its own, choose another folder, or pass --overwrite.`,
-      );
-    }
-    const file = `model-${sha256.slice(0, 16)}.safetensors`;
-    const name = options.name ?? earlier?.head.name ?? basename(resolve(out));
-    const head = { name, model: { file, sha256, dimension: 0 }, describing, next: earlier?.head.next ?? 1 };
-    const isSame = earlier !== undefined && differs === undefined;
-    if (!isSame) await earlier?.close();
-    const store = isSame
-      ? earlier
-      : await beginStore(
-          out,
-          { ...head, ...(address !== undefined && { store: { address } }) },
-          { replace: overwrite || (address !== undefined && address === begun) },
-        );
+    const { earlier, ...known } = hasIndex(out) ? await openOrReplace(out, overwrite) : {};
+    let store = earlier;
     try {
+      const address = options.store === undefined ? known.address : storedAddress(out, options.store);
+      const differs = earlier && differenceOf(earlier.head, { sha256, describing, address });
+      if (differs !== undefined && !overwrite) {
+        throw new InputError(
+          `${out} is an index of ${differs}; name its own, choose another folder, or pass --overwrite.`,
+        );
+      }
+      const file = `model-${sha256.slice(0, 16)}.safetensors`;
+      const name = options.name ?? earlier?.head.name ?? basename(resolve(out));
+      if (store === undefined || differs !== undefined) {
+        const head = { name, model: { file, sha256, dimension: 0 }, describing, next: earlier?.head.next ?? 1 };
+        const database = address === undefined ? {} : { store: { address } };
+        const replace = overwrite || (known.begun === true && known.address === address);
+        store = await beginStore(out, { ...head, ...database }, { replace });
+      }
       await writeFileAtomic(join(out, file), bytes, { overwrite: true });
       return await update(out, store, photographs, { sync: true, ...options }, context);
     } finally {
-      await store.close();
+      await store?.close();
+      await earlier?.close();
     }
   });
 }
@@ -130,6 +131,7 @@ export async function removeFromIndex({ ids, index }: IndexRemoveOptions): Promi
     if (missing !== undefined) throw new InputError(`${index} has no photograph "${missing}"; nothing was removed.`);
     const before = store.size;
     await store.change({ remove: ids });
+    await updateThreshold(index, store, {});
     return { ...nothing(index, store), removed: before - store.size };
   });
 }
@@ -154,16 +156,18 @@ async function withIndex<T>(index: string, work: (store: CollectionStore) => Pro
   });
 }
 
-/** `begun`: the address of the database in which a first change has not ended. */
+/** The index, and of a database that has its vectors the address, and whether the first change there has not ended. */
 async function openOrReplace(
   folder: string,
   overwrite: boolean,
-): Promise<{ earlier?: CollectionStore; begun?: string }> {
+): Promise<{ earlier?: CollectionStore; address?: string | undefined; begun?: boolean | undefined }> {
+  let known = {};
   try {
     const { store } = await readHead(folder);
-    return store?.begun === true ? { begun: store.address } : { earlier: await openStore(folder) };
+    known = { address: store?.address, begun: store?.begun };
+    return store?.begun === true ? known : { ...known, earlier: await openStore(folder) };
   } catch (error) {
-    if (overwrite && error instanceof InputError) return {};
+    if (overwrite && error instanceof InputError) return known;
     throw error;
   }
 }
@@ -189,7 +193,7 @@ async function update(
   folder: string,
   store: CollectionStore,
   photographs: Parameters<typeof planUpdate>[1],
-  { sync = false, ...engine }: EngineChoice & { sync?: boolean },
+  { sync = false, ...engine }: EngineChoice & { sync?: boolean; distractors?: string; overwrite?: boolean },
   context: StageContext,
 ): Promise<IndexUpdateResult> {
   const startedAt = performance.now();
@@ -200,7 +204,7 @@ async function update(
     onProgress: (done) => progress.update(done),
   }).finally(() => progress.stop());
   const listed = new Set(photographs.map(({ id }) => id));
-  const remove = sync ? store.records().flatMap(({ id }) => (listed.has(id) ? [] : [id])) : [];
+  const remove = sync ? store.ids().filter((id) => !listed.has(id)) : [];
   const result = nothing(folder, store);
   const isNew = ({ id }: CollectionRecord) => store.record(id) === undefined;
   const files = { partial: join(folder, 'describing.jsonl'), partialRows: join(folder, 'describing.f32') };
@@ -224,6 +228,7 @@ async function update(
     await store.change({ records, rows: rows(), remove });
   } else await removeUnnamed(folder, store.head);
   for (const file of Object.values(files)) await rm(file, { force: true });
+  await updateThreshold(folder, store, engine, context);
   return {
     ...result,
     photographs: store.size,

@@ -1,11 +1,15 @@
 /** @file A collection opened for queries: which of its photographs show what a photograph shows. */
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
 import { type CollectionRecord } from '../collection/collection-record.js';
 import { photographPath, readHead, stateOf } from '../collection/index-folder.js';
+import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
+import { CollectionMaps } from '../collection/map-look.js';
 import { openStore } from '../collection/open-store.js';
+import type { LookedForQuery, LookInside } from '../collection/second-look.js';
 import type { CollectionStore, ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
 import { groupBy } from '../data/group-by.js';
-import { decodeImage } from '../data/images.js';
+import { clipBox, decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
 import { InputError } from '../errors.js';
@@ -38,6 +42,7 @@ export interface CollectionInfo {
   thresholdHow: string | undefined;
 }
 
+/** A photograph that is asked about. */
 export interface SearchQuery {
   /** A file, or an encoded image. */
   image: string | Uint8Array;
@@ -45,6 +50,7 @@ export interface SearchQuery {
   box?: Box;
 }
 
+/** How much is looked for, and where. */
 export interface SearchOptions {
   /** Photographs that are found at most. Default 20. */
   count?: number;
@@ -57,6 +63,7 @@ export interface SearchOptions {
   signal?: AbortSignal;
 }
 
+/** A photograph that was found. */
 export interface SearchResult {
   item: CollectionItem;
   /** Dot product of the descriptors, at most 1. */
@@ -73,6 +80,7 @@ export interface FoundObject {
   results: SearchResult[];
 }
 
+/** What a collection has of a query. */
 export interface SearchAnswer {
   /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
   found: boolean | undefined;
@@ -91,6 +99,7 @@ export interface OpenedCollection {
   item(id: string): CollectionItem | undefined;
   /** All ids, in order. */
   ids(): string[];
+  /** The nearest photographs to a query. @throws InputError for what is no photograph, or a box outside of it; what `signal` was aborted with. */
   search(query: SearchQuery, options?: SearchOptions): Promise<SearchAnswer>;
   /** What is like a photograph of the collection, itself left out. @throws InputError for an id that is not there. */
   similar(id: string, options?: SearchOptions): Promise<SearchAnswer>;
@@ -98,9 +107,11 @@ export interface OpenedCollection {
   values(column: string): string[];
   /** Reads the collection where it is another on disk by now: true. Queries meanwhile are answered from the earlier one. */
   reload(): Promise<boolean>;
+  /** Frees model and vectors; no query is answered any more. */
   dispose(): void;
 }
 
+/** Where queries are computed. */
 export interface OpenCollectionOptions extends EngineChoice {
   /** Refused where it is not the model of the index. Default: the copy that the index has. */
   model?: string;
@@ -133,6 +144,11 @@ export async function openCollection(
 }
 
 class Collection implements OpenedCollection {
+  #features: CollectionFeatures | undefined;
+  #maps: CollectionMaps | undefined;
+  /** That have begun and not ended. */
+  readonly #answers = new Set<Promise<SearchAnswer>>();
+
   constructor(
     private readonly folder: string,
     private store: CollectionStore,
@@ -150,27 +166,45 @@ class Collection implements OpenedCollection {
   }
 
   ids(): string[] {
-    return this.store.records().map(({ id }) => id);
+    return this.store.ids();
   }
 
-  async search({ image, box }: SearchQuery, options: SearchOptions = {}): Promise<SearchAnswer> {
+  search(query: SearchQuery, options: SearchOptions = {}): Promise<SearchAnswer> {
+    return this.#answering(this.#search(this.store, query, options));
+  }
+
+  similar(id: string, options: SearchOptions = {}): Promise<SearchAnswer> {
+    return this.#answering(this.#similar(this.store, id, options));
+  }
+
+  async #answering(answer: Promise<SearchAnswer>): Promise<SearchAnswer> {
+    this.#answers.add(answer);
+    try {
+      return await answer;
+    } finally {
+      this.#answers.delete(answer);
+    }
+  }
+
+  async #search(store: CollectionStore, { image, box }: SearchQuery, options: SearchOptions): Promise<SearchAnswer> {
     const startedAt = performance.now();
     const size = await uprightSize(image);
-    const whole = sizingFor(this.opened.model.meta, this.store.head.describing);
-    const sizing = box === undefined ? whole : await cropSizing(image, box, whole);
-    const pixels = await decodeImage(image, { sizing, crop: box });
+    const part = box && clippedBox(box, size);
+    const sizing = part === undefined ? this.#sizing : await cropSizing(image, part, this.#sizing);
+    const pixels = await decodeImage(image, { sizing, crop: part });
     options.signal?.throwIfAborted();
     const query = await describeImage((images) => this.opened.describer.describe(images), pixels);
-    return this.#answer(query, size, performance.now() - startedAt, options);
+    return this.#answer(store, { image, box: part }, query, size, performance.now() - startedAt, options);
   }
 
-  async similar(id: string, options: SearchOptions = {}): Promise<SearchAnswer> {
-    const record = this.store.record(id);
+  async #similar(store: CollectionStore, id: string, options: SearchOptions): Promise<SearchAnswer> {
+    const record = store.record(id);
     if (record === undefined) throw new InputError(`The collection has no photograph "${id}".`);
     const startedAt = performance.now();
-    const size = await uprightSize(photographPath(this.folder, record.path));
-    const { data } = await this.store.vectors([id]);
-    return this.#answer(data, size, performance.now() - startedAt, options, id);
+    const image = photographPath(this.folder, record.path);
+    const size = await uprightSize(image);
+    const { data } = await store.vectors([id]);
+    return this.#answer(store, { image }, data, size, performance.now() - startedAt, options, id);
   }
 
   values(column: string): string[] {
@@ -186,6 +220,7 @@ class Collection implements OpenedCollection {
     }
     const earlier = this.store;
     this.store = await openStore(this.folder, { vectors: true, threads: this.options.threads });
+    await Promise.allSettled(this.#answers); // those that have begun have the earlier one
     await earlier.close();
     return true;
   }
@@ -195,32 +230,87 @@ class Collection implements OpenedCollection {
     void this.store.close();
   }
 
+  get #sizing(): ImageSizing {
+    return sizingFor(this.opened.model.meta, this.store.head.describing);
+  }
+
   /** `without`: a photograph that is no answer. */
   async #answer(
+    store: CollectionStore,
+    image: LookedForQuery,
     query: Float32Array,
     size: SearchAnswer['size'],
     describe: number,
-    { count = defaultCount, where, queryExpansion, signal }: SearchOptions,
+    { count = defaultCount, where, queryExpansion, rerank, signal }: SearchOptions,
     without?: string,
   ): Promise<SearchAnswer> {
-    const { store } = this;
-    const startedAt = performance.now();
+    let startedAt = performance.now();
     const nearest = async (vector: Float32Array, wanted: number) =>
       (await store.search(vector, { count: wanted + 1, where, signal }))
         .filter(({ id }) => id !== without)
         .slice(0, wanted);
     const expanded = queryExpansion === undefined ? query : await expandedQuery(store, query, queryExpansion, nearest);
-    const neighbours = await nearest(expanded, count);
-    const results = neighbours.map(({ id, similarity }) => ({ item: this.item(id)!, similarity }));
+    const depth = rerank === undefined ? count : Math.max(count, lookDepth(rerank, store.size));
+    const neighbours = await nearest(expanded, depth);
+    let results = neighbours.map(
+      ({ id, similarity }): SearchResult => ({ item: itemOf(this.folder, store.record(id)!), similarity }),
+    );
     const threshold = store.head.threshold?.similarity;
-    return {
-      found: threshold === undefined ? undefined : results.length > 0 && results[0].similarity >= threshold,
-      threshold,
-      size,
-      objects: byObject(results),
-      ms: { describe, search: performance.now() - startedAt },
-    };
+    const best = results.at(0)?.similarity ?? Number.NEGATIVE_INFINITY;
+    let found = threshold === undefined ? undefined : best >= threshold;
+    const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
+    if (rerank !== undefined) {
+      startedAt = performance.now();
+      results = await lookedInto(store, results, await this.#lookFor(rerank, image), signal);
+      ms.verify = performance.now() - startedAt;
+    }
+    // Keypoints that agree are surer than any similarity; where few do, it may be a thing that has few.
+    if (rerank === 'sift') found = (results.at(0)?.agreeing ?? 0) >= surelyAgreeing || found === true;
+    return { found, threshold, size, objects: byObject(results.slice(0, count)), ms };
   }
+
+  #lookFor(rerank: 'aml' | 'sift', image: LookedForQuery): Promise<LookInside> {
+    if (rerank === 'sift') {
+      this.#features ??= new CollectionFeatures(this.folder);
+      return this.#features.lookFor(image);
+    }
+    this.#maps ??= new CollectionMaps(this.folder, this.opened.model, this.#sizing);
+    return this.#maps.lookFor(image);
+  }
+}
+
+/** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
+async function lookedInto(
+  store: CollectionStore,
+  results: SearchResult[],
+  look: LookInside,
+  signal?: AbortSignal,
+): Promise<SearchResult[]> {
+  const looked: { result: SearchResult; score: number }[] = [];
+  for (const result of results) {
+    await setImmediate(); // others have their turn
+    signal?.throwIfAborted();
+    const record = store.record(result.item.id);
+    const { score, ...seen } = (record && (await look(record).catch(unreadable))) ?? { score: 0 };
+    looked.push({ result: { ...result, ...seen }, score });
+  }
+  return looked.toSorted((a, b) => b.score - a.score).map(({ result }) => result);
+}
+
+/** How many of the nearest are looked into: with keypoints all of a small collection, which descriptors may not know to tell apart. */
+function lookDepth(rerank: 'aml' | 'sift', size: number): number {
+  if (rerank === 'aml') return 50;
+  return size <= 300 ? size : 100;
+}
+
+function unreadable(error: unknown): undefined {
+  if (!(error instanceof InputError)) throw error;
+  return undefined;
+}
+
+function clippedBox(box: Box, size: SearchAnswer['size']): Box {
+  const { left: x, top: y, width, height } = clipBox(box, size, 'query');
+  return { x, y, width, height };
 }
 
 async function expandedQuery(
@@ -276,6 +366,9 @@ export function infoOf(folder: string, store: CollectionStore): CollectionInfo {
 /** What the index in `directory` holds, without its vectors. @throws InputError where there is none, or it is damaged. */
 export async function indexInfo(directory: string): Promise<CollectionInfo> {
   const store = await openStore(directory);
-  await store.close();
-  return infoOf(directory, store);
+  try {
+    return infoOf(directory, store);
+  } finally {
+    await store.close();
+  }
 }

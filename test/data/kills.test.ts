@@ -132,8 +132,9 @@ const readers: Record<Name, () => Promise<unknown>> = {
   },
   collection: async () => {
     const store = await EmbeddedStore.open(out());
-    const records = store.records();
-    const rows = await store.vectors(records.map(({ id }) => id));
+    const records = [...store.records()];
+    const rows = await store.vectors(store.ids());
+    await store.close();
     return [records, Array.from(rows.data)];
   },
 };

@@ -33,7 +33,7 @@ test.each([8, 13, 512])('products with rows of %i values are those of the float1
   for (let row = 0; row < 37; row++) {
     // the last row is of subnormal values
     const scale = row === 36 ? 2 ** -13 : 1;
-    rows.bits(row).set(toHalf(Float32Array.from({ length: dimension }, (_, i) => scale * wave(row * dimension + i))));
+    rows.set(row, toHalf(Float32Array.from({ length: dimension }, (_, i) => scale * wave(row * dimension + i))));
   }
   const products = rows.products(query);
   expect(products.length).toBe(37);

@@ -188,6 +188,31 @@ test('a table: byte order mark, CRLF, quotes, named columns, missing and broken 
   ).rejects.toThrow('has no column "none", which was named for id');
 });
 
+test('distractors: a threshold without labels, which stays when photographs come and go', async () => {
+  const options = { source: join(set.images, 'rings'), model: set.model, out: index, size: 64 };
+  await buildIndex({ ...options, distractors: join(set.images, 'checks') });
+  expect(await indexInfo(index)).toMatchObject({ thresholdHow: '4 distractors are too few to tell (40)' });
+  const many = join(set.folder, 'many.txt');
+  const names = ['checks', 'stripes'].flatMap((name) => [0, 1, 2, 3].map((i) => `images/${name}/${i}.png`));
+  writeFileSync(
+    many,
+    Array.from({ length: 6 }, (_, i) => names.map((name) => `${'./'.repeat(i)}${name}`))
+      .flat()
+      .join('\n'),
+  );
+  await buildIndex({ ...options, distractors: many });
+  const { threshold, thresholdHow } = await indexInfo(index);
+  expect(thresholdHow).toBe('10 % of 48 distractors are as similar to something in the collection');
+  expect(threshold).toBeGreaterThan(0);
+  await addToIndex({ source: set.manifest, index });
+  await removeFromIndex({ ids: ['0'], index });
+  expect(await indexInfo(index)).toMatchObject({ threshold, thresholdHow, photographs: 15 });
+  const collection = await openCollection(index);
+  const { found } = await collection.search({ image: join(set.images, 'rings/1.png') });
+  collection.dispose();
+  expect(found).toBe(true);
+});
+
 test('queries: bytes, a box, filters, similar ones, expansion; what is no photograph is refused', async () => {
   await build(set.manifest);
   const collection = await openCollection(index);
@@ -238,6 +263,14 @@ test('the commands print one JSON object', async () => {
   const { results } = JSON.parse(found.stdout) as { results: { id: string; similarity: number }[] };
   expect(results.length).toBe(2);
   expect(results[0]).toMatchObject({ id: 'checks/1', object: 'checks' });
+  const page = join(set.folder, 'found.html');
+  const again = await runCommand(registerSearch, 'search', query, '--index', index, '--report', page);
+  expect(again.stdout).toMatch(/^.*1\.png\nphotograph +object/);
+  const html = readFileSync(page, 'utf8');
+  expect(html.match(/<img /g)).toHaveLength(13);
+  expect(html).toContain('checks/1 · checks · similarity 1.0000');
+  const refused = runCommand(registerSearch, 'search', query, '--index', index, '--report', page);
+  await expect(refused).rejects.toThrow(/exists; pass --overwrite/);
   const removed = await runCommand(register, 'index', 'remove', 'checks/1', '--index', index);
   expect(removed.stdout).toContain('11 photographs; 0 added, 0 changed, 0 unchanged, 1 removed');
   expect(() => columnOption('titel=x')).toThrow('--column: expected meaning=name');

@@ -1,5 +1,6 @@
 /** @file Grey images: what detectors look at, and how a photograph on disk becomes one. */
 import { decodeImage } from '../../data/images.js';
+import type { Box } from '../../data/manifest.js';
 import type { RgbImage } from '../../data/rgb-image.js';
 import { uprightSize } from '../../data/upright-size.js';
 
@@ -22,13 +23,14 @@ export function greyImage({ data, width, height }: RgbImage): GreyImage {
 }
 
 /**
- * A photograph, upright, its longest side shrunk to `longest` px (default 640; never enlarged; 'none' keeps the size).
+ * A photograph (a file, or encoded) or a part of it, upright, its longest side shrunk to `longest` px (default 640; never enlarged; 'none'
+ * keeps the size). `crop`: whole px inside the photograph, which `original` then is the size of.
  * @throws as `decodeImage`.
  */
 export async function readGreyImage(
-  path: string,
-  { longest = 640 }: { longest?: number | 'none' } = {},
+  photograph: string | Uint8Array,
+  { longest = 640, crop }: { longest?: number | 'none'; crop?: Box } = {},
 ): Promise<GreyImage & { original: { width: number; height: number } }> {
-  const image = await decodeImage(path, { sizing: { longest, upscale: false } });
-  return { ...greyImage(image), original: await uprightSize(path) };
+  const image = await decodeImage(photograph, { sizing: { longest, upscale: false }, crop });
+  return { ...greyImage(image), original: crop ?? (await uprightSize(photograph)) };
 }
