@@ -93,11 +93,7 @@ class LanceStore implements VectorStore {
         );
       });
     }
-    const { metadata, fields } = await table.schema();
-    const model = metadata.get(modelKey);
-    if (model === undefined) throw foreign(address);
-    const dimension = fields.find(({ name }) => name === 'vector')?.type.listSize ?? 0;
-    if (begin === undefined) assertTable(expected, { model, dimension });
+    await this.#assertExpected(table);
     const rows = await table.countRows();
     if (begin === 'new' && rows > 0) throw occupied(address, rows);
     this.#table = table;
@@ -196,10 +192,19 @@ class LanceStore implements VectorStore {
     const known = await table.version();
     await table.checkoutLatest();
     if (known !== (await table.version())) {
+      await this.#assertExpected(table);
       await table.checkout(known);
       await table.restore();
     }
     return table;
+  }
+
+  async #assertExpected(table: LanceTable): Promise<void> {
+    const { metadata, fields } = await table.schema();
+    const model = metadata.get(modelKey);
+    if (model === undefined) throw foreign(this.expected.address);
+    const dimension = fields.find(({ name }) => name === 'vector')?.type.listSize ?? 0;
+    if (!this.#begin) assertTable(this.expected, { model, dimension });
   }
 
   /** Joins small files, tells the index of new rows, or makes it where there are enough. */
