@@ -83,7 +83,7 @@ async function madeIndex(name: string, count: number): Promise<string> {
   if (existsSync(join(folder, 'collection.json'))) return folder;
   const model = { file: 'model-0.safetensors', sha256: '0', dimension };
   const store = EmbeddedStore.begin(folder, { name, model, describing: {}, next: 1 });
-  await store.add(records(count), noiseRows(count, 3));
+  await store.change({ records: records(count), rows: noiseRows(count, 3) });
   return folder;
 }
 
@@ -160,7 +160,7 @@ async function add(): Promise<void> {
   const folder = await madeIndex('hundred-thousand', 100_000);
   const elapsed = clock();
   const store = await EmbeddedStore.open(folder);
-  await store.add(records(1000, 100_000), noiseRows(1000, 5));
+  await store.change({ records: records(1000, 100_000), rows: noiseRows(1000, 5) });
   const { ms } = elapsed();
   await store.setThreshold(await learnThreshold(store));
   await store.close();

@@ -3,31 +3,22 @@ import { toHalf } from '../linear/half-float.js';
 import type { DescriptorRows } from '../linear/rows.js';
 import { InputError, messageOf } from '../errors.js';
 import { type CollectionRecord, columnOf } from './collection-record.js';
-import { type IndexHead, type LearnedThreshold, readHead, type Segment, writeHead } from './index-folder.js';
+import { type IndexHead, type LearnedThreshold, readHead, type Segment, stateOf, writeHead } from './index-folder.js';
 import { Photographs } from './photographs.js';
 import { livingRows, livingVectors, recordLine, writeSegment } from './segment.js';
 import { VectorTable, type VectorTableOptions } from './vector-table.js';
-import type { ColumnFilter, StoredNeighbour, StoreSearch, VectorStore } from './vector-store.js';
+import type { CollectionStore, ColumnFilter, StoreChange, StoredNeighbour, StoreSearch } from './vector-store.js';
 
 export interface EmbeddedStoreOptions extends VectorTableOptions {
   /** Reads the vectors at once, not at the first search. */
   vectors?: boolean;
 }
 
-/** What changes in one step. */
-export interface StoreChange {
-  records?: readonly CollectionRecord[];
-  /** Vectors of `records`, in blocks of any size. */
-  rows?: AsyncIterable<DescriptorRows>;
-  /** Ids that go. */
-  remove?: Iterable<string>;
-}
-
 /** Times that a reader begins anew because a writer was faster. */
 const mostAttempts = 20;
 
 /** Photographs and vectors of a folder as they were when it was opened, and as this object changes them. */
-export class EmbeddedStore implements VectorStore {
+export class EmbeddedStore implements CollectionStore {
   #table: Promise<VectorTable> | undefined;
   /** Rows by column and value, for filters. */
   readonly #rowsOf = new Map<string, Map<string, number[]>>();
@@ -81,7 +72,7 @@ export class EmbeddedStore implements VectorStore {
     return this.photographs.count;
   }
 
-  /** In order; read one by one. */
+  /** Read one by one. */
   records(): Iterable<CollectionRecord> {
     return this.photographs.records();
   }
@@ -93,14 +84,6 @@ export class EmbeddedStore implements VectorStore {
   record(id: string): CollectionRecord | undefined {
     const row = this.photographs.rowOf(id);
     return row === undefined ? undefined : this.photographs.record(row);
-  }
-
-  add(records: readonly CollectionRecord[], rows: AsyncIterable<DescriptorRows>): Promise<void> {
-    return this.change({ records, rows });
-  }
-
-  remove(ids: readonly string[]): Promise<void> {
-    return this.change({ remove: ids });
   }
 
   /** Adds and removes in one step. Segments that are short beside the new one are joined with it, so that there are few. */
@@ -202,14 +185,6 @@ export class EmbeddedStore implements VectorStore {
     await writeHead(this.folder, head);
     this.current = head;
   }
-}
-
-/** What of a head changes whenever its photographs do. */
-export function stateOf({ segments, model }: Pick<IndexHead, 'segments' | 'model'>): string {
-  return [
-    model.sha256,
-    ...segments.map(({ vectors, sha256, removed }) => `${vectors} ${sha256} ${removed.length}`),
-  ].join();
 }
 
 /** From which segment on all are written anew, together with `added` rows: each is at least twice as long as all after it. */

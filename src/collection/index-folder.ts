@@ -4,6 +4,7 @@
  *   model-<sha256>.safetensors   a copy of the model file, so that the folder is whole
  *   vectors-<n>.f16        [N, D] float16, little-endian, of the photographs of
  *   records-<n>.jsonl      a line each (collection-record.ts), in the same order
+ * Where vectors and records are in a database, only the first two are here.
  * All but the head are written once and never changed. A writer adds files, then replaces the head in one step, then removes what it no
  * longer names; so a reader sees the collection as it was or as it is, whenever a writer is killed.
  */
@@ -45,8 +46,13 @@ const headSchema = z.object({
   /** Columns that photographs have, in order. */
   columns: z.array(z.string()),
   segments: z.array(segmentSchema),
-  /** Of the next segment. */
+  /** Of the next segment; counts the changes where there are none. */
   next: count,
+  /**
+   * Where vectors and records are when they are in a database (stores/store-address.ts), the state there that counts where it keeps several,
+   * and whether the first change has not ended.
+   */
+  store: z.object({ address: z.string(), version: z.number().optional(), begun: z.boolean().optional() }).optional(),
   /** Under which nothing is said to be in the collection, how that was learned, and of which segments; a fixed one stays when those change. */
   threshold: z
     .object({ similarity: z.number().optional(), how: z.string(), state: z.string(), fixed: z.boolean().optional() })
@@ -57,6 +63,20 @@ export type IndexHead = Omit<z.output<typeof headSchema>, 'format'>;
 /** What is said of a threshold that was learned. */
 export type LearnedThreshold = Omit<NonNullable<IndexHead['threshold']>, 'state'>;
 export type Segment = z.output<typeof segmentSchema>;
+
+/** What of a head changes whenever its photographs do. */
+export function stateOf({
+  segments,
+  model,
+  store,
+  next,
+}: Pick<IndexHead, 'segments' | 'model' | 'store' | 'next'>): string {
+  return [
+    model.sha256,
+    ...(store === undefined ? [] : [store.address, next]),
+    ...segments.map(({ vectors, sha256, removed }) => `${vectors} ${sha256} ${removed.length}`),
+  ].join();
+}
 
 export const headFile = (folder: string) => join(folder, 'collection.json');
 

@@ -5,7 +5,7 @@
 import { evenly } from '../data/evenly.js';
 import { InputError } from '../errors.js';
 import type { CollectionRecord } from './collection-record.js';
-import type { EmbeddedStore } from './embedded-store.js';
+import type { CollectionStore } from './vector-store.js';
 import type { LearnedThreshold } from './index-folder.js';
 
 /** Share of the right answers that are given. */
@@ -20,7 +20,7 @@ const leastPhotographs = 40;
 const mostNeighbours = 256;
 
 /** The similarity that 95 % of what is in the collection reaches, or why there is none to be learned. */
-export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal): Promise<LearnedThreshold> {
+export async function learnThreshold(store: CollectionStore, signal?: AbortSignal): Promise<LearnedThreshold> {
   const { least, most, multiplyAdds } = sampleBounds;
   const wanted = Math.min(most, Math.max(least, Math.floor(multiplyAdds / (store.size * store.dimension))));
   // Where not all have an object, more are looked at.
@@ -52,7 +52,7 @@ export async function learnThreshold(store: EmbeddedStore, signal?: AbortSignal)
 
 /** The similarity that 90 % of photographs of other things do not reach. `vectors`: of those. */
 export async function learnFromDistractors(
-  store: EmbeddedStore,
+  store: CollectionStore,
   vectors: AsyncIterable<Float32Array>,
 ): Promise<LearnedThreshold> {
   const best: number[] = [];
@@ -74,7 +74,7 @@ export async function learnFromDistractors(
  * count.
  */
 async function nearestWithAndWithout(
-  store: EmbeddedStore,
+  store: CollectionStore,
   { id, object, sha256, columns }: CollectionRecord,
 ): Promise<{ there: number | undefined; gone: number | undefined }> {
   const { data: query } = await store.vectors([id]);

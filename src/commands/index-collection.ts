@@ -1,6 +1,7 @@
 /** @file `rmac index build|add|remove|info`: a collection that can be searched. */
 import type { Command } from 'commander';
 import { columnMeanings, type ColumnNames } from '../collection/collect-photographs.js';
+import { parseStoreAddress, storeAddressForms } from '../collection/stores/store-address.js';
 import { UsageError } from '../errors.js';
 import {
   addToIndex,
@@ -32,7 +33,8 @@ export function register(program: Command): void {
       'photographs of other things, to learn from when a query is not in the collection',
     )
     .option('--name <text>', 'of the collection (default: the name of the folder)')
-    .option('--overwrite', 'replace an index of another model or other settings');
+    .option('--store <address>', `a database for vectors and records: ${storeAddressForms}`, storeOption)
+    .option('--overwrite', 'replace an index of another model or other settings, and what its table has');
   addCommonOptions(build)
     .addHelpText(
       'after',
@@ -88,6 +90,11 @@ Example:
     });
 }
 
+/** commander parser: the text of an address that can be used. */
+function storeOption(text: string): string {
+  return parseStoreAddress(text).text;
+}
+
 export interface ColumnFlags {
   column?: ColumnNames;
 }
@@ -125,11 +132,21 @@ function printUpdate(result: IndexUpdateResult, options: { json?: boolean }): vo
   );
 }
 
-function infoText({ name, photographs, objects, columns, model, threshold, thresholdHow }: CollectionInfo): string {
+function infoText({
+  name,
+  photographs,
+  objects,
+  columns,
+  model,
+  store,
+  threshold,
+  thresholdHow,
+}: CollectionInfo): string {
   const limit = threshold === undefined ? 'none' : threshold.toFixed(4);
   return [
     `${name}: ${photographs} photographs${objects === 0 ? '' : ` of ${objects} objects`}`,
     `model ${model.file}, ${model.dimension} values, sha256 ${model.sha256}`,
+    ...(store === undefined ? [] : [`vectors in ${store}`]),
     ...(columns.length === 0 ? [] : [`columns ${columns.join(', ')}`]),
     `threshold ${limit}${thresholdHow === undefined ? '' : `: ${thresholdHow}`}`,
   ].join('\n');

@@ -7,7 +7,8 @@ import { CleanStages } from '../cleaning/clean-stages.js';
 import { defaultMinInliers } from '../cleaning/clean.js';
 import { collectionGraph } from '../cleaning/graph/collection-graph.js';
 import type { CollectionRecord } from '../collection/collection-record.js';
-import { EmbeddedStore } from '../collection/embedded-store.js';
+import { openStore } from '../collection/open-store.js';
+import type { CollectionStore } from '../collection/vector-store.js';
 import { photographPath } from '../collection/index-folder.js';
 import { photographGroups } from '../collection/photograph-groups.js';
 import { assertWritable, writeFileSet } from '../data/files.js';
@@ -67,7 +68,7 @@ export async function group(options: GroupStageOptions, context: StageContext = 
   assertWritable(files.manifest, { overwrite });
   const index = join(out, 'index');
   const { failures } = await buildIndex({ ...options, name: 'photographs', out: index }, context);
-  const store = await EmbeddedStore.open(index, { vectors: true, threads: options.threads });
+  const store = await openStore(index, { vectors: true, threads: options.threads });
   const photographs = [...store.records()];
   const records = photographs.map(
     ({ id, path }): ImageRecord => ({ id, path: photographPath(index, path), landmark: '' }),
@@ -134,7 +135,7 @@ export function groupFiles(out: string): GroupFiles {
 
 /** Each photograph with its nearest, each pair once, as positions in the store. */
 async function nearestPairs(
-  store: EmbeddedStore,
+  store: CollectionStore,
   neighbours: number,
   { view = silentView, signal }: StageContext,
 ): Promise<[number, number][]> {

@@ -1,6 +1,6 @@
 /** @file The threshold of a collection, learned from its labels or from photographs of other things. */
 import { join } from 'node:path';
-import type { EmbeddedStore } from '../collection/embedded-store.js';
+import type { CollectionStore } from '../collection/vector-store.js';
 import { learnFromDistractors, learnThreshold } from '../collection/learn-threshold.js';
 import { evenly } from '../data/evenly.js';
 import { listImages } from '../data/image-list.js';
@@ -15,7 +15,7 @@ const mostDistractors = 500;
 /** Learns the threshold where what is stated is not of what is there now; by `distractors` (as `--images`) where they are given. */
 export async function updateThreshold(
   folder: string,
-  store: EmbeddedStore,
+  store: CollectionStore,
   { distractors, ...engine }: EngineChoice & { distractors?: string },
   context: StageContext = {},
 ): Promise<void> {
@@ -30,7 +30,7 @@ export async function updateThreshold(
 /** Vectors of what can be described of `source`. */
 async function* describeDistractors(
   folder: string,
-  store: EmbeddedStore,
+  store: CollectionStore,
   source: string,
   engine: EngineChoice,
   { view = silentView, signal }: StageContext,

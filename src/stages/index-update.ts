@@ -3,9 +3,10 @@ import { rm } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
 import { collectPhotographs, type ColumnNames } from '../collection/collect-photographs.js';
 import type { CollectionRecord } from '../collection/collection-record.js';
-import { EmbeddedStore } from '../collection/embedded-store.js';
-import { hasIndex, type IndexHead, photographPath, removeUnnamed } from '../collection/index-folder.js';
+import { hasIndex, type IndexHead, photographPath, readHead, removeUnnamed } from '../collection/index-folder.js';
+import { beginStore, openStore, storedAddress } from '../collection/open-store.js';
 import { planUpdate, type UpdatePlan } from '../collection/plan-update.js';
+import type { CollectionStore } from '../collection/vector-store.js';
 import { withFolderLock } from '../data/folder-lock.js';
 import { writeFileAtomic } from '../data/files.js';
 import { readBytes, readModelFile } from '../data/model-file.js';
@@ -33,7 +34,9 @@ export interface IndexBuildOptions extends EngineChoice, ModelChoice {
   name?: string;
   /** Photographs of other things, as `source`, to learn from when a query is not in the collection. Default: its labels. */
   distractors?: string;
-  /** Replace an index of another model or of other settings. */
+  /** Address of a database for vectors and records (docs/search.md). Default: that of the index, the folder itself where it is new. */
+  store?: string;
+  /** Replace an index of another model or of other settings, and what a database has in the table of the index. */
   overwrite?: boolean;
 }
 
@@ -84,21 +87,28 @@ export async function buildIndex(options: IndexBuildOptions, context: StageConte
   const sha256 = sha256Of([bytes]);
   const describing = { ...(pooling && { pooling }), ...(size && { size }), ...(snap && { snap }) };
   return withFolderLock(out, async () => {
-    const earlier = hasIndex(out) ? await openOrReplace(out, overwrite) : undefined;
+    const { earlier, ...known } = hasIndex(out) ? await openOrReplace(out, overwrite) : {};
+    let store = earlier;
     try {
-      const differs = earlier && differenceOf(earlier.head, { sha256, describing });
+      const address = options.store === undefined ? known.address : storedAddress(out, options.store);
+      const differs = earlier && differenceOf(earlier.head, { sha256, describing, address });
       if (differs !== undefined && !overwrite) {
         throw new InputError(
           `${out} is an index of ${differs}; name its own, choose another folder, or pass --overwrite.`,
         );
       }
       const file = `model-${sha256.slice(0, 16)}.safetensors`;
-      await writeFileAtomic(join(out, file), bytes, { overwrite: true });
       const name = options.name ?? earlier?.head.name ?? basename(resolve(out));
-      const head = { name, model: { file, sha256, dimension: 0 }, describing, next: earlier?.head.next ?? 1 };
-      const store = earlier !== undefined && differs === undefined ? earlier : EmbeddedStore.begin(out, head);
+      if (store === undefined || differs !== undefined) {
+        const head = { name, model: { file, sha256, dimension: 0 }, describing, next: earlier?.head.next ?? 1 };
+        const database = address === undefined ? {} : { store: { address } };
+        const replace = overwrite || (known.begun === true && known.address === address);
+        store = await beginStore(out, { ...head, ...database }, { replace });
+      }
+      await writeFileAtomic(join(out, file), bytes, { overwrite: true });
       return await update(out, store, photographs, { sync: true, ...options }, context);
     } finally {
+      await store?.close();
       await earlier?.close();
     }
   });
@@ -120,7 +130,7 @@ export async function removeFromIndex({ ids, index }: IndexRemoveOptions): Promi
     const missing = ids.find((id) => store.record(id) === undefined);
     if (missing !== undefined) throw new InputError(`${index} has no photograph "${missing}"; nothing was removed.`);
     const before = store.size;
-    await store.remove(ids);
+    await store.change({ remove: ids });
     await updateThreshold(index, store, {});
     return { ...nothing(index, store), removed: before - store.size };
   });
@@ -134,10 +144,10 @@ export async function assertModel(index: string, { model }: Pick<IndexHead, 'mod
   );
 }
 
-async function withIndex<T>(index: string, work: (store: EmbeddedStore) => Promise<T>): Promise<T> {
-  if (!hasIndex(index)) await EmbeddedStore.open(index); // says what is wrong, and makes no folder
+async function withIndex<T>(index: string, work: (store: CollectionStore) => Promise<T>): Promise<T> {
+  if (!hasIndex(index)) await openStore(index); // says what is wrong, and makes no folder
   return withFolderLock(index, async () => {
-    const store = await EmbeddedStore.open(index);
+    const store = await openStore(index);
     try {
       return await work(store);
     } finally {
@@ -146,26 +156,34 @@ async function withIndex<T>(index: string, work: (store: EmbeddedStore) => Promi
   });
 }
 
-async function openOrReplace(folder: string, overwrite: boolean): Promise<EmbeddedStore | undefined> {
+/** The index, and of a database that has its vectors the address, and whether the first change there has not ended. */
+async function openOrReplace(
+  folder: string,
+  overwrite: boolean,
+): Promise<{ earlier?: CollectionStore; address?: string | undefined; begun?: boolean | undefined }> {
+  let known = {};
   try {
-    return await EmbeddedStore.open(folder);
+    const { store } = await readHead(folder);
+    known = { address: store?.address, begun: store?.begun };
+    return store?.begun === true ? known : { ...known, earlier: await openStore(folder) };
   } catch (error) {
-    if (overwrite && error instanceof InputError) return undefined;
+    if (overwrite && error instanceof InputError) return known;
     throw error;
   }
 }
 
 function differenceOf(
-  { model, describing }: IndexHead,
-  wanted: { sha256: string; describing: IndexHead['describing'] },
+  { model, describing, store }: IndexHead,
+  wanted: { sha256: string; describing: IndexHead['describing']; address: string | undefined },
 ): string | undefined {
   if (model.sha256 !== wanted.sha256) return 'another model';
+  if (store?.address !== wanted.address) return `vectors in ${store?.address ?? 'its own folder'}`;
   const names = ['pooling', 'size', 'snap'] as const;
   const name = names.find((each) => describing[each] !== wanted.describing[each]);
   return name && `photographs described with --${name} ${describing[name] ?? 'left out'}`;
 }
 
-function nothing(index: string, store: EmbeddedStore): IndexUpdateResult {
+function nothing(index: string, store: CollectionStore): IndexUpdateResult {
   const counts = { added: 0, changed: 0, unchanged: 0, removed: 0, described: 0, resumed: 0 };
   return { index, photographs: store.size, ...counts, failures: [], seconds: 0 };
 }
@@ -173,7 +191,7 @@ function nothing(index: string, store: EmbeddedStore): IndexUpdateResult {
 /** `sync`: what is not listed leaves. */
 async function update(
   folder: string,
-  store: EmbeddedStore,
+  store: CollectionStore,
   photographs: Parameters<typeof planUpdate>[1],
   { sync = false, ...engine }: EngineChoice & { sync?: boolean; distractors?: string; overwrite?: boolean },
   context: StageContext,
@@ -201,15 +219,16 @@ async function update(
     );
   }
   if (records.length > 0 || remove.length > 0) {
+    // Read first: a store need not answer in the middle of a change.
+    const restated = plan.restate.length > 0 && (await store.vectors(plan.restate.map(({ id }) => id)));
     const rows = async function* (): AsyncGenerator<DescriptorRows> {
-      if (plan.restate.length > 0) yield store.vectors(plan.restate.map(({ id }) => id));
+      if (restated) yield restated;
       if (described !== undefined) yield* described.rows;
     };
     await store.change({ records, rows: rows(), remove });
   } else await removeUnnamed(folder, store.head);
   for (const file of Object.values(files)) await rm(file, { force: true });
   await updateThreshold(folder, store, engine, context);
-  await store.close();
   return {
     ...result,
     photographs: store.size,
@@ -235,7 +254,7 @@ interface DescribedRecords {
 
 async function describe(
   folder: string,
-  store: EmbeddedStore,
+  store: CollectionStore,
   { describe: wanted }: UpdatePlan,
   files: { partial: string; partialRows: string },
   engine: EngineChoice & { overwrite?: boolean },

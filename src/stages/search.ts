@@ -2,12 +2,12 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { type CollectionRecord } from '../collection/collection-record.js';
-import { EmbeddedStore, stateOf } from '../collection/embedded-store.js';
-import { photographPath, readHead } from '../collection/index-folder.js';
+import { photographPath, readHead, stateOf } from '../collection/index-folder.js';
 import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
 import { CollectionMaps } from '../collection/map-look.js';
+import { openStore } from '../collection/open-store.js';
 import type { LookedForQuery, LookInside } from '../collection/second-look.js';
-import type { ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
+import type { CollectionStore, ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
 import { groupBy } from '../data/group-by.js';
 import { cropInside, decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
@@ -29,6 +29,8 @@ export interface CollectionInfo {
   /** The folder of the index. */
   index: string;
   model: { file: string; sha256: string; dimension: number };
+  /** Address of the database that has the vectors; undefined where the folder has them. */
+  store: string | undefined;
   photographs: number;
   /** Distinct objects that photographs are said to show; 0 where nothing is said. */
   objects: number;
@@ -124,7 +126,7 @@ export async function openCollection(
   options: OpenCollectionOptions = {},
   { view }: StageContext = {},
 ): Promise<OpenedCollection> {
-  const store = await EmbeddedStore.open(directory, { vectors: true, threads: options.threads });
+  const store = await openStore(directory, { vectors: true, threads: options.threads });
   try {
     await assertModel(directory, store.head, options.model);
     await openEngine(options);
@@ -149,7 +151,7 @@ class Collection implements OpenedCollection {
 
   constructor(
     private readonly folder: string,
-    private store: EmbeddedStore,
+    private store: CollectionStore,
     private readonly opened: OpenedModel,
     private readonly options: OpenCollectionOptions,
   ) {}
@@ -184,7 +186,7 @@ class Collection implements OpenedCollection {
     }
   }
 
-  async #search(store: EmbeddedStore, { image, box }: SearchQuery, options: SearchOptions): Promise<SearchAnswer> {
+  async #search(store: CollectionStore, { image, box }: SearchQuery, options: SearchOptions): Promise<SearchAnswer> {
     const startedAt = performance.now();
     const size = await uprightSize(image);
     const part = box && clippedBox(box, size);
@@ -195,7 +197,7 @@ class Collection implements OpenedCollection {
     return this.#answer(store, { image, box: part }, query, size, performance.now() - startedAt, options);
   }
 
-  async #similar(store: EmbeddedStore, id: string, options: SearchOptions): Promise<SearchAnswer> {
+  async #similar(store: CollectionStore, id: string, options: SearchOptions): Promise<SearchAnswer> {
     const record = store.record(id);
     if (record === undefined) throw new InputError(`The collection has no photograph "${id}".`);
     const startedAt = performance.now();
@@ -217,7 +219,7 @@ class Collection implements OpenedCollection {
       throw new InputError(`${this.folder} is an index of another model by now; open it again.`);
     }
     const earlier = this.store;
-    this.store = await EmbeddedStore.open(this.folder, { vectors: true, threads: this.options.threads });
+    this.store = await openStore(this.folder, { vectors: true, threads: this.options.threads });
     await Promise.allSettled(this.#answers); // those that have begun have the earlier one
     await earlier.close();
     return true;
@@ -234,7 +236,7 @@ class Collection implements OpenedCollection {
 
   /** `without`: a photograph that is no answer. */
   async #answer(
-    store: EmbeddedStore,
+    store: CollectionStore,
     image: LookedForQuery,
     query: Float32Array,
     size: SearchAnswer['size'],
@@ -279,7 +281,7 @@ class Collection implements OpenedCollection {
 
 /** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
 async function lookedInto(
-  store: EmbeddedStore,
+  store: CollectionStore,
   results: SearchResult[],
   look: LookInside,
   signal?: AbortSignal,
@@ -312,7 +314,7 @@ function clippedBox(box: Box, size: SearchAnswer['size']): Box {
 }
 
 async function expandedQuery(
-  store: EmbeddedStore,
+  store: CollectionStore,
   query: Float32Array,
   text: string,
   nearest: (vector: Float32Array, count: number) => Promise<StoredNeighbour[]>,
@@ -346,12 +348,13 @@ export function itemOf(folder: string, record: CollectionRecord): CollectionItem
   return { ...item, path: photographPath(folder, record.path) };
 }
 
-export function infoOf(folder: string, store: EmbeddedStore): CollectionInfo {
-  const { name, model, columns, threshold } = store.head;
+export function infoOf(folder: string, store: CollectionStore): CollectionInfo {
+  const { name, model, columns, threshold, store: database } = store.head;
   return {
     name,
     index: folder,
     model: { ...model },
+    store: database?.address,
     photographs: store.size,
     objects: store.values('object').length,
     columns: [...columns],
@@ -362,7 +365,7 @@ export function infoOf(folder: string, store: EmbeddedStore): CollectionInfo {
 
 /** What the index in `directory` holds, without its vectors. @throws InputError where there is none, or it is damaged. */
 export async function indexInfo(directory: string): Promise<CollectionInfo> {
-  const store = await EmbeddedStore.open(directory);
+  const store = await openStore(directory);
   try {
     return infoOf(directory, store);
   } finally {

@@ -28,7 +28,7 @@ async function storeOf(
     for (const { angle } of photographs)
       yield { dimension: 2, data: Float32Array.of(Math.cos(angle), Math.sin(angle)) };
   };
-  await store.add(records, rows());
+  await store.change({ records, rows: rows() });
   return store;
 }
 
