@@ -75,7 +75,7 @@ class Side {
   private async answer(): Promise<unknown> {
     const { value, done } = await this.lines.next();
     if (done === true) throw new Error(`${this.name} ended early`);
-    return JSON.parse(value as string);
+    return JSON.parse(value);
   }
 
   private signal(name: NodeJS.Signals): void {
