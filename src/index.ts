@@ -139,8 +139,11 @@ export {
 export { ClassifierHead, headLayout, initialHead } from './train/classify/classifier-head.js';
 export { type ClassifyConfig, classifyConfigSchema } from './train/classify/classify-config.js';
 export { ClassifyTrainer } from './train/classify/classify-trainer.js';
+export { type Collective, singleProcess } from './train/collective.js';
 export { GradientAccumulator, namedGradients } from './train/gradients.js';
 export { type LoopOptions, type RunStore, runLoop } from './train/loop.js';
+export { openCollective } from './train/mpi.js';
+export { type Endings, ProcessGroup } from './train/process-group.js';
 export { ProposalsTrainer } from './train/proposals/proposals-trainer.js';
 export { type RpnConfig, rpnConfigSchema } from './train/proposals/rpn-config.js';
 export { RandomStream } from './train/random.js';

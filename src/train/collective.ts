@@ -15,6 +15,7 @@ export interface Collective {
   allGather(bytes: Uint8Array): Promise<Uint8Array[]>;
   /** Replaces `bytes` by those of rank 0. As long on every rank. */
   broadcast(bytes: Uint8Array): Promise<void>;
+  /** Ends when all ranks have come here. */
   barrier(): Promise<void>;
   /** This process needs the others no more. One that exits without having said so ends all of them. */
   close(): void;

@@ -20,9 +20,11 @@ interface Message {
   value: unknown;
 }
 
+/** Alone it is one process, as if there were no group. */
 export class ProcessGroup {
   /** Of all ranks: fire on each at the same `gather`. Alone: at once. */
   readonly signal: AbortSignal;
+  /** Of all ranks, as `signal`: the time is over. */
   readonly timeout: AbortSignal;
   /** Either of them. */
   readonly ending: AbortSignal;
@@ -32,6 +34,7 @@ export class ProcessGroup {
   private readonly lateness = new AbortController();
 
   constructor(
+    /** What the ranks ask of each other. */
     readonly collective: Collective,
     private readonly own: Endings = {},
   ) {
@@ -43,10 +46,12 @@ export class ProcessGroup {
     this.asked = AbortSignal.any([own.signal ?? never, own.timeout ?? never]);
   }
 
+  /** This process, from 0. */
   get rank(): number {
     return this.collective.rank;
   }
 
+  /** How many processes there are. */
   get size(): number {
     return this.collective.size;
   }

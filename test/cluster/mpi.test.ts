@@ -31,7 +31,7 @@ describe.skipIf(skipped !== undefined)('over MPI', () => {
     expect(modelOfOne.equals(model)).toBe(true);
     const [expected, losses] = [await lossesOf(alone), await lossesOf(two)];
     expect(losses).toHaveLength(6);
-    for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i]!, 5);
+    for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i], 5);
     expect((await readdir(two)).toSorted()).toEqual(
       [...(await readdir(alone))]
         .toSorted()
@@ -54,7 +54,7 @@ describe.skipIf(skipped !== undefined)('over MPI', () => {
     spawnSync(process.execPath, [cli, ...common, ...upTo(stopped + 3), '--run', whole]);
     const [expected, losses] = [await lossesOf(whole), await lossesOf(run)];
     expect(losses).toHaveLength(stopped + 3);
-    for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i]!, 4);
+    for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i], 4);
   });
 
   test('a rank that is killed ends the job, with a line that names it and the last checkpoint', async () => {
