@@ -79,6 +79,7 @@ export async function fakeCollection(
       name: 'Colours',
       index: folder,
       objects: new Set(items.map((item) => item.object)).size,
+      store: undefined,
       thresholdHow: undefined,
       model: { file: 'model.safetensors', sha256: '0'.repeat(64), dimension: 3 },
       photographs: count,
