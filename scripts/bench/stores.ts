@@ -38,8 +38,8 @@ function rowsFrom(first: number, last: number, seed: number): DescriptorRows {
   for (let row = first; row < last; row++) {
     const centre = noise(1 + Math.floor(row / perCluster));
     const own = noise(seed + row);
-    const values = unit(Float32Array.from({ length: dimension }, () => centre() - 0.5 + (own() - 0.5)));
-    data.set(values, (row - first) * dimension);
+    const vector = unit(Float32Array.from({ length: dimension }, () => centre() - 0.5 + (own() - 0.5)));
+    data.set(vector, (row - first) * dimension);
   }
   return { dimension, data };
 }
