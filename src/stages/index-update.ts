@@ -34,7 +34,7 @@ export interface IndexBuildOptions extends EngineChoice, ModelChoice {
   name?: string;
   /** Photographs of other things, as `source`, to learn from when a query is not in the collection. Default: its labels. */
   distractors?: string;
-  /** Address of a database for vectors and records (docs/search.md). Default: that of the index, the folder itself where it is new. */
+  /** Address of a database for vectors and records (docs/collection.md). Default: that of the index, the folder itself where it is new. */
   store?: string;
   /** Replace an index of another model or of other settings, and what a database has in the table of the index. */
   overwrite?: boolean;

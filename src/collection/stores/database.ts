@@ -27,7 +27,8 @@ export async function optionalModule<T>(name: string, installed: string): Promis
   try {
     return (await import(name)) as T;
   } catch (error) {
-    throw new InputError(`This store needs the package ${name}: npm install ${installed}. (${messageOf(error)})`);
+    const [reason] = messageOf(error).split(' imported from ');
+    throw new InputError(`This store needs the package ${name}: npm install ${installed}. (${reason})`);
   }
 }
 

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { storedAddress } from '../../../src/collection/open-store.js';
+import { optionalModule } from '../../../src/collection/stores/database.js';
 import { parseStoreAddress } from '../../../src/collection/stores/store-address.js';
 
 test('addresses of the three kinds', () => {
@@ -55,4 +56,10 @@ test('a folder of LanceDB beside the index moves with it', () => {
   expect(storedAddress('/data/index', 'lancedb:/data/vectors?index=hnsw')).toBe('lancedb:vectors?index=hnsw');
   expect(storedAddress('/data/index', 'lancedb:/elsewhere/vectors')).toBe('lancedb:/elsewhere/vectors');
   expect(storedAddress('/data/index', 'qdrant+http://h/c')).toBe('qdrant+http://h/c');
+});
+
+test('a package that is not there is named with what to install', async () => {
+  await expect(optionalModule('rmac-no-such-package', 'rmac-no-such-package@1')).rejects.toThrow(
+    /^This store needs the package rmac-no-such-package: npm install rmac-no-such-package@1\. \(.+\)$/,
+  );
 });
