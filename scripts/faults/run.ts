@@ -50,11 +50,12 @@ function soundRun(command: FaultCommand): Promise<Sound> {
   const known = sound.get(command);
   if (known !== undefined) return known;
   const run = inCopy(`sound-${chosen.indexOf(command)}`, async (folder) => {
+    const read = command.reads.map((name) => ({ name, files: filesOf(folder, name) })); // the command may remove them
     const { code, stderr, operations = 0, opened } = await runCommand(command.args, folder);
     if (code !== (command.code ?? 0)) throw new Error(`${command.name} without a fault: ${code} ${stderr}`);
     // Damage to a file that is never opened would find nothing wrong, whatever the command does.
-    const unread = command.reads.find((read) => !filesOf(folder, read).some((file) => opened.has(file)));
-    if (unread !== undefined) throw new Error(`${command.name} does not open ${unread}`);
+    const unread = read.find(({ files }) => !files.some((file) => opened.has(file)));
+    if (unread !== undefined) throw new Error(`${command.name} does not open ${unread.name}`);
     return { operations, left: contentsOf(command, folder) };
   });
   sound.set(command, run);
