@@ -95,8 +95,11 @@ function answerText(query: string, answer: SearchAnswer): string {
       agreeing === undefined ? '' : `${agreeing}`,
     ]),
   );
-  const columns = ['photograph', 'object', 'similarity', 'keypoints'];
-  return [verdict === '' ? query : `${query}: ${verdict}`, ...alignedLines({ columns, rows })].join('\n');
+  const names = ['photograph', 'object', 'similarity', 'keypoints'];
+  // A column that says nothing is left out.
+  const told = names.flatMap((_, column) => (rows.some((row) => row[column] !== '') ? [column] : []));
+  const table = { columns: told.map((column) => names[column]), rows: rows.map((row) => told.map((k) => row[k])) };
+  return [verdict === '' ? query : `${query}: ${verdict}`, ...alignedLines(table)].join('\n');
 }
 
 /** commander parser: "town=Lisbon", after what was given before. */
