@@ -9,6 +9,7 @@ const types = {
   'page.js': 'text/javascript; charset=utf-8',
   'query.js': 'text/javascript; charset=utf-8',
   'results.js': 'text/javascript; charset=utf-8',
+  'service.js': 'text/javascript; charset=utf-8',
 } as const;
 
 /** Serves the page at /. */
