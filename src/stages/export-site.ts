@@ -56,8 +56,12 @@ export interface ExportSiteResult {
 
 /** Of onnxruntime-web: with the GPU and without. Its `.mjs` are named `.js`, which every host knows to be JavaScript. */
 const runtimeFiles = [
-  ...['ort.webgpu.min.mjs', 'ort-wasm-simd-threaded.asyncify.mjs', 'ort-wasm-simd-threaded.asyncify.wasm'],
-  ...['ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'],
+  'ort.webgpu.min.mjs',
+  'ort-wasm-simd-threaded.asyncify.mjs',
+  'ort-wasm-simd-threaded.asyncify.wasm',
+  'ort.wasm.min.mjs',
+  'ort-wasm-simd-threaded.mjs',
+  'ort-wasm-simd-threaded.wasm',
 ];
 const runtimeVersion = '1.30.0';
 

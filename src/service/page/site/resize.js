@@ -109,7 +109,8 @@ function resample(data, { lines, length, stride, to, factor }) {
   const widened = Math.max(1, factor);
   const [kernel, reach] = factor > 1 ? [lanczos3, 3 * factor] : [bicubic, 2];
   for (let place = 0; place < to; place++) {
-    const centre = (place + 0.5) * factor - 0.5;
+    // Where libvips takes it from: half a place of its own earlier when it enlarges.
+    const centre = (factor > 1 ? place + 0.5 : place) * factor - 0.5;
     const first = Math.ceil(centre - reach);
     const weights = [];
     for (let i = first; i <= centre + reach; i++) weights.push(kernel((i - centre) / widened));
