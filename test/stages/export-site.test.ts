@@ -7,6 +7,7 @@ import { type Browser, chromium, type Page } from 'playwright-core';
 import seedrandom from 'seedrandom';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { EmbeddedStore } from '../../src/collection/embedded-store.js';
 import { register } from '../../src/commands/export.js';
 import { decodeImage } from '../../src/data/images.js';
 import { toInt8 } from '../../src/linear/int8-rows.js';
@@ -290,6 +291,25 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
       fetch('http://127.0.0.1:9/').catch(() => setTimeout(() => resolve('asked'), 500));
     })`);
     expect(refused).toBe('connect-src');
+    await page.close();
+  });
+
+  test('descriptors of the browser are those of the index', async () => {
+    const { page } = await open();
+    await page.setInputFiles('#file', join(set.images, 'checks/2.png'));
+    await page.locator('#list > li').first().waitFor();
+    const encoded = readFileSync(join(set.images, 'checks/2.png')).toString('base64');
+    const actual = (await page.workers()[0].evaluate(`new Promise((resolve) => {
+      self.postMessage = ({ descriptor }) => resolve([...descriptor]);
+      const bytes = Uint8Array.from(atob('${encoded}'), (c) => c.charCodeAt(0));
+      self.dispatchEvent(new MessageEvent('message', { data: { number: 1, photograph: new Blob([bytes]) } }));
+    })`)) as number[];
+    const store = await EmbeddedStore.open(index);
+    const { data } = await store.vectors(['checks-2']);
+    await store.close();
+    const cosine = actual.reduce((sum, value, d) => sum + value * data[d], 0);
+    process.stdout.write(`cosine of the browser's descriptor with ours: ${cosine.toFixed(6)}\n`);
+    expect(cosine).toBeGreaterThan(0.999);
     await page.close();
   });
 
