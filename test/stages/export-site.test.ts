@@ -299,11 +299,11 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     await page.setInputFiles('#file', join(set.images, 'checks/2.png'));
     await page.locator('#list > li').first().waitFor();
     const encoded = readFileSync(join(set.images, 'checks/2.png')).toString('base64');
-    const actual = (await page.workers()[0].evaluate(`new Promise((resolve) => {
+    const actual = await page.workers()[0].evaluate<number[]>(`new Promise((resolve) => {
       self.postMessage = ({ descriptor }) => resolve([...descriptor]);
       const bytes = Uint8Array.from(atob('${encoded}'), (c) => c.charCodeAt(0));
       self.dispatchEvent(new MessageEvent('message', { data: { number: 1, photograph: new Blob([bytes]) } }));
-    })`)) as number[];
+    })`);
     const store = await EmbeddedStore.open(index);
     const { data } = await store.vectors(['checks-2']);
     await store.close();
