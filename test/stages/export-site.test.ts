@@ -237,7 +237,7 @@ describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
     return { page, strayed };
   }
 
-  test('a photograph is described in the browser as here, and found; a box, a like one, and what is not there', async () => {
+  test('a photograph is described in the browser as here, and found, with a like one', async () => {
     const { page, strayed } = await open();
     await page.getByText('12 photographs').waitFor();
     const file = join(set.images, 'checks/2.png');
