@@ -1,11 +1,12 @@
-/** @file `rmac export descriptor-model` and `rmac export verify`. */
+/** @file `rmac export descriptor-model`, `rmac export verify` and `rmac export site`. */
 import { type Command, Option } from 'commander';
 import { InputError, UsageError } from '../errors.js';
 import { type ImageSize, precisions } from '../export/manifest.js';
 import { largestImageSize } from '../models/meta.js';
 import { exportModel, type ExportReport, type ExportStageOptions, mostPictures } from '../stages/export.js';
+import { exportSite, type ExportSiteOptions, type ExportSiteResult } from '../stages/export-site.js';
 import { verifyExport, type VerifyStageOptions } from '../stages/verify.js';
-import { addCommonOptions, printResult, say } from './console.js';
+import { addCommonOptions, positiveInteger, printResult, say, terminalContext } from './console.js';
 import { addRegionsOption } from './regions-option.js';
 
 const imagesHelp = `folder, .jsonl manifest or list: compare on its first ${mostPictures} photographs (default: a picture that is made up)`;
@@ -53,6 +54,34 @@ Examples:
   addCommonOptions(verify)
     .addHelpText('after', '\nExample:\n  rmac export verify --model runs/a/best.safetensors --out exported/')
     .action(async (flags: VerifyStageOptions & { json?: boolean }) => report(await verifyExport(flags), flags));
+  const site = group
+    .command('site')
+    .description('Write a collection as a folder for any static host: its page describes photographs in the browser.')
+    .requiredOption('--index <dir>', 'folder of the collection (rmac index build)')
+    .requiredOption('--out <dir>', 'folder of the site')
+    .addOption(
+      new Option('--precision <type>', "how the model's weights are stored")
+        .choices(precisions.filter((name) => name !== 'float32'))
+        .default('float16'),
+    )
+    .option('--thumbnails <px>', 'longest side of the pictures of the collection', positiveInteger, 320)
+    .option('--overwrite', 'replace an earlier site');
+  addCommonOptions(site)
+    .addHelpText('after', '\nExample:\n  rmac export site --index index/ --precision int8 --out site/')
+    .action(async (flags: ExportSiteOptions & { json?: boolean }) => {
+      reportSite(await exportSite(flags, terminalContext), flags);
+    });
+}
+
+/** Prints what a site weighs. @throws InputError where its model is not the collection's. */
+function reportSite(result: ExportSiteResult, flags: { json?: boolean }): void {
+  const { out, photographs, withoutPicture, bytes, verified } = result;
+  const sizes = Object.entries(bytes).map(([name, size]) => `${name} ${(size / 1e6).toFixed(1)} MB`);
+  const pictures = withoutPicture === 0 ? '' : `, ${withoutPicture} without a picture`;
+  const line = `${photographs} photographs${pictures}; ${sizes.join(', ')}; model: cosine ${verified.cosine.toFixed(6)}`;
+  printResult(result, line, flags);
+  if (!verified.ok) throw new InputError(`${out}: the model of the site differs from that of the index.`);
+  say(`${out}: copy it to a host, or try it with any server of files, such as npx http-server ${out}`);
 }
 
 /** commander parser: "512x384,384x512". */

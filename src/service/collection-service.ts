@@ -55,7 +55,8 @@ export function collectionService(collection: OpenedCollection): CollectionServi
   };
 }
 
-function toCollectionReply(collection: OpenedCollection): CollectionReply {
+/** What a page is told of a collection. */
+export function toCollectionReply(collection: Pick<OpenedCollection, 'info' | 'values'>): CollectionReply {
   const { name, photographs, threshold, columns } = collection.info;
   return {
     name,
@@ -67,7 +68,8 @@ function toCollectionReply(collection: OpenedCollection): CollectionReply {
   };
 }
 
-function toItemReply({ id, object, title, rights, link, accession, columns }: CollectionItem): ItemReply {
+/** What is told of a photograph; its file is not. */
+export function toItemReply({ id, object, title, rights, link, accession, columns }: CollectionItem): ItemReply {
   const address = `items/${encodeURIComponent(id)}`;
   return {
     id,

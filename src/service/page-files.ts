@@ -9,12 +9,20 @@ const types = {
   'page.js': 'text/javascript; charset=utf-8',
   'query.js': 'text/javascript; charset=utf-8',
   'results.js': 'text/javascript; charset=utf-8',
+  'service.js': 'text/javascript; charset=utf-8',
 } as const;
+
+export const pageNames = Object.keys(types);
+
+/** The bytes of a file of the page, `site/` ones too. */
+export function pageFile(name: string): Promise<Buffer> {
+  return readFile(new URL(`./page/${name}`, import.meta.url));
+}
 
 /** Serves the page at /. */
 export async function addPage(app: Hono): Promise<void> {
   for (const [name, type] of Object.entries(types)) {
-    const bytes = await readFile(new URL(`./page/${name}`, import.meta.url));
+    const bytes = await pageFile(name);
     const etag = `"${createHash('sha256').update(bytes).digest('base64url')}"`;
     app.get(name === 'index.html' ? '/' : `/${name}`, (c) => {
       c.header('ETag', etag);

@@ -208,7 +208,7 @@ class Collection implements OpenedCollection {
   }
 
   values(column: string): string[] {
-    return this.store.values(column).toSorted().slice(0, mostValues);
+    return columnValues(this.store, column);
   }
 
   async reload(): Promise<boolean> {
@@ -341,6 +341,11 @@ async function expandedQuery(
 function byObject(results: readonly SearchResult[]): FoundObject[] {
   const groups = groupBy(results, ({ item }) => item.object ?? item);
   return [...groups.values()].map((group) => ({ object: group[0].item.object, results: group }));
+}
+
+/** Distinct values of a column, sorted, the first of them. */
+export function columnValues(store: CollectionStore, column: string): string[] {
+  return store.values(column).toSorted().slice(0, mostValues);
 }
 
 export function itemOf(folder: string, record: CollectionRecord): CollectionItem {

@@ -13,13 +13,13 @@
  *
  * The same options give the same bytes. The folder appears when it is complete.
  */
-import { existsSync } from 'node:fs';
-import { readdir, rename, rm, writeFile } from 'node:fs/promises';
+import { rm, writeFile } from 'node:fs/promises';
 import { basename, dirname, join, resolve } from 'node:path';
 import sharp from 'sharp';
 import { InputError, messageOf } from '../errors.js';
 import { makeFolder, removeTemporaries, temporaryBeside, writeFileAtomic } from '../data/files.js';
 import { lockOutput } from '../data/folder-lock.js';
+import { assertReplaceable, replaceFolder } from '../data/replace-folder.js';
 import type { RgbImage } from '../data/rgb-image.js';
 import { type ImageRecord, writeManifest } from '../data/manifest.js';
 import {
@@ -67,7 +67,7 @@ export async function synthesizeLandmarks(
   run: SynthesizeRun = {},
 ): Promise<SynthesizeSummary> {
   const checked = checkSynthesizeOptions(options);
-  await assertReplaceable(out, run.overwrite ?? false);
+  await assertReplaceable(out, { overwrite: run.overwrite, mark: 'truth.jsonl', kind: 'a generated collection' });
   const target = resolve(out);
   const begun = Date.now();
   const release = await lockOutput(target); // beside it, for the folder itself is exchanged
@@ -88,28 +88,6 @@ export async function synthesizeLandmarks(
     // A clean-up that fails must not hide why it was needed.
     await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
     release();
-  }
-}
-
-/** Puts the folder `fresh` in the place of `target`; what was there is removed last. */
-async function replaceFolder(target: string, fresh: string): Promise<void> {
-  const old = temporaryBeside(target);
-  if (existsSync(target)) await rename(target, old);
-  await rename(fresh, target);
-  await rm(old, { recursive: true, force: true });
-}
-
-/** An existing folder may be replaced only if it is empty, or if asked to and it is such a collection. */
-async function assertReplaceable(out: string, overwrite: boolean): Promise<void> {
-  if (!existsSync(out)) return;
-  const entries = await readdir(out).catch(() => undefined);
-  if (entries === undefined) throw new InputError(`${out} is not a folder; choose another name for --out.`);
-  if (entries.length === 0) return;
-  if (!overwrite) throw new InputError(`${out} exists; pass --overwrite to replace it, or choose another name.`);
-  if (!entries.includes('truth.jsonl')) {
-    throw new InputError(
-      `${out} holds something else than a generated collection and is not replaced; choose another name for --out.`,
-    );
   }
 }
 

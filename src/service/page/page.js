@@ -1,6 +1,7 @@
 /** @file The page of the service: asks, shows what was found, and says what went wrong. Nothing is asked of another host. */
 import { element, Query } from './query.js';
 import { make, showResults } from './results.js';
+import { ask, Refusal } from './service.js';
 
 /** @typedef {import('../replies.js').SearchReply} SearchReply */
 /** @typedef {import('../replies.js').ItemReply} ItemReply */
@@ -8,7 +9,6 @@ import { make, showResults } from './results.js';
 
 /** A column with more values than this is typed, not chosen. */
 const mostOptions = 60;
-const retries = 3;
 /** One column: results stand below the query. */
 const narrow = matchMedia('(max-width: 48rem)');
 
@@ -42,71 +42,6 @@ function fail(reason, canRepeat = false) {
   element('error').hidden = false;
   element('again').hidden = !canRepeat;
 }
-
-/** What the service refused, in its words. */
-class Refusal extends Error {
-  /**
-   * @param {number} status
-   * @param {string} message
-   */
-  constructor(status, message) {
-    super(message);
-    this.status = status;
-  }
-}
-
-/**
- * Asks the service; a token is asked for where it is needed, and a full service is asked again.
- * @param {string} address
- * @param {RequestInit} [request]
- * @param {number} [left] times to ask again
- * @returns {Promise<unknown>}
- */
-async function ask(address, request = {}, left = retries) {
-  const response = await fetch(address, request);
-  if (response.ok) return response.json();
-  if (response.status === 401) {
-    await askForToken();
-    return ask(address, request, left);
-  }
-  if (response.status === 429 && left > 0) {
-    say('The service is busy: waiting for a place …');
-    const seconds = Number(response.headers.get('retry-after') ?? 1);
-    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds * (1 + retries - left)));
-    request.signal?.throwIfAborted();
-    return ask(address, request, left - 1);
-  }
-  const { error } = await response.json().catch(() => ({ error: `The service answered ${response.status}.` }));
-  throw new Refusal(response.status, error);
-}
-
-/** @type {Promise<void> | undefined} Ends when the token was right. */
-let tokenAsked;
-
-function askForToken() {
-  tokenAsked ??= new Promise((resolve) => {
-    const dialog = element('token', 'dialog');
-    const text = element('token-text', 'input');
-    const listening = new AbortController();
-    /** @param {SubmitEvent} event */
-    const send = async (event) => {
-      event.preventDefault();
-      const headers = { Authorization: `Bearer ${text.value.trim()}` };
-      const { ok } = await fetch('session', { method: 'POST', headers }).catch(() => ({ ok: false }));
-      element('token-error').textContent = ok ? '' : 'This token is not the right one.';
-      if (!ok) return text.select();
-      text.value = '';
-      listening.abort();
-      dialog.close();
-      tokenAsked = undefined;
-      resolve();
-    };
-    element('token-form', 'form').addEventListener('submit', (event) => void send(event), { signal: listening.signal });
-    dialog.showModal();
-  });
-  return tokenAsked;
-}
-element('token', 'dialog').addEventListener('cancel', (event) => event.preventDefault());
 
 /** What the options say, by the names of the service. */
 function terms() {

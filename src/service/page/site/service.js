@@ -1,0 +1,144 @@
+/** @file The service as the page asks it where there is none: answers from the files beside the page, and no photograph leaves it. */
+import { nearestInt8, rowOf } from './int8-rows.js';
+
+/** @typedef {import('../../replies.js').ItemReply} ItemReply */
+/** @typedef {import('../../replies.js').SearchReply} SearchReply */
+/** @typedef {import('../../replies.js').CollectionReply & { dimension: number }} Head */
+/** @typedef {{ descriptor: Float32Array, size: { width: number, height: number } }} Described */
+
+/** What cannot be answered, in words for the reader. */
+export class Refusal extends Error {
+  status = 400;
+}
+
+const here = (/** @type {string} */ path) => new URL(path, import.meta.url).href;
+
+/** @param {string} path */
+async function load(path) {
+  const response = await fetch(here(path)).catch(() => undefined);
+  if (response?.ok !== true) throw new Refusal(`The file ${path} of this site cannot be reached: open the page again.`);
+  return response;
+}
+
+const head = /** @type {Promise<Head>} */ (load('collection.json').then((response) => response.json()));
+const items = /** @type {Promise<ItemReply[]>} */ (load('items.json').then((response) => response.json()));
+const rows = Promise.all([head, load('scales.f32'), load('vectors.i8')]).then(async ([{ dimension }, scales, values]) => ({
+  dimension,
+  scales: new Float32Array(await scales.arrayBuffer()),
+  values: new Int8Array(await values.arrayBuffer()),
+}));
+for (const each of [head, items, rows]) each.catch(() => undefined); // told to whoever asks
+
+// A worker of an address has its own policy, which a static host does not send; one of a blob has the page's.
+const start = URL.createObjectURL(new Blob([`import ${JSON.stringify(here('describe-worker.js'))};`], { type: 'text/javascript' }));
+const worker = new Worker(start, { type: 'module' });
+/** @type {Promise<never>} */
+const failed = new Promise((_, reject) => {
+  worker.addEventListener('error', () => reject(new Refusal('This browser cannot run the model of this site.')));
+});
+failed.catch(() => undefined);
+let questions = 0;
+/** @type {Promise<unknown>} One photograph after the other; what nobody waits for any more is passed over. */
+let turn = Promise.resolve();
+
+/**
+ * @param {Blob} photograph
+ * @param {{ x: number, y: number, width: number, height: number } | undefined} box px
+ * @param {AbortSignal | null} [signal]
+ * @returns {Promise<Described>}
+ */
+function describe(photograph, box, signal) {
+  const described = turn.then(() => {
+    signal?.throwIfAborted();
+    const number = ++questions;
+    /** @type {Promise<Described>} */
+    const answer = new Promise((resolve, reject) => {
+      const listening = new AbortController();
+      const hear = (/** @type {MessageEvent<Described & { number: number, error?: string }>} */ { data }) => {
+        if (data.number !== number) return;
+        listening.abort();
+        if (data.error === undefined) resolve(data);
+        else reject(new Refusal(data.error));
+      };
+      worker.addEventListener('message', hear, { signal: listening.signal });
+      worker.postMessage({ number, photograph, box });
+    });
+    return Promise.race([answer, failed]);
+  });
+  turn = described.catch(() => undefined);
+  return described;
+}
+
+/**
+ * @param {ItemReply} item
+ * @param {string} column
+ */
+function valueOf(item, column) {
+  if (column === 'object' || column === 'rights') return item[column];
+  return Object.hasOwn(item.columns, column) ? item.columns[column] : undefined;
+}
+
+/**
+ * @param {Described} query
+ * @param {URLSearchParams} terms
+ * @param {number} [without] a row that is no answer
+ * @returns {Promise<SearchReply>}
+ */
+async function search({ descriptor, size }, terms, without) {
+  const startedAt = performance.now();
+  const [{ threshold }, all, table] = await Promise.all([head, items, rows]);
+  const filters = terms.getAll('where').map((text) => /** @type {const} */ ([text.split('=', 1)[0], text.slice(text.indexOf('=') + 1)]));
+  const found = nearestInt8(
+    table,
+    descriptor,
+    Number(terms.get('k') ?? 24),
+    (row) => row !== without && filters.every(([column, value]) => valueOf(all[row], column) === value),
+  );
+  /** @type {Map<unknown, SearchReply['objects'][number]>} */
+  const objects = new Map();
+  for (const { row, similarity } of found) {
+    const item = all[row];
+    const group = objects.get(item.object ?? item) ?? { object: item.object ?? null, results: [] };
+    group.results.push({ ...item, similarity });
+    objects.set(item.object ?? item, group);
+  }
+  const best = found.at(0)?.similarity ?? Number.NEGATIVE_INFINITY;
+  return {
+    found: threshold === null ? null : best >= threshold,
+    threshold,
+    size,
+    objects: [...objects.values()],
+    ms: { describe: 0, search: performance.now() - startedAt },
+  };
+}
+
+/** @param {string} id */
+async function rowNamed(id) {
+  const row = (await items).findIndex((item) => item.id === id);
+  if (row === -1) throw new Refusal(`The collection has no "${id.slice(0, 100)}".`);
+  return row;
+}
+
+/**
+ * What the service answers at an address.
+ * @param {string} address
+ * @param {RequestInit} [request]
+ * @returns {Promise<unknown>}
+ */
+export async function ask(address, { body, signal } = {}) {
+  const [path, terms = ''] = address.split('?', 2);
+  const [kind, id = ''] = path.split('/', 2);
+  if (kind === 'collection') return head;
+  if (kind === 'items') return (await items)[await rowNamed(decodeURIComponent(id))];
+  if (kind === 'similar') {
+    const row = await rowNamed(decodeURIComponent(id));
+    return search({ descriptor: rowOf(await rows, row), size: { width: 0, height: 0 } }, new URLSearchParams(terms), row);
+  }
+  const form = /** @type {FormData} */ (body);
+  const text = form.get('box');
+  const [x, y, width, height] = typeof text === 'string' ? text.split(',').map(Number) : [];
+  const box = text === null ? undefined : { x, y, width, height };
+  const described = await describe(/** @type {Blob} */ (form.get('image')), box, signal);
+  const texts = [...form].flatMap(([name, value]) => (typeof value === 'string' ? [[name, value]] : []));
+  return search(described, new URLSearchParams(texts));
+}

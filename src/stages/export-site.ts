@@ -1,0 +1,259 @@
+/**
+ * @file A collection as a folder for any static host: page, model, descriptors in bytes and thumbnails. The visitor's photograph is
+ * described in the browser, by the files of onnxruntime-web, and leaves it for nowhere.
+ */
+import { existsSync } from 'node:fs';
+import { copyFile, mkdir, readdir, stat } from 'node:fs/promises';
+import { createRequire } from 'node:module';
+import { basename, dirname, join, resolve } from 'node:path';
+import { EmbeddedStore } from '../collection/embedded-store.js';
+import { readHead } from '../collection/index-folder.js';
+import { removeLeftover, removeTemporaries, temporaryBeside, writeFileAtomic } from '../data/files.js';
+import { lockOutput } from '../data/folder-lock.js';
+import type { ImageSizing } from '../data/images.js';
+import { assertReplaceable, replaceFolder } from '../data/replace-folder.js';
+import { runAhead } from '../data/run-ahead.js';
+import { InputError, UsageError } from '../errors.js';
+import type { Precision } from '../export/manifest.js';
+import { exportOnnx } from '../export/onnx.js';
+import { type Verification, verifyOnnx } from '../export/verify-onnx.js';
+import { toInt8 } from '../linear/int8-rows.js';
+import type { DescriptorModel } from '../models/descriptor.js';
+import type { ModelMeta } from '../models/meta.js';
+import { smallJpeg } from '../report/thumbnail.js';
+import { sizingFor } from '../retrieval/describe.js';
+import { toCollectionReply, toItemReply } from '../service/collection-service.js';
+import { pageFile, pageNames } from '../service/page-files.js';
+import type { ItemReply } from '../service/replies.js';
+import { type StageContext, silentView } from './context.js';
+import { type EngineChoice, openEngine, openModel } from './open-model.js';
+import { columnValues, infoOf, itemOf } from './search.js';
+
+/** Which collection, how small, and where to. */
+export interface ExportSiteOptions extends EngineChoice {
+  /** Folder of the collection, as `rmac index build` writes it. */
+  index: string;
+  /** Folder of the site, which appears when it is complete. */
+  out: string;
+  /** How the model's file stores its weights. Default `float16`. */
+  precision?: Exclude<Precision, 'float32'>;
+  /** Longest side of the thumbnails, px. Default 320. */
+  thumbnails?: number;
+  /** Replace a site that is there. */
+  overwrite?: boolean;
+}
+
+/** What was written. */
+export interface ExportSiteResult {
+  out: string;
+  photographs: number;
+  /** Photographs that cannot be read any more, of which the site has no picture. */
+  withoutPicture: number;
+  /** Bytes of the files, by what they are. */
+  bytes: { model: number; index: number; page: number; runtime: number; thumbnails: number };
+  /** How the model's file agrees with the model; look at `ok`. */
+  verified: Verification;
+}
+
+/** Of onnxruntime-web: with the GPU and without. Its `.mjs` are named `.js`, which every host knows to be JavaScript. */
+const runtimeFiles = [
+  'ort.webgpu.min.mjs',
+  'ort-wasm-simd-threaded.asyncify.mjs',
+  'ort-wasm-simd-threaded.asyncify.wasm',
+  'ort.wasm.min.mjs',
+  'ort-wasm-simd-threaded.mjs',
+  'ort-wasm-simd-threaded.wasm',
+];
+const runtimeVersion = '1.30.0';
+
+const policy = [
+  "default-src 'none'",
+  "script-src 'self' 'wasm-unsafe-eval'",
+  "worker-src 'self' blob:",
+  "connect-src 'self'",
+  "img-src 'self' blob: data:",
+  "style-src 'self'",
+  "form-action 'none'",
+  "base-uri 'none'",
+].join('; ');
+
+/** What of the service's page a site does not have: no second look, no programs that ask, no pictures that browsers cannot read. */
+const pageChanges = [
+  ['<meta charset="utf-8">', `<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="${policy}">`],
+  ['<label>Look closer', '<label hidden>Look closer'],
+  ['image/webp,image/tiff,', 'image/webp,'],
+  [' Programs find the description of the service at <a href="openapi.json">openapi.json</a>.', ''],
+] as const;
+
+/** Descriptors that are in memory at once. */
+const rowsAtOnce = 4096;
+/** Photographs that the model's file is compared on. */
+const verifiedPictures = 5;
+
+/**
+ * Writes the site of a collection.
+ * @throws InputError where `out` is taken, onnxruntime-web is not installed, the model cannot be exported for images of any size, or
+ *   the collection cannot be read; UsageError for a size of thumbnails out of range.
+ */
+export async function exportSite(options: ExportSiteOptions, context: StageContext = {}): Promise<ExportSiteResult> {
+  const { index, out, precision = 'float16', thumbnails = 320, overwrite } = options;
+  const { view = silentView } = context;
+  if (!Number.isInteger(thumbnails) || thumbnails < 32 || thumbnails > 1600) {
+    throw new UsageError(`--thumbnails: expected 32 to 1600 px, got ${thumbnails}.`);
+  }
+  await assertReplaceable(out, { overwrite, mark: 'vectors.i8', kind: 'an exported site' });
+  const runtime = runtimeFolder();
+  const target = resolve(out);
+  const begun = Date.now();
+  if ((await readHead(index)).store !== undefined) {
+    throw new InputError(
+      `${index} keeps its vectors in a database; a site is made of an index that has them in its folder.`,
+    );
+  }
+  await openEngine(options);
+  const store = await EmbeddedStore.open(index);
+  const fresh = temporaryBeside(target);
+  let release = () => undefined as void;
+  let model: DescriptorModel | undefined;
+  try {
+    const { head } = store;
+    model = await openModel(join(index, head.model.file), head.describing, view);
+    const sizing = sizingFor(model.meta, head.describing);
+    assertPortable(index, model.meta, sizing);
+    release = await lockOutput(target); // beside it, for the folder itself is exchanged
+    await removeTemporaries(dirname(target), { before: begun, of: basename(target) });
+    const pictured = await writeItems(store, { index, folder: fresh, thumbnails }, context);
+    await writeVectors(store, fresh);
+    const about = toCollectionReply({ info: infoOf(index, store), values: (column) => columnValues(store, column) });
+    const limits = { megabytes: 100, results: 1000 };
+    const collection = { ...about, limits, dimension: store.dimension, sizing };
+    await writeFileAtomic(join(fresh, 'collection.json'), `${JSON.stringify(collection)}\n`);
+    await writePage(fresh, runtime);
+    const { files, resize } = await exportOnnx(model, join(fresh, 'model'), 'any', { precision });
+    const images = pictured.slice(0, verifiedPictures);
+    const verified = await verifyOnnx(model, join(fresh, 'model'), files[0], { images, resize, precision });
+    const bytes = {
+      model: await bytesIn(join(fresh, 'model')),
+      index: await bytesIn(fresh, /\.(json|i8|f32)$/),
+      page: await bytesIn(fresh, /\.(html|css|js)$/),
+      runtime: await bytesIn(join(fresh, 'ort')),
+      thumbnails: await bytesIn(join(fresh, 'thumbnails')),
+    };
+    const photographs = store.size;
+    await replaceFolder(target, fresh);
+    return { out, photographs, withoutPicture: photographs - pictured.length, bytes, verified };
+  } finally {
+    await removeLeftover(fresh);
+    release();
+    model?.dispose();
+    await store.close();
+  }
+}
+
+/** @throws InputError for what a browser cannot do as the index was made. */
+function assertPortable(index: string, meta: ModelMeta, { longest }: ImageSizing): void {
+  if (meta.regions !== undefined) {
+    throw new InputError(
+      `${index}: its model pools proposals, which a site cannot find; build the index with a model that pools the grid.`,
+    );
+  }
+  if (longest === 'none') {
+    throw new InputError(
+      `${index}: its photographs were described at their own size; build it with --size N for a site.`,
+    );
+  }
+}
+
+/** Folder of the files of the browser's ONNX Runtime. @throws InputError where there is none, or one of another version. */
+function runtimeFolder(): string {
+  let folder: string;
+  try {
+    folder = dirname(createRequire(import.meta.url).resolve('onnxruntime-web'));
+  } catch {
+    throw new InputError(`A site needs the package onnxruntime-web: npm install onnxruntime-web@${runtimeVersion}.`);
+  }
+  const missing = runtimeFiles.find((name) => !existsSync(join(folder, name)));
+  if (missing === undefined) return folder;
+  throw new InputError(
+    `onnxruntime-web lacks ${missing}, it is of another version: npm install onnxruntime-web@${runtimeVersion}.`,
+  );
+}
+
+/** items.json and thumbnails; gives the files of which there is a picture. */
+async function writeItems(
+  store: EmbeddedStore,
+  { index, folder, thumbnails }: { index: string; folder: string; thumbnails: number },
+  { view = silentView, signal }: StageContext,
+): Promise<string[]> {
+  const progress = view.progress('thumbnails', store.size);
+  const pictured: string[] = [];
+  const lines: string[] = [];
+  try {
+    const items = Array.from(store.records(), (record) => itemOf(index, record));
+    const made = runAhead(items, ({ path }) => smallJpeg(path, { longestPx: thumbnails, upscale: false }), 4);
+    for await (const outcome of made) {
+      signal?.throwIfAborted();
+      let image = 'data:,'; // shows the name in its place
+      if ('value' in outcome) {
+        image = `thumbnails/${lines.length}.jpg`;
+        await writeFileAtomic(join(folder, image), outcome.value);
+        pictured.push(outcome.item.path);
+      } else if (!(outcome.error instanceof InputError)) throw outcome.error;
+      else view.note(`no picture: ${outcome.error.message}`);
+      lines.push(JSON.stringify({ ...toItemReply(outcome.item), image, thumbnail: image } satisfies ItemReply));
+      progress.update(lines.length);
+    }
+  } finally {
+    progress.stop();
+  }
+  await writeFileAtomic(join(folder, 'items.json'), `[${lines.join(',\n')}]\n`);
+  return pictured;
+}
+
+/** The descriptors in bytes, and the scale of each, in the order of the items. */
+async function writeVectors(store: EmbeddedStore, folder: string): Promise<void> {
+  const ids = store.ids();
+  const scales: Float32Array[] = [];
+  const blocks = async function* () {
+    for (let first = 0; first < ids.length; first += rowsAtOnce) {
+      const rows = toInt8(await store.vectors(ids.slice(first, first + rowsAtOnce)));
+      scales.push(rows.scales);
+      yield new Uint8Array(rows.values.buffer);
+    }
+  };
+  await writeFileAtomic(join(folder, 'vectors.i8'), blocks());
+  await writeFileAtomic(
+    join(folder, 'scales.f32'),
+    scales.map(({ buffer }) => new Uint8Array(buffer)),
+  );
+}
+
+/** The page of the service, with answers of its own, and the runtime. */
+async function writePage(folder: string, runtime: string): Promise<void> {
+  for (const name of pageNames) {
+    const text = (await pageFile(name)).toString();
+    if (name !== 'service.js') await writeFileAtomic(join(folder, name), name === 'index.html' ? sitePage(text) : text);
+  }
+  for (const name of ['service.js', 'int8-rows.js', 'resize.js', 'describe-worker.js']) {
+    await writeFileAtomic(join(folder, name), await pageFile(`site/${name}`));
+  }
+  await mkdir(join(folder, 'ort'));
+  for (const name of runtimeFiles) {
+    await copyFile(join(runtime, name), join(folder, 'ort', name.replace(/\.mjs$/, '.js')));
+  }
+}
+
+function sitePage(html: string): string {
+  return pageChanges.reduce((text, [from, to]) => {
+    if (!text.includes(from)) throw new Error(`The page has no ${from}.`);
+    return text.replace(from, to);
+  }, html);
+}
+
+async function bytesIn(folder: string, names = /./): Promise<number> {
+  let sum = 0;
+  for (const name of await readdir(folder).catch(() => [])) {
+    if (names.test(name)) sum += (await stat(join(folder, name))).size;
+  }
+  return sum;
+}
