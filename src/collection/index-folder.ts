@@ -105,7 +105,8 @@ export async function readHead(folder: string): Promise<IndexHead> {
 
 /** Replaces the head, and removes the files that it does not name. */
 export async function writeHead(folder: string, head: IndexHead): Promise<void> {
-  await writeFileAtomic(headFile(folder), `${JSON.stringify({ format, ...head }, null, 1)}\n`, { overwrite: true });
+  const text = `${JSON.stringify(headSchema.parse({ format, ...head }), null, 1)}\n`; // in the order of the schema
+  await writeFileAtomic(headFile(folder), text, { overwrite: true });
   await removeUnnamed(folder, head);
 }
 
