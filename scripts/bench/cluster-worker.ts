@@ -5,48 +5,19 @@
  */
 import { createInterface } from 'node:readline';
 import { startEngine } from '../../src/backend/index.js';
-import type { RgbImage } from '../../src/data/rgb-image.js';
-import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
-import { DescriptorModel } from '../../src/models/descriptor.js';
-import { GradientAccumulator } from '../../src/train/gradients.js';
-import { ImageInputs, type LoadedInput } from '../../src/train/image-inputs.js';
 import { openCollective } from '../../src/train/mpi.js';
-import { Optimizer } from '../../src/train/optimizer.js';
 import { ProcessGroup } from '../../src/train/process-group.js';
-import { DirectSource } from '../../src/train/ranking/direct-source.js';
 import { type Triplet, tripletBatch } from '../../src/train/ranking/ranking-batches.js';
 import { rankingStep } from '../../src/train/ranking/ranking-step.js';
 import { SharedSource } from '../../src/train/ranking/shared-source.js';
 import { sumOverRanks } from '../../src/train/sum-over-ranks.js';
-import { clock, noise, print } from './process.js';
+import { clock, print } from './process.js';
+import { rankingParts } from './ranking-parts.js';
 
 const [triplets = 0, height = 0, width = 0, threads = 0] = process.argv.slice(2).map(Number);
 const group = new ProcessGroup(await openCollective());
 await startEngine({ device: 'cpu', threads });
-const model = DescriptorModel.create(defaultMeta('resnet50-tv'), initialWeights('resnet50-tv', 1));
-const variables = model.trainable('none');
-const accumulator = new GradientAccumulator();
-const optimizer = new Optimizer(variables, {
-  momentum: 0.9,
-  weightDecay: 5e-5,
-  weightDecayOn: 'all',
-  clipGradientNorm: 0,
-});
-const inputs = new ImageInputs(model, { freeze: 'none', imageSize: Math.max(height, width), cacheBytes: 0 });
-
-/** Noise, a few pictures that take turns. */
-const pictures = Array.from({ length: 8 }, (_, i): RgbImage => {
-  const next = noise(i + 1);
-  return { data: Uint8Array.from({ length: height * width * 3 }, () => 256 * next()), width, height };
-});
-const direct = new DirectSource({
-  async *load(items: readonly number[]): AsyncGenerator<LoadedInput<number>> {
-    for (const item of items) yield { item, input: { kind: 'pixels', image: pictures[item % pictures.length] } };
-  },
-  describe: inputs.describe.bind(inputs),
-  inBlocks: inputs.inBlocks.bind(inputs),
-  examples: inputs,
-});
+const { variables, accumulator, optimizer, source: direct } = rankingParts(height, width);
 const source = group.size === 1 ? direct : new SharedSource(direct, group);
 
 let done = 0;
