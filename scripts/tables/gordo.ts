@@ -1,0 +1,215 @@
+/**
+ * @file The tables of Gordo et al., "Deep Image Retrieval" (ECCV 2016; Tables 1, 2 and 4, Fig. 4), on another collection:
+ *
+ *   tsx scripts/tables/gordo.ts PLAN.yaml --out FOLDER [--threads 2] [--seeds 3]
+ *
+ * Everything is kept in FOLDER: what is there is not computed again, what was interrupted goes on. FOLDER/gordo.md, written anew after
+ * every system, has the tables of what is finished. Paths of a plan are relative to the folder of the variable RMAC_SHARED, else to ../shared.
+ */
+import { existsSync } from 'node:fs';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
+import { parse } from 'yaml';
+import { z } from 'zod';
+import { groupBy } from '../../src/data/group-by.js';
+import { type ImageRecord, readManifest } from '../../src/data/manifest.js';
+import { writeManifests } from '../../src/data/write-manifests.js';
+import {
+  clean,
+  evaluate,
+  synthesize,
+  trainClassify,
+  type TrainOptions,
+  trainRpn,
+  trainTriplet,
+  whitenModel,
+} from '../../src/index.js';
+import { parseRegions } from '../../src/models/region-source.js';
+import { sampleOf } from '../../src/retrieval/learn-whitening.js';
+import { packageTrunk } from '../../src/run/run-start.js';
+import { RunFolder } from '../../src/run/run-folder.js';
+import { curveOf, type Measured, tablesOf } from './gordo-tables.js';
+
+const training = z.strictObject({ recipe: z.string(), set: z.array(z.string()).default([]) });
+
+const planSchema = z.strictObject({
+  title: z.string(),
+  /** Photographs to train on, or a collection to generate, which brings a test of its own. */
+  manifest: z.string().optional(),
+  generate: z
+    .strictObject({ landmarks: z.int(), photos: z.int(), size: z.int(), noise: z.number(), seed: z.int() })
+    .optional(),
+  /** Model file to start from. Default: the small trunk of the package. */
+  init: z.string().optional(),
+  /** Ground truths by name. The first is measured while ranking, for Fig. 4. */
+  tests: z.record(z.string(), z.string()).default({}),
+  /** Longest side in every measurement, px, and what its sides are rounded to. */
+  size: z.int(),
+  snap: z.int(),
+  /** Values of every whitened descriptor. */
+  dimension: z.int(),
+  /** Share of wrong photographs in the noisier collection. Gordo et al. kept 49,000 of 192,000. */
+  wrong: z.number().default(0.4),
+  classify: training,
+  rank: training,
+  rpn: training,
+});
+
+const { positionals, values } = parseArgs({
+  allowPositionals: true,
+  options: { out: { type: 'string' }, threads: { type: 'string' }, seeds: { type: 'string', default: '1' } },
+});
+if (positionals.length !== 1 || values.out === undefined) {
+  process.stderr.write('usage: gordo.ts PLAN.yaml --out FOLDER [--threads n] [--seeds n]\n');
+  process.exit(2);
+}
+const plan = planSchema.parse(parse(await readFile(positionals[0], 'utf8')));
+const shared = (path: string) => join(resolve(process.env.RMAC_SHARED ?? '../shared'), path);
+const { out } = values;
+const engine = { threads: values.threads === undefined ? undefined : Number(values.threads) };
+const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
+
+/** `file`, made if it is not there; `make` writes it under the name that it is given. */
+async function made(file: string, make: (unfinished: string) => Promise<unknown>): Promise<string> {
+  if (existsSync(file)) return file;
+  process.stderr.write(`${new Date().toISOString()} ${file}\n`);
+  await mkdir(dirname(file), { recursive: true });
+  const unfinished = file.replace(/(\.\w+)$/, '.unfinished$1');
+  await make(unfinished);
+  if (existsSync(unfinished)) await rename(unfinished, file);
+  return file;
+}
+
+/** The photographs with others of other landmarks added to each, until `share` of them are wrong. */
+function withWrong(records: readonly ImageRecord[], share: number): ImageRecord[] {
+  const wrong = [...groupBy(records, ({ landmark }) => landmark)].flatMap(([landmark, own], i) => {
+    const others = records.filter((record) => record.landmark !== landmark);
+    const count = Math.round((own.length * share) / (1 - share));
+    return sampleOf(others, count, i).map((record) => ({ ...record, id: `${landmark}/wrong/${record.id}`, landmark }));
+  });
+  return [...records, ...wrong];
+}
+
+const generated = join(out, 'collection');
+const { generate } = plan;
+const full =
+  generate === undefined
+    ? shared(plan.manifest ?? '')
+    : await made(join(generated, 'manifest-train.jsonl'), () => synthesize({ ...generate, out: generated }));
+const tests = Object.entries(plan.tests).map(([name, file]) => ({ name, groundtruth: shared(file) }));
+if (generate !== undefined) tests.unshift({ name: 'generated', groundtruth: join(generated, 'groundtruth.json') });
+const noisier = await made(join(out, 'noisier', 'manifest.jsonl'), async () => {
+  const records = withWrong(await readManifest(full), plan.wrong);
+  await writeManifests([{ file: join(out, 'noisier', 'manifest.jsonl'), records }], dirname(full), {});
+});
+const cleaned = (name: string, manifest: string) =>
+  made(join(out, name, 'clean.jsonl'), () => clean({ manifest, out: join(out, name) }));
+const sets = {
+  full: { Full: full, Clean: await cleaned('clean', full) },
+  noisier: { Full: noisier, Clean: await cleaned('noisier-clean', noisier) },
+};
+
+const measured: Measured[] = [];
+/** Measures a model on every test, and writes the tables that there are. */
+async function measure(row: Pick<Measured, 'table' | 'name' | 'seed'>, model: string, regions?: string): Promise<void> {
+  const results: Measured['results'] = {};
+  for (const { name, groundtruth } of tests) {
+    const file = join(
+      out,
+      'measured',
+      `${row.table}-${row.name}-${row.seed}-${name}.json`.replaceAll(/[^\w.-]+/g, '_'),
+    );
+    await made(file, async (unfinished) => {
+      const { size, snap } = plan;
+      const source = regions === undefined ? undefined : parseRegions(regions);
+      const options = { protocol: 'groundtruth', groundtruth, model, size, snap, ...engine } as const;
+      const { map, precisionAt1, queries } = await evaluate({ ...options, ...(source && { regions: source }) });
+      await writeFile(unfinished, JSON.stringify({ map, precisionAt1, queries }));
+    });
+    results[name] = JSON.parse(await readFile(file, 'utf8'));
+  }
+  measured.push({ ...row, results });
+  await writeFile(join(out, 'gordo.md'), `# ${plan.title}\n\n${tablesOf(measured)}`);
+}
+
+const modelFile = (name: string) => join(out, 'models', `${name}.safetensors`);
+/** The model with a whitening of its own regions, learned on the photographs as found. */
+function whitened(name: string, model: string, regions?: string): Promise<string> {
+  return made(modelFile(name), (unfinished) => {
+    const { dimension, size, snap } = plan;
+    const source = regions === undefined ? undefined : parseRegions(regions);
+    const options = { model, manifest: full, out: unfinished, dimension, size, snap, maxImages: 1000, overwrite: true };
+    return whitenModel({ ...options, ...engine, ...(source && { regions: source }) });
+  });
+}
+
+/** The last model of a training that begins, or goes on, in OUT/runs/NAME. */
+async function trained(
+  name: string,
+  stage: (options: TrainOptions) => Promise<unknown>,
+  { recipe, set }: z.output<typeof training>,
+  options: Pick<TrainOptions, 'manifest' | 'init' | 'seed' | 'val'>,
+  more: readonly string[] = [],
+): Promise<string> {
+  const run = join(out, 'runs', name);
+  await made(join(run, 'finished.json'), async (unfinished) => {
+    const result = await stage({ ...options, ...engine, run, config: recipe, set: [...set, ...more], resume: true });
+    await writeFile(unfinished, JSON.stringify(result));
+  });
+  return new RunFolder(run).model;
+}
+
+const start = plan.init === undefined ? packageTrunk : shared(plan.init);
+await measure({ table: 'Table 1', name: 'off the shelf', seed: 1 }, start);
+await measure({ table: 'Table 1', name: 'off the shelf, PCA', seed: 1 }, await whitened('off', start));
+
+const val = tests[0].groundtruth;
+const layer = [`whitenDimension=${plan.dimension}`];
+for (const seed of seeds) {
+  for (const [noise, { Full, Clean }] of Object.entries(sets)) {
+    const table = noise === 'full' ? 'Table 1' : `Table 1, ${Math.round(100 * plan.wrong)} % wrong photographs added`;
+    const id = (name: string) => `${noise}-${name}-${seed}`;
+    const classified = (name: string, manifest: string) =>
+      trained(id(name), trainClassify, plan.classify, { manifest, init: start, seed });
+    const ranked = async (label: string, manifest: string, from: string, more: readonly string[] = []) => {
+      const run = id(label.replaceAll(/\W+/g, '-'));
+      const model = await trained(run, trainTriplet, plan.rank, { manifest, init: from, seed, val }, [
+        ...layer,
+        ...more,
+      ]);
+      await measure({ table, name: label, seed }, model);
+      return { model, run };
+    };
+    const cFull = await classified('C-Full', Full);
+    await measure({ table, name: 'C-Full, PCA', seed }, await whitened(id('C-Full'), cFull));
+    const cClean = await classified('C-Clean', Clean);
+    await measure({ table, name: 'C-Clean, PCA', seed }, await whitened(id('C-Clean'), cClean));
+    const rClean = await ranked('R-Clean from C-Full', Clean, cFull);
+    await ranked('R-Full from C-Full', Full, cFull);
+    if (noise !== 'full') continue;
+    const random = await ranked('R-Clean from C-Full, random triplets', Clean, cFull, ['sampling=random']);
+    const fromStart = await ranked('R-Clean from the start', Clean, start);
+    for (const { name, run } of [
+      { name: 'mined, from C-Full', run: rClean.run },
+      { name: 'random, from C-Full', run: random.run },
+      { name: 'mined, from the start', run: fromStart.run },
+    ]) {
+      measured.push({ table: 'Fig. 4', name, seed, curve: await curveOf(join(out, 'runs', run)), results: {} });
+    }
+    for (const [when, from] of [
+      ['before ranking', cFull],
+      ['after ranking', rClean.model],
+    ] as const) {
+      const proposing = await trained(id(`RPN-${when.replace(' ', '-')}`), trainRpn, plan.rpn, {
+        manifest: Clean,
+        init: from,
+        seed,
+      });
+      for (const regions of ['grid', 'rpn:16', 'rpn:32', 'rpn:64', 'rpn:128', 'rpn:256']) {
+        const model = await whitened(id(`${when}-${regions}`.replaceAll(/\W+/g, '-')), proposing, regions);
+        await measure({ table: 'Table 2', name: `${regions}, ${when}, PCA of its regions`, seed }, model, regions);
+      }
+    }
+  }
+}
