@@ -62,7 +62,10 @@ export async function trainSeeded<Options extends TrainOptions>(
   const run = runContext(context, options, collective);
   tellIfAlone(run);
   try {
-    const result = await onlyWriter(options.run, () => trainHere(trainer, options, run), run.group);
+    const { group } = run;
+    const result = await onlyWriter(options.run, () => trainHere(trainer, options, run), group);
+    await group.gather(undefined); // all is written, and each knows what any of them was asked for
+    if (group.size > 1) context.endedTogether?.(group.interruptedBy);
     collective.close();
     return result;
   } catch (error) {

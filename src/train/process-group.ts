@@ -3,7 +3,7 @@
  * that one of them is asked for comes for all at the same place.
  */
 import { deserialize, serialize } from 'node:v8';
-import { InputError } from '../errors.js';
+import { InputError, messageOf } from '../errors.js';
 import { type Collective, singleProcess } from './collective.js';
 
 /** What this process may be asked for while it trains. */
@@ -15,7 +15,8 @@ export interface Endings {
 }
 
 interface Message {
-  interrupted: boolean;
+  /** What this rank was asked to stop by: the message of the signal's reason. */
+  interrupted: string | undefined;
   late: boolean;
   value: unknown;
 }
@@ -30,6 +31,8 @@ export class ProcessGroup {
   readonly ending: AbortSignal;
   /** This process was asked to end: it need not finish its share, and the next `gather` ends all. */
   readonly asked: AbortSignal;
+  /** Of several ranks: what one of them was asked to stop by, once all know it. */
+  interruptedBy: string | undefined;
   private readonly interruption = new AbortController();
   private readonly lateness = new AbortController();
 
@@ -70,10 +73,12 @@ export class ProcessGroup {
   async gather<T>(value: T): Promise<T[]> {
     if (this.size === 1) return [value];
     const { signal, timeout } = this.own;
-    const message = { interrupted: signal?.aborted === true, late: timeout?.aborted === true, value };
+    const interrupted = signal?.aborted === true ? messageOf(signal.reason) : undefined;
+    const message = { interrupted, late: timeout?.aborted === true, value };
     const all = await this.collective.allGather(serialize(message satisfies Message));
     const messages = all.map((bytes) => deserialize(bytes) as Message);
-    if (messages.some(({ interrupted }) => interrupted)) this.interruption.abort();
+    this.interruptedBy ??= messages.find((each) => each.interrupted !== undefined)?.interrupted;
+    if (this.interruptedBy !== undefined) this.interruption.abort();
     if (messages.some(({ late }) => late)) this.lateness.abort();
     return messages.map((each) => each.value as T);
   }

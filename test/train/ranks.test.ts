@@ -128,6 +128,7 @@ interface Trained {
   log: RunRecord[];
   weights: number[][];
   unreadable: string[];
+  group: ProcessGroup;
 }
 
 /** What each of `size` ranks has at the end. */
@@ -140,10 +141,10 @@ function train(make: (group: ProcessGroup) => Made, size: number, stop?: (rank: 
     for await (const record of runLoop(trainer, { config, group })) {
       log.push(record);
       stop?.(collective.rank, record);
-      if (stopping.has(collective.rank)) controllers[collective.rank].abort();
+      if (stopping.has(collective.rank)) controllers[collective.rank].abort(new Error('SIGTERM'));
     }
     const weights = await Promise.all([...trainer.variables.values()].map(async (v) => [...(await v.data())]));
-    return { log, weights, unreadable: [...trainer.unreadable] };
+    return { log, weights, unreadable: [...trainer.unreadable], group };
   });
   const stopping = new Set<number>();
   return { ranks: Promise.all(ranks), stopping };
@@ -193,6 +194,7 @@ test('a stop that one rank is asked for comes for all after the same update', as
   });
   const logs = (await ranks).map(({ log }) => log.at(-1));
   expect(logs[0]).toEqual({ event: 'stop', step: 2, reason: 'interrupted' });
+  for (const { group } of await ranks) expect(group.interruptedBy).toBe('SIGTERM');
   for (const last of logs) expect(last).toEqual(logs[0]);
 });
 
