@@ -79,6 +79,8 @@ export function mpirun(size: number, args: readonly string[], launch: Launch = {
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, ...said }));
+    // What mpirun has started on a host that it could not reach keeps its pipes.
+    child.on('exit', (code) => setTimeout(() => resolve({ code, ...said }), 3000).unref());
   });
   return { process: child, stderr: () => said.stderr, ended };
 }
