@@ -9,7 +9,7 @@ import { InputError, UsageError } from '../errors.js';
 import { readRun } from '../report/run-report.js';
 import { RunFolder } from '../run/run-folder.js';
 import { openCollective } from '../train/mpi.js';
-import type { ProcessGroup } from '../train/process-group.js';
+import { EndedTogether, type ProcessGroup } from '../train/process-group.js';
 import type { Criterion } from '../train/trainer.js';
 import type { StageContext } from './context.js';
 import { errorOfRank, tellIfAlone } from './rank-notes.js';
@@ -69,7 +69,10 @@ export async function trainSeeded<Options extends TrainOptions>(
     collective.close();
     return result;
   } catch (error) {
-    throw await errorOfRank(error, run.group);
+    if (!(error instanceof EndedTogether)) throw await errorOfRank(error, run.group);
+    if (run.group.size > 1) context.endedTogether?.(run.group.interruptedBy);
+    collective.close();
+    throw error;
   }
 }
 

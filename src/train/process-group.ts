@@ -21,6 +21,9 @@ interface Message {
   value: unknown;
 }
 
+/** Thrown by every rank at the same place: the run ended before there was anything to keep. */
+export class EndedTogether extends InputError {}
+
 /** Alone it is one process, as if there were no group. */
 export class ProcessGroup {
   /** Of all ranks: fire on each at the same `gather`. Alone: at once. */
@@ -81,6 +84,11 @@ export class ProcessGroup {
     if (this.interruptedBy !== undefined) this.interruption.abort();
     if (messages.some(({ late }) => late)) this.lateness.abort();
     return messages.map((each) => each.value as T);
+  }
+
+  /** Throws `EndedTogether` where the run is to end. */
+  assertGoesOn(): void {
+    if (this.ending.aborted) throw new EndedTogether('Interrupted; nothing was written.');
   }
 
   /** Throws `InputError` where the ranks are not at the same place: `place` says where this one is. */
