@@ -135,6 +135,9 @@ const endings = ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1'] as const;
 /** Exit codes: asked to stop; stopped by a scheduler, which is to queue the job again (EX_TEMPFAIL of sysexits.h). */
 const [stoppedCode, requeueCode] = [130, 75];
 
+/** The exit code of processes that ended together, as all of them know it. */
+let together: { code: number | undefined } | undefined;
+
 let interruption: { controller: AbortController; listener: (name: NodeJS.Signals) => void; code: number } | undefined;
 
 /** An AbortSignal that fires on the first of `endings`; a second Ctrl-C, or the same once more, ends the process at once. */
@@ -152,9 +155,9 @@ export function interruptSignal(): AbortSignal {
       return;
     }
     first = name;
-    if (name === 'SIGUSR1' || (name === 'SIGTERM' && process.env.SLURM_JOB_ID !== undefined)) begun.code = requeueCode;
+    begun.code = codeOf(name, process.env.SLURM_JOB_ID !== undefined);
     say('Interrupted: finishing the item in hand, then stopping (Ctrl-C again to stop at once).');
-    controller.abort();
+    controller.abort(new DOMException(name, 'AbortError'));
   };
   for (const name of endings) process.on(name, listener);
   const begun = { controller, listener, code: stoppedCode };
@@ -162,9 +165,20 @@ export function interruptSignal(): AbortSignal {
   return controller.signal;
 }
 
+/** `scheduled`: a scheduler has started this process, and ends it. */
+function codeOf(name: string, scheduled: boolean): number {
+  return name === 'SIGUSR1' || (name === 'SIGTERM' && scheduled) ? requeueCode : stoppedCode;
+}
+
 /** The exit code of a command that was asked to stop while it listened; undefined where it was not. */
 export function interruptionCode(): number | undefined {
+  if (together !== undefined) return together.code;
   return interruption?.controller.signal.aborted === true ? interruption.code : undefined;
+}
+
+/** One of several processes ends with the code of all of them: a job that was asked to end by one of them is not done by the others. */
+export function endTogether(signalName: string | undefined): void {
+  together = { code: signalName === undefined ? undefined : codeOf(signalName, true) };
 }
 
 /** What stages show: lines and progress on stderr. */

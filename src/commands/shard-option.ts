@@ -14,15 +14,18 @@ export function shardOption(text: string): Shard {
 }
 
 /** An array that numbers its tasks otherwise, such as one that repeats a few of them, does not say which parts there are. */
-function shardOfArray({ SLURM_ARRAY_TASK_ID: id, SLURM_ARRAY_TASK_COUNT: tasks, ...env } = process.env): Shard {
-  const [index, count] = [Number(id), Number(tasks)];
-  const [min, max] = [env.SLURM_ARRAY_TASK_MIN ?? '1', env.SLURM_ARRAY_TASK_MAX ?? tasks].map(Number);
-  if (!(index >= 1)) throw new UsageError('--shard slurm: this is no task of a job array (sbatch --array=1-N).');
-  if (min !== 1 || max !== count) {
+function shardOfArray(): Shard {
+  const [id, count, min, max] = ['ID', 'COUNT', 'MIN', 'MAX'].map((name) =>
+    Number(process.env[`SLURM_ARRAY_TASK_${name}`] ?? NaN),
+  );
+  if (![id, count, min, max].every(Number.isInteger)) {
+    throw new UsageError('--shard slurm: this is no task of a job array (sbatch --array=1-N).');
+  }
+  if ((min !== 0 && min !== 1) || max - min + 1 !== count) {
     throw new UsageError(
-      `--shard slurm: the tasks of the array are not numbered from 1 to their number (${min} to ${max}, ${count} tasks); to repeat some ` +
-        'of N parts say --shard $SLURM_ARRAY_TASK_ID/N.',
+      `--shard slurm: the tasks of the array are not numbered from 1 or 0 without a gap (${min} to ${max}, ${count} tasks); to repeat ` +
+        'some of N parts say --shard $SLURM_ARRAY_TASK_ID/N.',
     );
   }
-  return { index, count };
+  return { index: id - min + 1, count };
 }

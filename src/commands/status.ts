@@ -11,7 +11,8 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
-A shard that has stopped or failed goes on when its command is given again.
+A shard that has stopped or failed goes on when its command is given again. One is silent that runs on another machine and has written
+nothing for ten minutes: its work may take so long, or the machine is gone.
 
 Example:
   rmac status descriptors/`,

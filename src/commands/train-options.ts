@@ -15,6 +15,7 @@ import type { Criterion } from '../train/trainer.js';
 import {
   addCommonOptions,
   type CommonOptions,
+  endTogether,
   formatSeconds,
   interruptSignal,
   nonNegativeInteger,
@@ -83,7 +84,7 @@ export async function runTrainer<Estimate>(
     printResult(cost, estimateText(cost), options);
     return;
   }
-  const result = await train(options, { signal: interruptSignal(), view: terminalView });
+  const result = await train(options, { signal: interruptSignal(), view: terminalView, endedTogether: endTogether });
   if (rankOfProcess() > 0) return; // the first one tells
   printResult(result, isOfSeeds(result) ? seedsText(result) : resultText(result), options);
 }

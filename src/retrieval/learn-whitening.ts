@@ -3,7 +3,7 @@ import seedrandom from 'seedrandom';
 import { GramProducts } from '../backend/index.js';
 import type { ImageSizing } from '../data/images.js';
 import { InputError } from '../errors.js';
-import { describeRegions, type RegionDescriber } from './describe.js';
+import { type Described, describeRegions, type RegionDescriber } from './describe.js';
 import type { DescribeFailure } from './descriptor-folder.js';
 import { learnLw, type LwWhitening } from '../linear/lw.js';
 import { CovarianceAccumulator, learnPcaWhitening, type PcaOptions, type LearnedWhitening } from '../linear/pca.js';
@@ -17,7 +17,7 @@ export interface LearnWhiteningOptions {
   /** Computes the eigenpairs. Default: symmetricEigen. */
   eigen?: PcaOptions['eigen'];
   /** Threads of the sums over wide rows. Default: all. */
-  threads?: number;
+  threads?: number | undefined;
   signal?: AbortSignal;
   onProgress?: (done: number) => void;
   /** Called when all images are read and the decomposition begins. */
@@ -27,19 +27,29 @@ export interface LearnWhiteningOptions {
 /** Rows of this length on are summed by the engine: 2048 values take it a tenth of this thread's time. */
 const engineFromChannels = 512;
 
-/** Learns the whitening; images that cannot be read are listed. @throws InputError if too few regions remain. */
+/** An image by its id and file. */
+type ImageFile = { id: string; path: string };
+
+/**
+ * Learns the whitening; images that cannot be read are listed. `described`: the region vectors of `images`, in their order, where they are
+ * computed elsewhere. @throws InputError if too few regions remain.
+ */
 export async function learnWhitening(
   model: RegionDescriber,
-  images: readonly { id: string; path: string }[],
-  { channels, dimension, sizing, eigen, threads, signal, onProgress, onImagesDone }: LearnWhiteningOptions,
+  images: readonly ImageFile[],
+  options: LearnWhiteningOptions & { described?: AsyncIterable<Described<ImageFile>> },
 ): Promise<{ whitening: LearnedWhitening; regions: number; failures: DescribeFailure[] }> {
+  const { channels, dimension, sizing, eigen, threads, signal, onProgress, onImagesDone } = options;
+  const { described = describeRegions(model, images, (image) => image, { sizing, signal }) } = options;
   const products = channels < engineFromChannels ? undefined : new GramProducts(channels, { threads });
   try {
     const rows = new CovarianceAccumulator(channels, products);
     const failures: DescribeFailure[] = [];
-    for await (const result of describeRegions(model, images, (image) => image, { sizing, signal, onProgress })) {
+    let done = 0;
+    for await (const result of described) {
       if ('error' in result) failures.push({ id: result.item.id, error: result.error.message });
       else rows.add(result.descriptor);
+      onProgress?.(++done);
     }
     onImagesDone?.();
     assertDescribed(images, failures, signal);
@@ -55,7 +65,7 @@ export async function learnWhitening(
  */
 export async function learnPairWhitening(
   model: RegionDescriber,
-  images: readonly { id: string; path: string }[],
+  images: readonly ImageFile[],
   pairs: readonly (readonly [string, string])[],
   { channels, dimension, sizing, eigen, threads, signal, onProgress, onImagesDone }: LearnWhiteningOptions,
 ): Promise<{ whitening: LwWhitening; pairs: number; failures: DescribeFailure[] }> {

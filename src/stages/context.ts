@@ -3,6 +3,8 @@
 export interface StageContext {
   /** Ends the stage early. What it had finished is kept where the stage says so. */
   signal?: AbortSignal;
+  /** Of processes that end together: tells each of them which signal of the system ended them all, or that none did. */
+  endedTogether?: (signalName: string | undefined) => void;
   /** Default: nobody watches. */
   view?: StageView;
 }

@@ -93,7 +93,7 @@ function indented(view: StageView): StageView {
 async function runStages(
   folder: DemoFolder,
   options: DemoOptions,
-  { signal, view: outer }: Required<StageContext>,
+  { signal, view: outer }: Required<Pick<StageContext, 'signal' | 'view'>>,
 ): Promise<DemoResult> {
   const { images, seed = 1, device, threads } = options;
   const init = startingWeights(options);

@@ -17,6 +17,9 @@ import { type StageContext, silentView } from './context.js';
 /** Least time between two writings, ms. */
 const periodMs = 5000;
 
+/** After so long without one a shard on another machine is doubtful, ms. */
+const silenceMs = 600_000;
+
 const statusSchema = z.object({
   state: z.enum(['running', 'done', 'failed']),
   /** The piece of work in hand, its finished items, of how many. */
@@ -31,10 +34,13 @@ const statusSchema = z.object({
 });
 type Status = z.output<typeof statusSchema>;
 
-/** A shard as `shardStatus` found it. `stopped`: it says that it runs, and its process is gone. */
+/**
+ * A shard as `shardStatus` found it. `stopped`: it says that it runs, and its process is gone; `silent`: it says that it runs on another
+ * machine, of which nobody can tell from here, and has said nothing more for ten minutes.
+ */
 export interface ShardProgress extends Omit<Partial<Status>, 'state'> {
   shard: string;
-  state: Status['state'] | 'stopped' | 'not begun';
+  state: Status['state'] | 'stopped' | 'silent' | 'not begun';
 }
 
 function statusFile(folder: string, { index, count }: Shard): string {
@@ -130,6 +136,8 @@ async function progressOf(folder: string, shard: Shard): Promise<Omit<ShardProgr
   } catch {
     throw new InputError(`${file} is not what a shard writes; remove it.`);
   }
-  if (status.state !== 'running' || (await isBeingWritten(folder, shard))) return status;
-  return { ...status, state: 'stopped' };
+  if (status.state !== 'running') return status;
+  if (!(await isBeingWritten(folder, shard))) return { ...status, state: 'stopped' };
+  const silent = status.host !== hostname() && Date.now() - Date.parse(status.updatedAt) > silenceMs;
+  return silent ? { ...status, state: 'silent' } : status;
 }

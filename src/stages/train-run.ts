@@ -93,7 +93,7 @@ export async function trainJob(
 ): Promise<TrainResult> {
   const { config, schema, words } = job;
   const startedAt = performance.now();
-  await openEngine({ ...options, threads: options.threads ?? threadsOfRank(group) }, job.maxSessions);
+  await openEngine({ ...options, threads: threadsOf(options, group) }, job.maxSessions);
   let report: TrainReport | undefined;
   const working: Working = (label) => (done, total) => report?.working(label, done, total);
   const checkpoint = options.resume === true ? await folder.latestCheckpoint() : undefined;
@@ -130,9 +130,9 @@ export async function trainJob(
   }
 }
 
-/** The ranks of one machine share its cores, as they were bound to them or evenly. Undefined for a process alone. */
-function threadsOfRank({ size }: ProcessGroup): number | undefined {
-  if (size === 1) return undefined;
+/** What was asked for; else the ranks of one machine share its cores, as they were bound to them or evenly. Undefined: all. */
+export function threadsOf({ threads }: TrainOptions, { size }: ProcessGroup): number | undefined {
+  if (threads !== undefined || size === 1) return threads;
   const { SLURM_CPUS_PER_TASK: given, OMPI_COMM_WORLD_LOCAL_SIZE: ranksHere = '1' } = process.env;
   return Number(given) || Math.min(availableParallelism(), Math.max(1, Math.floor(cpus().length / Number(ranksHere))));
 }

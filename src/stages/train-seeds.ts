@@ -9,7 +9,7 @@ import { InputError, UsageError } from '../errors.js';
 import { readRun } from '../report/run-report.js';
 import { RunFolder } from '../run/run-folder.js';
 import { openCollective } from '../train/mpi.js';
-import type { ProcessGroup } from '../train/process-group.js';
+import { EndedTogether, type ProcessGroup } from '../train/process-group.js';
 import type { Criterion } from '../train/trainer.js';
 import type { StageContext } from './context.js';
 import { errorOfRank, tellIfAlone } from './rank-notes.js';
@@ -62,11 +62,17 @@ export async function trainSeeded<Options extends TrainOptions>(
   const run = runContext(context, options, collective);
   tellIfAlone(run);
   try {
-    const result = await onlyWriter(options.run, () => trainHere(trainer, options, run), run.group);
+    const { group } = run;
+    const result = await onlyWriter(options.run, () => trainHere(trainer, options, run), group);
+    await group.gather(undefined); // all is written, and each knows what any of them was asked for
+    if (group.size > 1) context.endedTogether?.(group.interruptedBy);
     collective.close();
     return result;
   } catch (error) {
-    throw await errorOfRank(error, run.group);
+    if (!(error instanceof EndedTogether)) throw await errorOfRank(error, run.group);
+    if (run.group.size > 1) context.endedTogether?.(run.group.interruptedBy);
+    collective.close();
+    throw error;
   }
 }
 

@@ -24,6 +24,7 @@ import {
   type RunContext,
   type TrainJob,
   type TrainResult,
+  threadsOf,
   trainJob,
   type Working,
 } from './train-run.js';
@@ -44,6 +45,7 @@ interface Work {
   config: TripletConfig;
   records: ImageRecord[];
   validation: GroundTruth | undefined;
+  threads?: number | undefined;
 }
 
 const words: ReportWords = { update: ({ active }) => `active ${Math.round(100 * (active as number))} %` };
@@ -84,7 +86,7 @@ async function runTriplet(options: TrainTripletOptions, context: RunContext): Pr
   if (options.resume !== true && group.leads) folder.assertNew();
   const work = await readWork(options, view);
   const { config } = work;
-  const job = rankingJob(work, context);
+  const job = rankingJob({ ...work, threads: threadsOf(options, group) }, context);
   if (config.classify === undefined || (await folder.latestCheckpoint()) !== undefined) {
     return trainJob(job, folder, options, context);
   }
@@ -103,7 +105,7 @@ async function runTriplet(options: TrainTripletOptions, context: RunContext): Pr
   return { ...(await trainJob(job, folder, options, context, { init })), classify };
 }
 
-function rankingJob({ config, records, validation }: Work, { view, group }: RunContext): TrainJob {
+function rankingJob({ config, records, validation, threads }: Work, { view, group }: RunContext): TrainJob {
   // as training sees images, so that no shape is added
   const mapOf = async (model: DescriptorModel, head: RpnHead | undefined) => {
     const sizing = { longest: config.imageSize, multipleOf: model.stride };
@@ -145,7 +147,7 @@ function rankingJob({ config, records, validation }: Work, { view, group }: RunC
       const head = headFor(model, config);
       const asGiven = await mapOf(model, head).finally(() => head?.dispose());
       if (asGiven !== undefined) view.note(`as given: mAP ${asGiven.value.toFixed(4)}`);
-      const learned = await addWhitening(model, records, { config, view, signal: group.asked });
+      const learned = await addWhitening(model, records, { config, view, group, threads });
       const { dimension } = learned.model;
       const mapAsGiven = asGiven && { mapAsGiven: asGiven.value };
       return opened(learned.model, working, { dimension, warnings: learned.warnings, ...mapAsGiven });
@@ -164,12 +166,11 @@ function rankingJob({ config, records, validation }: Work, { view, group }: RunC
 async function addWhitening(
   model: DescriptorModel,
   records: readonly ImageRecord[],
-  { config, view, signal }: { config: TripletConfig; view: StageView; signal: AbortSignal },
+  { view, ...settings }: RunContext & { config: TripletConfig; threads: number | undefined },
 ): ReturnType<typeof whitened> {
   let progress: StageProgress | undefined;
   const learned = await whitened(model, records, {
-    config,
-    signal,
+    ...settings,
     onProgress: (done, total) => (progress ??= view.progress('learn whitening', total)).update(done),
   }).finally(() => progress?.stop());
   const { dimension } = learned.model;

@@ -1,5 +1,6 @@
 /** @file The thread that holds a rank's connections of lifeline.ts. */
-import { writeSync } from 'node:fs';
+import { spawn } from 'node:child_process';
+import { readFileSync, writeSync } from 'node:fs';
 import { connect, createServer, type Socket } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';
 import { latestCheckpoint } from '../run/checkpoint.js';
@@ -25,6 +26,10 @@ const { rank, token, checkpoints, timeoutMs } = workerData as LifelineData;
 const farewell = 'b';
 /** The main thread may be in native code for as long, ms. */
 const patienceMs = 10_000;
+/** What starts ranks and ends with them; it is a rank's parent on its own host. */
+const launchers = new Set(['mpirun', 'mpiexec', 'orterun', 'prterun']);
+/** Given to it to end after the ranks, s. */
+const launcherPatience = 20;
 
 let names: string[] = [];
 let ended = false;
@@ -87,20 +92,39 @@ function watch(socket: Socket, other: number): void {
   socket.on('close', () => {
     clearInterval(beat);
     sockets.delete(socket);
-    // Of those that miss the first rank, one tells.
-    if (!left && !ended && (rank === 0 || rank === 1)) void lose(other);
+    if (left || ended) return;
+    // Of those that miss the first rank, one tells, and the job ends. A rank behind a cut link is left to itself.
+    if (rank <= 1) void lose(other);
+    else setTimeout(() => void lose(other), patienceMs);
   });
 }
 
 /** Told from here and at once: mpirun kills this process, too, a moment later. */
 async function lose(other: number): Promise<void> {
+  if (ended) return;
   ended = true;
+  endLauncher();
   const last = await latestCheckpoint(checkpoints).catch(() => undefined);
   const way =
     last === undefined ? 'there is no checkpoint yet' : `the last checkpoint is ${last}; continue with --resume`;
   writeSync(2, `rmac: ${names[other]} has ended or cannot be reached: ${way}.\n`);
   tell({ lost: other });
   setTimeout(() => process.kill(process.pid, 'SIGKILL'), patienceMs);
+}
+
+/** mpirun waits for ever for a host that cannot be reached, which only a process can change that outlives the ranks. */
+function endLauncher(): void {
+  const launcher = process.ppid;
+  try {
+    const [name, start] = ['comm', 'stat'].map((file) => readFileSync(`/proc/${launcher}/${file}`, 'utf8').trim());
+    if (!launchers.has(name)) return;
+    const began = start.split(' ')[21]; // so that another process of its number is not taken for it
+    const same = `[ "$(cut -d ' ' -f 22 /proc/${launcher}/stat)" = ${began} ]`;
+    const script = `sleep ${launcherPatience}; ${same} && kill -KILL ${launcher}`;
+    spawn('sh', ['-c', script], { detached: true, stdio: 'ignore' }).on('error', () => undefined);
+  } catch {
+    // no /proc: it is not known what the parent is
+  }
 }
 
 function end(): void {

@@ -3,7 +3,7 @@
  * that one of them is asked for comes for all at the same place.
  */
 import { deserialize, serialize } from 'node:v8';
-import { InputError } from '../errors.js';
+import { InputError, messageOf } from '../errors.js';
 import { type Collective, singleProcess } from './collective.js';
 
 /** What this process may be asked for while it trains. */
@@ -15,10 +15,14 @@ export interface Endings {
 }
 
 interface Message {
-  interrupted: boolean;
+  /** What this rank was asked to stop by: the message of the signal's reason. */
+  interrupted: string | undefined;
   late: boolean;
   value: unknown;
 }
+
+/** Thrown by every rank at the same place: the run ended before there was anything to keep. */
+export class EndedTogether extends InputError {}
 
 /** Alone it is one process, as if there were no group. */
 export class ProcessGroup {
@@ -30,6 +34,8 @@ export class ProcessGroup {
   readonly ending: AbortSignal;
   /** This process was asked to end: it need not finish its share, and the next `gather` ends all. */
   readonly asked: AbortSignal;
+  /** Of several ranks: what one of them was asked to stop by, once all know it. */
+  interruptedBy: string | undefined;
   private readonly interruption = new AbortController();
   private readonly lateness = new AbortController();
 
@@ -70,12 +76,19 @@ export class ProcessGroup {
   async gather<T>(value: T): Promise<T[]> {
     if (this.size === 1) return [value];
     const { signal, timeout } = this.own;
-    const message = { interrupted: signal?.aborted === true, late: timeout?.aborted === true, value };
+    const interrupted = signal?.aborted === true ? messageOf(signal.reason) : undefined;
+    const message = { interrupted, late: timeout?.aborted === true, value };
     const all = await this.collective.allGather(serialize(message satisfies Message));
     const messages = all.map((bytes) => deserialize(bytes) as Message);
-    if (messages.some(({ interrupted }) => interrupted)) this.interruption.abort();
+    this.interruptedBy ??= messages.find((each) => each.interrupted !== undefined)?.interrupted;
+    if (this.interruptedBy !== undefined) this.interruption.abort();
     if (messages.some(({ late }) => late)) this.lateness.abort();
     return messages.map((each) => each.value as T);
+  }
+
+  /** Throws `EndedTogether` where the run is to end. */
+  assertGoesOn(): void {
+    if (this.ending.aborted) throw new EndedTogether('Interrupted; nothing was written.');
   }
 
   /** Throws `InputError` where the ranks are not at the same place: `place` says where this one is. */

@@ -1,8 +1,8 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { mpirun, processOf, until, withoutMpi } from '../support/mpirun.js';
-import { type NetworkHosts, networkHosts, withoutHosts } from '../support/network-hosts.js';
+import { type Job, mpirun, processOf, until, withoutMpi } from '../support/mpirun.js';
+import { mcaOptions, type NetworkHosts, networkHosts, withoutHosts } from '../support/network-hosts.js';
 import { lossesOf, smallJob, upTo } from './small-job.js';
 
 // Only where asked for (npm run test:cluster): it makes network interfaces.
@@ -19,8 +19,23 @@ describe.skipIf(skipped !== undefined)('over TCP between three hosts', { timeout
     hosts = networkHosts(3);
   });
   afterAll(() => hosts.remove());
-  const start = (size: number, args: readonly string[]) =>
-    mpirun(size, [...common, ...args], { ...hosts.launch, env: { RMAC_RANK_TIMEOUT: '5' } });
+  const start = (size: number, args: readonly string[], { timeout = '5', mca = {} } = {}) =>
+    mpirun(size, [...common, ...args], {
+      ...hosts.launch,
+      args: [...hosts.launch.args, ...mcaOptions(mca)],
+      env: { RMAC_RANK_TIMEOUT: timeout },
+    });
+  /** How mpirun ends by itself. */
+  const endWithin = async (ms: number, job: Job) => {
+    let late = false;
+    const timer = setTimeout(() => {
+      late = true;
+      job.process.kill('SIGKILL');
+    }, ms);
+    const ended = await job.ended.finally(() => clearTimeout(timer));
+    expect(late, ended.stderr).toBe(false);
+    return ended;
+  };
 
   test('three ranks train as one does, over a slow link too', async () => {
     const [one, three] = ['one', 'three'].map((name) => join(folder, name));
@@ -48,10 +63,23 @@ describe.skipIf(skipped !== undefined)('over TCP between three hosts', { timeout
     const job = start(3, [...upTo(400, 1), '--run', run]);
     await until(() => existsSync(join(run, 'checkpoints', 'step-000001')), job);
     hosts.cut(2);
-    // mpirun itself waits for the host.
-    const timer = setTimeout(() => job.process.kill('SIGKILL'), 40_000);
-    const { code, stderr } = await job.ended.finally(() => clearTimeout(timer));
+    // mpirun itself waits for the host, until the first rank's lifeline ends it.
+    const { code, stderr } = await endWithin(60_000, job);
     expect(code).not.toBe(0);
     expect(stderr).toMatch(/Rank 2 of 3 \(.*h3\) has ended or cannot be reached: the last checkpoint is \S+step-/);
+    // The rank behind the cut link has ended, too.
+    await expect(processOf(2, run)).rejects.toThrow(/no rank 2/);
+    hosts.join(2);
+  });
+
+  test('mpirun that looks for its hosts more often ends by itself', async () => {
+    const run = join(folder, 'looked-for');
+    const mca = { oob_tcp_keepalive_time: '5', oob_tcp_keepalive_intvl: '2', oob_tcp_keepalive_probes: '3' };
+    const job = start(3, [...upTo(400, 1), '--run', run], { timeout: '60', mca });
+    await until(() => existsSync(join(run, 'checkpoints', 'step-000001')), job);
+    hosts.cut(2);
+    const { code, stderr } = await endWithin(60_000, job);
+    expect(code).not.toBe(0);
+    expect(stderr).toContain('ORTE has lost communication with a remote daemon');
   });
 });

@@ -4,7 +4,7 @@ import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
-import { mpirun, processOf, until, withoutMpi } from '../support/mpirun.js';
+import { mpirun, processOf, tellingCodes, until, withoutMpi } from '../support/mpirun.js';
 import { lossesOf, smallJob, upTo } from './small-job.js';
 
 const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url));
@@ -55,6 +55,18 @@ describe.skipIf(skipped !== undefined)('over MPI', () => {
     const [expected, losses] = [await lossesOf(whole), await lossesOf(run)];
     expect(losses).toHaveLength(stopped + 3);
     for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i], 4);
+  });
+
+  test('an end that one rank alone is asked for comes for all, with a checkpoint and one code', async () => {
+    const run = join(folder, 'asked');
+    const job = mpirun(2, [...common, ...upTo(400), '--run', run], tellingCodes);
+    await until(() => job.stderr().includes('update 1/400'), job);
+    process.kill(await processOf(1, run), 'SIGTERM');
+    const { stdout, stderr } = await job.ended;
+    for (const rank of [0, 1]) expect(stderr).toContain(`rank ${rank} ended with 75\n`);
+    const stopped = (await lossesOf(run)).length;
+    expect(JSON.parse(stdout)).toMatchObject({ run, step: stopped, stopped: 'interrupted' });
+    expect(await readdir(join(run, 'checkpoints'))).toContain(`step-${String(stopped).padStart(6, '0')}`);
   });
 
   test('a rank that is killed ends the job, with a line that names it and the last checkpoint', async () => {

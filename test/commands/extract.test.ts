@@ -1,6 +1,9 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { copyFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { CommanderError } from 'commander';
 import { beforeAll, describe, expect, test, vi } from 'vitest';
 import { register } from '../../src/commands/extract.js';
@@ -10,6 +13,8 @@ import { UsageError } from '../../src/errors.js';
 import { parseNpy } from '../../src/data/npy.js';
 import { runCommand } from './run-command.js';
 import { makeSmallSet, type SmallSet } from './small-set.js';
+
+const cli = fileURLToPath(new URL('../../src/cli.ts', import.meta.url));
 
 let set: SmallSet;
 beforeAll(async () => {
@@ -109,6 +114,35 @@ describe('rmac extract', () => {
     );
   });
 
+  test('rmac status: a shard that was killed has stopped, one of a machine that says nothing is silent', async () => {
+    const out = newFolder();
+    const record = JSON.parse(readFileSync(set.manifest, 'utf8').split('\n')[0]);
+    const many = join(set.images, 'many.jsonl');
+    const line = (_: unknown, i: number) => `${JSON.stringify({ ...record, id: `${i}` })}\n`;
+    writeFileSync(many, Array.from({ length: 20_000 }, line).join(''));
+    const args = ['extract', '--model', set.model, '--images', many, '--out', out, '--size', '48', '--shard', '1/2'];
+    const shard = spawn(process.execPath, ['--import', 'tsx', cli, ...args], { stdio: 'ignore' });
+    const ended = once(shard, 'exit');
+    const file = join(out, 'status.1-of-2.json');
+    const first = async () =>
+      JSON.parse((await runCommand(registerStatus, 'status', out, '--json')).stdout).shards[0] as { state: string };
+    await expect.poll(() => existsSync(file), { timeout: 60_000 }).toBe(true);
+    expect(await first()).toMatchObject({ state: 'running', total: 10_000 });
+    shard.kill('SIGKILL');
+    await ended;
+    expect(await first()).toMatchObject({ state: 'stopped' });
+    const lock = readdirSync(out).find((name) => name.endsWith('1-of-2.lock'))!;
+    const elsewhere = (name: string, changes: object) => {
+      const text = JSON.parse(readFileSync(join(out, name), 'utf8'));
+      writeFileSync(join(out, name), JSON.stringify({ ...text, host: 'another', ...changes }));
+    };
+    elsewhere(lock, {});
+    elsewhere('status.1-of-2.json', {});
+    expect(await first()).toMatchObject({ state: 'running' });
+    elsewhere('status.1-of-2.json', { updatedAt: new Date(Date.now() - 700_000).toISOString() });
+    expect(await first()).toMatchObject({ state: 'silent' });
+  });
+
   test('rmac status tells of every shard what its file and its lock say', async () => {
     const out = newFolder();
     const status = async () => JSON.parse((await runCommand(registerStatus, 'status', out, '--json')).stdout);
@@ -150,7 +184,7 @@ describe('rmac extract', () => {
   });
 });
 
-test('--shard slurm is the task of an array that is numbered from 1 to its number', () => {
+test('--shard slurm is the task of an array that is numbered from 1 or 0 without a gap', () => {
   const array = (id: string, count: string, min: string, max: string) => {
     for (const [name, value] of Object.entries({ ID: id, COUNT: count, MIN: min, MAX: max })) {
       vi.stubEnv(`SLURM_ARRAY_TASK_${name}`, value);
@@ -160,9 +194,12 @@ test('--shard slurm is the task of an array that is numbered from 1 to its numbe
   try {
     expect(shardOption.bind(undefined, 'slurm')).toThrow(/no task of a job array/);
     expect(array('3', '8', '1', '8')()).toEqual({ index: 3, count: 8 });
-    // Two of eight are repeated, or tasks are counted from 0.
+    expect(array('0', '8', '0', '7')()).toEqual({ index: 1, count: 8 });
+    expect(array('7', '8', '0', '7')()).toEqual({ index: 8, count: 8 });
+    // Two of eight are repeated; one that follows another array; every second.
     expect(array('3', '2', '3', '7')).toThrow(/--shard \$SLURM_ARRAY_TASK_ID\/N/);
-    expect(array('0', '8', '0', '7')).toThrow(UsageError);
+    expect(array('5', '8', '5', '12')).toThrow(UsageError);
+    expect(array('1', '4', '1', '7')).toThrow(UsageError);
   } finally {
     vi.unstubAllEnvs();
   }

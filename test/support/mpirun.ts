@@ -55,12 +55,22 @@ export interface Launch {
   command: string;
   args: readonly string[];
   env?: NodeJS.ProcessEnv;
+  /** What starts each rank's command, in front of it. */
+  wrapper?: readonly string[];
 }
+
+/** Every rank says on stderr how it ended, which mpirun waits for and takes no notice of. */
+export const tellingCodes: Launch = {
+  command: 'mpirun',
+  args: ['--mca', 'orte_abort_on_non_zero_status', '0'],
+  wrapper: ['sh', '-c', '"$@"; code=$?; echo "rank $OMPI_COMM_WORLD_RANK ended with $code" >&2; exit $code', 'sh'],
+};
 
 /** `mpirun -n size rmac ...args`, on as many cores as there are. */
 export function mpirun(size: number, args: readonly string[], launch: Launch = { command: 'mpirun', args: [] }): Job {
   const options = [...launch.args, '--oversubscribe', '--bind-to', 'none', '-n', `${size}`];
-  const child = spawn(launch.command, [...options, process.execPath, cli, ...args], {
+  const rank = [...(launch.wrapper ?? []), process.execPath, cli, ...args];
+  const child = spawn(launch.command, [...options, ...rank], {
     env: { ...process.env, ...launch.env, OMPI_ALLOW_RUN_AS_ROOT: '1', OMPI_ALLOW_RUN_AS_ROOT_CONFIRM: '1' },
     stdio: ['ignore', 'pipe', 'pipe'],
   });
@@ -69,6 +79,8 @@ export function mpirun(size: number, args: readonly string[], launch: Launch = {
   const ended = new Promise<Ended>((resolve, reject) => {
     child.on('error', reject);
     child.on('close', (code) => resolve({ code, ...said }));
+    // What mpirun has started on a host that it could not reach keeps its pipes.
+    child.on('exit', (code) => setTimeout(() => resolve({ code, ...said }), 3000).unref());
   });
   return { process: child, stderr: () => said.stderr, ended };
 }

@@ -11,13 +11,12 @@ export interface NetworkHosts {
   launch: { command: string; args: string[] };
   /** Sets the link of a host down. */
   cut(host: number): void;
+  /** Sets it up again. */
+  join(host: number): void;
   /** Delays what a host sends, and bounds its rate; false where the system has no netem. */
   slow(host: number, delay: string, rate: string): boolean;
   remove(): void;
 }
-
-/** mpirun itself looks for a lost host after five minutes otherwise. */
-const patience = ['oob_tcp_keepalive_time', '5', 'oob_tcp_keepalive_intvl', '2', 'oob_tcp_keepalive_probes', '3'];
 
 /** Why there can be no hosts here; undefined where there can. */
 export function withoutHosts(): string | undefined {
@@ -28,6 +27,11 @@ export function withoutHosts(): string | undefined {
   }
   spawnSync('ip', ['netns', 'del', probe]);
   return undefined;
+}
+
+/** Parameters of Open MPI as mpirun takes them. */
+export function mcaOptions(parameters: Readonly<Record<string, string>>): string[] {
+  return Object.entries(parameters).flatMap(([name, value]) => ['--mca', name, value]);
 }
 
 /** Makes `count` hosts, with one slot each for a rank. */
@@ -55,22 +59,13 @@ export function networkHosts(count: number): NetworkHosts {
   const inHost = `exec ip netns exec "${id}h$n" unshare --uts sh -c "hostname ${id}h$n; exec $*"`;
   writeFileSync(agent, `#!/bin/sh\nn=\${1##*.}\nshift\n${inHost}\n`, { mode: 0o755 });
   writeFileSync(hostfile, names.map((_, i) => `${netmask}.${i + 1} slots=1\n`).join(''));
-  const tcp = [
-    'btl',
-    'tcp,self',
-    'btl_tcp_if_include',
-    'eth0',
-    'oob_tcp_if_include',
-    'eth0',
-    'plm_rsh_agent',
-    agent,
-    ...patience,
-  ];
-  const mca = tcp.flatMap((value, i) => (i % 2 === 0 ? ['--mca', value] : [value]));
+  const tcp = { btl: 'tcp,self', btl_tcp_if_include: 'eth0', oob_tcp_if_include: 'eth0', plm_rsh_agent: agent };
+  const mca = mcaOptions(tcp);
   const first = ['netns', 'exec', names[0], 'unshare', '--uts', 'sh', '-c', `hostname ${names[0]}; exec "$@"`, 'sh'];
   return {
     launch: { command: 'ip', args: [...first, 'mpirun', ...mca, '--hostfile', hostfile, '--map-by', 'node'] },
     cut: (host) => ip('-n', names[host], 'link', 'set', 'eth0', 'down'),
+    join: (host) => ip('-n', names[host], 'link', 'set', 'eth0', 'up'),
     slow(host, delay, rate) {
       const netem = ['dev', 'eth0', 'root', 'netem', 'delay', delay, 'rate', rate];
       return spawnSync('tc', ['-n', names[host], 'qdisc', 'replace', ...netem]).status === 0;

@@ -15,13 +15,14 @@ import { classifyConfigSchema } from '../../src/train/classify/classify-config.j
 import { ClassifyTrainer } from '../../src/train/classify/classify-trainer.js';
 import { measureClasses } from '../../src/train/classify/measure-classes.js';
 import { type LoopOptions, runLoop } from '../../src/train/loop.js';
-import { ProcessGroup } from '../../src/train/process-group.js';
+import { EndedTogether, type Endings, ProcessGroup } from '../../src/train/process-group.js';
 import { BoxedImages } from '../../src/train/proposals/boxed-images.js';
 import { measureRpn } from '../../src/train/proposals/measure-rpn.js';
 import { ProposalsTrainer } from '../../src/train/proposals/proposals-trainer.js';
 import { rpnConfigSchema } from '../../src/train/proposals/rpn-config.js';
 import { RandomStream } from '../../src/train/random.js';
 import { measureMap } from '../../src/train/ranking/measure.js';
+import { whitened } from '../../src/train/ranking/ranking-start.js';
 import { RankingTrainer } from '../../src/train/ranking/ranking-trainer.js';
 import { sharedOut } from '../../src/train/ranking/shared-source.js';
 import { tripletConfigSchema } from '../../src/train/ranking/triplet-config.js';
@@ -128,6 +129,7 @@ interface Trained {
   log: RunRecord[];
   weights: number[][];
   unreadable: string[];
+  group: ProcessGroup;
 }
 
 /** What each of `size` ranks has at the end. */
@@ -140,10 +142,10 @@ function train(make: (group: ProcessGroup) => Made, size: number, stop?: (rank: 
     for await (const record of runLoop(trainer, { config, group })) {
       log.push(record);
       stop?.(collective.rank, record);
-      if (stopping.has(collective.rank)) controllers[collective.rank].abort();
+      if (stopping.has(collective.rank)) controllers[collective.rank].abort(new Error('SIGTERM'));
     }
     const weights = await Promise.all([...trainer.variables.values()].map(async (v) => [...(await v.data())]));
-    return { log, weights, unreadable: [...trainer.unreadable] };
+    return { log, weights, unreadable: [...trainer.unreadable], group };
   });
   const stopping = new Set<number>();
   return { ranks: Promise.all(ranks), stopping };
@@ -193,7 +195,40 @@ test('a stop that one rank is asked for comes for all after the same update', as
   });
   const logs = (await ranks).map(({ log }) => log.at(-1));
   expect(logs[0]).toEqual({ event: 'stop', step: 2, reason: 'interrupted' });
+  for (const { group } of await ranks) expect(group.interruptedBy).toBe('SIGTERM');
   for (const last of logs) expect(last).toEqual(logs[0]);
+});
+
+const whiteningOf = (size: number, endings: (rank: number) => Endings = () => ({})) => {
+  const config = tripletConfigSchema.parse({ imageSize: 48, whitenDimension: 8 });
+  let described = 0;
+  const ranks = localRanks(size).map(async (collective) => {
+    const model = smallModel();
+    const describe = model.regionDescriptors.bind(model);
+    model.regionDescriptors = (images) => {
+      described++;
+      return describe(images);
+    };
+    const group = new ProcessGroup(collective, endings(collective.rank));
+    const weights = await (await whitened(model, records, { config, group })).model.toArrays();
+    return ['whitening/kernel', 'whitening/shift'].map((name) => [...weights.get(name)!.data]);
+  });
+  return { ranks, described: () => described };
+};
+
+test('a whitening is learned once, of images that are described once by all ranks together', async () => {
+  const [one] = await Promise.all(whiteningOf(1).ranks);
+  expect(one[0].length).toBeGreaterThan(8);
+  for (const size of [2, 3]) {
+    const { ranks, described } = whiteningOf(size);
+    for (const each of await Promise.all(ranks)) expect(each).toEqual(one);
+    expect(described()).toBe(records.length - 1); // one cannot be read
+  }
+});
+
+test('an end that one rank is asked for while a whitening is learned is an error of all', async () => {
+  const { ranks } = whiteningOf(3, (rank) => (rank === 1 ? { signal: AbortSignal.abort(new Error('SIGTERM')) } : {}));
+  for (const rank of ranks) await expect(rank).rejects.toThrow(EndedTogether);
 });
 
 test('ranks with other draws are told apart before they train', async () => {

@@ -6,9 +6,12 @@ import { DescriptorModel } from '../../models/descriptor.js';
 import type { ModelMeta } from '../../models/meta.js';
 import { parseRegions } from '../../models/region-source.js';
 import { withWhitening } from '../../models/whitening.js';
+import { describeRegions } from '../../retrieval/describe.js';
 import { learnWhitening, sampleOf } from '../../retrieval/learn-whitening.js';
 import { RpnHead } from '../../rpn/head.js';
 import { assertProposals, ProposalDescriber } from '../../rpn/proposal-describer.js';
+import { alone, type ProcessGroup } from '../process-group.js';
+import { shareWork } from '../share-work.js';
 import type { TripletConfig } from './triplet-config.js';
 
 /** Loads a model file for training at `imageSize` and with `regions`, which become those stored in it. */
@@ -58,20 +61,27 @@ export function headFor(
   return rpn !== undefined && needed ? new RpnHead(rpn, channels, rpnWeights) : undefined;
 }
 
+/** Images whose region vectors, some 160 KB of each, a rank keeps before all are told of them. */
+const imagesPerRound = 16;
+
 /**
  * The same model with a PCA-whitening learned from the training set's region vectors, as shift + FC, and what is doubtful about
- * it. Takes `model` over: it is disposed of.
+ * it: each rank of `group` describes its share of the images, the first one learns. Takes `model` over: it is disposed of. Throws
+ * `EndedTogether` where the run is to end.
  */
 export async function whitened(
   model: DescriptorModel,
   records: readonly ImageRecord[],
   {
     config,
-    signal,
+    group = alone,
+    threads,
     onProgress,
   }: {
     config: Pick<TripletConfig, 'imageSize' | 'whitenDimension' | 'whitenImages' | 'seed'>;
-    signal?: AbortSignal;
+    group?: ProcessGroup;
+    /** Of the sums. Default: all. */
+    threads?: number | undefined;
     onProgress?: (done: number, total: number) => void;
   },
 ): Promise<{ model: DescriptorModel; warnings: string[] }> {
@@ -79,15 +89,31 @@ export async function whitened(
   const describer = regions === undefined ? undefined : new ProposalDescriber(model, regions);
   try {
     const images = sampleOf(records, config.whitenImages, config.seed);
-    const { whitening } = await learnWhitening(describer ?? model, images, {
-      channels: model.channels,
-      dimension: config.whitenDimension,
-      sizing: { longest: config.imageSize, multipleOf: model.stride },
-      signal,
-      onProgress: (done) => onProgress?.(done, images.length),
-    });
-    const { meta, weights } = withWhitening(model.meta, await model.toArrays(), whitening);
-    return { model: DescriptorModel.create(meta, weights), warnings: whitening.warnings };
+    const sizing = { longest: config.imageSize, multipleOf: model.stride };
+    const describe = (own: readonly ImageRecord[]) =>
+      describeRegions(describer ?? model, own, (image) => image, { sizing, signal: group.asked });
+    const described = shareWork(images, describe, { group, perRound: imagesPerRound });
+    const [whitening] = await group.gather(group.leads ? await learn() : await others());
+    const { meta, weights } = withWhitening(model.meta, await model.toArrays(), whitening!);
+    return { model: DescriptorModel.create(meta, weights), warnings: whitening!.warnings };
+
+    async function learn() {
+      const learned = await learnWhitening(describer ?? model, images, {
+        channels: model.channels,
+        dimension: config.whitenDimension,
+        sizing,
+        described,
+        threads,
+        onProgress: (done) => onProgress?.(done, images.length),
+        onImagesDone: () => group.assertGoesOn(),
+      });
+      return learned.whitening;
+    }
+    async function others() {
+      for await (const _ of described);
+      group.assertGoesOn();
+      return undefined;
+    }
   } finally {
     describer?.dispose();
     model.dispose();

@@ -2,6 +2,7 @@
 import { InputError } from '../../errors.js';
 import { append } from '../../extremes.js';
 import type { ProcessGroup } from '../process-group.js';
+import { shareWork } from '../share-work.js';
 import type { DescribedImage, ImageSource, Sums, UnreadableImage } from './image-source.js';
 
 type Outcome<T> = DescribedImage<T> | UnreadableImage<T>;
@@ -18,16 +19,15 @@ export class SharedSource<T> implements ImageSource<T> {
     private readonly group: ProcessGroup,
   ) {}
 
-  async *describePool(items: readonly T[]): AsyncGenerator<Outcome<T>> {
-    const perRound = imagesPerRound * this.group.size;
-    for (let from = 0; from < items.length && !this.group.ending.aborted; from += perRound) {
-      yield* this.share(items.slice(from, from + perRound), (own) => this.source.describePool(own));
-    }
+  describePool(items: readonly T[]): AsyncGenerator<Outcome<T>> {
+    const { group, source } = this;
+    return shareWork(items, (own) => source.describePool(own), { group, perRound: imagesPerRound });
   }
 
-  async *describe(items: readonly T[]): AsyncGenerator<Outcome<T>> {
-    this.describer = new Map(items.map((item, i) => [item, i % this.group.size]));
-    yield* this.share(items, (own) => this.source.describe(own));
+  describe(items: readonly T[]): AsyncGenerator<Outcome<T>> {
+    const { group, source } = this;
+    this.describer = new Map(items.map((item, i) => [item, i % group.size]));
+    return shareWork(items, (own) => source.describe(own), { group });
   }
 
   async replay(items: readonly T[], upstreamOf: (item: T) => Float32Array, sums: Sums): Promise<UnreadableImage<T>[]> {
@@ -38,27 +38,6 @@ export class SharedSource<T> implements ImageSource<T> {
     const lost = await source.replay(own, upstreamOf, sums);
     const all = await group.gather(lost.map(({ item, error }) => ({ at: position.get(item)!, error: error.message })));
     return all.flat().map(({ at, error }) => ({ item: items[at], error: new InputError(error) }));
-  }
-
-  /** What came of all items, in their order; nothing where the run is to end. */
-  private async *share(
-    items: readonly T[],
-    work: (own: readonly T[]) => AsyncIterable<Outcome<T>>,
-  ): AsyncGenerator<Outcome<T>> {
-    const { group } = this;
-    const position = new Map(items.map((item, i) => [item, i]));
-    const found = [];
-    for await (const { item, ...outcome } of work(group.shareOf(items))) {
-      // An error has a class, which does not travel.
-      found.push({ at: position.get(item)!, ...('error' in outcome ? { error: outcome.error.message } : outcome) });
-      if (group.asked.aborted) break;
-    }
-    const all = (await group.gather(found)).flat().toSorted((a, b) => a.at - b.at);
-    if (group.ending.aborted) return;
-    for (const { at, ...outcome } of all) {
-      if ('error' in outcome) yield { item: items[at], error: new InputError(outcome.error) };
-      else yield { item: items[at], ...outcome };
-    }
   }
 }
 
