@@ -9,6 +9,14 @@ export class InputError extends Error {
   override name = 'InputError';
 }
 
+/**
+ * A query that cannot be answered because of what it is. What is told of it is of the query alone, so that a stranger who asked may
+ * be told; other input errors name files of this machine.
+ */
+export class QueryError extends InputError {
+  override name = 'QueryError';
+}
+
 /** A command called wrongly: an unknown flag, a value out of range, flags that exclude each other. Exit code 2. */
 export class UsageError extends Error {
   override name = 'UsageError';

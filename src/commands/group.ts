@@ -1,7 +1,14 @@
 /** @file `rmac group`: which photographs show the same thing, without labels. */
 import type { Command } from 'commander';
 import { group, type GroupStageOptions, type GroupStageResult } from '../stages/group.js';
-import { addCommonOptions, type CommonOptions, positiveInteger, printResult, terminalContext } from './console.js';
+import {
+  addCommonOptions,
+  type CommonOptions,
+  fraction,
+  positiveInteger,
+  printResult,
+  terminalContext,
+} from './console.js';
 import { addColumnOption, type ColumnFlags } from './index-collection.js';
 import { addModelOptions } from './model-options.js';
 
@@ -12,8 +19,19 @@ export function register(program: Command): void {
     .requiredOption('--model <file>', 'model weights (.safetensors), by whose descriptors candidates are chosen')
     .requiredOption('--out <dir>', 'folder for groups.jsonl, groups.csv, copies.jsonl and report.html');
   addColumnOption(addModelOptions(command))
-    .option('--neighbours <n>', 'nearest photographs that each is compared with', positiveInteger, 20)
+    .option(
+      '--neighbours <n>',
+      'nearest photographs that each is compared with, half as many by local features',
+      positiveInteger,
+      20,
+    )
     .option('--min-inliers <n>', 'keypoints on one affine map that make a pair', positiveInteger, 15)
+    .option(
+      '--linkage <share>',
+      'of the pairs between two groups that are verified where they are joined',
+      fraction,
+      0.5,
+    )
     .option('--no-report', 'write no report.html')
     .option('--overwrite', 'replace existing results');
   addCommonOptions(command)

@@ -9,6 +9,7 @@ interface ServeFlags extends CommonOptions {
   index: string;
   host: string;
   port: number;
+  hostName?: string[];
   tokenFile?: string;
   maxMegabytes: number;
   maxMegapixels: number;
@@ -22,6 +23,7 @@ export function register(program: Command): void {
     .requiredOption('--index <dir>', 'collection, as "rmac index build" writes it')
     .option('--host <address>', 'address to listen at; 0.0.0.0: every one of this machine', '127.0.0.1')
     .option('--port <n>', 'port to listen at; 0: any that is free', portNumber, 8080)
+    .option('--host-name <name...>', 'names by which it is asked without a token, besides localhost and addresses')
     .option('--token-file <file>', 'ask for the token in its first line (or in the environment: RMAC_TOKEN)')
     .option('--max-megabytes <n>', 'largest upload', positiveInteger, defaultLimits.megabytes)
     .option('--max-megapixels <n>', 'largest photograph', positiveInteger, defaultLimits.megapixels)
@@ -46,7 +48,7 @@ The page is at the address that is printed, the description for programs at open
 }
 
 async function stageOptions(flags: ServeFlags): Promise<ServeStageOptions> {
-  const { index, host, port, tokenFile, device, threads } = flags;
+  const { index, host, hostName: hostNames, port, tokenFile, device, threads } = flags;
   const token = tokenFile === undefined ? process.env.RMAC_TOKEN : await readToken(tokenFile);
   if (token === undefined && !['127.0.0.1', '::1', 'localhost'].includes(host)) {
     say(`Whoever reaches ${host} may search: --token-file asks for a token.`);
@@ -57,7 +59,7 @@ async function stageOptions(flags: ServeFlags): Promise<ServeStageOptions> {
     searches: flags.maxSearches,
     seconds: flags.timeLimit,
   };
-  return { index, host, port, token, limits, device, threads };
+  return { index, host, hostNames, port, token, limits, device, threads };
 }
 
 /** commander parser: a port. */

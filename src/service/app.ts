@@ -7,10 +7,11 @@ import { requestId } from 'hono/request-id';
 import { secureHeaders } from 'hono/secure-headers';
 import type { ContentfulStatusCode } from 'hono/utils/http-status';
 import { oneAtATime } from '../data/one-at-a-time.js';
-import { InputError, messageOf, UsageError } from '../errors.js';
+import { InputError, messageOf, QueryError } from '../errors.js';
 import { smallJpeg } from '../report/thumbnail.js';
 import { openSession, requireToken } from './bearer-token.js';
 import type { CollectionService } from './collection-service.js';
+import { requireHost } from './host-check.js';
 import { Admission, type ServiceLimits } from './limits.js';
 import { ServiceMetrics } from './metrics.js';
 import { openApi } from './open-api.js';
@@ -22,6 +23,8 @@ export interface AppOptions {
   limits: Required<ServiceLimits>;
   /** What programs and people must send; without one everybody may ask. */
   token?: string;
+  /** By which the service is asked, besides `localhost` and addresses in numbers; asked for where there is no token. Default: none. */
+  hostNames?: readonly string[];
   /** Hears a line for every request that was refused or failed. */
   log: (line: string) => void;
 }
@@ -37,7 +40,10 @@ const longestLine = 300;
 type Env = { Variables: { requestId: string; reason?: string } };
 
 /** The service as a function from requests to answers. */
-export async function serviceApp(service: CollectionService, { limits, token, log }: AppOptions): Promise<Hono<Env>> {
+export async function serviceApp(
+  service: CollectionService,
+  { limits, token, hostNames = [], log }: AppOptions,
+): Promise<Hono<Env>> {
   const app = new Hono<Env>();
   const searches = new Admission(limits.searches);
   const pictures = new Admission(mostPictures);
@@ -92,6 +98,7 @@ export async function serviceApp(service: CollectionService, { limits, token, lo
     return refuse(c, status, message, messageOf(error instanceof HTTPException ? (error.cause ?? error) : error));
   });
 
+  if (token === undefined) app.use(requireHost(hostNames));
   await addPage(app as unknown as Hono);
   app.get('/health', (c) => c.json({ status: 'ok' }));
   app.get('/openapi.json', (c) => c.json(openApi(limits)));
@@ -184,6 +191,10 @@ async function orAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T | 
 
 function refusalOf(error: unknown): { status: ContentfulStatusCode; message: string } {
   if (error instanceof HTTPException) return { status: error.status, message: error.message };
-  if (error instanceof InputError || error instanceof UsageError) return { status: 400, message: aboutUpload(error) };
+  if (error instanceof QueryError) return { status: 400, message: aboutUpload(error) };
+  // Names files or a database of this machine, which is for the log.
+  if (error instanceof InputError) {
+    return { status: 503, message: 'The collection cannot answer this now; the log has the reason under this number.' };
+  }
   return { status: 500, message: 'The service failed; its log has the reason under this number.' };
 }

@@ -1,6 +1,7 @@
 /** @file A collection as the service asks it. Every answer is plain data, so that it may come from another thread. */
 import { oneAtATime } from '../data/one-at-a-time.js';
 import { uprightSize } from '../data/upright-size.js';
+import { InputError } from '../errors.js';
 import type {
   CollectionItem,
   OpenedCollection,
@@ -22,7 +23,7 @@ export interface CollectionService {
   /** The file of a photograph, to make pictures of; no answer has it. */
   photograph(id: string): Promise<string | undefined>;
   search(query: SearchQuery, terms: SearchTerms, signal: AbortSignal): Promise<SearchReply>;
-  /** As `search` with a photograph of the collection. @throws InputError where it has none with this id. */
+  /** As `search` with a photograph of the collection. @throws QueryError where it has none with this id. */
   similar(id: string, terms: SearchTerms, signal: AbortSignal): Promise<SearchReply>;
   /** Reads the collection anew where it has changed on disk; whether it had. */
   reload(): Promise<boolean>;
@@ -95,8 +96,14 @@ async function toSearchReply({ found, threshold, size, objects, ms }: SearchAnsw
   return reply;
 }
 
+/** Nothing can be drawn on a photograph that cannot be read any more. */
+function gone(error: unknown): undefined {
+  if (!(error instanceof InputError)) throw error;
+  return undefined;
+}
+
 async function toResultReply({ item, similarity, agreeing, regions }: SearchResult): Promise<ResultReply> {
-  const itemSize = regions && (await uprightSize(item.path));
+  const itemSize = regions && (await uprightSize(item.path).catch(gone));
   return {
     ...toItemReply(item),
     similarity,

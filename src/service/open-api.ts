@@ -21,8 +21,9 @@ const refusals: Readonly<Record<number, string>> = {
   404: 'the collection has no such photograph',
   413: 'the upload has too many bytes, or the photograph too many pixels',
   415: 'no photograph: SVG, PDF and others',
+  421: 'asked by a name that the service is not known by',
   429: 'too many searches at once',
-  503: 'not answered in time',
+  503: 'not answered in time, or the collection cannot be read now',
 };
 
 /** The description as JSON. */
@@ -98,7 +99,7 @@ function operation(
   statuses: readonly number[],
   parameters: readonly object[] = [],
 ) {
-  const refused = statuses.map((status) => [status, { description: refusals[status], ...json('Error') }]);
+  const refused = [...statuses, 421].map((status) => [status, { description: refusals[status], ...json('Error') }]);
   return {
     summary,
     parameters,

@@ -6,6 +6,7 @@ import { groupBy } from '../data/group-by.js';
 import { photographFormat, unfitReason } from '../data/image-format.js';
 import type { Box } from '../data/manifest.js';
 import { openImage } from '../data/open-image.js';
+import { InputError } from '../errors.js';
 import type { SearchQuery } from '../stages/search.js';
 import type { SearchTerms } from './collection-service.js';
 import type { ServiceLimits } from './limits.js';
@@ -129,7 +130,9 @@ async function checkPhotograph(image: Uint8Array, { megapixels }: Required<Servi
   if (photographFormat(image) === undefined) {
     throw new HTTPException(415, { message: `The upload is refused: ${unfitReason(image)}.` });
   }
-  const { metadata } = await openImage(image);
+  const { metadata } = await openImage(image).catch((error: unknown) => {
+    throw error instanceof InputError ? new HTTPException(400, { message: aboutUpload(error) }) : error;
+  });
   const { width, height } = metadata.autoOrient;
   if (width * height > megapixels * 1e6) {
     const message = `The photograph has ${width}x${height} px, more than ${megapixels} megapixels: scale it down first.`;

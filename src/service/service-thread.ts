@@ -2,7 +2,7 @@
 import { type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { openWorker } from '../cleaning/open-worker.js';
-import { InputError, messageOf, UsageError } from '../errors.js';
+import { InputError, messageOf, QueryError, UsageError } from '../errors.js';
 import type { OpenCollectionOptions } from '../stages/search.js';
 import type { CollectionService } from './collection-service.js';
 import type { ServiceWorker } from './service-worker.js';
@@ -73,6 +73,7 @@ function withoutCopy<T extends { image: string | Uint8Array }>(query: T): T {
 /** Threads pass on an error's name and message, not its class. */
 function sameError(error: unknown): unknown {
   if (!(error instanceof Error)) return error;
+  if (error.name === 'QueryError') return new QueryError(messageOf(error));
   if (error.name === 'InputError') return new InputError(messageOf(error));
   if (error.name === 'UsageError') return new UsageError(messageOf(error));
   return error;

@@ -1,16 +1,20 @@
 /**
- * @file Which photographs show the same thing, without labels: the nearest by descriptor are compared keypoint by keypoint, and what verified
- * pairs connect is a group. What was computed is kept in the folder, so that the same call continues.
+ * @file Which photographs show the same thing, without labels: the nearest by descriptor and by local features are compared keypoint by
+ * keypoint, and verified pairs make groups. What was computed is kept in the folder, so that the same call continues.
  */
 import { dirname, join } from 'node:path';
 import { CleanStages } from '../cleaning/clean-stages.js';
 import { defaultMinInliers } from '../cleaning/clean.js';
+import { aggregateCollection } from '../cleaning/features/aggregate-collection.js';
+import type { PhotographFacts } from '../cleaning/features/describe-photographs.js';
 import { collectionGraph } from '../cleaning/graph/collection-graph.js';
+import { similarPairs } from '../cleaning/matching/similar-pairs.js';
 import type { CollectionRecord } from '../collection/collection-record.js';
 import { openStore } from '../collection/open-store.js';
 import type { CollectionStore } from '../collection/vector-store.js';
 import { photographPath } from '../collection/index-folder.js';
-import { photographGroups } from '../collection/photograph-groups.js';
+import { photographGroups, type PhotographGroups } from '../collection/photograph-groups.js';
+import { groupBy } from '../data/group-by.js';
 import { assertWritable, writeFileSet } from '../data/files.js';
 import { linkImages } from '../data/image-link.js';
 import { type ImageRecord, manifestText, pathInside } from '../data/manifest.js';
@@ -24,19 +28,24 @@ import { buildIndex, type IndexBuildOptions } from './index-update.js';
 export interface GroupStageOptions extends Omit<IndexBuildOptions, 'name'> {
   /** Folder of the results; `index/` in it is an index of the photographs. */
   out: string;
-  /** Nearest photographs by descriptor that each is compared with. Default 20. */
+  /** Nearest photographs by descriptor that each is compared with, and half as many by local features. Default 20. */
   neighbours?: number;
   /** Keypoints on one affine map that make a pair. Default 15. */
   minInliers?: number;
+  /** Share of the pairs between two groups that are verified where these are joined; 0: one is enough. Default 0.5. */
+  linkage?: number;
   /** Write report.html. Default true. */
   report?: boolean;
 }
 
 /** Paths of what `group` writes. */
 export interface GroupFiles {
-  /** A manifest to train on: photographs that are in a group, its name as their landmark, copies left out. */
+  /**
+   * A manifest to train on: photographs that are in a group, its name as their landmark, copies left out. Groups that verified pairs connect have
+   * one "group", so that none is a negative of the other.
+   */
   manifest: string;
-  /** Every photograph: id, path, group, number of photographs in it, copy_of. */
+  /** Every photograph: id, path, group, number of photographs in it, copy_of, site. */
   table: string;
   /** JSON lines {"id","of"}: copies, and what they are copies of. */
   copies: string;
@@ -61,7 +70,7 @@ export interface GroupStageResult {
 
 /** @throws InputError where results are there already, no photograph can be used, or on the signal. */
 export async function group(options: GroupStageOptions, context: StageContext = {}): Promise<GroupStageResult> {
-  const { out, neighbours = 20, minInliers = defaultMinInliers, overwrite = false } = options;
+  const { out, neighbours = 20, minInliers = defaultMinInliers, linkage = 0.5, overwrite = false } = options;
   const { view = silentView, signal } = context;
   const startedAt = performance.now();
   const files = groupFiles(out);
@@ -81,24 +90,27 @@ export async function group(options: GroupStageOptions, context: StageContext = 
     view: cleaningView(view),
   });
   try {
-    const pairs = await nearestPairs(store, neighbours, context);
     const facts = await stages.describe(records);
+    const byDescriptor = await nearestPairs(store, neighbours, context);
+    const byFeatures = await nearestByFeatures(stages, facts, Math.ceil(neighbours / 2));
+    const pairs = uniquePairs([...byDescriptor, ...byFeatures]);
     await stages.compare(pairs, facts, 'compare across');
     const graph = collectionGraph(facts, pairs, stages.log);
-    const found = photographGroups(records.length, graph, minInliers);
-    const names = namesOf(found.groups);
+    const found = photographGroups(records.length, graph, { minInliers, linkage });
+    const names = named('group', found.groups);
+    const sites = siteNames(found);
     const grouped = records.flatMap((record, node): ImageRecord[] => {
       const landmark = names.get(node);
       return landmark === undefined || found.copyOf.has(node)
         ? []
-        : [{ ...record, landmark, fields: fieldsOf(photographs[node]) }];
+        : [{ ...record, landmark, group: sites.get(node), fields: fieldsOf(photographs[node]) }];
     });
     const linked = await linkImages(out, commonFolder(records), grouped);
     const page = options.report === false ? undefined : await groupsReport(records, found);
     const copies = [...found.copyOf].map(([node, of]) => ({ id: records[node].id, of: records[of].id }));
     await writeFileSet(
       [
-        [files.table, tableText(records, found, names)],
+        [files.table, tableText(records, found, names, sites)],
         [files.copies, copies.map((copy) => `${JSON.stringify(copy)}\n`).join('')],
         [files.report, page],
         [files.manifest, manifestText(files.manifest, linked.records)],
@@ -133,7 +145,7 @@ export function groupFiles(out: string): GroupFiles {
   };
 }
 
-/** Each photograph with its nearest, each pair once, as positions in the store. */
+/** Each photograph with its nearest, as positions in the store. */
 async function nearestPairs(
   store: CollectionStore,
   neighbours: number,
@@ -141,7 +153,7 @@ async function nearestPairs(
 ): Promise<[number, number][]> {
   const ids = store.ids();
   const position = new Map(ids.map((id, node) => [id, node]));
-  const pairs = new Map<string, [number, number]>();
+  const pairs: [number, number][] = [];
   const progress = view.progress('neighbours', ids.length);
   try {
     for (const [node, id] of ids.entries()) {
@@ -149,24 +161,53 @@ async function nearestPairs(
       const { data } = await store.vectors([id]);
       for (const found of await store.search(data, { count: neighbours + 1 })) {
         const other = position.get(found.id)!;
-        const [a, b] = [Math.min(node, other), Math.max(node, other)];
-        if (a !== b) pairs.set(`${a} ${b}`, [a, b]);
+        if (other !== node) pairs.push([Math.min(node, other), Math.max(node, other)]);
       }
       progress.update(node + 1);
     }
   } finally {
     progress.stop();
   }
-  return [...pairs.values()].toSorted(([a, b], [c, d]) => a - c || b - d);
+  return pairs;
 }
 
-/** "group-0001" and so on, by photograph. */
-function namesOf(groups: readonly number[][]): Map<number, string> {
+/** Each photograph with those whose local features are most alike: descriptors of whole pictures pass over what is turned or slanted. */
+async function nearestByFeatures(
+  stages: CleanStages,
+  facts: readonly PhotographFacts[],
+  neighbours: number,
+): Promise<[number, number][]> {
+  const keys = facts.map((fact) => (fact.error === undefined ? fact.image : undefined));
+  stages.view.start('pre-select', keys.length, 0);
+  const rows = await aggregateCollection(keys, (key) => stages.featuresOf(key), {
+    onProgress: (done) => stages.view.update(done),
+  });
+  stages.view.stop();
+  return similarPairs(rows, { neighbours, allowed: () => true });
+}
+
+/** Each pair once, in order. */
+function uniquePairs(pairs: readonly [number, number][]): [number, number][] {
+  const unique = new Map(pairs.map((pair) => [pair.join(' '), pair]));
+  return [...unique.values()].toSorted(([a, b], [c, d]) => a - c || b - d);
+}
+
+/** "<word>-0001" and so on, by photograph. */
+function named(word: string, groups: readonly number[][]): Map<number, string> {
   const digits = Math.max(4, String(groups.length).length);
   return new Map(
     groups.flatMap((nodes, g) =>
-      nodes.map((node): [number, string] => [node, `group-${String(g + 1).padStart(digits, '0')}`]),
+      nodes.map((node): [number, string] => [node, `${word}-${String(g + 1).padStart(digits, '0')}`]),
     ),
+  );
+}
+
+/** "site-0001" and so on, by photograph, for groups that are connected with another one. */
+function siteNames({ groups, sites }: PhotographGroups): Map<number, string> {
+  const connected = [...groupBy(groups, ([first]) => sites[first]).values()].filter((list) => list.length > 1);
+  return named(
+    'site',
+    connected.map((list) => list.flat()),
   );
 }
 
@@ -186,15 +227,23 @@ function commonFolder(records: readonly ImageRecord[]): string {
 
 function tableText(
   records: readonly ImageRecord[],
-  { groups, copyOf }: ReturnType<typeof photographGroups>,
+  { groups, copyOf }: PhotographGroups,
   names: ReadonlyMap<number, string>,
+  siteOf: ReadonlyMap<number, string>,
 ): string {
   const sizes = new Map(groups.flatMap((nodes) => nodes.map((node) => [node, nodes.length])));
   const rows = records.map(({ id, path }, node) => {
     const of = copyOf.get(node);
-    return [id, path, names.get(node) ?? '', `${sizes.get(node) ?? ''}`, of === undefined ? '' : records[of].id];
+    return [
+      id,
+      path,
+      names.get(node) ?? '',
+      `${sizes.get(node) ?? ''}`,
+      of === undefined ? '' : records[of].id,
+      siteOf.get(node) ?? '',
+    ];
   });
-  return [['id', 'path', 'group', 'photographs', 'copy_of'], ...rows]
+  return [['id', 'path', 'group', 'photographs', 'copy_of', 'site'], ...rows]
     .map((cells) => `${cells.map(csvCell).join(',')}\n`)
     .join('');
 }

@@ -12,7 +12,7 @@ import { groupBy } from '../data/group-by.js';
 import { cropInside, decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
-import { InputError } from '../errors.js';
+import { InputError, QueryError } from '../errors.js';
 import { descriptorOf, sizingFor } from '../retrieval/describe.js';
 import { expandQueries, parseQueryExpansion } from '../retrieval/expansion.js';
 import { cropSizing } from '../retrieval/query-crop.js';
@@ -92,16 +92,16 @@ export interface SearchAnswer {
   ms: { describe: number; search: number; verify?: number };
 }
 
-/** A collection opened for queries: model and vectors are loaded once. Queries that are no photographs are an InputError. */
+/** A collection opened for queries: model and vectors are loaded once. Queries that are no photographs are a QueryError. */
 export interface OpenedCollection {
   readonly info: CollectionInfo;
   /** Undefined for an id that is not there. */
   item(id: string): CollectionItem | undefined;
   /** All ids, in order. */
   ids(): string[];
-  /** The nearest photographs to a query. @throws InputError for what is no photograph, or a box outside of it; what `signal` was aborted with. */
+  /** The nearest photographs to a query. @throws QueryError for what is no photograph, or a box outside of it; what `signal` was aborted with. */
   search(query: SearchQuery, options?: SearchOptions): Promise<SearchAnswer>;
-  /** What is like a photograph of the collection, itself left out. @throws InputError for an id that is not there. */
+  /** What is like a photograph of the collection, itself left out. @throws QueryError for an id that is not there. */
   similar(id: string, options?: SearchOptions): Promise<SearchAnswer>;
   /** Distinct values of a column, sorted, at most 1,000. */
   values(column: string): string[];
@@ -188,10 +188,12 @@ class Collection implements OpenedCollection {
 
   async #search(store: CollectionStore, { image, box }: SearchQuery, options: SearchOptions): Promise<SearchAnswer> {
     const startedAt = performance.now();
-    const size = await uprightSize(image);
-    const part = box && clippedBox(box, size);
-    const sizing = part === undefined ? this.#sizing : await cropSizing(image, part, this.#sizing);
-    const pixels = await decodeImage(image, { sizing, crop: part });
+    const { size, part, pixels } = await ofQuery(async () => {
+      const whole = await uprightSize(image);
+      const clipped = box && clippedBox(box, whole);
+      const sizing = clipped === undefined ? this.#sizing : await cropSizing(image, clipped, this.#sizing);
+      return { size: whole, part: clipped, pixels: await decodeImage(image, { sizing, crop: clipped }) };
+    });
     options.signal?.throwIfAborted();
     const query = await descriptorOf((images) => this.opened.describer.describe(images), pixels);
     return this.#answer(store, { image, box: part }, query, size, performance.now() - startedAt, options);
@@ -199,7 +201,7 @@ class Collection implements OpenedCollection {
 
   async #similar(store: CollectionStore, id: string, options: SearchOptions): Promise<SearchAnswer> {
     const record = store.record(id);
-    if (record === undefined) throw new InputError(`The collection has no photograph "${id}".`);
+    if (record === undefined) throw new QueryError(`The collection has no photograph "${id}".`);
     const startedAt = performance.now();
     const image = photographPath(this.folder, record.path);
     const size = await uprightSize(image);
@@ -308,6 +310,15 @@ function unreadable(error: unknown): undefined {
   return undefined;
 }
 
+/** What `work` makes of a query; what is wrong with it is a `QueryError`. */
+async function ofQuery<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    throw error instanceof InputError ? new QueryError(error.message) : error;
+  }
+}
+
 function clippedBox(box: Box, size: SearchAnswer['size']): Box {
   const { left: x, top: y, width, height } = cropInside(box, size, 'query');
   return { x, y, width, height };
@@ -321,7 +332,7 @@ async function expandedQuery(
 ): Promise<Float32Array> {
   const expansion = parseQueryExpansion(text);
   if (expansion === undefined) {
-    throw new InputError(
+    throw new QueryError(
       `Query expansion: expected aqe:K such as aqe:10, or alpha:A:K such as alpha:3:50, got "${text}".`,
     );
   }

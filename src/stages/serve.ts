@@ -22,6 +22,8 @@ export interface ServeStageOptions extends OpenCollectionOptions {
   limits?: ServiceLimits;
   /** What must be sent with every request, as a bearer token: at least 16 visible ASCII characters. Default: everybody may ask. */
   token?: string;
+  /** Names by which it is asked, besides `localhost`, `host` and addresses in numbers: others are refused where there is no token. */
+  hostNames?: readonly string[];
 }
 
 /** A collection that is being served. Model and vectors are in a thread of its own. */
@@ -46,7 +48,7 @@ const reloadEveryMs = 5000;
  *   taken.
  */
 export async function serve(options: ServeStageOptions, context: StageContext = {}): Promise<ServedCollection> {
-  const { index, host = '127.0.0.1', port = 8080, token, limits: given, ...opening } = options;
+  const { index, host = '127.0.0.1', port = 8080, token, hostNames = [], limits: given, ...opening } = options;
   opening.threads ??= Math.max(1, availableParallelism() - 1); // the last one is for who asks meanwhile
   const limits = { ...defaultLimits, ...definedOnly(given) };
   const { view = silentView, signal } = context;
@@ -55,7 +57,12 @@ export async function serve(options: ServeStageOptions, context: StageContext = 
   }
   const thread = await openServiceThread(index, opening);
   try {
-    const app = await serviceApp(thread, { limits, token, log: (line) => view.note(line) });
+    const app = await serviceApp(thread, {
+      limits,
+      token,
+      hostNames: [host, ...hostNames],
+      log: (line) => view.note(line),
+    });
     const server = await listen((request) => app.fetch(request), { host, port, seconds: limits.seconds });
     const { name, photographs } = await thread.about();
     const reload = async () => {

@@ -6,6 +6,7 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { collectionService } from '../../src/service/collection-service.js';
 import { Admission } from '../../src/service/limits.js';
+import { InputError } from '../../src/errors.js';
 import { openApi } from '../../src/service/open-api.js';
 import { type SearchReply, searchReply } from '../../src/service/replies.js';
 import { defaultLimits, type ServiceLimits } from '../../src/service/limits.js';
@@ -27,7 +28,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 async function start(
   { count = 8, ...fake }: FakeOptions & { count?: number } = {},
-  options: ServiceLimits & { token?: string } = {},
+  options: ServiceLimits & { token?: string; hostNames?: string[] } = {},
 ): Promise<Served> {
   const server = await served(await fakeCollection(folder, count, fake), options);
   running.push(server);
@@ -182,6 +183,43 @@ test('a photograph that is gone is told without its path', async () => {
   const server = await start({ describe: () => ({ path: join(folder, 'gone.jpg') }) });
   expect(await refused(await fetch(`${server.url}items/red-0/image`), 404)).toContain('cannot be read any more');
   expect(server.lines[0]).toContain('gone.jpg: no such image file');
+});
+
+test('what is wrong with the collection is told without its files', async () => {
+  const broken = () => Promise.reject(new InputError(`${folder}/photographs/1.jpg: no such image file`));
+  const server = await start({ before: broken });
+  for (const response of [await post(server, upload(blue)), await fetch(`${server.url}similar/red-0`)]) {
+    expect(await refused(response, 503)).toBe(
+      'The collection cannot answer this now; the log has the reason under this number.',
+    );
+  }
+  for (const line of server.lines) expect(line).toContain('photographs/1.jpg: no such image file');
+  const gone = await start({ describe: () => ({ path: join(folder, 'gone.jpg') }) });
+  const reply = await found(await post(gone, upload(blue, { rerank: 'sift', k: '1' })));
+  expect(reply.objects[0].results[0]).toMatchObject({ agreeing: 40 });
+  expect(reply.objects[0].results[0].regions).toBeUndefined();
+});
+
+test('without a token: asked under the name of a stranger, it refuses', async () => {
+  const server = await start({}, { hostNames: ['Photos.example'] });
+  const { port } = new URL(server.url);
+  const status = (host: string, path = '/collection') =>
+    new Promise<number | undefined>((resolve, reject) => {
+      const asked = request({ hostname: '127.0.0.1', port, path, headers: { Host: host } }, (response) => {
+        response.resume();
+        resolve(response.statusCode);
+      });
+      asked.on('error', reject).end();
+    });
+  const known = ['localhost', `localhost:${port}`, `127.0.0.1:${port}`, '[::1]:1', '192.168.0.7', 'photos.EXAMPLE.:80'];
+  for (const host of known) expect([host, await status(host)]).toEqual([host, 200]);
+  for (const host of ['evil.example', `evil.example:${port}`, 'localhost.evil.example', '127.0.0.1.evil.example']) {
+    for (const path of ['/', '/health', '/collection', '/items/red-0/image'])
+      expect(await status(host, path)).toBe(421);
+  }
+  expect(server.lines[0]).toContain('--host-name');
+  const guarded = await start({}, { token: 'correct-horse-battery' });
+  expect((await fetch(`${guarded.url}health`)).status).toBe(200);
 });
 
 test('links that are no web addresses are left out', async () => {

@@ -2,8 +2,10 @@ import '../support/engine.js';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import * as fc from 'fast-check';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { PhotographEdge } from '../../src/cleaning/graph/collection-graph.js';
 import { photographGroups } from '../../src/collection/photograph-groups.js';
 import { register } from '../../src/commands/group.js';
 import { readManifest } from '../../src/data/manifest.js';
@@ -56,9 +58,9 @@ test('groups, copies, and a manifest that trains; again: nothing is compared ane
   expect(copies).toHaveLength(2);
   expect(copies).toContainEqual({ id: 'second_copy', of: 'second' });
   const table = readFileSync(result.files.table, 'utf8').split('\n');
-  expect(table[0]).toBe('id,path,group,photographs,copy_of');
-  expect(table).toContain(`alone,${join(options.source, 'alone.png')},,,`);
-  expect(table.find((line) => line.startsWith('"first, ""whole""",'))).toMatch(/,group-0002,2,$/);
+  expect(table[0]).toBe('id,path,group,photographs,copy_of,site');
+  expect(table).toContain(`alone,${join(options.source, 'alone.png')},,,,`);
+  expect(table.find((line) => line.startsWith('"first, ""whole""",'))).toMatch(/,group-0002,2,,$/);
   const page = readFileSync(result.files.report, 'utf8');
   expect(page).toContain('first, &quot;whole&quot;');
   expect(page).not.toContain('first, "whole"');
@@ -85,11 +87,79 @@ test('interrupted between descriptors and comparisons: the same command goes on'
 });
 
 test('copies alone are no group; weak pairs connect nothing', () => {
-  const edge = (a: number, b: number, inliers: number) => ({ a, b, inliers }) as never;
   const graph = { edges: [edge(0, 1, 20), edge(2, 3, 14), edge(4, 5, 40)], duplicates: [[4, 5]] };
-  expect(photographGroups(6, graph, 15)).toEqual({ groups: [[0, 1]], copyOf: new Map([[5, 4]]) });
-  expect(photographGroups(6, graph, 14).groups).toEqual([
+  expect(photographGroups(6, graph, { minInliers: 15, linkage: 0.5 })).toEqual({
+    groups: [[0, 1]],
+    copyOf: new Map([[5, 4]]),
+    sites: [0, 0, 2, 3, 1, 1],
+  });
+  expect(photographGroups(6, graph, { minInliers: 14, linkage: 0.5 }).groups).toEqual([
     [0, 1],
     [2, 3],
   ]);
 });
+
+test('what photographs share behind two things does not join them; they are of one site', () => {
+  // Two things of three photographs each, filmed on one table: its pairs have more keypoints, and cover less of the picture.
+  const things = [0, 3].flatMap((first) => [
+    edge(first, first + 1, 30, 0.5),
+    edge(first + 1, first + 2, 25, 0.4),
+    edge(first, first + 2, 40, 0.3),
+  ]);
+  const table = [edge(0, 3, 200, 0.2), edge(0, 4, 150, 0.2), edge(1, 3, 180, 0.2), edge(1, 4, 90, 0.2)];
+  const graph = { edges: [...table, ...things, edge(6, 7, 20, 0.1)], duplicates: [[6, 8]] };
+  const grouped = (linkage: number) => photographGroups(9, graph, { minInliers: 15, linkage });
+  const separate = [
+    [0, 1, 2],
+    [3, 4, 5],
+    [6, 7, 8],
+  ]; // prettier-ignore
+  expect(grouped(0.5)).toMatchObject({ groups: separate, sites: [0, 0, 0, 0, 0, 0, 1, 1, 1] });
+  // Four of nine pairs are verified.
+  expect(grouped(0.45).groups).toEqual(separate);
+  expect(grouped(0.44).groups).toEqual([
+    [0, 1, 2, 3, 4, 5],
+    [6, 7, 8],
+  ]); // prettier-ignore
+  expect(grouped(0).groups).toEqual([
+    [0, 1, 2, 3, 4, 5],
+    [6, 7, 8],
+  ]); // prettier-ignore
+});
+
+test('pairs that cover most of a picture come first, copies stand for their originals, and a pair counts once', () => {
+  // 0 and 1 agree, 1 and its copy 2 both with 3: one of two pairs, whichever photograph was compared.
+  const edges = [edge(0, 1, 15, 0.6), edge(1, 3, 99, 0.2), edge(2, 3, 99, 0.2)];
+  const graph = { edges, duplicates: [[1, 2]] };
+  expect(photographGroups(4, graph, { minInliers: 15, linkage: 0.5 }).groups).toEqual([[0, 1, 2, 3]]);
+  expect(photographGroups(4, graph, { minInliers: 15, linkage: 0.6 }).groups).toEqual([[0, 1, 2]]);
+});
+
+test('the share of the pairs between two groups is what a count of them says', () => {
+  const count = 9;
+  const edges = fc.uniqueArray(fc.tuple(fc.nat(count - 2), fc.nat(count - 1), fc.nat(9)), {
+    selector: ([a, b]) => `${Math.min(a, b)} ${Math.max(a, b)}`,
+  });
+  fc.assert(
+    fc.property(edges, fc.constantFrom(0.2, 0.5, 0.8), (drawn, linkage) => {
+      const pairs = drawn.filter(([a, b]) => a !== b).map(([a, b, coverage]) => edge(a, b, 20, coverage / 10));
+      const isVerified = (a: number, b: number) =>
+        pairs.some((pair) => (pair.a === a && pair.b === b) || (pair.a === b && pair.b === a));
+      let clusters = Array.from({ length: count }, (_, node) => [node]);
+      for (const { a, b } of pairs.toSorted((x, y) => y.coverage - x.coverage)) {
+        const [x, y] = [a, b].map((node) => clusters.find((nodes) => nodes.includes(node))!);
+        const verified = x.flatMap((i) => y.filter((j) => isVerified(i, j))).length;
+        if (x === y || verified < linkage * x.length * y.length) continue;
+        clusters = [...clusters.filter((nodes) => nodes !== x && nodes !== y), [...x, ...y]];
+      }
+      const expected = clusters.filter((nodes) => nodes.length > 1).map((nodes) => nodes.toSorted((i, j) => i - j));
+      const { groups } = photographGroups(count, { edges: pairs, duplicates: [] }, { minInliers: 15, linkage });
+      expect(new Set(groups.map(String))).toEqual(new Set(expected.map(String)));
+    }),
+    { numRuns: 60 },
+  );
+});
+
+function edge(a: number, b: number, inliers: number, coverage = 0.5): PhotographEdge {
+  return { a, b, inliers, coverage } as PhotographEdge;
+}

@@ -6,7 +6,7 @@ import { groupBy } from '../../src/data/group-by.js';
 import { decodeImage } from '../../src/data/images.js';
 import type { Box } from '../../src/data/manifest.js';
 import { openImage } from '../../src/data/open-image.js';
-import { InputError } from '../../src/errors.js';
+import { QueryError } from '../../src/errors.js';
 import type { CollectionItem, OpenedCollection, SearchOptions, SearchResult } from '../../src/stages/search.js';
 
 export interface FakeOptions {
@@ -51,7 +51,7 @@ export async function fakeCollection(
 
   const rank = (query: number[], { count: most = 24, where = {}, rerank }: SearchOptions = {}, without?: string) => {
     const unknown = Object.keys(where).find((column) => !columns.includes(column));
-    if (unknown !== undefined) throw new InputError(`The collection has no column "${unknown}".`);
+    if (unknown !== undefined) throw new QueryError(`The collection has no column "${unknown}".`);
     const results = items
       .map((item, i): SearchResult => {
         const similarity = rows[i % colours.length].reduce((sum, value, c) => sum + value * query[c], 0);
@@ -95,7 +95,7 @@ export async function fakeCollection(
     async similar(id, options) {
       await before(options?.signal);
       const item = byId.get(id);
-      if (item === undefined) throw new InputError(`No photograph "${id}".`);
+      if (item === undefined) throw new QueryError(`No photograph "${id}".`);
       const size = await sides(item.path);
       return { ...rank(rows[items.indexOf(item) % colours.length], options, id), size };
     },
@@ -112,7 +112,9 @@ export async function fakeCollection(
 
 /** Of unit length. */
 async function meanColour(source: string | Uint8Array, crop?: Box): Promise<number[]> {
-  const { data } = await decodeImage(source, { crop, sizing: { longest: 16 } });
+  const { data } = await decodeImage(source, { crop, sizing: { longest: 16 } }).catch((error: Error) => {
+    throw new QueryError(error.message);
+  });
   const sums = [0, 0, 0];
   data.forEach((value, i) => (sums[i % 3] += value));
   const norm = Math.hypot(...sums);

@@ -12,13 +12,14 @@ export interface Served extends RunningServer {
 
 export async function served(
   collection: OpenedCollection,
-  { token, ...limits }: ServiceLimits & { token?: string } = {},
+  { token, hostNames, ...limits }: ServiceLimits & { token?: string; hostNames?: string[] } = {},
 ): Promise<Served> {
   const lines: string[] = [];
   const all = { ...defaultLimits, ...limits };
   const app = await serviceApp(collectionService(collection), {
     limits: all,
     token,
+    hostNames,
     log: (line) => void lines.push(line),
   });
   const server = await listen((request) => app.fetch(request), { host: '127.0.0.1', port: 0, seconds: all.seconds });

@@ -19,6 +19,8 @@ export interface PhotographEdge {
   /** Boxes of the inliers, px. */
   boxA: BoxPx;
   boxB: BoxPx;
+  /** Share of the picture on which the inliers lie, of that where it is larger. */
+  coverage: number;
 }
 
 export interface CollectionGraph {
@@ -61,11 +63,11 @@ export function collectionGraph(
 
 function edgeOf(a: number, b: number, pair: ComparedPair, forward: boolean): PhotographEdge | undefined {
   if (pair.verified === undefined) return undefined;
-  const { aToB: map, boxA, boxB } = pair.verified;
+  const { aToB: map, boxA, boxB, coverage } = pair.verified;
   const inverse = invertMap(map);
   if (inverse === null) return undefined;
   const { matches, inliers, overlay = 0 } = pair;
-  const common = { a, b, matches, inliers, overlay };
+  const common = { a, b, matches, inliers, overlay, coverage };
   return forward
     ? { ...common, aToB: map, bToA: inverse, boxA, boxB }
     : { ...common, aToB: inverse, bToA: map, boxA: boxB, boxB: boxA };
@@ -78,7 +80,7 @@ function copyEdge(
   { width, height, keypoints }: PhotographFacts & { error?: undefined },
 ): PhotographEdge {
   const whole = boxAroundPoints([-0.5, -0.5, width - 0.5, height - 0.5]);
-  const common = { a, b, matches: keypoints, inliers: keypoints, overlay: 0 };
+  const common = { a, b, matches: keypoints, inliers: keypoints, overlay: 0, coverage: 1 };
   return { ...common, aToB: identityMap, bToA: identityMap, boxA: whole, boxB: whole };
 }
 

@@ -38,8 +38,8 @@ const pairSchema = z.object({
   inliers: z.number(),
   /** Inliers on what was laid over both photographs; this result is without them (banners.ts). */
   overlay: z.number().optional(),
-  /** Absent where nothing was verified. The map of pixel centres [a, b, tx, c, d, ty]; boxes of the inliers [yMin, xMin, yMax, xMax). */
-  verified: z.object({ aToB: affine, boxA: box, boxB: box }).optional(),
+  /** Absent where nothing was verified. The map of pixel centres [a, b, tx, c, d, ty]; boxes of the inliers [yMin, xMin, yMax, xMax); their coverage, which logs of earlier versions lack. */
+  verified: z.object({ aToB: affine, boxA: box, boxB: box, coverage: z.number().default(0) }).optional(),
 });
 const lineSchema = z.union([imageSchema, pairSchema]);
 

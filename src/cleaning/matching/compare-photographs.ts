@@ -80,7 +80,12 @@ function forLog({ matches, inliers, overlay, verified }: PairResult): Omit<Compa
     inliers,
     ...(overlay !== undefined && { overlay }),
     ...(verified && {
-      verified: { aToB: [...verified.aToB], boxA: [...verified.boxA], boxB: [...verified.boxB] },
+      verified: {
+        aToB: [...verified.aToB],
+        boxA: [...verified.boxA],
+        boxB: [...verified.boxB],
+        coverage: verified.coverage,
+      },
     }),
   };
 }

@@ -18,7 +18,7 @@ const pair: ComparedPair = {
   pair: ['k1', 'k2'],
   matches: 30,
   inliers: 20,
-  verified: { aToB: [1, 0.1, 1 / 3, 0, 1, -7e-9], boxA: [0, 1, 2, 3], boxB: [4, 5, 6, 7] },
+  verified: { aToB: [1, 0.1, 1 / 3, 0, 1, -7e-9], boxA: [0, 1, 2, 3], boxB: [4, 5, 6, 7], coverage: 0.5 },
 };
 const unverified: ComparedPair = { pair: ['k1', 'k3'], matches: 2, inliers: 0 };
 
