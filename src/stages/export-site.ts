@@ -3,9 +3,11 @@
  * described in the browser, by the files of onnxruntime-web, and leaves it for nowhere.
  */
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, readdir, stat } from 'node:fs/promises';
+import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join, resolve } from 'node:path';
+import { promisify } from 'node:util';
+import { gzip } from 'node:zlib';
 import { EmbeddedStore } from '../collection/embedded-store.js';
 import { readHead } from '../collection/index-folder.js';
 import { removeLeftover, removeTemporaries, temporaryBeside, writeFileAtomic } from '../data/files.js';
@@ -55,7 +57,10 @@ export interface ExportSiteResult {
   verified: Verification;
 }
 
-/** Of onnxruntime-web: with the GPU and without. Its `.mjs` are named `.js`, which every host knows to be JavaScript. */
+/**
+ * Of onnxruntime-web: with the GPU and without. Its `.mjs` are named `.js`, which every host knows to be JavaScript; its `.wasm` are packed
+ * by gzip, for many hosts send files as they are, and named `.bin`, which none takes for a packed file to unpack.
+ */
 const runtimeFiles = [
   'ort.webgpu.min.mjs',
   'ort-wasm-simd-threaded.asyncify.mjs',
@@ -65,6 +70,8 @@ const runtimeFiles = [
   'ort-wasm-simd-threaded.wasm',
 ];
 const runtimeVersion = '1.30.0';
+
+const packed = promisify(gzip);
 
 const policy = [
   "default-src 'none'",
@@ -239,7 +246,10 @@ async function writePage(folder: string, runtime: string): Promise<void> {
   }
   await mkdir(join(folder, 'ort'));
   for (const name of runtimeFiles) {
-    await copyFile(join(runtime, name), join(folder, 'ort', name.replace(/\.mjs$/, '.js')));
+    const bytes = await readFile(join(runtime, name));
+    const file = join(folder, 'ort', basename(name, extname(name)));
+    if (name.endsWith('.wasm')) await writeFileAtomic(`${file}.bin`, await packed(bytes));
+    else await writeFileAtomic(`${file}.js`, bytes);
   }
 }
 

@@ -1,22 +1,16 @@
 import '../support/engine.js';
-import { createServer, type Server } from 'node:http';
-import { existsSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import type { AddressInfo } from 'node:net';
-import { extname, join, normalize } from 'node:path';
-import { type Browser, chromium, type Page } from 'playwright-core';
+import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import seedrandom from 'seedrandom';
 import sharp from 'sharp';
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { EmbeddedStore } from '../../src/collection/embedded-store.js';
+import { afterAll, beforeAll, expect, test } from 'vitest';
 import { register } from '../../src/commands/export.js';
 import { decodeImage } from '../../src/data/images.js';
 import { toInt8 } from '../../src/linear/int8-rows.js';
 import { exportSite, type ExportSiteResult } from '../../src/stages/export-site.js';
 import { buildIndex } from '../../src/stages/index-update.js';
-import { openCollection } from '../../src/stages/search.js';
 import { runCommand } from '../commands/run-command.js';
 import { makeSmallSet, type SmallSet } from '../commands/small-set.js';
-import { chromiumPath } from '../support/chromium.js';
 
 interface Part {
   left: number;
@@ -75,7 +69,7 @@ test('the folder: all that the page asks for, nothing else, nothing beside it', 
     ].concat(['query.js', 'resize.js', 'results.js', 'scales.f32', 'service.js', 'thumbnails', 'vectors.i8']),
   );
   expect(readdirSync(join(out, 'thumbnails'))).toHaveLength(12);
-  expect(readdirSync(join(out, 'ort')).filter((name) => !/\.(js|wasm)$/.test(name))).toEqual([]);
+  expect(readdirSync(join(out, 'ort')).filter((name) => !/\.(js|bin)$/.test(name))).toEqual([]);
   expect(readdirSync(set.folder).toSorted()).toEqual(['images', 'index', 'model.safetensors', 'site']);
   expect(written).toMatchObject({ photographs: 12, withoutPicture: 0, verified: { ok: true, pictures: 5 } });
   expect(written.bytes.model).toBe(
@@ -125,12 +119,12 @@ test('descriptors in bytes find what the exact ones find', async () => {
 });
 
 test('10,000 photographs weigh at most 25 MB without their thumbnails', () => {
-  const { model, page, index: bytes } = written.bytes;
+  const { model, page, runtime, index: bytes } = written.bytes;
   const head = read('collection.json').length;
   const each = (bytes - head) / 12 + 512; // those of the set have fewer values
-  const total = model + page + head + 10_000 * each;
+  const total = model + page + runtime + head + 10_000 * each;
   process.stdout.write(
-    `10,000 photographs: ${(total / 1e6).toFixed(1)} MB (runtime ${(written.bytes.runtime / 1e6).toFixed(1)} MB)\n`,
+    `10,000 photographs: ${(total / 1e6).toFixed(1)} MB (runtime ${(runtime / 1e6).toFixed(1)} MB)\n`,
   );
   expect(total).toBeLessThan(25e6);
 });
@@ -191,134 +185,3 @@ async function wavy(width: number, height: number) {
     .toFile(file);
   return { data, file };
 }
-
-describe.skipIf(chromiumPath === undefined)('in Chromium', () => {
-  let server: Server;
-  let browser: Browser;
-  let address: string;
-  const types: Record<string, string> = {
-    '.html': 'text/html',
-    '.js': 'text/javascript',
-    '.css': 'text/css',
-    '.jpg': 'image/jpeg',
-    '.wasm': 'application/wasm',
-  };
-  beforeAll(async () => {
-    server = createServer((request, response) => {
-      const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname));
-      const file = join(out, path === '/' ? 'index.html' : path);
-      if (!existsSync(file)) return response.writeHead(404).end();
-      response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
-      return response.end(readFileSync(file));
-    });
-    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-    address = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
-    // No other host can be reached, whatever asks.
-    const args = ['--no-sandbox', '--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1'];
-    browser = await chromium.launch({ executablePath: chromiumPath, args });
-  });
-  afterAll(async () => {
-    await browser.close();
-    server.close();
-  });
-
-  const status = (page: Page) => page.locator('#status');
-  async function open(): Promise<{ page: Page; strayed: string[] }> {
-    const page = await browser.newPage();
-    const strayed: string[] = [];
-    page.setDefaultTimeout(20_000);
-    page.on('request', (request) => {
-      if (!request.url().startsWith(address) && !/^(blob|data):/.test(request.url())) strayed.push(request.url());
-      if (request.method() !== 'GET') strayed.push(`${request.method()} ${request.url()}`);
-    });
-    page.on('pageerror', (error) => strayed.push(String(error)));
-    page.on('console', (message) => message.type() === 'error' && strayed.push(message.text()));
-    await page.goto(address);
-    return { page, strayed };
-  }
-
-  test('a photograph is described in the browser as here, and found, with a like one', async () => {
-    const { page, strayed } = await open();
-    await page.getByText('12 photographs').waitFor();
-    const file = join(set.images, 'checks/2.png');
-    await page.setInputFiles('#file', file);
-    const heading = page.locator('#list > li').first().getByRole('heading');
-    await heading.waitFor();
-    expect(await heading.textContent()).toBe('<b>checks "2"</b>');
-    expect(await page.locator('#list .rights').first().textContent()).toBe('© someone');
-    expect(await page.getByRole('link', { name: 'More about' }).first().getAttribute('href')).toMatch(
-      /^https:\/\/example\.org\/\d$/,
-    );
-    const image = page.locator('#list img').first();
-    await expect
-      .poll(() => image.evaluate((each) => (each as { naturalWidth?: number }).naturalWidth))
-      .toBeGreaterThan(8);
-
-    // Loaded by now. Until the results stand, of another photograph.
-    const startedAt = performance.now();
-    await page.setInputFiles('#file', join(set.images, 'rings/1.png'));
-    await page.getByRole('heading', { name: '<b>rings "1"</b>', exact: true }).first().waitFor();
-    await page.locator('#list[aria-busy=false]').waitFor();
-    process.stdout.write(`first result after ${(performance.now() - startedAt).toFixed(0)} ms\n`);
-    expect(await heading.textContent()).toBe('<b>rings "1"</b>');
-
-    const collection = await openCollection(index);
-    try {
-      const { objects } = await collection.search({ image: join(set.images, 'rings/1.png') });
-      const shown = await page.locator('#list > li .why').allTextContents();
-      expect(shown.map((text) => Number(/[\d.]+$/.exec(text)?.[0]))).toHaveLength(objects.length);
-      for (const [i, { results }] of objects.entries()) {
-        expect(Math.abs(Number(/[\d.]+$/.exec(shown[i])?.[0]) - results[0].similarity)).toBeLessThan(0.02);
-      }
-    } finally {
-      collection.dispose();
-    }
-
-    await page.getByRole('button', { name: 'Similar to' }).first().click();
-    await expect.poll(() => page.locator('#query-heading').textContent()).toMatch(/^Similar to /);
-    await page.locator('#list[aria-busy=false]').waitFor();
-    expect(await page.locator('#size').textContent()).toBe('12 photographs');
-    expect(strayed).toEqual([]);
-    await page.close();
-  });
-
-  test('the worker may ask no other host, by the policy of the page', async () => {
-    const { page } = await open();
-    await page.setInputFiles('#file', join(set.images, 'checks/2.png'));
-    await page.locator('#list > li').first().waitFor();
-    const refused = await page.workers()[0].evaluate(`new Promise((resolve) => {
-      addEventListener('securitypolicyviolation', (event) => resolve(event.effectiveDirective));
-      fetch('http://127.0.0.1:9/').catch(() => setTimeout(() => resolve('asked'), 500));
-    })`);
-    expect(refused).toBe('connect-src');
-    await page.close();
-  });
-
-  test('descriptors of the browser are those of the index', async () => {
-    const { page } = await open();
-    await page.setInputFiles('#file', join(set.images, 'checks/2.png'));
-    await page.locator('#list > li').first().waitFor();
-    const encoded = readFileSync(join(set.images, 'checks/2.png')).toString('base64');
-    const actual = await page.workers()[0].evaluate<number[]>(`new Promise((resolve) => {
-      self.postMessage = ({ descriptor }) => resolve([...descriptor]);
-      const bytes = Uint8Array.from(atob('${encoded}'), (c) => c.charCodeAt(0));
-      self.dispatchEvent(new MessageEvent('message', { data: { number: 1, photograph: new Blob([bytes]) } }));
-    })`);
-    const store = await EmbeddedStore.open(index);
-    const { data } = await store.vectors(['checks-2']);
-    await store.close();
-    const cosine = actual.reduce((sum, value, d) => sum + value * data[d], 0);
-    process.stdout.write(`cosine of the browser's descriptor with ours: ${cosine.toFixed(6)}\n`);
-    expect(cosine).toBeGreaterThan(0.999);
-    await page.close();
-  });
-
-  test('what is no picture is said to be none', async () => {
-    const { page } = await open();
-    await page.setInputFiles('#file', { name: 'x.jpg', mimeType: 'image/jpeg', buffer: Buffer.from('no picture') });
-    const reason = page.getByRole('alert').locator('#reason');
-    await expect.poll(() => reason.textContent()).toContain('cannot read this file as a picture');
-    expect(await status(page).textContent()).toBe('');
-    await page.close();
-  });
-});

@@ -8,6 +8,13 @@ import { resized, shownSides } from './resize.js';
 
 const here = (/** @type {string} */ path) => new URL(path, import.meta.url).href;
 
+/** @param {string} path of a file packed by gzip */
+async function unpacked(path) {
+  const { ok, body } = await fetch(here(path));
+  if (!ok || body === null) throw new Error(`The file ${path} of this site cannot be reached: open the page again.`);
+  return new Response(body.pipeThrough(new DecompressionStream('gzip'))).arrayBuffer();
+}
+
 /**
  * @param {string} bundle
  * @param {string} runtime
@@ -16,7 +23,8 @@ const here = (/** @type {string} */ path) => new URL(path, import.meta.url).href
  */
 async function openSession(bundle, runtime, executionProviders) {
   const ort = await import(here(`ort/${bundle}.js`));
-  ort.env.wasm.wasmPaths = { mjs: here(`ort/${runtime}.js`), wasm: here(`ort/${runtime}.wasm`) };
+  ort.env.wasm.wasmPaths = { mjs: here(`ort/${runtime}.js`) };
+  ort.env.wasm.wasmBinary = await unpacked(`ort/${runtime}.bin`);
   // Without cross-origin isolation, which a static host rarely gives, a page has one thread.
   ort.env.wasm.numThreads = crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1;
   const session = await ort.InferenceSession.create(here('model/descriptor.onnx'), { executionProviders });
