@@ -198,6 +198,12 @@ def mobilenet_keras(x):
 
 models = torchvision.models
 NETWORKS = {
+    **{
+        f"efficientnet-b{i}-tv": ("torch", lambda build=build: features(build, 9))
+        for i, build in enumerate(
+            [models.efficientnet_b0, models.efficientnet_b1, models.efficientnet_b2, models.efficientnet_b3]
+        )
+    },
     "alexnet": ("bvlc", lambda: alexnet_caffe),
     "alexnet-tv": ("torch", lambda: features(models.alexnet, 12)),
     "mobilenet": ("tf", lambda: mobilenet_keras),

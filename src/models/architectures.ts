@@ -4,6 +4,7 @@ import { UsageError } from '../errors.js';
 import { alexnet, alexnetTorchvision } from './alexnet.js';
 import { type Architecture, cutTrunk, parametersOf } from './architecture.js';
 import { densenet121, densenet169, densenet201 } from './densenet.js';
+import { efficientnets } from './efficientnet.js';
 import { defaultPooling, type ModelMeta, type PoolingOptions } from './meta.js';
 import { mobilenet, mobilenetV2 } from './mobilenet.js';
 import { resnets } from './resnet.js';
@@ -19,6 +20,7 @@ export const architectures: ReadonlyMap<string, Architecture> = new Map(
     densenet121,
     densenet169,
     densenet201,
+    ...efficientnets,
     mobilenet,
     mobilenetV2,
     ...resnets,

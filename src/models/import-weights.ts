@@ -3,7 +3,15 @@
  * every tensor, and say in one error what does not fit.
  */
 import { InputError } from '../errors.js';
-import { cutTrunk, type Layer, type Parameter, parametersOf, torchPreprocessing, type Trunk } from './architecture.js';
+import {
+  cutTrunk,
+  isWhole,
+  type Layer,
+  type Parameter,
+  parametersOf,
+  torchPreprocessing,
+  type Trunk,
+} from './architecture.js';
 import { architectureNamed, architectures, defaultMeta } from './architectures.js';
 import type { ModelMeta, PoolingOptions, Preprocessing } from './meta.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
@@ -202,8 +210,6 @@ function cutHint(layers: readonly Layer[], trunk: Trunk, find: (parameter: Param
   const incomplete = layers.findIndex((layer) =>
     parametersOf([layer]).some((parameter) => find(parameter) === undefined),
   );
-  const last = layers
-    .slice(0, incomplete)
-    .findLast((layer) => layer.op !== 'norm' && !/\/(conv\d|shortcut)$/.test(layer.name));
+  const last = layers.slice(0, incomplete).findLast(isWhole);
   return last === undefined || last.name === trunk.cut ? '' : ` (complete up to ${last.name}: pass --cut ${last.name})`;
 }

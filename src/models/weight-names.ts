@@ -4,6 +4,7 @@
  * everywhere. Which of the layouts a file has is found by counting names.
  */
 import type { ParameterKind } from './architecture.js';
+import { efficientnetPart } from './efficientnet.js';
 import { caffeBlock } from './resnet.js';
 
 export type WeightLayout = 'rmac' | 'keras' | 'torchvision' | 'caffe';
@@ -28,6 +29,10 @@ const namings: Readonly<Record<string, Naming>> = {
   densenet121: { keras: kerasDensenet, torchvision: torchDensenet },
   densenet169: { keras: kerasDensenet, torchvision: torchDensenet },
   densenet201: { keras: kerasDensenet, torchvision: torchDensenet },
+  'efficientnet-b0-tv': { torchvision: torchEfficientnet },
+  'efficientnet-b1-tv': { torchvision: torchEfficientnet },
+  'efficientnet-b2-tv': { torchvision: torchEfficientnet },
+  'efficientnet-b3-tv': { torchvision: torchEfficientnet },
   mobilenet: { keras: kerasMobilenet },
   'mobilenet-v2-tv': { torchvision: torchMobilenet },
   // The two generations of Keras names stand for two arithmetics: accepting both would give wrong maps without an error.
@@ -130,6 +135,25 @@ function torchMobilenet(layer: string): SourceLayer[] {
   const index = Number(part) - (block === '1' ? 2 : 1); // the first block has no expansion
   const prefix = `features.${block}.conv`;
   return part === '3' ? [{ conv: `${prefix}.${index}`, norm: `${prefix}.${index + 1}` }] : pair(`${prefix}.${index}`);
+}
+
+/** Torchvision's names, then timm's; the first stage has no expansion. `stage2/block1/excite` -> features.2.0.block.2.fc2, blocks.1.0.se.conv_expand. */
+function torchEfficientnet(layer: string): SourceLayer[] {
+  const pair = (conv: string, norm: string) => ({ conv, norm });
+  if (layer === 'stem') return [pair('features.0.0', 'features.0.1'), pair('conv_stem', 'bn1')];
+  if (layer === 'out') return [pair('features.8.0', 'features.8.1'), pair('conv_head', 'bn2')];
+  const { stage, block, part } = efficientnetPart(layer);
+  const torch = `features.${stage}.${block - 1}.block`;
+  const timm = `blocks.${stage - 1}.${block - 1}`;
+  if (part === 'squeeze2') return [{ conv: `${torch}.${stage === 1 ? 1 : 2}.fc1` }, { conv: `${timm}.se.conv_reduce` }];
+  if (part === 'excite') return [{ conv: `${torch}.${stage === 1 ? 1 : 2}.fc2` }, { conv: `${timm}.se.conv_expand` }];
+  const names = stage === 1 ? ['', 'conv_dw', 'conv_pw'] : ['conv_pw', 'conv_dw', 'conv_pwl'];
+  const at = Number((part ?? 'conv3').slice(4)) - 1;
+  const index = (at === 2 ? 3 : at) - (stage === 1 ? 1 : 0);
+  return [
+    pair(`${torch}.${index}.0`, `${torch}.${index}.1`),
+    pair(`${timm}.${names[at]}`, `${timm}.bn${at + (stage === 1 ? 0 : 1)}`),
+  ];
 }
 
 /** `block2/layer5/conv1` -> conv3_block5_1_conv + conv3_block5_1_bn. */

@@ -32,6 +32,9 @@ const cuts: Readonly<Record<string, string>> = {
   'resnet101-tv': 'conv3',
   'resnet152-tv': 'conv3',
   densenet169: 'block3/layer2/out',
+  'efficientnet-b1-tv': 'stage3',
+  'efficientnet-b2-tv': 'stage3',
+  'efficientnet-b3-tv': 'stage3',
   densenet201: 'block3/layer2/out',
 };
 

@@ -81,6 +81,7 @@ const networks: Network[] = [
   { network: 'alexnet-tv', architecture: 'alexnet-tv' },
   { network: 'mobilenet', architecture: 'mobilenet', layout: 'keras' },
   { network: 'mobilenet-v2-tv', architecture: 'mobilenet-v2-tv' },
+  ...[0, 1, 2, 3].map((i) => ({ network: `efficientnet-b${i}-tv`, architecture: `efficientnet-b${i}-tv` })),
   { network: 'densenet121', architecture: 'densenet121' },
   { network: 'densenet169', architecture: 'densenet169' },
   { network: 'densenet201', architecture: 'densenet201' },
