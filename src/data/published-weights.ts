@@ -58,6 +58,8 @@ const kerasApplications = 'https://storage.googleapis.com/tensorflow/keras-appli
 export const publishedWeights: ReadonlyMap<string, PublishedWeights> = new Map(
   [
     torchvision('alexnet-tv', 'alexnet-tv', 'alexnet-owt-7be5be79.pth'),
+    torchvision('convnext-tiny', 'convnext-tiny', 'convnext_tiny-983f1562.pth'),
+    torchvision('convnext-small', 'convnext-small', 'convnext_small-0c510722.pth'),
     torchvision('densenet121-tv', 'densenet121', 'densenet121-a639ec97.pth'),
     torchvision('densenet169-tv', 'densenet169', 'densenet169-b2777c0a.pth'),
     torchvision('densenet201-tv', 'densenet201', 'densenet201-c1103571.pth'),

@@ -12,8 +12,8 @@ import { append, smallest } from '../extremes.js';
  */
 export type Padding = 'same' | 'ceil' | number | readonly [number, number];
 
-/** What a layer ends in. `relu6`: min(max(x, 0), 6); `silu`: x sigmoid(x). */
-export type LayerActivation = 'none' | 'relu' | 'relu6' | 'silu' | 'sigmoid';
+/** What a layer ends in. `relu6`: min(max(x, 0), 6); `silu`: x sigmoid(x); `gelu`: exact. */
+export type LayerActivation = 'none' | 'relu' | 'relu6' | 'silu' | 'gelu' | 'sigmoid';
 
 interface LayerBase {
   /** Unique; parameters are called `<name>/kernel`, `<name>/gamma` and so on. */
@@ -82,6 +82,27 @@ export interface GateLayer extends LayerBase {
   op: 'gate';
 }
 
+/** x W + b in every cell. */
+export interface DenseLayer extends LayerBase {
+  op: 'dense';
+  inChannels: number;
+  outChannels: number;
+  activation: LayerActivation;
+}
+
+/** Layer norm: the channels of each cell to mean 0 and variance 1, then gamma and beta. */
+export interface LayerNormLayer extends LayerBase {
+  op: 'layerNorm';
+  channels: number;
+  epsilon: number;
+}
+
+/** Each channel times its gamma (layer scale, Touvron et al. 2021). */
+export interface ScaleLayer extends LayerBase {
+  op: 'scale';
+  channels: number;
+}
+
 export type Layer =
   | ConvLayer
   | PoolLayer
@@ -90,7 +111,10 @@ export type Layer =
   | AddLayer
   | ConcatLayer
   | MeanLayer
-  | GateLayer;
+  | GateLayer
+  | DenseLayer
+  | LayerNormLayer
+  | ScaleLayer;
 
 export interface Architecture {
   name: string;
@@ -168,14 +192,14 @@ export function resolveLayer({ name, layers, aliases }: Architecture, layer: str
 
 /** Whether a layer's map is one that people cut at: no part of a block. */
 export function isWhole({ op, name }: Layer): boolean {
-  return op !== 'norm' && !/\/(conv\d|shortcut|squeeze\d?|excite|gated)$/.test(name);
+  return op !== 'norm' && !/\/(conv\d?|shortcut|squeeze\d|excite|gated|norm\d?|dense\d|scale\d?)$/.test(name);
 }
 
 function channelsOf(layers: readonly Layer[]): Map<string, number> {
   const channels = new Map([[imageInput, 3]]);
   for (const layer of layers) {
     const inputs = layer.inputs.map((input) => channels.get(input)!);
-    if (layer.op === 'conv') channels.set(layer.name, layer.outChannels);
+    if (layer.op === 'conv' || layer.op === 'dense') channels.set(layer.name, layer.outChannels);
     else if (layer.op === 'concat')
       channels.set(
         layer.name,
@@ -242,7 +266,7 @@ export interface Parameter {
   layer: string;
   kind: ParameterKind;
   stage: string;
-  /** Kernels are [height, width, in / groups, out]. */
+  /** Kernels are [height, width, in / groups, out], those of dense layers [in, out]. */
   shape: number[];
 }
 
@@ -257,6 +281,10 @@ export function parametersOf(layers: readonly Layer[]): Parameter[] {
       if (layer.bias) kinds.push(['bias', [layer.outChannels]]);
       if (layer.norm) append(kinds, normOf(layer.outChannels));
     } else if (layer.op === 'norm') append(kinds, normOf(layer.channels));
+    else if (layer.op === 'dense') {
+      kinds.push(['kernel', [layer.inChannels, layer.outChannels]], ['bias', [layer.outChannels]]);
+    } else if (layer.op === 'layerNorm') kinds.push(['gamma', [layer.channels]], ['beta', [layer.channels]]);
+    else if (layer.op === 'scale') kinds.push(['gamma', [layer.channels]]);
     return kinds.map(([kind, shape]) => ({
       name: `${layer.name}/${kind}`,
       layer: layer.name,

@@ -5,6 +5,7 @@
  * does not change between runs is computed once by the engine, so folding costs nothing while the weights stay.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { applyMatrix, gelu, layerNorm } from '../backend/index.js';
 import {
   type ConvLayer,
   imageInput,
@@ -152,6 +153,16 @@ export class Backbone {
         return x.mean([1, 2], true);
       case 'gate':
         return x.mul(inputs[1]);
+      case 'dense': {
+        const product = applyMatrix(x, this.variables.get(`${layer.name}/kernel`) as tf.Variable<tf.Rank.R2>);
+        return activated(product.add<tf.Tensor4D>(this.variables.get(`${layer.name}/bias`)!), layer.activation);
+      }
+      case 'layerNorm': {
+        const [gamma, beta] = ['gamma', 'beta'].map((kind) => this.variables.get(`${layer.name}/${kind}`)!);
+        return layerNorm(x, gamma, beta, layer.epsilon);
+      }
+      case 'scale':
+        return x.mul(this.variables.get(`${layer.name}/gamma`)!);
       case 'maxPool':
         return tf.maxPool(x, layer.size, layer.stride, explicitPadding(layer, x));
       default:
@@ -190,6 +201,8 @@ function activated(x: tf.Tensor4D, activation: LayerActivation): tf.Tensor4D {
       return tf.relu6(x);
     case 'silu':
       return x.mul(x.sigmoid());
+    case 'gelu':
+      return gelu(x);
     default:
       return x.sigmoid();
   }

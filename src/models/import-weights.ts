@@ -3,6 +3,7 @@
  * every tensor, and say in one error what does not fit.
  */
 import { InputError } from '../errors.js';
+import { transposed } from '../linear/rows.js';
 import {
   cutTrunk,
   isWhole,
@@ -98,7 +99,7 @@ export function importWeights(tensors: NamedArrays, source: string, options: Imp
     layout,
     prefix,
     outside: [...byPlainName.keys()].filter((key) => !key.startsWith(prefix)),
-    head: extra.filter(isClassifierHead),
+    head: extra.filter((key) => !known.has(key) && isClassifierHead(key)),
     behindCut: extra.filter((key) => known.has(key)),
   };
 }
@@ -183,11 +184,20 @@ function bestLayout(architecture: string, parameters: readonly Parameter[], tens
 }
 
 /**
- * Our order of axes: torch's and Caffe's [out, in, height, width] -> [height, width, in, out], Keras' depthwise
- * [height, width, in, 1] -> [height, width, 1, in].
+ * Our order of axes: torch's and Caffe's [out, in, height, width] -> [height, width, in, out] and [out, in] -> [in, out], Keras'
+ * depthwise [height, width, in, 1] -> [height, width, 1, in]; axes of one element before and behind a vector go.
  */
 function canonical(array: NamedArray, { kind, shape }: Parameter, layout: WeightLayout): NamedArray {
-  if (layout === 'rmac' || kind !== 'kernel' || array.shape.length !== 4) return array;
+  if (layout === 'rmac') return array;
+  if (kind !== 'kernel') {
+    const fits = array.shape.filter((extent) => extent !== 1).join() === shape.filter((extent) => extent !== 1).join();
+    return fits ? { ...array, shape } : array;
+  }
+  if (array.shape.length === 2 && layout !== 'keras') {
+    const [out, input] = array.shape as [number, number];
+    return { shape: [input, out], data: transposed(array.data, input) };
+  }
+  if (array.shape.length !== 4) return array;
   if (layout === 'keras') {
     const [h, w, inChannels, multiplier] = array.shape;
     return shape[2] === 1 ? { ...array, shape: [h, w, 1, inChannels * multiplier] } : array;

@@ -3,22 +3,13 @@
  * call the convolution and the batch norm of it; the suffixes (kernel or weight, moving_mean or running_mean) are the same
  * everywhere. Which of the layouts a file has is found by counting names.
  */
-import type { ParameterKind } from './architecture.js';
+import type { Parameter, ParameterKind } from './architecture.js';
 import { efficientnetPart } from './efficientnet.js';
 import { caffeBlock } from './resnet.js';
+import type { LayerNames, SourceLayer, SourceTensor } from './source-layer.js';
+import { torchConvnext } from './transformer-names.js';
 
 export type WeightLayout = 'rmac' | 'keras' | 'torchvision' | 'caffe';
-
-/** What one of our layers is called elsewhere. A layer without the part has no name for it. */
-interface SourceLayer {
-  conv?: string;
-  norm?: string;
-  /** What the convolution calls its kernel, where that is not the framework's usual name. */
-  kernel?: string;
-}
-
-/** Our layer -> its names in the variants of one framework (old and new releases name layers differently). */
-type LayerNames = (layer: string) => readonly SourceLayer[];
 
 /** Only the layouts in which the architecture's weights are published. */
 type Naming = Partial<Record<Exclude<WeightLayout, 'rmac'>, LayerNames>>;
@@ -29,6 +20,8 @@ const namings: Readonly<Record<string, Naming>> = {
   densenet121: { keras: kerasDensenet, torchvision: torchDensenet },
   densenet169: { keras: kerasDensenet, torchvision: torchDensenet },
   densenet201: { keras: kerasDensenet, torchvision: torchDensenet },
+  'convnext-tiny': { torchvision: torchConvnext },
+  'convnext-small': { torchvision: torchConvnext },
   'efficientnet-b0-tv': { torchvision: torchEfficientnet },
   'efficientnet-b1-tv': { torchvision: torchEfficientnet },
   'efficientnet-b2-tv': { torchvision: torchEfficientnet },
@@ -72,22 +65,32 @@ const torchSuffix: Readonly<Record<ParameterKind, string>> = {
   variance: 'running_var',
 };
 
+/** Which of a network's tensors. */
+type ParameterName = Pick<Parameter, 'name' | 'layer' | 'kind'>;
+
 /** Every name a parameter may have in files of a layout. */
-export function sourceNames(
+export function sourceNames(architecture: string, parameter: ParameterName, layout: WeightLayout): string[] {
+  return sourceTensors(architecture, parameter, layout).map(({ name }) => name);
+}
+
+/** The same with what is known of their shapes. */
+export function sourceTensors(
   architecture: string,
-  { name, layer, kind }: { name: string; layer: string; kind: ParameterKind },
+  { name, layer, kind }: ParameterName,
   layout: WeightLayout,
-): string[] {
-  if (layout === 'rmac') return [name];
+): SourceTensor[] {
+  if (layout === 'rmac') return [{ name }];
   const layerNames = namings[architecture]?.[layout];
   if (layerNames === undefined) return [];
   const part = kind === 'kernel' || kind === 'bias' ? 'conv' : 'norm';
   const suffix = (layout === 'keras' ? kerasSuffix : torchSuffix)[kind];
   return layerNames(layer).flatMap((source) => {
+    const whole = source.tensors?.[kind];
+    if (whole !== undefined) return [whole];
     const prefix = source[part];
     if (prefix === undefined) return [];
     const own = kind === 'kernel' ? (source.kernel ?? suffix) : suffix;
-    return [layout === 'keras' ? `${prefix}/${own}` : `${prefix}.${own}`];
+    return [{ name: layout === 'keras' ? `${prefix}/${own}` : `${prefix}.${own}` }];
   });
 }
 
@@ -98,7 +101,7 @@ export function plainName(name: string): string {
 
 /** Tensors of the classifier behind the trunk: expected in complete files, and left out. */
 export function isClassifierHead(name: string): boolean {
-  return /^(fc\d*|predictions|probs|logits|conv_preds|classifier(\.\d+)?)[./](kernel|weight|bias)$/.test(
+  return /^(fc\d*|predictions|probs|logits|conv_preds|classifier(\.\d+)?|heads?(\.(fc|head))?|head_dist)[./](kernel|weight|bias)$/.test(
     plainName(name),
   );
 }
