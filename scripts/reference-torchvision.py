@@ -47,8 +47,10 @@ def value(name, shape):
         u = u * numpy.sqrt(6 / numpy.prod(shape[:2]))
     elif name.endswith("/kernel"):  # [height, width, in, out]
         u = u * numpy.sqrt(6 / numpy.prod(shape[:3]))
-    elif len(shape) == 4:  # [out, in, height, width]
+    elif len(shape) in (2, 4):  # [out, in], [out, in, height, width]
         u = u * numpy.sqrt(6 / numpy.prod(shape[1:]))
+    elif name.endswith("layer_scale"):
+        u = u / 2 + 0.5
     elif name.endswith(("running_var", "moving_variance")):
         u = 1 + u / 2
     elif name.endswith((".weight", "/gamma")):
@@ -77,6 +79,12 @@ def densenet(build):
 def features(build, layers):
     net = fill(build())
     return lambda x: net.features[:layers](x)
+
+
+def convnext(build):
+    """All stages, and the layer norm of the classifier in every cell."""
+    net = fill(build())
+    return lambda x: net.classifier[0](net.features(x))
 
 
 def resnet_trunk(net, pad_stem=lambda x: x):
@@ -198,6 +206,14 @@ def mobilenet_keras(x):
 
 models = torchvision.models
 NETWORKS = {
+    "convnext-tiny": ("torch", lambda: convnext(models.convnext_tiny)),
+    "convnext-small": ("torch", lambda: convnext(models.convnext_small)),
+    **{
+        f"efficientnet-b{i}-tv": ("torch", lambda build=build: features(build, 9))
+        for i, build in enumerate(
+            [models.efficientnet_b0, models.efficientnet_b1, models.efficientnet_b2, models.efficientnet_b3]
+        )
+    },
     "alexnet": ("bvlc", lambda: alexnet_caffe),
     "alexnet-tv": ("torch", lambda: features(models.alexnet, 12)),
     "mobilenet": ("tf", lambda: mobilenet_keras),

@@ -42,7 +42,7 @@ export function runWithBatchNorm(
         .rsqrt()
         .mul(weights.get(`${layer.name}/gamma`)!);
       const z = centred.mul<tf.Tensor4D>(factor).add<tf.Tensor4D>(weights.get(`${layer.name}/beta`)!);
-      last = layer.relu ? z.relu() : z;
+      last = layer.activation === 'relu' ? z.relu() : z;
     } else {
       throw new Error(`runWithBatchNorm: ${layer.op} layer ${layer.name} is not supported`);
     }

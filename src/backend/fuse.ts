@@ -99,6 +99,8 @@ export function buildGraph(
       const count = axes.reduce((product, axis) => product * physical[axis], 1);
       const inputs = [total, constantName(floatConstant(count))];
       protoNodes.push({ type: 'Div', inputs, outputs: [output], attributes: {} });
+    } else if (node.type === '#Gelu') {
+      for (const part of geluNodes(inputName(node, 0), ...lowering(node))) protoNodes.push(part);
     } else {
       const inputs = node.inputs.map((_, i) => inputName(node, i));
       const cut = node.type === 'Gemm' && longProduct(node, inputs as [string, string], ...lowering(node));
@@ -116,6 +118,21 @@ export function buildGraph(
     outputs: [...distinct].map(([name, value]) => described(name, value)),
     constants: [...constants.values()],
   };
+}
+
+/** x (1 + erf(x / sqrt 2)) / 2. */
+function geluNodes(x: string, output: string, { prefix, constant, portable }: Lowering): ProtoNode[] {
+  if (!portable) return [{ type: 'Gelu', domain: 'com.microsoft', inputs: [x], outputs: [output], attributes: {} }];
+  const at = (i: number) => `${prefix}_${i}`;
+  const number = (value: number) => constant(floatConstant(value));
+  // The form that ONNX Runtime makes one operator of.
+  return [
+    { type: 'Div', inputs: [x, number(Math.SQRT2)], outputs: [at(0)], attributes: {} },
+    { type: 'Erf', inputs: [at(0)], outputs: [at(1)], attributes: {} },
+    { type: 'Add', inputs: [at(1), number(1)], outputs: [at(2)], attributes: {} },
+    { type: 'Mul', inputs: [x, at(2)], outputs: [at(3)], attributes: {} },
+    { type: 'Mul', inputs: [at(3), number(0.5)], outputs: [output], attributes: {} },
+  ];
 }
 
 /** The nodes of a Gemm whose inner dimension is long; undefined for others. */

@@ -18,10 +18,20 @@ export function recordOperator(
 
 /** Records what `build` emits on tensors, of which the last value becomes a tensor. It has no gradient. Needs the project's own engine. */
 export function recordOperators(inputs: readonly tf.Tensor[], build: (...values: Value[]) => Value): tf.Tensor {
+  return recordOutputs(inputs, (...values) => [build(...values)])[0];
+}
+
+/** The same where several values become tensors. */
+export function recordOutputs(inputs: readonly tf.Tensor[], build: (...values: Value[]) => Value[]): tf.Tensor[] {
   const backend = tf.backend();
   if (!(backend instanceof OnnxBackend)) {
     throw new Error("Recording ONNX's operators needs the project engine: use --device cpu.");
   }
-  const result = build(...inputs.map((input) => backend.recorded(input)));
-  return tf.engine().makeTensorFromTensorInfo(backend.tensorOf(result));
+  const results = build(...inputs.map((input) => backend.recorded(input)));
+  return results.map((result) => tf.engine().makeTensorFromTensorInfo(backend.tensorOf(result)));
+}
+
+/** Whether the project's own engine computes, so that `recordOperators` can be called. */
+export function recordsOperators(): boolean {
+  return tf.backend() instanceof OnnxBackend;
 }

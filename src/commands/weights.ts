@@ -44,7 +44,8 @@ Examples:
   rmac weights import resnet50.safetensors --arch resnet50 --cut activation_40 --out model.safetensors
   rmac weights import vgg16.h5 --arch vgg16 --out vgg16.safetensors --with-classifier vgg16-fc.safetensors
 
-Networks: alexnet | alexnet-tv | densenet121 | densenet169 | densenet201 | mobilenet | mobilenet-v2-tv | resnet50 |
+Networks: alexnet | alexnet-tv | convnext-tiny | convnext-small | densenet121 | densenet169 | densenet201 |
+  efficientnet-b0-tv | efficientnet-b1-tv | efficientnet-b2-tv | efficientnet-b3-tv | mobilenet | mobilenet-v2-tv | resnet50 |
   resnet50-caffe | resnet101-caffe | resnet152-caffe | resnet50-keras | resnet101-keras | resnet152-keras |
   resnet18-tv | resnet34-tv | resnet50-tv | resnet101-tv | resnet152-tv | vgg16 | vgg19 | rmac-small
 alexnet is Caffe's, mobilenet Keras', resnet50 Keras up to 2.1; -caffe is Caffe, -keras tf.keras, -tv torchvision:

@@ -58,9 +58,15 @@ const kerasApplications = 'https://storage.googleapis.com/tensorflow/keras-appli
 export const publishedWeights: ReadonlyMap<string, PublishedWeights> = new Map(
   [
     torchvision('alexnet-tv', 'alexnet-tv', 'alexnet-owt-7be5be79.pth'),
+    torchvision('convnext-tiny', 'convnext-tiny', 'convnext_tiny-983f1562.pth'),
+    torchvision('convnext-small', 'convnext-small', 'convnext_small-0c510722.pth'),
     torchvision('densenet121-tv', 'densenet121', 'densenet121-a639ec97.pth'),
     torchvision('densenet169-tv', 'densenet169', 'densenet169-b2777c0a.pth'),
     torchvision('densenet201-tv', 'densenet201', 'densenet201-c1103571.pth'),
+    torchvision('efficientnet-b0-tv', 'efficientnet-b0-tv', 'efficientnet_b0_rwightman-7f5810bc.pth'),
+    torchvision('efficientnet-b1-tv', 'efficientnet-b1-tv', 'efficientnet_b1-c27df63c.pth'),
+    torchvision('efficientnet-b2-tv', 'efficientnet-b2-tv', 'efficientnet_b2_rwightman-c35c1473.pth'),
+    torchvision('efficientnet-b3-tv', 'efficientnet-b3-tv', 'efficientnet_b3_rwightman-b3899882.pth'),
     torchvision('mobilenet-v2-tv', 'mobilenet-v2-tv', 'mobilenet_v2-b0353104.pth'),
     torchvision('resnet18-tv', 'resnet18-tv', 'resnet18-f37072fd.pth'),
     torchvision('resnet34-tv', 'resnet34-tv', 'resnet34-b627a593.pth'),

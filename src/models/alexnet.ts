@@ -65,7 +65,7 @@ function alexLayers({ widths, groups, stemPad, poolPad, responseNorm }: Flavour)
         groups: groups[i],
         bias: true,
         norm: false,
-        relu: true,
+        activation: 'relu',
       }),
     );
     input = stage;

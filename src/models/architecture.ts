@@ -12,6 +12,9 @@ import { append, smallest } from '../extremes.js';
  */
 export type Padding = 'same' | 'ceil' | number | readonly [number, number];
 
+/** What a layer ends in. `relu6`: min(max(x, 0), 6); `silu`: x sigmoid(x); `gelu`: exact. */
+export type LayerActivation = 'none' | 'relu' | 'relu6' | 'silu' | 'gelu' | 'sigmoid';
+
 interface LayerBase {
   /** Unique; parameters are called `<name>/kernel`, `<name>/gamma` and so on. */
   name: string;
@@ -36,19 +39,18 @@ export interface ConvLayer extends WindowLayer {
   groups?: number;
   bias: boolean;
   norm: boolean;
-  /** 6: min(max(x, 0), 6). */
-  relu: boolean | 6;
+  activation: LayerActivation;
 }
 
 export interface PoolLayer extends WindowLayer {
   op: 'maxPool' | 'avgPool';
 }
 
-/** A batch norm of constant statistics on its own: x * scale + shift, then ReLU. Weight and shift train. */
+/** A batch norm of constant statistics on its own: x * scale + shift, then the activation. Weight and shift train. */
 export interface NormLayer extends LayerBase {
   op: 'norm';
   channels: number;
-  relu: boolean;
+  activation: LayerActivation;
 }
 
 /** x / (bias + alpha * sum of squares over 2 * radius + 1 channels)^beta. */
@@ -63,14 +65,56 @@ export interface ResponseNormLayer extends LayerBase {
 /** Sum of two maps. */
 export interface AddLayer extends LayerBase {
   op: 'add';
-  relu: boolean;
+  activation: LayerActivation;
 }
 
 export interface ConcatLayer extends LayerBase {
   op: 'concat';
 }
 
-export type Layer = ConvLayer | PoolLayer | NormLayer | ResponseNormLayer | AddLayer | ConcatLayer;
+/** Mean of all cells: a map of one cell. */
+export interface MeanLayer extends LayerBase {
+  op: 'mean';
+}
+
+/** Product of a map and one of a single cell, channel by channel. */
+export interface GateLayer extends LayerBase {
+  op: 'gate';
+}
+
+/** x W + b in every cell. */
+export interface DenseLayer extends LayerBase {
+  op: 'dense';
+  inChannels: number;
+  outChannels: number;
+  activation: LayerActivation;
+}
+
+/** Layer norm: the channels of each cell to mean 0 and variance 1, then gamma and beta. */
+export interface LayerNormLayer extends LayerBase {
+  op: 'layerNorm';
+  channels: number;
+  epsilon: number;
+}
+
+/** Each channel times its gamma (layer scale, Touvron et al. 2021). */
+export interface ScaleLayer extends LayerBase {
+  op: 'scale';
+  channels: number;
+}
+
+export type Layer =
+  | ConvLayer
+  | PoolLayer
+  | NormLayer
+  | ResponseNormLayer
+  | AddLayer
+  | ConcatLayer
+  | MeanLayer
+  | GateLayer
+  | DenseLayer
+  | LayerNormLayer
+  | ScaleLayer;
 
 export interface Architecture {
   name: string;
@@ -142,15 +186,20 @@ export function resolveLayer({ name, layers, aliases }: Architecture, layer: str
   if (known.has(layer)) return layer;
   const target = aliases.get(layer);
   if (target !== undefined) return target;
-  const outputs = layers.filter((l) => l.op !== 'norm' && !/\/(conv\d|shortcut)$/.test(l.name)).map((l) => l.name);
+  const outputs = layers.filter(isWhole).map((l) => l.name);
   throw new InputError(`${name} has no layer "${layer}". Layers to cut at: ${outputs.join(', ')}.`);
+}
+
+/** Whether a layer's map is one that people cut at: no part of a block. */
+export function isWhole({ op, name }: Layer): boolean {
+  return op !== 'norm' && !/\/(conv\d?|shortcut|squeeze\d|excite|gated|norm\d?|dense\d|scale\d?)$/.test(name);
 }
 
 function channelsOf(layers: readonly Layer[]): Map<string, number> {
   const channels = new Map([[imageInput, 3]]);
   for (const layer of layers) {
     const inputs = layer.inputs.map((input) => channels.get(input)!);
-    if (layer.op === 'conv') channels.set(layer.name, layer.outChannels);
+    if (layer.op === 'conv' || layer.op === 'dense') channels.set(layer.name, layer.outChannels);
     else if (layer.op === 'concat')
       channels.set(
         layer.name,
@@ -178,8 +227,10 @@ export function outputSizes({ layers }: Pick<Trunk, 'layers'>): Map<string, numb
 export function mapLength({ layers, cut }: Trunk, length: number): number {
   const lengths = new Map([[imageInput, length]]);
   for (const layer of layers) {
-    const input = smallest(layer.inputs.map((name) => lengths.get(name)!));
-    lengths.set(layer.name, 'size' in layer ? windowLength(input, layer) : input);
+    const inputs = layer.inputs.map((name) => lengths.get(name)!);
+    const input = layer.op === 'gate' ? inputs[0] : smallest(inputs);
+    const cells = layer.op === 'mean' ? Math.min(input, 1) : input;
+    lengths.set(layer.name, 'size' in layer ? windowLength(input, layer) : cells);
   }
   return lengths.get(cut)!;
 }
@@ -215,7 +266,7 @@ export interface Parameter {
   layer: string;
   kind: ParameterKind;
   stage: string;
-  /** Kernels are [height, width, in / groups, out]. */
+  /** Kernels are [height, width, in / groups, out], those of dense layers [in, out]. */
   shape: number[];
 }
 
@@ -230,6 +281,10 @@ export function parametersOf(layers: readonly Layer[]): Parameter[] {
       if (layer.bias) kinds.push(['bias', [layer.outChannels]]);
       if (layer.norm) append(kinds, normOf(layer.outChannels));
     } else if (layer.op === 'norm') append(kinds, normOf(layer.channels));
+    else if (layer.op === 'dense') {
+      kinds.push(['kernel', [layer.inChannels, layer.outChannels]], ['bias', [layer.outChannels]]);
+    } else if (layer.op === 'layerNorm') kinds.push(['gamma', [layer.channels]], ['beta', [layer.channels]]);
+    else if (layer.op === 'scale') kinds.push(['gamma', [layer.channels]]);
     return kinds.map(([kind, shape]) => ({
       name: `${layer.name}/${kind}`,
       layer: layer.name,

@@ -3,7 +3,9 @@ import seedrandom from 'seedrandom';
 import { UsageError } from '../errors.js';
 import { alexnet, alexnetTorchvision } from './alexnet.js';
 import { type Architecture, cutTrunk, parametersOf } from './architecture.js';
+import { convnexts } from './convnext.js';
 import { densenet121, densenet169, densenet201 } from './densenet.js';
+import { efficientnets } from './efficientnet.js';
 import { defaultPooling, type ModelMeta, type PoolingOptions } from './meta.js';
 import { mobilenet, mobilenetV2 } from './mobilenet.js';
 import { resnets } from './resnet.js';
@@ -16,9 +18,11 @@ export const architectures: ReadonlyMap<string, Architecture> = new Map(
   [
     alexnet,
     alexnetTorchvision,
+    ...convnexts,
     densenet121,
     densenet169,
     densenet201,
+    ...efficientnets,
     mobilenet,
     mobilenetV2,
     ...resnets,
@@ -78,7 +82,7 @@ export function initialWeights(name: string, seed: number, cut?: string): NamedA
   const weights: NamedArrays = new Map();
   for (const { name: key, kind, layer, shape } of parametersOf(layers)) {
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
-    if (kind === 'kernel') fillNormal(data, Math.sqrt(2 / (shape[0] * shape[1] * shape[2])), `${seed}/${key}`);
+    if (kind === 'kernel') fillNormal(data, Math.sqrt((2 * shape.at(-1)!) / data.length), `${seed}/${key}`);
     else if (kind === 'variance') data.fill(1);
     else if (kind === 'gamma' && !branchEnds.has(layer)) data.fill(1);
     weights.set(key, { shape, data });

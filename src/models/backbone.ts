@@ -5,10 +5,12 @@
  * does not change between runs is computed once by the engine, so folding costs nothing while the weights stay.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { applyMatrix, gelu, layerNorm } from '../backend/index.js';
 import {
   type ConvLayer,
   imageInput,
   type Layer,
+  type LayerActivation,
   type NormLayer,
   outputSizes,
   paddingOf,
@@ -134,22 +136,33 @@ export class Backbone {
         const { factor, shift } = this.coefficients(layer);
         let y = convolve(x, factor as tf.Tensor4D, layer);
         if (shift !== undefined) y = y.add(shift);
-        if (layer.relu === 6) return tf.relu6(y);
-        return layer.relu ? y.relu() : y;
+        return activated(y, layer.activation);
       }
       case 'norm': {
         const { factor, shift } = this.coefficients(layer);
         const y = x.mul<tf.Tensor4D>(factor).add<tf.Tensor4D>(shift!);
-        return layer.relu ? y.relu() : y;
+        return activated(y, layer.activation);
       }
       case 'responseNorm':
         return tf.localResponseNormalization(x, layer.radius, layer.bias, layer.alpha, layer.beta);
-      case 'add': {
-        const sum = x.add<tf.Tensor4D>(inputs[1]);
-        return layer.relu ? sum.relu() : sum;
-      }
+      case 'add':
+        return activated(x.add<tf.Tensor4D>(inputs[1]), layer.activation);
       case 'concat':
         return tf.concat(inputs, 3);
+      case 'mean':
+        return x.mean([1, 2], true);
+      case 'gate':
+        return x.mul(inputs[1]);
+      case 'dense': {
+        const product = applyMatrix(x, this.variables.get(`${layer.name}/kernel`) as tf.Variable<tf.Rank.R2>);
+        return activated(product.add<tf.Tensor4D>(this.variables.get(`${layer.name}/bias`)!), layer.activation);
+      }
+      case 'layerNorm': {
+        const [gamma, beta] = ['gamma', 'beta'].map((kind) => this.variables.get(`${layer.name}/${kind}`)!);
+        return layerNorm(x, gamma, beta, layer.epsilon);
+      }
+      case 'scale':
+        return x.mul(this.variables.get(`${layer.name}/gamma`)!);
       case 'maxPool':
         return tf.maxPool(x, layer.size, layer.stride, explicitPadding(layer, x));
       default:
@@ -175,6 +188,23 @@ export class Backbone {
     for (const { minusMean, inverseDeviation } of this.norms.values()) tf.dispose([minusMean, inverseDeviation]);
     this.variables.clear();
     this.norms.clear();
+  }
+}
+
+function activated(x: tf.Tensor4D, activation: LayerActivation): tf.Tensor4D {
+  switch (activation) {
+    case 'none':
+      return x;
+    case 'relu':
+      return x.relu();
+    case 'relu6':
+      return tf.relu6(x);
+    case 'silu':
+      return x.mul(x.sigmoid());
+    case 'gelu':
+      return gelu(x);
+    default:
+      return x.sigmoid();
   }
 }
 

@@ -1,5 +1,5 @@
 /** @file A convolution as a line of an architecture. */
-import type { ConvLayer, Padding } from './architecture.js';
+import type { ConvLayer, LayerActivation, Padding } from './architecture.js';
 
 export interface ConvOptions {
   stage: string;
@@ -14,14 +14,14 @@ export interface ConvOptions {
   groups?: number;
   bias?: boolean;
   norm?: boolean;
-  /** Default: behind a norm. */
-  relu?: boolean | 6;
+  /** Default: ReLU behind a norm. */
+  activation?: LayerActivation;
 }
 
 /** By default with batch norm and ReLU, without bias. `input`: the layer before, or `image`. */
 export function convLayer(name: string, input: string, options: ConvOptions): ConvLayer {
   const { stage, size, stride = 1, pad = (size - 1) / 2, from, to } = options;
-  const { groups = 1, bias = false, norm = true, relu = norm } = options;
+  const { groups = 1, bias = false, norm = true, activation = norm ? 'relu' : 'none' } = options;
   return {
     op: 'conv',
     name,
@@ -35,6 +35,6 @@ export function convLayer(name: string, input: string, options: ConvOptions): Co
     groups,
     bias,
     norm,
-    relu,
+    activation,
   };
 }

@@ -36,7 +36,7 @@ function denseLayers(layersPerBlock: readonly number[]): Layer[] {
       const name = `${block}/layer${j}`;
       const output = j === count ? block : `${name}/out`;
       layers.push(
-        { op: 'norm', name: `${name}/norm`, inputs: [input], stage: block, channels, relu: true },
+        { op: 'norm', name: `${name}/norm`, inputs: [input], stage: block, channels, activation: 'relu' },
         convLayer(`${name}/conv1`, `${name}/norm`, { stage: block, size: 1, from: channels, to: bottleneck }),
         convLayer(`${name}/conv2`, `${name}/conv1`, {
           stage: block,
@@ -51,12 +51,12 @@ function denseLayers(layersPerBlock: readonly number[]): Layer[] {
       channels += growth;
     }
     if (i === layersPerBlock.length - 1) {
-      layers.push({ op: 'norm', name: 'norm', inputs: [input], stage: block, channels, relu: true });
+      layers.push({ op: 'norm', name: 'norm', inputs: [input], stage: block, channels, activation: 'relu' });
       break;
     }
     const transition = `transition${i + 1}`;
     layers.push(
-      { op: 'norm', name: `${transition}/norm`, inputs: [input], stage: block, channels, relu: true },
+      { op: 'norm', name: `${transition}/norm`, inputs: [input], stage: block, channels, activation: 'relu' },
       convLayer(`${transition}/conv`, `${transition}/norm`, {
         stage: block,
         size: 1,

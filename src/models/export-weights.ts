@@ -1,10 +1,11 @@
 /** @file A model's trunk by the names and with the axes of another framework: the inverse of the import, bit for bit. */
 import { InputError } from '../errors.js';
+import { transposed } from '../linear/rows.js';
 import { cutTrunk, parametersOf } from './architecture.js';
 import { architectureNamed } from './architectures.js';
 import type { ModelMeta } from './meta.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
-import { sourceNames, type WeightLayout } from './weight-names.js';
+import { sourceTensors, type WeightLayout } from './weight-names.js';
 
 export interface ExportedWeights {
   tensors: NamedArrays;
@@ -18,14 +19,17 @@ export function exportWeights(meta: ModelMeta, weights: NamedArrays, naming: Wei
   const parameters = parametersOf(cutTrunk(architectureNamed(architecture), cut).layers);
   const tensors: NamedArrays = new Map();
   for (const parameter of parameters) {
-    const name = sourceNames(architecture, parameter, naming)[0];
-    if (name === undefined)
+    const source = sourceTensors(architecture, parameter, naming)[0];
+    if (source === undefined)
       throw new InputError(`${architecture} has no ${naming} names (${parameter.name} has none).`);
+    const { name, ones: [before, behind] = [0, 0] } = source;
+    const array = weights.get(parameter.name)!;
+    const axes = (count: number) => new Array<number>(count).fill(1);
     tensors.set(
       name,
       parameter.kind === 'kernel'
-        ? kernelFor(weights.get(parameter.name)!, naming, name)
-        : weights.get(parameter.name)!,
+        ? kernelFor(array, naming, name)
+        : { ...array, shape: [...axes(before), ...array.shape, ...axes(behind)] },
     );
   }
   const ours = new Set(parameters.map(({ name }) => name));
@@ -33,7 +37,7 @@ export function exportWeights(meta: ModelMeta, weights: NamedArrays, naming: Wei
 }
 
 /**
- * [height, width, in, out] -> torch's and Caffe's [out, in, height, width]; Keras has our order, and [height, width, in, 1]
+ * [height, width, in, out] -> torch's and Caffe's [out, in, height, width], [in, out] -> [out, in]; Keras has our order, and [height, width, in, 1]
  * where every channel is convolved alone.
  */
 function kernelFor(array: NamedArray, naming: WeightLayout, name: string): NamedArray {
@@ -41,6 +45,10 @@ function kernelFor(array: NamedArray, naming: WeightLayout, name: string): Named
   if (naming === 'keras') {
     const [h, w, , channels] = array.shape;
     return name.endsWith('/depthwise_kernel') ? { ...array, shape: [h, w, channels, 1] } : array;
+  }
+  if (array.shape.length === 2) {
+    const [inputs, outputs] = array.shape as [number, number];
+    return { shape: [outputs, inputs], data: transposed(array.data, outputs) };
   }
   const [height, width, input, out] = array.shape as [number, number, number, number];
   const data = new Float32Array(array.data.length);

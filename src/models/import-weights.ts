@@ -3,7 +3,16 @@
  * every tensor, and say in one error what does not fit.
  */
 import { InputError } from '../errors.js';
-import { cutTrunk, type Layer, type Parameter, parametersOf, torchPreprocessing, type Trunk } from './architecture.js';
+import { transposed } from '../linear/rows.js';
+import {
+  cutTrunk,
+  isWhole,
+  type Layer,
+  type Parameter,
+  parametersOf,
+  torchPreprocessing,
+  type Trunk,
+} from './architecture.js';
 import { architectureNamed, architectures, defaultMeta } from './architectures.js';
 import type { ModelMeta, PoolingOptions, Preprocessing } from './meta.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
@@ -90,7 +99,7 @@ export function importWeights(tensors: NamedArrays, source: string, options: Imp
     layout,
     prefix,
     outside: [...byPlainName.keys()].filter((key) => !key.startsWith(prefix)),
-    head: extra.filter(isClassifierHead),
+    head: extra.filter((key) => !known.has(key) && isClassifierHead(key)),
     behindCut: extra.filter((key) => known.has(key)),
   };
 }
@@ -175,11 +184,20 @@ function bestLayout(architecture: string, parameters: readonly Parameter[], tens
 }
 
 /**
- * Our order of axes: torch's and Caffe's [out, in, height, width] -> [height, width, in, out], Keras' depthwise
- * [height, width, in, 1] -> [height, width, 1, in].
+ * Our order of axes: torch's and Caffe's [out, in, height, width] -> [height, width, in, out] and [out, in] -> [in, out], Keras'
+ * depthwise [height, width, in, 1] -> [height, width, 1, in]; axes of one element before and behind a vector go.
  */
 function canonical(array: NamedArray, { kind, shape }: Parameter, layout: WeightLayout): NamedArray {
-  if (layout === 'rmac' || kind !== 'kernel' || array.shape.length !== 4) return array;
+  if (layout === 'rmac') return array;
+  if (kind !== 'kernel') {
+    const fits = array.shape.filter((extent) => extent !== 1).join() === shape.filter((extent) => extent !== 1).join();
+    return fits ? { ...array, shape } : array;
+  }
+  if (array.shape.length === 2 && layout !== 'keras') {
+    const [out, input] = array.shape as [number, number];
+    return { shape: [input, out], data: transposed(array.data, input) };
+  }
+  if (array.shape.length !== 4) return array;
   if (layout === 'keras') {
     const [h, w, inChannels, multiplier] = array.shape;
     return shape[2] === 1 ? { ...array, shape: [h, w, 1, inChannels * multiplier] } : array;
@@ -202,8 +220,6 @@ function cutHint(layers: readonly Layer[], trunk: Trunk, find: (parameter: Param
   const incomplete = layers.findIndex((layer) =>
     parametersOf([layer]).some((parameter) => find(parameter) === undefined),
   );
-  const last = layers
-    .slice(0, incomplete)
-    .findLast((layer) => layer.op !== 'norm' && !/\/(conv\d|shortcut)$/.test(layer.name));
+  const last = layers.slice(0, incomplete).findLast(isWhole);
   return last === undefined || last.name === trunk.cut ? '' : ` (complete up to ${last.name}: pass --cut ${last.name})`;
 }

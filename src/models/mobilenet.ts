@@ -11,7 +11,7 @@ import { convLayer, type ConvOptions } from './conv-layer.js';
 
 /** With ReLU up to 6, unless `options` say otherwise. */
 function conv(name: string, input: string, options: ConvOptions): Layer {
-  return convLayer(name, input, { relu: 6, ...options });
+  return convLayer(name, input, { activation: 'relu6', ...options });
 }
 
 export const mobilenet: Architecture = {
@@ -98,9 +98,9 @@ function invertedLayers(): Layer[] {
       const projected = residual ? `${name}/conv3` : name;
       layers.push(
         conv(`${name}/conv2`, expanded, { stage, size: 3, stride, from: width, to: width, groups: width }),
-        conv(projected, `${name}/conv2`, { stage, size: 1, from: width, to, relu: false }),
+        conv(projected, `${name}/conv2`, { stage, size: 1, from: width, to, activation: 'none' }),
       );
-      if (residual) layers.push({ op: 'add', name, inputs: [projected, input], stage, relu: false });
+      if (residual) layers.push({ op: 'add', name, inputs: [projected, input], stage, activation: 'none' });
       input = name;
       channels = to;
     }

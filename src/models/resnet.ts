@@ -132,7 +132,7 @@ function resnetLayers(
             from,
             to: last ? wide : width,
             bias,
-            relu: !last,
+            activation: last ? 'none' : 'relu',
           }),
         );
         branch = part;
@@ -140,9 +140,11 @@ function resnetLayers(
       let skip = input;
       if (stride > 1 || channels !== wide) {
         skip = `${name}/shortcut`;
-        layers.push(convLayer(skip, input, { stage, size: 1, stride, from: channels, to: wide, bias, relu: false }));
+        layers.push(
+          convLayer(skip, input, { stage, size: 1, stride, from: channels, to: wide, bias, activation: 'none' }),
+        );
       }
-      layers.push({ op: 'add', name, inputs: [branch, skip], stage, relu: true });
+      layers.push({ op: 'add', name, inputs: [branch, skip], stage, activation: 'relu' });
       input = name;
       channels = wide;
     }

@@ -32,8 +32,8 @@ function smallLayers(): Layer[] {
     layers.push(
       convLayer(`${stage}/down`, input, { stage, size: 3, stride: 2, from: channels, to: width }),
       convLayer(`${stage}/conv1`, `${stage}/down`, { stage, size: 3, from: width, to: width }),
-      convLayer(`${stage}/conv2`, `${stage}/conv1`, { stage, size: 3, from: width, to: width, relu: false }),
-      { op: 'add', name: stage, inputs: [`${stage}/conv2`, `${stage}/down`], stage, relu: true },
+      convLayer(`${stage}/conv2`, `${stage}/conv1`, { stage, size: 3, from: width, to: width, activation: 'none' }),
+      { op: 'add', name: stage, inputs: [`${stage}/conv2`, `${stage}/down`], stage, activation: 'relu' },
     );
     input = stage;
     channels = width;

@@ -31,7 +31,15 @@ function vggLayers(convsPerStage: readonly number[]): Layer[] {
     for (let j = 1; j <= count; j++) {
       const name = `${stage}_${j}`;
       layers.push(
-        convLayer(name, input, { stage, size: 3, from: channels, to: widths[i], bias: true, norm: false, relu: true }),
+        convLayer(name, input, {
+          stage,
+          size: 3,
+          from: channels,
+          to: widths[i],
+          bias: true,
+          norm: false,
+          activation: 'relu',
+        }),
       );
       input = name;
       channels = widths[i]!;

@@ -3,21 +3,13 @@
  * call the convolution and the batch norm of it; the suffixes (kernel or weight, moving_mean or running_mean) are the same
  * everywhere. Which of the layouts a file has is found by counting names.
  */
-import type { ParameterKind } from './architecture.js';
+import type { Parameter, ParameterKind } from './architecture.js';
+import { efficientnetPart } from './efficientnet.js';
 import { caffeBlock } from './resnet.js';
+import type { LayerNames, SourceLayer, SourceTensor } from './source-layer.js';
+import { torchConvnext } from './transformer-names.js';
 
 export type WeightLayout = 'rmac' | 'keras' | 'torchvision' | 'caffe';
-
-/** What one of our layers is called elsewhere. A layer without the part has no name for it. */
-interface SourceLayer {
-  conv?: string;
-  norm?: string;
-  /** What the convolution calls its kernel, where that is not the framework's usual name. */
-  kernel?: string;
-}
-
-/** Our layer -> its names in the variants of one framework (old and new releases name layers differently). */
-type LayerNames = (layer: string) => readonly SourceLayer[];
 
 /** Only the layouts in which the architecture's weights are published. */
 type Naming = Partial<Record<Exclude<WeightLayout, 'rmac'>, LayerNames>>;
@@ -28,6 +20,12 @@ const namings: Readonly<Record<string, Naming>> = {
   densenet121: { keras: kerasDensenet, torchvision: torchDensenet },
   densenet169: { keras: kerasDensenet, torchvision: torchDensenet },
   densenet201: { keras: kerasDensenet, torchvision: torchDensenet },
+  'convnext-tiny': { torchvision: torchConvnext },
+  'convnext-small': { torchvision: torchConvnext },
+  'efficientnet-b0-tv': { torchvision: torchEfficientnet },
+  'efficientnet-b1-tv': { torchvision: torchEfficientnet },
+  'efficientnet-b2-tv': { torchvision: torchEfficientnet },
+  'efficientnet-b3-tv': { torchvision: torchEfficientnet },
   mobilenet: { keras: kerasMobilenet },
   'mobilenet-v2-tv': { torchvision: torchMobilenet },
   // The two generations of Keras names stand for two arithmetics: accepting both would give wrong maps without an error.
@@ -67,22 +65,32 @@ const torchSuffix: Readonly<Record<ParameterKind, string>> = {
   variance: 'running_var',
 };
 
+/** Which of a network's tensors. */
+type ParameterName = Pick<Parameter, 'name' | 'layer' | 'kind'>;
+
 /** Every name a parameter may have in files of a layout. */
-export function sourceNames(
+export function sourceNames(architecture: string, parameter: ParameterName, layout: WeightLayout): string[] {
+  return sourceTensors(architecture, parameter, layout).map(({ name }) => name);
+}
+
+/** The same with what is known of their shapes. */
+export function sourceTensors(
   architecture: string,
-  { name, layer, kind }: { name: string; layer: string; kind: ParameterKind },
+  { name, layer, kind }: ParameterName,
   layout: WeightLayout,
-): string[] {
-  if (layout === 'rmac') return [name];
+): SourceTensor[] {
+  if (layout === 'rmac') return [{ name }];
   const layerNames = namings[architecture]?.[layout];
   if (layerNames === undefined) return [];
   const part = kind === 'kernel' || kind === 'bias' ? 'conv' : 'norm';
   const suffix = (layout === 'keras' ? kerasSuffix : torchSuffix)[kind];
   return layerNames(layer).flatMap((source) => {
+    const whole = source.tensors?.[kind];
+    if (whole !== undefined) return [whole];
     const prefix = source[part];
     if (prefix === undefined) return [];
     const own = kind === 'kernel' ? (source.kernel ?? suffix) : suffix;
-    return [layout === 'keras' ? `${prefix}/${own}` : `${prefix}.${own}`];
+    return [{ name: layout === 'keras' ? `${prefix}/${own}` : `${prefix}.${own}` }];
   });
 }
 
@@ -93,7 +101,7 @@ export function plainName(name: string): string {
 
 /** Tensors of the classifier behind the trunk: expected in complete files, and left out. */
 export function isClassifierHead(name: string): boolean {
-  return /^(fc\d*|predictions|probs|logits|conv_preds|classifier(\.\d+)?)[./](kernel|weight|bias)$/.test(
+  return /^(fc\d*|predictions|probs|logits|conv_preds|classifier(\.\d+)?|heads?(\.(fc|head))?|head_dist)[./](kernel|weight|bias)$/.test(
     plainName(name),
   );
 }
@@ -130,6 +138,25 @@ function torchMobilenet(layer: string): SourceLayer[] {
   const index = Number(part) - (block === '1' ? 2 : 1); // the first block has no expansion
   const prefix = `features.${block}.conv`;
   return part === '3' ? [{ conv: `${prefix}.${index}`, norm: `${prefix}.${index + 1}` }] : pair(`${prefix}.${index}`);
+}
+
+/** Torchvision's names, then timm's; the first stage has no expansion. `stage2/block1/excite` -> features.2.0.block.2.fc2, blocks.1.0.se.conv_expand. */
+function torchEfficientnet(layer: string): SourceLayer[] {
+  const pair = (conv: string, norm: string) => ({ conv, norm });
+  if (layer === 'stem') return [pair('features.0.0', 'features.0.1'), pair('conv_stem', 'bn1')];
+  if (layer === 'out') return [pair('features.8.0', 'features.8.1'), pair('conv_head', 'bn2')];
+  const { stage, block, part } = efficientnetPart(layer);
+  const torch = `features.${stage}.${block - 1}.block`;
+  const timm = `blocks.${stage - 1}.${block - 1}`;
+  if (part === 'squeeze2') return [{ conv: `${torch}.${stage === 1 ? 1 : 2}.fc1` }, { conv: `${timm}.se.conv_reduce` }];
+  if (part === 'excite') return [{ conv: `${torch}.${stage === 1 ? 1 : 2}.fc2` }, { conv: `${timm}.se.conv_expand` }];
+  const names = stage === 1 ? ['', 'conv_dw', 'conv_pw'] : ['conv_pw', 'conv_dw', 'conv_pwl'];
+  const at = Number((part ?? 'conv3').slice(4)) - 1;
+  const index = (at === 2 ? 3 : at) - (stage === 1 ? 1 : 0);
+  return [
+    pair(`${torch}.${index}.0`, `${torch}.${index}.1`),
+    pair(`${timm}.${names[at]}`, `${timm}.bn${at + (stage === 1 ? 0 : 1)}`),
+  ];
 }
 
 /** `block2/layer5/conv1` -> conv3_block5_1_conv + conv3_block5_1_bn. */

@@ -21,6 +21,10 @@ describe('cutTrunk', () => {
     ['mobilenet', undefined, 'conv_pw_13', 1024, 32],
     ['mobilenet-v2-tv', 'features.13', 'block13', 96, 16],
     ['mobilenet-v2-tv', undefined, 'out', 1280, 32],
+    ['convnext-tiny', undefined, 'stage4/block3', 768, 32],
+    ['convnext-small', 'features.5', 'stage3/block27', 384, 16],
+    ['efficientnet-b0-tv', 'features.5', 'stage5/block3', 112, 16],
+    ['efficientnet-b3-tv', undefined, 'out', 1536, 32],
     ['densenet169', undefined, 'norm', 1664, 32],
     ['densenet201', 'pool4_pool', 'transition3', 896, 32],
     ['resnet18-tv', undefined, 'stage4/block2', 512, 32],
@@ -88,6 +92,9 @@ test('published numbers of trainable and frozen values', () => {
   expect(count('alexnet-tv')).toBe(61_100_840 - 58_631_144); // torchvision without its classifier
   expect(count('mobilenet')).toBe(3_228_864); // Keras, include_top=False
   expect(count('mobilenet-v2-tv')).toBe(3_504_872 - 1_281_000 + 34_112); // torchvision without classifier, with statistics
+  expect(count('convnext-tiny')).toBe(28_589_128 - 769_000); // torchvision without the dense layer of the classifier
+  expect(count('efficientnet-b0-tv')).toBe(5_288_548 - 1_281_000 + 42_016); // torchvision without classifier, with statistics
+  expect(count('efficientnet-b3-tv')).toBe(12_233_232 - 1_537_000 + 87_296);
   expect(count('vgg19')).toBe(20_024_384); // Keras, include_top=False
   expect(count('densenet169')).toBe(12_642_880); // Keras, include_top=False
   expect(count('densenet201')).toBe(18_321_984); // Keras, include_top=False

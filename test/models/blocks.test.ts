@@ -44,7 +44,7 @@ describe('recomputationBlocks', () => {
       inputs: [i === 0 ? imageInput : `layer${i - 1}`],
       stage: 'only',
       channels: 1,
-      relu: true,
+      activation: 'relu' as const,
     }));
     const sizes = new Map([imageInput, ...layers.map(({ name }) => name)].map((name) => [name, 1]));
     const blocks = recomputationBlocks(layers, { sizes });

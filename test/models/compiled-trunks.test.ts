@@ -31,7 +31,11 @@ const cuts: Readonly<Record<string, string>> = {
   'resnet152-keras': 'conv3',
   'resnet101-tv': 'conv3',
   'resnet152-tv': 'conv3',
+  'convnext-small': 'stage3/block3',
   densenet169: 'block3/layer2/out',
+  'efficientnet-b1-tv': 'stage3',
+  'efficientnet-b2-tv': 'stage3',
+  'efficientnet-b3-tv': 'stage3',
   densenet201: 'block3/layer2/out',
 };
 
@@ -41,7 +45,8 @@ function modelOf(architecture: string): DescriptorModel {
   const noise = () => (state = (Math.imul(state, 1664525) + 1013904223) >>> 0) / 2 ** 32 - 0.5;
   const weights = new Map(
     parametersOf(cutTrunk(architectures.get(architecture)!, meta.cut).layers).map(({ name, kind, shape }) => {
-      const scale = kind === 'kernel' ? Math.sqrt(24 / (shape[0] * shape[1] * shape[2])) : 0.1;
+      const fanIn = tf.util.sizeFromShape(shape.slice(0, -1));
+      const scale = kind === 'kernel' ? Math.sqrt(24 / fanIn) : 0.1;
       const offset = kind === 'gamma' || kind === 'variance' ? 0.9 : 0;
       const data = new Float32Array(tf.util.sizeFromShape(shape));
       for (let i = 0; i < data.length; i++) data[i] = offset + scale * noise();

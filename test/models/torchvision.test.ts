@@ -39,6 +39,8 @@ function hashedTensor(name: string, shape: number[]): Float32Array {
     const bound = Math.sqrt((6 * outputs) / count);
     return uniform(name, count, (u) => u * bound);
   }
+  if (shape.length === 2) return uniform(name, count, (u) => u * Math.sqrt(6 / shape[1]));
+  if (name.endsWith('layer_scale')) return uniform(name, count, (u) => u / 2 + 0.5);
   if (/running_var$|moving_variance$/.test(name)) return uniform(name, count, (u) => 1 + u / 2);
   if (/\.weight$|\/gamma$/.test(name)) return uniform(name, count, (u) => 1 + u / 4);
   return uniform(name, count, (u) => u / 10);
@@ -52,7 +54,8 @@ function stateDict(architecture: string, layout: WeightLayout): NamedArrays {
       const [h, w, i, o] = parameter.shape;
       const name = sourceNames(architecture, parameter, layout)[0];
       let { shape } = parameter;
-      if (parameter.kind === 'kernel' && layout !== 'keras') shape = [o, i, h, w];
+      if (shape.length === 2) shape = shape.toReversed();
+      else if (parameter.kind === 'kernel' && layout !== 'keras') shape = [o, i, h, w];
       else if (name.endsWith('depthwise_kernel')) shape = [h, w, o, i];
       return [name, { shape, data: hashedTensor(name, shape) }];
     }),
@@ -79,8 +82,11 @@ interface Network {
 const networks: Network[] = [
   { network: 'alexnet', architecture: 'alexnet', cut: 'pool5', layout: 'caffe' },
   { network: 'alexnet-tv', architecture: 'alexnet-tv' },
+  { network: 'convnext-tiny', architecture: 'convnext-tiny', cut: 'norm' },
+  { network: 'convnext-small', architecture: 'convnext-small', cut: 'norm' },
   { network: 'mobilenet', architecture: 'mobilenet', layout: 'keras' },
   { network: 'mobilenet-v2-tv', architecture: 'mobilenet-v2-tv' },
+  ...[0, 1, 2, 3].map((i) => ({ network: `efficientnet-b${i}-tv`, architecture: `efficientnet-b${i}-tv` })),
   { network: 'densenet121', architecture: 'densenet121' },
   { network: 'densenet169', architecture: 'densenet169' },
   { network: 'densenet201', architecture: 'densenet201' },

@@ -66,7 +66,7 @@ describe('networkLayers', () => {
   test('maps of a dense network hold no negative values: all end in ReLU', () => {
     for (const name of stageMaps('densenet169', 'norm').slice(0, -1)) {
       const layer = architectureNamed('densenet169').layers.find((l) => l.name === name);
-      expect(layer).toMatchObject({ op: 'norm', relu: true });
+      expect(layer).toMatchObject({ op: 'norm', activation: 'relu' });
     }
   });
 });
