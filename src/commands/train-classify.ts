@@ -22,7 +22,9 @@ export function registerClassify(group: Command): void {
       'after',
       `
 Settings: steps, batchSize, imagesPerPass, cropSize, shortestSideMin, shortestSideMax, sampling, head, dropout,
-labelSmoothing, learningRate, warmup, freeze and others, explained in config.yaml of any run. Ctrl-C stops with a checkpoint; --resume continues exactly. The models of the run folder
+labelSmoothing, learningRate, warmup, freeze and others, explained in config.yaml of any run. At the end, averageDecay (the average of
+the weights over the run), averageWithStart (auto, or the share of the start's weights; auto holds back a share of the landmarks,
+holdBack, and chooses on them) and finalWhitenDimension make the model. Ctrl-C stops with a checkpoint; --resume continues exactly. The models of the run folder
 are descriptor models: rmac train triplet --init, extract, evaluate and whiten take them.
 
 Examples:
@@ -33,8 +35,19 @@ Examples:
   rmac train triplet --manifest train.jsonl --run runs/triplets --init runs/classes/best.safetensors`,
     )
     .action((options: TrainCommandOptions) =>
-      runTrainer(options, { train: trainClassify, estimate: estimateClassify, estimateText: classifyEstimateText }),
+      runTrainer(options, {
+        train: trainClassify,
+        estimate: (asked) => estimateClassify(asked),
+        estimateText: classifyEstimateText,
+      }),
     );
+}
+
+/** What the end of a run costs, where there is one. */
+export function finishLine({ finishMs }: { finishMs: number }): string[] {
+  return finishMs === 0
+    ? []
+    : [`at the end        ${formatSeconds(finishMs / 1000)} for averaging with the start and whitening`];
 }
 
 /** A dry run in words. */
@@ -48,6 +61,7 @@ export function classifyEstimateText(result: ClassifyEstimate): string {
     `per image         load ${result.loadMs.toFixed(0)} ms, score ${result.scoreMs.toFixed(0)} ms, train ${result.trainMs.toFixed(0)} ms`,
     `beside            change weights ${result.optimizeMs.toFixed(0)} ms, store a state ${result.saveMs.toFixed(0)} ms`,
     `per update        ${formatSeconds(result.msPerUpdate / 1000)} at most (${config.batchSize} images)`,
+    ...finishLine(result),
     `whole run         ${formatSeconds(result.etaSeconds)} for ${config.steps} updates (${result.epochs.toFixed(1)} epochs)`,
   ].join('\n');
 }

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { UsageError } from '../errors.js';
 import { RunFolder } from '../run/run-folder.js';
 import type { StageContext } from '../stages/context.js';
+import { finishText } from '../stages/finish-text.js';
 import { costText } from '../stages/train-report.js';
 import type { TrainResult } from '../stages/train-run.js';
 import { firstKeyOf, type SeedsResult, type Spread } from '../stages/train-seeds.js';
@@ -113,6 +114,7 @@ export function resultText(result: TrainResult): string {
       `best ${name} ${best[key].toFixed(4)} after update ${best.step}${from}: ${new RunFolder(result.run).best}`,
     );
   } else if (last !== undefined) lines.push(`${name} ${last.toFixed(4)}`);
+  if (result.finished !== undefined) lines.push(finishText(result.finished));
   const cost = costText(first, whitened, name);
   if (cost !== undefined) lines.push(cost);
   if (stopped === 'interrupted' || stopped === 'out of time') lines.push('Continue with --resume.');

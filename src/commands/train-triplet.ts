@@ -4,7 +4,7 @@ import { estimateTriplet, type TripletEstimate, trainTriplet } from '../stages/t
 import type { RankingDryRun } from '../train/ranking/ranking-dry-run.js';
 import type { TripletConfig } from '../train/ranking/triplet-config.js';
 import { formatSeconds } from './console.js';
-import { classifyEstimateText } from './train-classify.js';
+import { classifyEstimateText, finishLine } from './train-classify.js';
 import { addTrainOptions, runTrainer, type TrainCommandOptions } from './train-options.js';
 
 export function registerTriplet(group: Command): void {
@@ -20,7 +20,9 @@ export function registerTriplet(group: Command): void {
       'after',
       `
 Settings: steps, tripletsPerStep, imageSize, poolSize, remineEvery, sampling, margin, learningRate, momentum,
-weightDecay, freeze, whitenDimension and others, explained in config.yaml of any run; classify.steps and other settings of train classify under "classify" train a
+weightDecay, freeze, whitenDimension and others, explained in config.yaml of any run. At the end, averageDecay (the average of the
+weights over the run), averageWithStart (auto, or the share of the start's weights; auto holds back a share of the landmarks, holdBack,
+and chooses on them) and finalWhitenDimension make the model. classify.steps and other settings of train classify under "classify" train a
 classification first, in RUN/classify. Ctrl-C stops with a checkpoint; --resume continues exactly.
 
 Examples:
@@ -60,6 +62,7 @@ function rankingText(result: RankingDryRun, config: TripletConfig): string {
     ...(result.msPerMining === 0
       ? []
       : [`per mining        ${formatSeconds(result.msPerMining / 1000)} every ${config.remineEvery} updates`]),
+    ...finishLine(result),
     `whole run         ${formatSeconds(result.etaSeconds)} for ${config.steps} updates`,
   ].join('\n');
 }

@@ -17,6 +17,12 @@ export interface LoadOverrides {
 /** What a model file is written from. */
 export type StorableModel = Pick<DescriptorModel, 'meta' | 'toArrays'>;
 
+/** What a model file holds. */
+export interface StoredModel {
+  meta: ModelMeta;
+  weights: NamedArrays;
+}
+
 /** Reads a model file onto the engine; the caller disposes of the model. Throws `InputError` for anything else. */
 export async function loadModel(file: string, overrides: LoadOverrides = {}): Promise<DescriptorModel> {
   const stored = await readModelFile(file);
@@ -38,7 +44,7 @@ export async function loadModel(file: string, overrides: LoadOverrides = {}): Pr
 }
 
 /** The contents of a model file without building the model. */
-export async function readModelFile(file: string): Promise<{ meta: ModelMeta; weights: NamedArrays }> {
+export async function readModelFile(file: string): Promise<StoredModel> {
   const { tensors, metadata } = parseSafetensors(await readBytes(file), file);
   const text = metadata[metadataKey];
   if (text === undefined) {
@@ -67,7 +73,7 @@ export async function saveModel(file: string, model: StorableModel, options: Wri
 /** Writes meta and weights. A trained GeM exponent also becomes the one the meta states. */
 export async function writeModelFile(
   file: string,
-  { meta, weights }: { meta: ModelMeta; weights: NamedArrays },
+  { meta, weights }: StoredModel,
   options: WriteOptions = {},
 ): Promise<void> {
   await writeFileAtomic(file, encodeModelFile(meta, weights), options);

@@ -31,6 +31,8 @@ export interface RunContents {
   whitened?: { dimension: number; value?: number };
   last?: number;
   best?: { step: number; value: number };
+  /** Averaging with the start and whitening after the last update; while that goes on, the shares measured so far. */
+  finish?: { shares: { share: number; map: number }[]; share?: number; dimension?: number; map?: number };
   /** Ids of images that could not be read, by the newest checkpoint. */
   unreadable: string[];
   /** Manifest of the training images, relative to the run folder. */
@@ -71,13 +73,14 @@ export async function readRun(folder: RunFolder): Promise<RunContents> {
     return parseState(text, file, z.looseObject({ unreadable: z.array(z.string()) })).unreadable;
   });
   const start = records.findLast(({ event, manifest }) => event === 'start' && typeof manifest === 'string');
-  const last = records.at(-1);
+  const last = records.at(-1)?.event === 'finish' ? records.findLast(({ event }) => event === 'stop') : records.at(-1);
   return {
     records,
     config,
     step: Math.max(0, largest(records.filter(({ event }) => event === 'update').map(({ step }) => step))),
     ...(last?.event === 'stop' && { stopped: String(last.reason) }),
     ...measuredValues(records),
+    ...finishOf(records),
     unreadable: unreadable ?? [],
     ...(start && { manifest: start.manifest as string }),
     problems,
@@ -109,6 +112,18 @@ function measuredValues(
   };
 }
 
+function finishOf(records: readonly LogRecord[]): Pick<RunContents, 'finish'> {
+  const last = records.at(-1);
+  if (last?.event !== 'finish' && last?.event !== 'share') return {};
+  const measured = records.filter(({ event, step }) => event === 'share' && step === last.step);
+  const shares = measured.flatMap(({ share, map }) =>
+    share === undefined || map === undefined ? [] : [{ share, map }],
+  );
+  if (last.event === 'share') return { finish: { shares } };
+  const { share, dimension, map } = last;
+  return { finish: { shares, share, dimension, map } };
+}
+
 export interface RunReportOptions {
   title: string;
   /** By id, to show pictures. */
@@ -130,6 +145,7 @@ export async function runReport(
   const sections: ReportSection[] = [
     ...(classify === undefined ? [] : [classifySection(classify)]),
     { heading: 'Run', blocks: [summaryTable(run), ...problems.map(textBlock)] },
+    ...(run.finish === undefined ? [] : [{ heading: 'Finished model', blocks: finishBlocks(run.finish) }]),
     { heading: 'Measurements', blocks: curveBlocks(run.records, 'measure') },
     { heading: 'Training', blocks: curveBlocks(run.records, 'update') },
     ...(await miningSections(run.records, { records, places })),
@@ -159,6 +175,26 @@ function classifySection(run: RunContents): ReportSection {
 
 function textBlock(text: string): ReportBlock {
   return { kind: 'text', text };
+}
+
+function finishBlocks({ shares, share, dimension, map }: NonNullable<RunContents['finish']>): ReportBlock[] {
+  const rows: [string, string][] = [
+    ...(share === undefined ? [] : ([["share of the start's weights", String(share)]] as [string, string][])),
+    ...(dimension === undefined || dimension === 0
+      ? []
+      : ([['whitened to', `${dimension} values`]] as [string, string][])),
+    ...(map === undefined ? [] : ([['mAP on the validation set', map.toFixed(4)]] as [string, string][])),
+  ];
+  const table = shares.map((each): [string, string] => [
+    `${each.share}${each.share === share ? ' (chosen)' : ''}`,
+    each.map.toFixed(4),
+  ]);
+  return [
+    ...(rows.length === 0 ? [] : [{ kind: 'table', columns: ['', ''], rows } as const]),
+    ...(table.length === 0
+      ? []
+      : [{ kind: 'table', columns: ['share of the start', 'mAP on landmarks held back'], rows: table } as const]),
+  ];
 }
 
 function summaryTable({

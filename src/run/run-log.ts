@@ -18,6 +18,10 @@ const recordSchema = z.looseObject({
   recall: z.number().optional(),
   /** Of a stop. */
   reason: z.string().optional(),
+  /** Of a finish and of what it was chosen from. */
+  share: z.number().optional(),
+  shares: z.array(z.looseObject({ share: z.number(), map: z.number() })).optional(),
+  dimension: z.number().optional(),
   /** Of a start. */
   seed: z.number().optional(),
   manifest: z.string().optional(),

@@ -61,6 +61,30 @@ export interface StopRecord {
 /** What a loop yields. */
 export type RunRecord = UpdateRecord | MeasureRecord | MiningRecord | StopRecord;
 
+/** The model with a share of the start's weights, measured on landmarks held back from training. */
+export interface MeasuredShare {
+  share: number;
+  map: number;
+}
+
+/** What a run appends when its last update is done: each share that was measured, and the model that it ended with. */
+export type FinishRecord =
+  | ({ event: 'share'; step: number } & MeasuredShare)
+  | ({ event: 'finish'; step: number } & FinishSummary);
+
+/** How the model of a run came about from its last weights. */
+export interface FinishSummary {
+  /** Of the start's weights in the model. */
+  share: number;
+  /** Those that it was chosen from, if it was. */
+  shares: readonly MeasuredShare[];
+  /** Of the final whitening, 0 for none, and what is doubtful about it. */
+  dimension: number;
+  warnings: readonly string[];
+  /** mAP of the model on --val, at the size that is stored in it. */
+  map?: number;
+}
+
 /** A whitening that a run learned at its start. */
 export interface AddedWhitening {
   dimension: number;

@@ -86,6 +86,11 @@ export class RunWriter {
     await publish(this.folder, await filesNow(this.contents), true);
   }
 
+  /** The model as it is becomes the run's. */
+  async averaged(): Promise<void> {
+    await publish(this.folder, await filesNow(this.contents));
+  }
+
   close(): void {
     this.observer.close();
   }

@@ -1,6 +1,6 @@
 /** @file The stage that trains the trunk of a descriptor model by classification of landmarks. */
 import { join } from 'node:path';
-import { readManifest } from '../data/manifest.js';
+import { type ImageRecord, readManifest } from '../data/manifest.js';
 import { checkpointFiles } from '../run/checkpoint.js';
 import { RunFolder } from '../run/run-folder.js';
 import { classesOf, labelsOf } from '../train/classify/classes.js';
@@ -14,6 +14,7 @@ import {
 } from '../train/classify/classify-config.js';
 import { type ClassifyDryRun, classifyDryRun } from '../train/classify/classify-dry-run.js';
 import { ClassifyTrainer, topOne } from '../train/classify/classify-trainer.js';
+import { type HeldBack, holdBack } from '../train/finish.js';
 import { measureClasses } from '../train/classify/measure-classes.js';
 import type { StageContext } from './context.js';
 import { openEngine } from './open-model.js';
@@ -57,14 +58,21 @@ export function trainClassify(
   return trainSeeded({ criterion: topOne, settings, run: runClassify }, options, context);
 }
 
-/** Measures what a run would do and cost on a few of its images; writes nothing. */
-export async function estimateClassify(options: TrainClassifyOptions): Promise<ClassifyEstimate> {
-  const { classes, records, validation, config } = await readWork({ ...options, resume: false });
+/** Measures what a run would do and cost on a few of its images; writes nothing. `given`: images in the place of the manifest's. */
+export async function estimateClassify(
+  options: TrainClassifyOptions,
+  given?: readonly ImageRecord[],
+): Promise<ClassifyEstimate> {
+  const { classes, held, validation, config } = await readWork({ ...options, resume: false }, given);
   await openEngine(options);
   const start = await newClassifier(initFile(options), { classes, config, classifier: options.classifier });
   try {
     const validationImages = validation?.records.length ?? 0;
-    const estimate = await classifyDryRun(start, records, { config, validationImages });
+    const estimate = await classifyDryRun(start, held.train, {
+      config,
+      validationImages,
+      heldBack: held.heldBack.length,
+    });
     return { ...estimate, head: start.head.layout.kind, config };
   } finally {
     start.model.dispose();
@@ -72,16 +80,24 @@ export async function estimateClassify(options: TrainClassifyOptions): Promise<C
   }
 }
 
-/** One run. */
-export async function runClassify(options: TrainClassifyOptions, context: RunContext): Promise<TrainResult> {
+/** One run. `given`: images in the place of the manifest's. */
+export async function runClassify(
+  options: TrainClassifyOptions,
+  context: RunContext,
+  given?: readonly ImageRecord[],
+): Promise<TrainResult> {
   const folder = new RunFolder(options.run);
   if (options.resume !== true && context.group.leads) folder.assertNew();
-  return trainJob(await prepareClassify(options, context), folder, options, context);
+  return trainJob(await prepareClassify(options, context, given), folder, options, context);
 }
 
 /** Reads what is to be done; throws where settings and data do not fit. */
-export async function prepareClassify(options: TrainClassifyOptions, { view, group }: RunContext): Promise<TrainJob> {
-  const { classes, records, validation, config } = await readWork(options);
+export async function prepareClassify(
+  options: TrainClassifyOptions,
+  { view, group }: RunContext,
+  given?: readonly ImageRecord[],
+): Promise<TrainJob> {
+  const { classes, held, validation, config } = await readWork(options, given);
   const opened = ({ model, head, random }: ClassifierStart, working: Working): OpenedTrainer => {
     const measure = async () => {
       const onProgress = working('measure');
@@ -96,7 +112,14 @@ export async function prepareClassify(options: TrainClassifyOptions, { view, gro
       return { value: top1, figures };
     };
     return {
-      trainer: new ClassifyTrainer({ model, head, records, config, random, measure: validation && measure }),
+      trainer: new ClassifyTrainer({
+        model,
+        head,
+        records: held.train,
+        config,
+        random,
+        measure: validation && measure,
+      }),
       dispose() {
         model.dispose();
         head.dispose();
@@ -107,6 +130,7 @@ export async function prepareClassify(options: TrainClassifyOptions, { view, gro
     config,
     schema: classifyConfigSchema,
     words,
+    finish: { ...held, config },
     async start({ init, classifier }, working, begun) {
       const start = await newClassifier(init, { classes, config, classifier });
       await begun();
@@ -132,12 +156,12 @@ async function settings(options: TrainOptions, folder: RunFolder): Promise<Class
   return settingsOf(options, folder, { schema: classifyConfigSchema, changeable: changeableOnResume });
 }
 
-async function readWork(options: TrainOptions) {
+async function readWork(options: TrainOptions, given?: readonly ImageRecord[]) {
   const config = await settings(options, new RunFolder(options.run));
   assertSides(config);
-  const records = await readManifest(options.manifest);
-  const classes = classesOf(records);
+  const held: HeldBack = holdBack([...(given ?? (await readManifest(options.manifest)))], config);
+  const classes = classesOf(held.train);
   const measured = options.val === undefined ? undefined : await readManifest(options.val);
   const validation = measured && { records: measured, labels: labelsOf(measured, classes, options.val!) };
-  return { config, records, classes, validation };
+  return { config, held, classes, validation };
 }

@@ -4,7 +4,7 @@ import type { z } from 'zod';
 import { loadTensorflow } from '../backend/tensorflow.js';
 import { type RunState, readCheckpoint } from '../run/checkpoint.js';
 import type { RunFolder } from '../run/run-folder.js';
-import type { AddedWhitening, MeasureRecord, StopReason } from '../run/run-records.js';
+import type { AddedWhitening, FinishSummary, MeasureRecord, StopReason } from '../run/run-records.js';
 import type { StartFiles } from '../run/run-start.js';
 import { type ScalarLog, tensorflowScalars } from '../run/scalar-log.js';
 import type { Collective } from '../train/collective.js';
@@ -12,9 +12,11 @@ import { openLifeline } from '../train/lifeline.js';
 import type { LoopOptions } from '../train/loop.js';
 import { ProcessGroup } from '../train/process-group.js';
 import { trainInFolder } from '../train/train-in-folder.js';
+import { finishes } from '../train/finish-config.js';
 import type { Trainer } from '../train/trainer.js';
 import { type StageContext, type StageView, silentView } from './context.js';
 import { openEngine } from './open-model.js';
+import { type FinishPlan, finishRun } from './train-finish.js';
 import { type ReportWords, type RunSummary, TrainReport } from './train-report.js';
 import { startFiles, type TrainOptions, writeBeginning } from './train-settings.js';
 
@@ -53,6 +55,8 @@ export interface TrainResult {
   best: RunState['best'];
   unreadable: number;
   seconds: number;
+  /** Averaging with the start and whitening after the last update, where the settings ask for them. */
+  finished?: FinishSummary;
   [figure: string]: unknown;
 }
 
@@ -80,6 +84,8 @@ export interface TrainJob {
   start(files: StartFiles, working: Working, begun: () => Promise<void>): Promise<OpenedTrainer>;
   /** The trainer of a checkpoint's model. */
   reopen(checkpoint: string, working: Working): Promise<OpenedTrainer>;
+  /** What is done after the last update. Default: nothing. */
+  finish?: FinishPlan;
   resultOf(summary: RunSummary, place: { run: string; model: string }, last: MeasureRecord | undefined): TrainResult;
 }
 
@@ -93,7 +99,8 @@ export async function trainJob(
 ): Promise<TrainResult> {
   const { config, schema, words } = job;
   const startedAt = performance.now();
-  await openEngine({ ...options, threads: threadsOf(options, group) }, job.maxSessions);
+  const threads = threadsOf(options, group);
+  await openEngine({ ...options, threads }, job.maxSessions);
   let report: TrainReport | undefined;
   const working: Working = (label) => (done, total) => report?.working(label, done, total);
   const checkpoint = options.resume === true ? await folder.latestCheckpoint() : undefined;
@@ -122,12 +129,27 @@ export async function trainJob(
     const records = trainInFolder(folder, trainer, { config, schema, resume, group, ...notes });
     for await (const record of records) report.add(record);
     await group.collective.barrier(); // the others may read what the first one has written
-    return job.resultOf(report.summary(), { run: folder.path, model: folder.model }, report.measured);
+    const place = { run: folder.path, model: folder.model };
+    const summary = report.summary();
+    if (job.finish === undefined || !finishes(job.finish.config) || !isWhole(summary.stopped)) {
+      return job.resultOf(summary, place, report.measured);
+    }
+    const { step } = summary;
+    const finished = await finishRun(job.finish, { trainer, step, folder, options, threads }, { group, view });
+    const stopped = group.signal.aborted ? 'interrupted' : 'out of time';
+    const seconds = (performance.now() - startedAt) / 1000;
+    const ended = { ...summary, seconds, ...(finished === undefined && ({ stopped } as const)) };
+    return { ...job.resultOf(ended, place, report.measured), ...(finished && { finished }) };
   } finally {
     report?.close();
     await lifeline.end();
     opened.dispose();
   }
+}
+
+/** Whether a run came to its last update. */
+export function isWhole(stopped: string | undefined): boolean {
+  return stopped === 'finished' || stopped === 'nothing left to learn';
 }
 
 /** What was asked for; else the ranks of one machine share its cores, as they were bound to them or evenly. Undefined: all. */

@@ -10,6 +10,8 @@ import { ProposalDescriber } from '../rpn/proposal-describer.js';
 import { checkpointFiles } from '../run/checkpoint.js';
 import { RunFolder } from '../run/run-folder.js';
 import type { AddedWhitening } from '../run/run-records.js';
+import { assertFinish } from '../train/finish-config.js';
+import { type HeldBack, holdBack } from '../train/finish.js';
 import { measureMap, readValidation } from '../train/ranking/measure.js';
 import { type RankingDryRun, rankingDryRun, summarizeSet } from '../train/ranking/ranking-dry-run.js';
 import { headFor, loadForTraining, whitened } from '../train/ranking/ranking-start.js';
@@ -41,9 +43,8 @@ export interface TripletEstimate extends RankingDryRun {
   config: TripletConfig;
 }
 
-interface Work {
+interface Work extends HeldBack {
   config: TripletConfig;
-  records: ImageRecord[];
   validation: GroundTruth | undefined;
   threads?: number | undefined;
 }
@@ -63,14 +64,20 @@ export async function estimateTriplet(
   options: TrainTripletOptions,
   { view = silentView }: StageContext = {},
 ): Promise<TripletEstimate> {
-  const { config, records, validation } = await readWork({ ...options, resume: false }, view);
-  const classify = config.classify && (await estimateClassify(classifyOptions(options, config)));
+  const work = await readWork({ ...options, resume: false }, view);
+  const { config, train: records, validation } = work;
+  const classify = config.classify && (await estimateClassify(classifyOptions(options, config), records));
   await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initFile(options), config);
   const head = headFor(model, config);
   try {
     const validationImages = validation === undefined ? 0 : imagesToDescribe(validation);
-    const ranking = await rankingDryRun(model, records, { config, validationImages, head });
+    const ranking = await rankingDryRun(model, records, {
+      config,
+      validationImages,
+      head,
+      heldBack: work.heldBack.length,
+    });
     if (classify === undefined) return { ...ranking, config };
     return { ...ranking, etaSeconds: classify.etaSeconds + ranking.etaSeconds, classify, ranking, config };
   } finally {
@@ -93,19 +100,22 @@ async function runTriplet(options: TrainTripletOptions, context: RunContext): Pr
   const files = await startFiles(options, folder, view);
   const first = { ...classifyOptions(options, config), init: files.init, resume: true };
   // What is wrong with the settings of either is said before the first begins.
-  await prepareClassify(first, context);
+  await prepareClassify(first, context, work.train);
   await openEngine(options, graphsOf(config));
   (await loadForTraining(files.init, config)).dispose();
   if (group.leads) await writeBeginning(folder, config, files);
   view.note(`First the classification, in ${folder.classify}`);
-  const classify = await onlyWriter(first.run, () => runClassify(first, context), group);
+  const classify = await onlyWriter(first.run, () => runClassify(first, context, work.train), group);
   if (classify.stopped !== 'finished') return classify;
   view.note(`Then the ranking, in ${folder.path}`);
   const init = new RunFolder(folder.classify).model;
   return { ...(await trainJob(job, folder, options, context, { init })), classify };
 }
 
-function rankingJob({ config, records, validation, threads }: Work, { view, group }: RunContext): TrainJob {
+function rankingJob(
+  { config, train: records, heldBack, validation, threads }: Work,
+  { view, group }: RunContext,
+): TrainJob {
   // as training sees images, so that no shape is added
   const mapOf = async (model: DescriptorModel, head: RpnHead | undefined) => {
     const sizing = { longest: config.imageSize, multipleOf: model.stride };
@@ -134,6 +144,7 @@ function rankingJob({ config, records, validation, threads }: Work, { view, grou
     schema: tripletConfigSchema,
     words,
     maxSessions: graphsOf(config),
+    finish: { train: records, heldBack, config, validation },
     async start({ init }, working, begun) {
       const model = await loadForTraining(init, config);
       await begun();
@@ -193,16 +204,17 @@ async function settings(options: TrainOptions, folder: RunFolder): Promise<Tripl
 
 async function readWork(options: TrainTripletOptions, view: StageView): Promise<Work> {
   const config = await settings(options, new RunFolder(options.run));
-  const records = await readManifest(options.manifest);
-  assertTriplets(records);
-  const { landmarksWithOnePhoto } = summarizeSet(records);
+  assertFinish(config);
+  const held = holdBack(await readManifest(options.manifest), config);
+  assertTriplets(held.train);
+  const { landmarksWithOnePhoto } = summarizeSet(held.train);
   if (landmarksWithOnePhoto > 0) {
     view.note(
       `${landmarksWithOnePhoto} of the landmarks have one photograph: they are never queries or positives, only negatives.`,
     );
   }
   const validation = options.val === undefined ? undefined : await readValidation(options.val);
-  return { config, records, validation };
+  return { config, ...held, validation };
 }
 
 /** The options of the classification that a ranking begins with: a run in a folder of its own. It is not measured. */

@@ -13,6 +13,7 @@ import { symmetricEigen } from '../linear/symmetric-eigen.js';
 import { writeCheckpoint } from '../run/checkpoint.js';
 import { RunObserver } from '../run/observe-run.js';
 import { identityView, sizingOf } from './augmentation.js';
+import { type FinishConfig, triedShares } from './finish-config.js';
 import type { GradientAccumulator } from './gradients.js';
 import { Optimizer, type OptimizerOptions } from './optimizer.js';
 import type { TrainingConfig } from './training-config.js';
@@ -107,4 +108,23 @@ export function eigenMs(channels: number): number {
   const startedAt = performance.now();
   symmetricEigen(matrix, n);
   return (performance.now() - startedAt) * (channels / n) ** 3;
+}
+
+/** Milliseconds of averaging with the start and of whitening: `msPerImage` decodes and describes one at the size of the finished model. */
+export function finishMs(
+  { averageWithStart, finalWhitenDimension, whitenImages }: FinishConfig,
+  {
+    trained,
+    heldBack,
+    validation,
+    msPerImage,
+    channels,
+  }: { trained: number; heldBack: number; validation: number; msPerImage: number; channels: number },
+): number {
+  const whitenings = finalWhitenDimension > 0 ? 1 : 0;
+  const tried = averageWithStart === 'auto' ? triedShares.length : 0;
+  if (tried + whitenings === 0 && averageWithStart === 0) return 0;
+  const choosing = tried * (heldBack + whitenings * Math.min(whitenImages, trained));
+  const ending = whitenings * Math.min(whitenImages, trained + heldBack) + validation;
+  return (choosing + ending) * msPerImage + whitenings * (tried + 1) * eigenMs(channels);
 }

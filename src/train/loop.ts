@@ -20,6 +20,7 @@ import { learningRateAt } from './schedule.js';
 import { broadcastVariables, sumOverRanks } from './sum-over-ranks.js';
 import type { Trainer } from './trainer.js';
 import type { TrainingConfig } from './training-config.js';
+import { WeightAverage } from './weight-average.js';
 
 /** Settings of the loop, and where it starts, is kept and ends. */
 export interface LoopOptions {
@@ -42,6 +43,8 @@ export interface RunStore {
   save(state: RunState, momentum: () => Promise<NamedArrays>): Promise<void>;
   /** Called when the model as it is was measured as the best so far. */
   best?(): Promise<void>;
+  /** Called at the end of a run whose weights are averaged: the model as it is, which is in no state, is what the run came to. */
+  averaged?(): Promise<void>;
 }
 
 const wayOut =
@@ -72,6 +75,11 @@ export async function* runLoop(
       for (const id of resume.state.unreadable) unreadable.add(id);
     }
     await broadcastVariables(trainer.variables, group.collective);
+    const average =
+      config.averageDecay > 0 ? await WeightAverage.start(trainer.variables, config.averageDecay) : undefined;
+    if (resume !== undefined) average?.restore(resume.momentum, 'checkpoint');
+    const asAveraged = <T>(work: () => Promise<T>) => (average === undefined ? work() : average.during(work));
+    const kept = async () => new Map([...(await optimizer.state()), ...(average?.state() ?? [])]);
     let loss: number | undefined;
     let state = resume?.state ?? stateAfter({ step: 0, measuredStep: -1 });
     let saved = resume !== undefined;
@@ -82,12 +90,17 @@ export async function* runLoop(
       const last = step >= config.steps || exhausted;
       if (trainer.measure && state.measuredStep < step && (last || isDue(step, config.validateEvery))) {
         const startedAt = performance.now();
-        const measured = await trainer.measure(ending);
-        if (measured !== undefined) {
-          const found = { [criterion.key]: measured.value };
-          const best = state.best === undefined || measured.value > state.best[criterion.key];
-          state = { ...state, measuredStep: step, ...(best && { best: { step, ...found } }) };
+        const measured = await asAveraged(async () => {
+          const found = await trainer.measure?.(ending);
+          if (found === undefined) return undefined;
+          const best = state.best === undefined || found.value > state.best[criterion.key];
           if (best) await store?.best?.();
+          return { ...found, best };
+        });
+        if (measured !== undefined) {
+          const { best } = measured;
+          const found = { [criterion.key]: measured.value };
+          state = { ...state, measuredStep: step, ...(best && { best: { step, ...found } }) };
           saved = false; // the state on disk does not know the measurement
           const ms = performance.now() - startedAt;
           yield { ...found, ...measured.figures, event: 'measure', step, best, ms };
@@ -95,10 +108,16 @@ export async function* runLoop(
       }
       const ends = last || ending.aborted;
       if (!saved && (ends || isDue(step, config.checkpointEvery))) {
-        await store?.save(state, () => optimizer.state());
+        await store?.save(state, kept);
         saved = true;
       }
-      if (ends) break;
+      if (ends) {
+        if (last && average !== undefined) {
+          average.assign();
+          await store?.averaged?.();
+        }
+        break;
+      }
 
       if (trainer.prepare && (yield* trainer.prepare({ step, signal: ending, group })) === 'exhausted') {
         exhausted = true;
@@ -126,6 +145,7 @@ export async function* runLoop(
           `Update ${step + 1}: the gradient is not finite (images ${firstFew(update.ids)}). ${wayOut}`,
         );
       }
+      await average?.add(step + 1);
       state = stateAfter({ step: step + 1, measuredStep: state.measuredStep, ...(state.best && { best: state.best }) });
       saved = false;
       const ms = performance.now() - startedAt;

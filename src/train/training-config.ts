@@ -50,6 +50,11 @@ export function trainingSettings(defaults: TrainingDefaults) {
     clipGradientNorm: numberFrom(0)
       .default(0)
       .describe("Upper bound of the gradient's norm over all trained weights. 0 = no clipping."),
+    averageDecay: numberFrom(0, { max: 0.9999 })
+      .default(0)
+      .describe(
+        'The run ends with, and is measured by, the average of its weights over the updates, of which this share is kept at each. 0 = the last weights.',
+      ),
     checkpointEvery: wholeNumber(1)
       .default(defaults.checkpointEvery)
       .describe('Updates between two checkpoints. One is also written at the start and at the end.'),

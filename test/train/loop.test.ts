@@ -106,6 +106,33 @@ describe('runLoop', () => {
     }
   });
 
+  test('averageDecay: measured by and ended with the average of the weights, trained without it', async () => {
+    const decay = { averageDecay: 0.5, checkpointEvery: 1, validateEvery: 1 };
+    const plain = await run(fakeTrainer(), { config: config({ checkpointEvery: 1 }) });
+    const measured: number[] = [];
+    const averaging = () => {
+      const fake = fakeTrainer();
+      fake.trainer.measure = async () => ({ value: measured.push(fake.value()), figures: {} });
+      return fake;
+    };
+    const whole = await run(averaging(), { config: config(decay) });
+    expect(whole.saved.map(({ value }) => value)).toEqual(plain.saved.map(({ value }) => value));
+    // min(0.5, (1 + t) / (10 + t)) of the average is kept at update t: 2/11, 3/12, 4/13, 5/14
+    const averages = [0];
+    for (const [i, kept] of [2 / 11, 3 / 12, 4 / 13, 5 / 14].entries()) {
+      averages.push(Math.fround(kept * averages[i] + (1 - kept) * plain.saved[i + 1].value));
+    }
+    expect(measured).toEqual(averages);
+    expect(whole.best, 'the best is the average, too').toEqual(averages);
+    expect(whole.value).toBe(averages[4]);
+
+    for (const from of whole.saved) {
+      const fake = fakeTrainer(from.value);
+      const state = parseRunState(from.text, 'state.json', (own) => fake.trainer.restore(own));
+      expect((await run(fake, { config: config(decay), resume: { ...from, state } })).value).toBe(whole.value);
+    }
+  });
+
   test('an interruption drops the update in hand, a timeout says so, and the state is that of the last whole one', async () => {
     for (const [name, reason] of [
       ['signal', 'interrupted'],

@@ -4,6 +4,7 @@ import { namingFile } from '../../errors.js';
 import { DescriptorModel } from '../../models/descriptor.js';
 import { withoutWhitening } from '../../models/whitening.js';
 import { RandomStream } from '../random.js';
+import { assertFinalDimension } from '../finish-config.js';
 import { readClassifier } from './classifier-file.js';
 import { ClassifierHead, headLayout, initialHead } from './classifier-head.js';
 import type { ClassifyConfig } from './classify-config.js';
@@ -33,6 +34,7 @@ export async function newClassifier(
   const model = namingFile(file, () => DescriptorModel.create(trunk.meta, trunk.weights));
   try {
     model.trainableTrunk(config.freeze); // throws on an unknown stage
+    assertFinalDimension(config, { channels: model.channels, file });
     const layout = headLayout(model.meta, classes, config);
     const random = new RandomStream(config.seed);
     const known = classifier && (await readClassifier(classifier, layout, model.meta.architecture));

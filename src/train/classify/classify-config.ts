@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { UsageError } from '../../errors.js';
+import { finishSettings } from '../finish-config.js';
 import { changeableTraining, trainingSettings, trueOrFalse } from '../training-config.js';
 
 const autoOrShare = 'auto or a number of at least 0 and at most 0.95';
@@ -68,6 +69,7 @@ export const classifyConfigSchema = z
       .describe(
         'The last stage whose weights stay as they are (it and all before it), `none`, or `all` (only the head learns).',
       ),
+    ...finishSettings,
   })
   .describe('Published values: Gordo et al., ECCV 2016, section 4.1.');
 

@@ -3,9 +3,11 @@ import * as tf from '@tensorflow/tfjs-core';
 import type { ImageRecord } from '../../data/manifest.js';
 import type { StorableModel } from '../../data/model-file.js';
 import { InputError } from '../../errors.js';
+import { defaultLongestSidePx } from '../../retrieval/describe.js';
 import { largest, smallest } from '../../extremes.js';
 import {
   candidates,
+  finishMs,
   firstAndSecond,
   measurementsOf,
   savesOf,
@@ -39,15 +41,17 @@ export interface ClassifyDryRun {
   optimizeMs: number;
   saveMs: number;
   msPerUpdate: number;
+  /** Averaging with the start and whitening after the last update; 0 where the settings ask for neither. */
+  finishMs: number;
   epochs: number;
   etaSeconds: number;
 }
 
 /** Throws the image's error if none of a dozen can be read. */
 export async function classifyDryRun(
-  { model, head }: { model: ClassifiableModel & StorableModel; head: ClassifierHead },
+  { model, head }: { model: ClassifiableModel & StorableModel & { readonly channels: number }; head: ClassifierHead },
   records: readonly ImageRecord[],
-  { config, validationImages }: { config: ClassifyConfig; validationImages: number },
+  { config, validationImages, heldBack = 0 }: { config: ClassifyConfig; validationImages: number; heldBack?: number },
 ): Promise<ClassifyDryRun> {
   const random = new RandomStream(config.seed);
   const crops: LabelledCrop[] = [];
@@ -100,6 +104,16 @@ export async function classifyDryRun(
   const { steps, batchSize } = config;
   const { updateMs: optimizeMs, saveMs } = rest;
   const msPerUpdate = batchSize * (trainMs + loadMs) + optimizeMs;
+  const side = config.finalImageSize || (model.meta.imageSize ?? defaultLongestSidePx);
+  // A photograph of three to four.
+  const pixels = (0.75 * side ** 2) / config.cropSize ** 2;
+  const finishing = finishMs(config, {
+    trained: records.length,
+    heldBack,
+    validation: 0, // its measure is another
+    msPerImage: loadMs + scoreMs * pixels,
+    channels: model.channels,
+  });
   const sizes = new Map<string, number>();
   for (const { landmark } of records) sizes.set(landmark, (sizes.get(landmark) ?? 0) + 1);
   const size = (all: Iterable<tf.Variable>) => [...all].reduce((sum, variable) => sum + variable.size, 0);
@@ -118,11 +132,13 @@ export async function classifyDryRun(
     optimizeMs,
     saveMs,
     msPerUpdate,
+    finishMs: finishing,
     epochs: (steps * batchSize) / records.length,
     etaSeconds:
       (steps * msPerUpdate +
         savesOf(config) * saveMs +
         compileMs +
+        finishing +
         measurementsOf(config) * validationImages * (scoreMs + loadMs)) /
       1000,
   };

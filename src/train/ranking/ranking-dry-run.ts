@@ -7,6 +7,7 @@ import {
   candidates,
   countShapes,
   eigenMs,
+  finishMs,
   firstAndSecond,
   measurementsOf,
   savesOf,
@@ -47,6 +48,8 @@ export interface RankingDryRun {
   msPerUpdate: number;
   /** 0 where nothing is mined. */
   msPerMining: number;
+  /** Averaging with the start and whitening after the last update; 0 where the settings ask for neither. */
+  finishMs: number;
   etaSeconds: number;
 }
 
@@ -68,12 +71,17 @@ export function summarizeSet(
 
 /**
  * Runs the passes of a few images as an update does, an update at the rate 0 and the storing of a state. `validationImages`: images
- * described per measurement. Throws the image's error if none of a dozen can be read.
+ * described per measurement; `heldBack`: kept out of training to choose a share of the start by. Throws the image's error if none of a dozen can be read.
  */
 export async function rankingDryRun(
   model: TrainableModel & StorableModel & { readonly channels: number },
   records: readonly ImageRecord[],
-  { config, validationImages, head }: { config: TripletConfig; validationImages: number; head?: RpnHead | undefined },
+  {
+    config,
+    validationImages,
+    head,
+    heldBack = 0,
+  }: { config: TripletConfig; validationImages: number; head?: RpnHead | undefined; heldBack?: number },
 ): Promise<RankingDryRun> {
   const { poolSize, steps, remineEvery, cacheMegabytes, freeze, imageSize, recomputeActivations } = config;
   const random = new RandomStream(config.seed);
@@ -142,6 +150,13 @@ export async function rankingDryRun(
   const whitening = whitens ? config.whitenImages : 0;
   // with a fresh whitening the model is measured without it, too
   const measurements = measurementsOf(config) + (whitens ? 1 : 0);
+  const finishing = finishMs(config, {
+    trained: records.length,
+    heldBack,
+    validation: validationImages,
+    msPerImage: (describeMs + loadMs) * (config.finalImageSize === 0 ? 1 : (config.finalImageSize / imageSize) ** 2),
+    channels: model.channels,
+  });
   const trainedParameters = [...variables.values()].reduce((sum, variable) => sum + variable.size, 0);
   return {
     ...summarizeSet(records),
@@ -157,11 +172,13 @@ export async function rankingDryRun(
     shapes,
     msPerUpdate,
     msPerMining,
+    finishMs: finishing,
     etaSeconds:
       (steps * msPerUpdate +
         minings * msPerMining +
         firstLoads +
         shapes * compileMs +
+        finishing +
         savesOf(config) * saveMs +
         (whitens ? eigenMs(model.channels) : 0) +
         (measurements * validationImages + Math.min(whitening, records.length)) * (describeMs + loadMs)) /

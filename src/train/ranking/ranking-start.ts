@@ -10,6 +10,7 @@ import { describeRegions } from '../../retrieval/describe.js';
 import { learnWhitening, sampleOf } from '../../retrieval/learn-whitening.js';
 import { RpnHead } from '../../rpn/head.js';
 import { assertProposals, ProposalDescriber } from '../../rpn/proposal-describer.js';
+import { assertFinalDimension } from '../finish-config.js';
 import { alone, type ProcessGroup } from '../process-group.js';
 import { shareWork } from '../share-work.js';
 import type { TripletConfig } from './triplet-config.js';
@@ -17,7 +18,10 @@ import type { TripletConfig } from './triplet-config.js';
 /** Loads a model file for training at `imageSize` and with `regions`, which become those stored in it. */
 export async function loadForTraining(
   file: string,
-  config: Pick<TripletConfig, 'imageSize' | 'freeze' | 'whitenDimension' | 'regions' | 'rpnWeight'>,
+  config: Pick<
+    TripletConfig,
+    'imageSize' | 'freeze' | 'whitenDimension' | 'finalWhitenDimension' | 'regions' | 'rpnWeight'
+  >,
 ): Promise<DescriptorModel> {
   const { imageSize, freeze, whitenDimension } = config;
   const stored = await readModelFile(file);
@@ -36,6 +40,7 @@ export async function loadForTraining(
     if (whitenDimension > model.channels) {
       throw new UsageError(`whitenDimension ${whitenDimension} exceeds the ${model.channels} channels of ${file}.`);
     }
+    assertFinalDimension(config, { channels: model.channels, file });
     return model;
   } catch (error) {
     model.dispose();

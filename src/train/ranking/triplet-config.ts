@@ -7,6 +7,7 @@ import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { largestImageSize } from '../../models/meta.js';
 import { parseRegions, regionsSyntax } from '../../models/region-source.js';
 import { classifyConfigSchema } from '../classify/classify-config.js';
+import { finishKeys, finishSettings } from '../finish-config.js';
 import { changeableTraining, trainingSettings, trueOrFalse } from '../training-config.js';
 import { samplings } from './sampler.js';
 
@@ -14,7 +15,7 @@ import { samplings } from './sampler.js';
 export const tripletConfigSchema = z
   .strictObject({
     classify: classifyConfigSchema
-      .omit({ seed: true })
+      .omit({ seed: true, ...finishKeys })
       .optional()
       .describe(
         'Settings of a classification that is trained first, from whose model the ranking starts, as in Gordo et al. 2016; none = ranking alone. Its seed is that of the run.',
@@ -115,12 +116,12 @@ export const tripletConfigSchema = z
       .describe(
         "Dimension of a PCA whitening learned from the training set's regions at the start, if the model has no whitening. 0 = none.",
       ),
-    whitenImages: wholeNumber(2).default(1000).describe('Training images the whitening is learned from.'),
     recomputeActivations: trueOrFalse
       .default(false)
       .describe(
         'Backpropagate block by block, each run again (Chen et al. 2016): the same gradients to rounding in less memory, for one more forward pass per image. For large images.',
       ),
+    ...finishSettings,
     cacheMegabytes: wholeNumber(0)
       .default(1000)
       .describe('Megabytes (10^6 bytes) for decoded images or, with frozen stages, their outputs.'),

@@ -1,0 +1,171 @@
+import { appendFile, copyFile, cp, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, test } from 'vitest';
+import { writeManifest } from '../../src/data/manifest.js';
+import { readModelFile } from '../../src/data/model-file.js';
+import { UsageError } from '../../src/errors.js';
+import { readRun, runReport } from '../../src/report/run-report.js';
+import { RunFolder } from '../../src/run/run-folder.js';
+import { silentView } from '../../src/stages/context.js';
+import { trainClassify } from '../../src/stages/train-classify.js';
+import type { TrainResult } from '../../src/stages/train-run.js';
+import { estimateTriplet, trainTriplet } from '../../src/stages/train-triplet.js';
+import { averageModels } from '../../src/stages/weights-average.js';
+import { stripedPhotographs, temporaryFolder, tinyModelFile } from '../train/tiny-run.js';
+
+let folder: string;
+let manifest: string;
+let init: string;
+
+beforeAll(async () => {
+  folder = await temporaryFolder();
+  manifest = join(folder, 'manifest.jsonl');
+  await writeManifest(manifest, await stripedPhotographs(folder, { landmarks: 5, photos: 3 }));
+  init = await tinyModelFile(folder);
+});
+
+const small = ['steps=2', 'tripletsPerStep=2', 'imageSize=48', 'poolSize=9', 'margin=1', 'checkpointEvery=1'];
+const options = (run: string, ...set: string[]) => ({
+  manifest,
+  init,
+  run: join(folder, run),
+  threads: 2,
+  set: [...small, ...set],
+});
+const train = async (run: string, ...set: string[]) => (await trainTriplet(options(run, ...set))) as TrainResult;
+const logOf = async (run: string) =>
+  (await readFile(join(folder, run, 'log.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, unknown>);
+
+describe('the end of a training run', () => {
+  test('a given share of the start is what `weights average` makes of the last state', async () => {
+    const { finished, model } = await train('share', 'averageWithStart=0.25');
+    expect(finished).toEqual({ share: 0.25, shares: [], dimension: 0, warnings: [] });
+    const last = join(folder, 'share', 'checkpoints', 'step-000002', 'model.safetensors');
+    const out = join(folder, 'expected.safetensors');
+    await averageModels({ models: [last, init], shares: [0.75, 0.25], out });
+    const [made, expected] = [await readModelFile(model), await readModelFile(out)];
+    expect(made.weights).toEqual(expected.weights);
+    expect(made.weights).not.toEqual((await readModelFile(last)).weights);
+  });
+
+  test('auto measures five shares on landmarks held back, which are never trained on, and keeps the best', async () => {
+    const lines: string[] = [];
+    const set = [
+      'averageWithStart=auto',
+      'holdBack=0.4',
+      'finalWhitenDimension=6',
+      'learningRate=3',
+      'finalImageSize=64',
+    ];
+    const result = (await trainTriplet(
+      { ...options('auto', ...set), val: manifest },
+      { view: { ...silentView, note: (line) => lines.push(line) } },
+    )) as TrainResult;
+    const { shares, share, map, dimension } = result.finished!;
+    expect(shares.map((each) => each.share)).toEqual([0, 0.25, 0.5, 0.75, 1]);
+    expect(new Set(shares.map((each) => each.map)).size, 'weights differ, so maps do').toBeGreaterThan(1);
+    const best = Math.max(...shares.map((each) => each.map));
+    expect(share).toBe(shares.find((each) => each.map === best)!.share);
+    expect([dimension, typeof map]).toEqual([6, 'number']);
+    expect(lines.join('\n')).toMatch(/25 % of the start: mAP 0\.\d{4} on 2 landmarks held back/);
+    const { meta } = await readModelFile(result.model);
+    expect(meta).toMatchObject({ whitening: { dimension: 6 }, imageSize: 64 });
+
+    const log = await logOf('auto');
+    const mined = log.filter(({ event }) => event === 'mine') as unknown as { images: number; hardest: object[] }[];
+    expect(mined[0].images, 'three of five landmarks').toBe(9);
+    expect(log.slice(-6).map(({ event }) => event)).toEqual([...Array<string>(5).fill('share'), 'finish']);
+
+    const run = await readRun(new RunFolder(result.run));
+    expect(run).toMatchObject({ stopped: 'finished', finish: { shares, share, map, dimension: 6 } });
+    const page = await runReport(run, { title: 'run' });
+    for (const each of shares) expect(page).toContain(each.map.toFixed(4));
+  });
+
+  test('killed while it chooses, it goes on behind the shares that are in the log, to the same bytes', async () => {
+    await cp(join(folder, 'auto'), join(folder, 'killed'), { recursive: true });
+    const log = await logOf('auto');
+    const kept = log.slice(0, -4); // two shares are measured
+    // A value that no measurement gives shows that it is not measured again.
+    const known = { ...kept.at(-1), map: -1 };
+    await writeFile(
+      join(folder, 'killed', 'log.jsonl'),
+      [...kept.slice(0, -1), known].map((record) => `${JSON.stringify(record)}\n`).join(''),
+    );
+    await appendFile(join(folder, 'killed', 'log.jsonl'), '{"event":"sha');
+    const last = join(folder, 'killed', 'checkpoints', 'step-000002', 'model.safetensors');
+    await copyFile(last, join(folder, 'killed', 'model.safetensors'));
+    const resumed = (await trainTriplet({
+      manifest,
+      run: join(folder, 'killed'),
+      threads: 2,
+      val: manifest,
+      resume: true,
+    })) as TrainResult;
+    expect(resumed.finished!.shares[1]).toEqual({ share: 0.25, map: -1 });
+    const before = log.at(-1) as unknown as NonNullable<TrainResult['finished']>;
+    expect(resumed.finished!.shares.slice(2)).toEqual(before.shares.slice(2));
+    if (before.share === 0.25) return; // chosen otherwise now
+    expect(await readFile(resumed.model)).toEqual(await readFile(join(folder, 'auto', 'model.safetensors')));
+  });
+
+  test('stopped while it chooses, it says so and has the last state as its model', async () => {
+    const abort = new AbortController();
+    const view = { ...silentView, note: (line: string) => void (line.includes('of the start') && abort.abort()) };
+    const result = (await trainTriplet(options('stopped', 'averageWithStart=auto', 'holdBack=0.4'), {
+      view,
+      signal: abort.signal,
+    })) as TrainResult;
+    expect(result).toMatchObject({ step: 2, stopped: 'interrupted' });
+    expect(result.finished).toBeUndefined();
+    const last = join(folder, 'stopped', 'checkpoints', 'step-000002', 'model.safetensors');
+    expect(await readFile(result.model)).toEqual(await readFile(last));
+  });
+
+  test('classification first: its images are those of the ranking, and the start is that of both', async () => {
+    const set = ['averageWithStart=1', 'classify.steps=1', 'classify.cropSize=32', 'classify.shortestSideMin=32'];
+    const { model, classify } = await train(
+      'both',
+      ...set,
+      'classify.shortestSideMax=32',
+      'classify.validationSide=32',
+    );
+    expect(classify).toMatchObject({ classes: 5, stopped: 'finished' });
+    const [made, start] = [await readModelFile(model), await readModelFile(init)];
+    expect(made.weights).toEqual(start.weights);
+    const held = ['averageWithStart=auto', 'holdBack=0.4', ...set.slice(1), 'classify.shortestSideMax=32'];
+    const dry = await estimateTriplet(options('none', ...held, 'classify.validationSide=32'));
+    expect(dry.classify).toMatchObject({ images: 9, classes: 3, finishMs: 0 });
+    expect(dry.ranking!.finishMs).toBeGreaterThan(0);
+  });
+
+  test('a classification ends so, too', async () => {
+    const set = ['steps=1', 'cropSize=32', 'shortestSideMin=32', 'shortestSideMax=32', 'validationSide=32'];
+    const finish = ['averageWithStart=auto', 'holdBack=0.4', 'finalWhitenDimension=4', 'finalImageSize=48'];
+    const { finished, model, classes } = (await trainClassify({
+      manifest,
+      init,
+      run: join(folder, 'classes'),
+      threads: 2,
+      set: [...set, ...finish],
+    })) as TrainResult;
+    expect(classes).toBe(3);
+    expect(finished!.shares).toHaveLength(5);
+    expect((await readModelFile(model)).meta).toMatchObject({ whitening: { dimension: 4 }, imageSize: 48 });
+  });
+
+  test('settings that do not fit are said before anything is trained', async () => {
+    const fails = async (pattern: RegExp, ...set: string[]) => {
+      const error: unknown = await train('none', ...set).catch((caught: unknown) => caught);
+      expect(error).toBeInstanceOf(UsageError);
+      expect((error as Error).message).toMatch(pattern);
+    };
+    await fails(/finalWhitenDimension/, 'averageWithStart=0.5', 'whitenDimension=4');
+    await fails(/finalWhitenDimension 999 exceeds the 256 channels/, 'finalWhitenDimension=999');
+    await fails(/averageWithStart.*auto or a number/, 'averageWithStart=2');
+    await fails(/classify.*averageWithStart/, 'classify.averageWithStart=0.5');
+  });
+});
