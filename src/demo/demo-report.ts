@@ -4,41 +4,20 @@ import { join } from 'node:path';
 import { writeFileAtomic } from '../data/files.js';
 import type { SynthesizeOptions } from '../synthetic/dataset-plan.js';
 import { exampleGains, queryGains } from '../retrieval/compare/gains.js';
-import type { EvaluationResult, QueryScore, RankedResult } from '../retrieval/evaluate.js';
+import type { EvaluationResult, QueryScore } from '../retrieval/evaluate.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import { GroundTruthPictures } from '../report/ground-truth-pictures.js';
-import { htmlReport, type RankedPictures, type ReportBlock, type ReportPicture } from '../report/page.js';
+import { htmlReport, type ReportBlock, type ReportSection } from '../report/page.js';
 import { scaleLegend, similarityText } from '../retrieval/similarity-scale.js';
-import { readRunLog } from '../run/run-log.js';
-import type { RunFolder } from '../run/run-folder.js';
+import { type LogRecord, type RunLog, readRunLog } from '../run/run-log.js';
+import { RunFolder } from '../run/run-folder.js';
 import type { DemoFolder } from './demo-folder.js';
-import { compareQueries, type DemoResult, resultRows } from './demo-result.js';
-
-type Points = (readonly [step: number, value: number])[];
-
-/** What the training log says, by update. */
-export interface TrainingCurve {
-  validation: Points;
-  test: Points;
-  loss: Points;
-}
-
-export async function readCurve(log: string): Promise<TrainingCurve> {
-  const curve: TrainingCurve = { validation: [], test: [], loss: [] };
-  for (const { event, step, loss, map, testMap } of (await readRunLog(log)).records) {
-    if (event === 'update' && loss !== undefined) curve.loss.push([step, loss]);
-    if (event !== 'measure') continue;
-    if (map !== undefined) curve.validation.push([step, map]);
-    if (testMap !== undefined) curve.test.push([step, testMap]);
-  }
-  return curve;
-}
+import { compareQueries, type DemoResult, resultRows, resultSentence } from './demo-result.js';
 
 export interface DemoReportContext {
   folder: DemoFolder;
   run: RunFolder;
   test: GroundTruth;
-  curve: TrainingCurve;
   init: string;
   images: string | undefined;
   generate: Required<SynthesizeOptions>;
@@ -46,14 +25,15 @@ export interface DemoReportContext {
 
 /** Writes the page. */
 export async function writeDemoReport(result: DemoResult, context: DemoReportContext): Promise<void> {
-  const { folder, curve } = context;
-  const { offTheShelf, fineTuned, steps, config } = result;
+  const { folder, run } = context;
+  const { steps, config } = result;
   const early = steps < config.steps ? ` It ended early, of ${config.steps}: nothing was left to learn.` : '';
-  const sections = [
+  const [best, ...others] = await exampleBlocks(result, context.test);
+  const sections: ReportSection[] = [
     {
-      heading: 'Result',
       blocks: [
-        { kind: 'text', text: result.testKind },
+        { kind: 'text', text: resultSentence(result) },
+        ...best,
         { kind: 'table', ...resultRows(result) },
         { kind: 'text', text: compareQueries(result) },
       ],
@@ -64,34 +44,20 @@ export async function writeDemoReport(result: DemoResult, context: DemoReportCon
         {
           kind: 'text',
           text:
-            `The model after the last of ${steps} updates is the fine-tuned one, ` +
+            `The model after the last of ${steps} updates of the ranking is the fine-tuned one, ` +
             `and nothing is chosen by the curves.${early} Validation: photographs of trained landmarks, held back.`,
         },
-        {
-          kind: 'chart',
-          xLabel: 'updates',
-          yLabel: 'mAP',
-          series: [
-            { name: 'test', points: curve.test },
-            { name: 'validation', points: curve.validation },
-          ],
-        },
-        {
-          kind: 'chart',
-          xLabel: 'updates',
-          yLabel: 'triplet loss',
-          series: [{ name: 'mean of the update', points: curve.loss }],
-        },
+        ...(await chartsOf(run)),
       ],
     },
     {
-      heading: 'Queries before and after',
+      heading: 'More queries before and after',
       blocks: [
         {
           kind: 'text',
-          text: `Left the query, then the first results. Green: the same landmark. Red: another. ${scaleLegend}`,
+          text: `First the query, then what was found. Green: the same landmark. Red: another. ${scaleLegend}`,
         },
-        ...(await exampleBlocks(offTheShelf, fineTuned, context.test)),
+        ...others.flat(),
       ],
     },
     { heading: 'Settings', blocks: [settingsTable(result, context)] },
@@ -100,46 +66,64 @@ export async function writeDemoReport(result: DemoResult, context: DemoReportCon
       heading: 'The same by single commands',
       blocks: commandsOf(result, context).map((text): ReportBlock => ({ kind: 'text', text })),
     },
-  ] satisfies { heading: string; blocks: ReportBlock[] }[];
-  const html = htmlReport({ title: 'Off-the-shelf and fine-tuned descriptors', sections });
+  ];
+  const html = htmlReport({ title: 'Before and after fine-tuning', sections });
   await writeFileAtomic(folder.report, html, { overwrite: true });
+}
+
+/** Loss of the classification, where there is one, loss of the ranking, and mAP on the validation. */
+async function chartsOf(run: RunFolder): Promise<ReportBlock[]> {
+  const classification = await readRunLog(new RunFolder(run.classify).log);
+  const ranking = await readRunLog(run.log);
+  const chart = (yLabel: string, name: string, log: RunLog, valueOf: (record: LogRecord) => number | undefined) => {
+    const points = log.records.flatMap((record) => {
+      const value = valueOf(record);
+      return value === undefined ? [] : [[record.step, value] as const];
+    });
+    return points.length === 0
+      ? []
+      : [{ kind: 'chart' as const, xLabel: 'updates', yLabel, series: [{ name, points }] }];
+  };
+  const lossOf = ({ event, loss }: LogRecord) => (event === 'update' ? loss : undefined);
+  return [
+    ...chart('loss', 'classification', classification, lossOf),
+    ...chart('loss', 'ranking', ranking, lossOf),
+    ...chart('mAP', 'ranking: validation', ranking, ({ event, map }) => (event === 'measure' ? map : undefined)),
+  ];
 }
 
 /** Results shown per ranking. */
 const shownPerRanking = 8;
 
+/** Of each example its two rankings, under a line of text; the largest gain first. */
 async function exampleBlocks(
-  before: EvaluationResult,
-  after: EvaluationResult,
+  { offTheShelf: before, fineTuned: after }: DemoResult,
   groundTruth: GroundTruth,
-): Promise<ReportBlock[]> {
+): Promise<ReportBlock[][]> {
   const gains = queryGains(before.queries, after.queries);
   const pictures = new GroundTruthPictures(groundTruth);
-  const results = (top: readonly RankedResult[], { unrelated }: EvaluationResult) =>
-    Promise.all(
-      top
-        .filter(({ relation }) => relation !== 'junk') // the query itself
-        .slice(0, shownPerRanking)
-        .map(async ({ id, similarity, relation }) => ({
-          image: await pictures.result(id),
-          caption: `${id} ${similarityText(similarity, unrelated)}`,
-          relation,
-        })),
-    );
-  const blocks: ReportBlock[] = [];
-  for (const { place, gain } of exampleGains(gains)) {
-    const { before: one, after: two } = gain;
-    const image = await pictures.query(one.id);
-    const ranking = async (when: string, score: QueryScore, of: EvaluationResult): Promise<RankedPictures> => {
-      const shownQuery: ReportPicture = { image, caption: `${when}: AP ${score.ap.toFixed(2)}` };
-      return { query: shownQuery, results: await results(score.top, of) };
-    };
-    blocks.push(
-      { kind: 'text', text: `${one.id} (${place} of ${gains.length} queries)` },
-      { kind: 'results', rows: [await ranking('before', one, before), await ranking('after', two, after)] },
-    );
-  }
-  return blocks;
+  const ranking = async (when: string, { id, ap, top }: QueryScore, { unrelated }: EvaluationResult) => {
+    const results = top
+      .filter(({ relation }) => relation !== 'junk') // the query itself
+      .slice(0, shownPerRanking)
+      .map(async ({ id: found, similarity, relation }) => ({
+        image: await pictures.result(found),
+        caption: `${found} ${similarityText(similarity, unrelated)}`,
+        relation,
+      }));
+    const query = { image: await pictures.query(id), caption: `${when}: AP ${ap.toFixed(2)}` };
+    return { query, results: await Promise.all(results) };
+  };
+  return Promise.all(
+    exampleGains(gains).map(async ({ place, gain }): Promise<ReportBlock[]> => {
+      const rows = [await ranking('before', gain.before, before), await ranking('after', gain.after, after)];
+      const text = `Query ${gain.before.id} (${place} of ${gains.length} queries), before and after fine-tuning.`;
+      return [
+        { kind: 'text', text },
+        { kind: 'results', rows },
+      ];
+    }),
+  );
 }
 
 function settingsTable(
@@ -165,7 +149,7 @@ async function fileTable(folder: DemoFolder): Promise<ReportBlock> {
     [join(folder.cleaned, 'report.html'), 'what cleaning kept and left out, and why'],
     [folder.validation, 'validation queries: held-back photographs of the trained landmarks'],
     [folder.test, 'test queries'],
-    [folder.whitened, 'the network with whitening, before training'],
+    [join(folder.run, 'classify', 'model.safetensors'), 'the model after classification'],
     [join(folder.run, 'model.safetensors'), 'the fine-tuned model'],
     [join(folder.run, 'log.jsonl'), 'every update and measurement'],
     [join(folder.run, 'config.yaml'), 'all settings of the training'],
@@ -185,13 +169,13 @@ function commandsOf(
   { folder, run, init, images, generate }: DemoReportContext,
 ): string[] {
   const { photographs, noisyManifest, cleaned, trainManifest, validation, test, exported } = folder;
-  const { landmarks, photos, noise, variation, size, seed } = generate;
+  const { landmarks, siblings, photos, noise, variation, size, seed } = generate;
   const evaluate = (model: string) =>
     `rmac evaluate --protocol groundtruth --groundtruth ${test} --model ${model} --size ${config.imageSize}`;
   return [
     ...(images === undefined
       ? [
-          `rmac data synthesize --landmarks ${landmarks} --photos ${photos} --noise ${noise} --variation ${variation} --size ${size} --seed ${seed} --out ${photographs}`,
+          `rmac data synthesize --landmarks ${landmarks} --siblings ${siblings} --photos ${photos} --noise ${noise} --variation ${variation} --size ${size} --seed ${seed} --out ${photographs}`,
           `rmac clean --manifest ${noisyManifest} --neighbours 0 --out ${cleaned}`,
         ]
       : []),

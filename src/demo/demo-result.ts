@@ -4,6 +4,7 @@ import type { Verification } from '../export/verify-onnx.js';
 import type { ModelMeta } from '../models/meta.js';
 import { betterAndWorse, queryGains } from '../retrieval/compare/gains.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
+import { expansionText, type QueryExpansion } from '../retrieval/expansion.js';
 import type { TripletConfig } from '../train/ranking/triplet-config.js';
 
 /** What the demo measured, before and after fine-tuning. */
@@ -16,10 +17,14 @@ export interface DemoResult {
   /** What the test asks. */
   testKind: string;
   offTheShelf: EvaluationResult;
-  /** With whitening learned from the training photographs; undefined where the network came with its own. */
-  whitened: EvaluationResult | undefined;
+  /** After the classification; undefined where the recipe has none. */
+  classified: EvaluationResult | undefined;
+  /** After the ranking. */
   fineTuned: EvaluationResult;
-  /** Finished updates, fewer than `config.steps` where nothing was left to learn. */
+  /** The same descriptors, the queries expanded. */
+  expanded: EvaluationResult;
+  expansion: QueryExpansion;
+  /** Finished updates of the ranking, fewer than `config.steps` where nothing was left to learn. */
   steps: number;
   exported: ExportManifest;
   verified: Verification[];
@@ -27,12 +32,13 @@ export interface DemoResult {
   seconds: Record<string, number>;
 }
 
-/** The rows of the result table: name and figures of each network state. */
-export function resultRows({ meta, offTheShelf, whitened, fineTuned }: DemoResult): {
+/** The rows of the result table: name and figures of each state. */
+export function resultRows({ meta, config, offTheShelf, classified, fineTuned, expanded, expansion }: DemoResult): {
   columns: string[];
   rows: string[][];
 } {
   const pooling = { mac: 'MAC', spoc: 'SPoC', gem: 'GeM', rmac: 'R-MAC' }[meta.pooling.kind];
+  const loss = config.loss === 'triplet' ? 'triplets' : `the ${config.loss} loss`;
   const row = (name: string, { map, precisionAt1, recallAt }: EvaluationResult) => [
     name,
     ...[map, precisionAt1, recallAt.get(10) ?? Number.NaN].map((value) => value.toFixed(3)),
@@ -41,11 +47,21 @@ export function resultRows({ meta, offTheShelf, whitened, fineTuned }: DemoResul
   return {
     columns: ['', 'mAP', 'P@1', 'recall@10'],
     rows: [
-      row(`off-the-shelf, ${pooling}${own}`, offTheShelf),
-      ...(whitened === undefined ? [] : [row(`off-the-shelf, ${pooling} + whitening`, whitened)]),
-      row('fine-tuned by triplets', fineTuned),
+      row(`off the shelf, ${pooling}${own}`, offTheShelf),
+      ...(classified === undefined ? [] : [row('fine-tuned by classification', classified)]),
+      row(`${classified === undefined ? 'fine-tuned' : 'then'} by ${loss}`, fineTuned),
+      row(`the same, queries expanded (${expansionText(expansion)})`, expanded),
     ],
   };
+}
+
+/** The result in a sentence. */
+export function resultSentence({ testKind, offTheShelf, fineTuned }: DemoResult): string {
+  const share = ({ precisionAt1 }: EvaluationResult) => `${Math.round(100 * precisionAt1)} %`;
+  return (
+    `The first photograph found is right for ${share(fineTuned)} of the queries after fine-tuning, and was for ` +
+    `${share(offTheShelf)} before: ${testKind}`
+  );
 }
 
 /** How many queries rank better and worse after fine-tuning; AP differences under half a point count as equal. */
@@ -62,10 +78,12 @@ export function resultJson(result: DemoResult, seconds: number) {
     precisionAt1,
     recallAt10: recallAt.get(10),
   });
-  const { offTheShelf, whitened, fineTuned, report, steps } = result;
+  const { offTheShelf, classified, fineTuned, expanded, expansion, report, steps } = result;
   return {
-    offTheShelf: { ...figures(offTheShelf), ...(whitened && { whitened: figures(whitened) }) },
+    offTheShelf: figures(offTheShelf),
+    ...(classified && { classified: figures(classified) }),
     fineTuned: { ...figures(fineTuned), steps },
+    expanded: { ...figures(expanded), qe: expansionText(expansion) },
     report,
     queries: fineTuned.queries.length,
     database: fineTuned.databaseSize,

@@ -1,4 +1,7 @@
-/** @file A small SVG line chart: axes with round ticks, one line per series, a legend. No scripts, no external fonts. */
+/**
+ * @file A small line chart: SVG with round ticks and one line per series, the legend as text of the page below it, which keeps its size
+ * where the drawing shrinks. No scripts, no external fonts.
+ */
 import { largest } from '../extremes.js';
 import { escapeHtml } from './escape-html.js';
 
@@ -8,17 +11,15 @@ export interface LineChart {
   series: readonly { name: string; points: readonly (readonly [x: number, y: number])[] }[];
 }
 
-const width = 640;
-/** Without the legend. */
-const axesHeight = 320;
-const legendLine = 18;
-const plot = { right: 624, top: 16, bottom: 268 };
-const digitWidth = 7.5; // of the 12 px font
+const width = 480; // few px, so that letters stay readable on a telephone
+const height = 300;
+const plot = { right: 464, top: 16, bottom: 244 };
+const digitWidth = 8.5; // of the 14 px font
 const titleWidth = 30;
 const colours = ['#1f6fb4', '#d9690f', '#2a8f3c', '#b8262b', '#7a55b0', '#7a5148', '#5f6b78', '#c2569b'];
 
-/** The chart as an `<svg>` element. Points that are not finite are left out. */
-export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {
+/** The chart as a `<figure>`. Points that are not finite are left out. */
+export function lineChart({ xLabel, yLabel, series }: LineChart): string {
   const drawn = series.map(({ name, points }) => ({
     name,
     points: points.filter(([x, y]) => Number.isFinite(x) && Number.isFinite(y)),
@@ -26,7 +27,7 @@ export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {
   const all = drawn.flatMap(({ points }) => points);
   const xTicks = roundTicks(all.map(([x]) => x));
   const yTicks = roundTicks(all.map(([, y]) => y));
-  const left = largest([72, ...yTicks.map((tick) => titleWidth + `${tick}`.length * digitWidth + 8)]);
+  const left = largest([64, ...yTicks.map((tick) => titleWidth + `${tick}`.length * digitWidth + 8)]);
   const place = (value: number, ticks: readonly number[], from: number, to: number) =>
     (from + ((value - ticks[0]) / (ticks[ticks.length - 1] - ticks[0])) * (to - from)).toFixed(1);
   const x = (value: number) => place(value, xTicks, left, plot.right);
@@ -47,22 +48,20 @@ export function lineChartSvg({ xLabel, yLabel, series }: LineChart): string {
       ([px, py]) =>
         `<circle cx="${x(px)}" cy="${y(py)}" r="3" fill="${colour}"><title>${escapeHtml(`${name}: ${px}, ${py}`)}</title></circle>`,
     );
-    const legendY = axesHeight + (Math.floor(i / 2) + 0.4) * legendLine;
-    const legendX = i % 2 === 0 ? left : (left + plot.right) / 2;
-    return (
-      `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>${dots.join('')}` +
-      `<text x="${legendX}" y="${legendY}" fill="${colour}">${escapeHtml(name)}</text>`
-    );
+    return `<polyline points="${path}" fill="none" stroke="${colour}" stroke-width="2"/>${dots.join('')}`;
   });
+  const legend = drawn.map(
+    ({ name }, i) => `<li><i style="background:${colours[i % colours.length]}"></i>${escapeHtml(name)}</li>`,
+  );
   const middle = (plot.top + plot.bottom) / 2;
-  const height = axesHeight + Math.ceil(drawn.length / 2) * legendLine; // two names a line, below the axes
   return (
-    `<svg class="chart" viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(`${yLabel} by ${xLabel}`)}">` +
+    `<figure class="chart"><svg viewBox="0 0 ${width} ${height}" role="img" aria-label="${escapeHtml(`${yLabel} by ${xLabel}`)}">` +
     grid.join('') +
     bottom.join('') +
     lines.join('') +
-    `<text x="${(left + plot.right) / 2}" y="${axesHeight - 12}" text-anchor="middle">${escapeHtml(xLabel)}</text>` +
-    `<text x="14" y="${middle}" text-anchor="middle" transform="rotate(-90 14 ${middle})">${escapeHtml(yLabel)}</text></svg>`
+    `<text x="${(left + plot.right) / 2}" y="${height - 12}" text-anchor="middle">${escapeHtml(xLabel)}</text>` +
+    `<text x="14" y="${middle}" text-anchor="middle" transform="rotate(-90 14 ${middle})">${escapeHtml(yLabel)}</text></svg>` +
+    `<ul class="legend">${legend.join('')}</ul></figure>`
   );
 }
 

@@ -3,7 +3,7 @@
  * escaped, pictures are data URIs, nothing is loaded from elsewhere.
  */
 import { escapeHtml } from './escape-html.js';
-import { type LineChart, lineChartSvg } from './line-chart.js';
+import { type LineChart, lineChart } from './line-chart.js';
 
 export interface ReportPicture {
   /** Data URI, as `thumbnail` makes it; without one only the caption is shown. */
@@ -39,7 +39,8 @@ export type ReportBlock =
   | { kind: 'results'; rows: readonly RankedPictures[] };
 
 export interface ReportSection {
-  heading: string;
+  /** Default: none, as what a page opens with. */
+  heading?: string;
   blocks: readonly ReportBlock[];
 }
 
@@ -48,13 +49,17 @@ const style = `
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
 table { border-collapse: collapse; } th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--line); }
-th:first-child, td:first-child { text-align: left; } td:first-child { white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; padding-left: 0; }
+@media (min-width: 40rem) { td:first-child { white-space: nowrap; } }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem; }
-.chart { width: 100%; max-width: 40rem; font-size: 12px; } .chart text:not([fill]) { fill: currentColor; } .grid { stroke: var(--line); }
-.ranking { display: flex; gap: .4rem; margin: .6rem 0; } figure { margin: 0; flex: none; }
-figure img { height: 7rem; display: block; border: 4px solid var(--grey); }
-.query img { border-color: transparent; } .positive img { border-color: var(--good); } .negative img { border-color: var(--bad); }
+.chart { width: 100%; max-width: 40rem; } .chart svg { width: 100%; font-size: 14px; } .chart text { fill: currentColor; } .grid { stroke: var(--line); }
+.legend { display: flex; flex-wrap: wrap; gap: 0 1.2rem; margin: 0; padding: 0 0 0 13%; list-style: none; font-size: .9rem; }
+.legend i { display: inline-block; width: 1.4rem; height: .25rem; margin-right: .4rem; vertical-align: middle; }
+.ranking { display: flex; flex-wrap: wrap; gap: .5rem; margin: .6rem 0 1.2rem; } figure { margin: 0; flex: none; }
+figure img { height: 7rem; display: block; border: 4px solid var(--grey); } .ranking img { height: 5.5rem; }
+.ranking figcaption { width: 0; min-width: 100%; }
+.query img { border-color: #3b82d0; } .positive img { border-color: var(--good); } .negative img { border-color: var(--bad); }
 .drawings { display: flex; flex-wrap: wrap; gap: .6rem; margin: .6rem 0; } .drawings svg { display: block; max-width: 100%; }
 .outlined { position: relative; width: fit-content; } .outlined svg { position: absolute; inset: 4px; width: calc(100% - 8px); height: calc(100% - 8px); }
 .outlined rect { fill: transparent; vector-effect: non-scaling-stroke; stroke: #fff9; stroke-width: 1; }
@@ -66,7 +71,8 @@ figcaption { font-size: .75rem; max-width: 12rem; overflow-wrap: anywhere; }
 /** The page as one string. */
 export function htmlReport({ title, sections }: { title: string; sections: readonly ReportSection[] }): string {
   const body = sections.map(
-    ({ heading, blocks }) => `<section><h2>${escapeHtml(heading)}</h2>\n${renderBlocks(blocks)}</section>`,
+    ({ heading, blocks }) =>
+      `<section>${heading === undefined ? '' : `<h2>${escapeHtml(heading)}</h2>\n`}${renderBlocks(blocks)}</section>`,
   );
   return `<!doctype html>
 <html lang="en">
@@ -99,7 +105,7 @@ function renderBlocks(blocks: readonly ReportBlock[]): string {
 function renderBlock(block: ReportBlock): string {
   if (block.kind === 'text') return `<p>${escapeHtml(block.text)}</p>`;
   if (block.kind === 'table') return renderTable(block.columns, block.rows);
-  if (block.kind === 'chart') return lineChartSvg(block);
+  if (block.kind === 'chart') return lineChart(block);
   if (block.kind === 'drawings') return renderDrawings(block.drawings);
   if (block.kind === 'pictures') return renderPictures(block.pictures);
   return block.rows.map(renderRanking).join('\n');
@@ -127,7 +133,7 @@ function renderPictures(pictures: readonly ReportPicture[]): string {
 
 function renderRanking({ query, results }: RankedPictures): string {
   const figures = [renderPicture(query, 'query'), ...results.map((result) => renderPicture(result, result.relation))];
-  return `<div class="ranking scroll">${figures.join('')}</div>`;
+  return `<div class="ranking">${figures.join('')}</div>`;
 }
 
 function renderPicture({ image, caption, outlines = [] }: ReportPicture, kind: string): string {

@@ -23,6 +23,8 @@ export interface StageView {
   progress(label: string, total: number): StageProgress;
   /** A line for the person. */
   note(line: string): void;
+  /** Where it is there, it is told every update of a training, in place of a line now and then. */
+  updated?(step: number, steps: number): void;
 }
 
 /** A view that shows nothing. */

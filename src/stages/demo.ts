@@ -1,24 +1,28 @@
 /**
- * @file The whole pipeline on one set of photographs: clean them (generated ones), measure the network as it is, fine-tune it by triplets, measure it
- * again on the same queries, export it, and write a report. A page of calls of the other stages.
+ * @file The whole pipeline on one set of photographs: clean them (generated ones), measure the network as it is, train it by classification and
+ * then by ranking (Gordo et al. 2016), measure it after each on the same queries, export it, and write a report. A page of calls of the other stages.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { resolveConfig } from '../config.js';
 import { withFolderLock } from '../data/folder-lock.js';
-import { readManifest } from '../data/manifest.js';
+import { groupBy } from '../data/group-by.js';
+import { type ImageRecord, readManifest } from '../data/manifest.js';
 import { readModelFile } from '../data/model-file.js';
 import { DemoFolder } from '../demo/demo-folder.js';
-import { readCurve, writeDemoReport } from '../demo/demo-report.js';
+import { writeDemoReport } from '../demo/demo-report.js';
 import type { DemoResult } from '../demo/demo-result.js';
 import { photosPerLandmark, splitPhotographs } from '../demo/own-photographs.js';
-import { describeTest, fineTune } from '../demo/demo-training.js';
+import { describeTest, watchingUpdates } from '../demo/demo-training.js';
 import { InputError } from '../errors.js';
 import { largest } from '../extremes.js';
 import { cutTrunk, type Trunk } from '../models/architecture.js';
 import { architectureNamed } from '../models/architectures.js';
+import type { QueryExpansion } from '../retrieval/expansion.js';
 import { readGroundTruth } from '../retrieval/ground-truth.js';
+import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { RunFolder } from '../run/run-folder.js';
+import { readRunLog } from '../run/run-log.js';
 import { packageTrunk } from '../run/run-start.js';
 import type { SynthesizeSummary } from '../synthetic/dataset.js';
 import type { SynthesizeOptions } from '../synthetic/dataset-plan.js';
@@ -31,7 +35,8 @@ import { measureRetrieval } from './measure-retrieval.js';
 import { type EngineChoice, openEngine } from './open-model.js';
 import { scan, type ScanReport } from './scan.js';
 import { synthesize } from './synthesize.js';
-import { whitenModel } from './whiten.js';
+import { trainClassify } from './train-classify.js';
+import { trainTriplet } from './train-triplet.js';
 
 export interface DemoOptions extends EngineChoice {
   /** Folder for everything that the demo makes. */
@@ -53,11 +58,15 @@ export interface DemoOptions extends EngineChoice {
 /** The generated collection: a third of the landmarks is kept for the test. */
 export const generatedPhotographs: Required<Omit<SynthesizeOptions, 'seed'>> = {
   landmarks: 48,
+  siblings: 3,
   photos: 12,
   noise: 0.15,
   variation: 0.3, // what the small trunk can learn from in minutes
   size: 288,
 };
+
+/** How queries are expanded: by their nearest photographs, the nearer the more (Radenović et al. 2019). */
+const expansionBy = { kind: 'alpha', alpha: 3, k: 5 } as const;
 
 /** Results per query that are kept for the report; the query itself may be among them. */
 const resultsPerQuery = 11;
@@ -116,7 +125,7 @@ async function runStages(
 
   const seconds: Record<string, number> = {};
   let number = 0;
-  const steps = images === undefined ? 7 : 6;
+  const steps = 5 + (images === undefined ? 1 : 0) + (config.classify === undefined ? 0 : 1);
   const step = async <T>(name: string, title: string, work: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     outer.note(`[${++number}/${steps}] ${title}`);
@@ -141,61 +150,46 @@ async function runStages(
   }
   const train = await readManifest(folder.trainManifest);
   assertTriplets(train);
-  const validation = await readGroundTruth(folder.validation);
   const test = await readGroundTruth(folder.test);
   const testKind = describeTest(train, test);
+  const expansion = { ...expansionBy, k: Math.max(1, Math.min(expansionBy.k, test.database.length - 2)) };
   view.note(`${train.length} photographs to train on; the test: ${testKind}`);
 
   const engine = { device, threads };
   /** As `rmac evaluate` does: the longest side of training, the image's own shape. */
-  const measure = async (model: string) => {
-    const asking = { protocol: 'groundtruth', model, size: config.imageSize, regions: grid, ...engine } as const;
+  const measure = async (model: string, qe?: QueryExpansion) => {
+    const asking = { protocol: 'groundtruth', model, size: config.imageSize, regions: grid, qe, ...engine } as const;
     const truth = { settings: [{ name: 'groundtruth', groundTruth: test }], main: 'groundtruth' };
-    const [figures] = await measureRetrieval(truth, {}, { ...asking, top: resultsPerQuery }, quiet, (measured) => {
-      if (measured.results[0].queries.length > 0) return measured.results;
-      throw new InputError(
-        `No query of the test could be described; the first problem: ${measured.failures[0]?.error}`,
-      );
+    const [measured] = await measureRetrieval(truth, {}, { ...asking, top: resultsPerQuery }, quiet, (made) => {
+      if (made.results[0].queries.length > 0) return made.results;
+      throw new InputError(`No query of the test could be described; the first problem: ${made.failures[0]?.error}`);
     });
-    return figures;
+    return measured;
   };
-  const before = await step('offTheShelf', `Off-the-shelf: ${meta.architecture} as it is`, async () => {
-    const offTheShelf = await measure(init);
-    view.note(`mAP ${figure(offTheShelf)}`);
-    if (config.whitenDimension === 0 || meta.whitening !== undefined) {
-      return { offTheShelf, whitened: undefined, start: init };
-    }
-    const { dimension, warnings } = await whitenModel(
-      {
-        model: init,
-        manifest: folder.trainManifest,
-        out: folder.whitened,
-        // A few photographs have too few independent regions for a recipe's dimension.
-        dimension: Math.min(config.whitenDimension, trunk.channels, 4 * train.length),
-        size: config.imageSize,
-        snap: trunk.stride,
-        regions: grid,
-        maxImages: config.whitenImages,
-        seed: config.seed,
-        overwrite: true,
-        ...engine,
-      },
-      quiet,
-    );
-    for (const warning of warnings) view.note(warning);
-    const whitened = await measure(folder.whitened);
-    view.note(`mAP ${figure(whitened)} with a whitening to ${dimension} values`);
-    return { offTheShelf, whitened, start: folder.whitened };
-  });
+  const offTheShelf = await step('offTheShelf', `Off the shelf: ${meta.architecture} as it is`, () => measure(init));
+  view.note(figures(offTheShelf));
   const run = new RunFolder(folder.run);
-  const { start } = before;
-  await step('training', `Fine-tuning: ${config.steps} updates by the triplet loss`, () =>
-    withFolderLock(run.path, () => fineTune(folder, run, { start, config, train, validation, test, signal, view }), {
-      within: ['checkpoints'],
-    }),
-  );
-  const fineTuned = await step('fineTuned', 'Fine-tuned: the same queries again', () => measure(run.model));
-  view.note(`mAP ${figure(fineTuned)}, off-the-shelf ${figure(before.offTheShelf)}`);
+  const { classify, ...ranking } = config;
+  const training = { manifest: folder.trainManifest, resume: true, seed, ...engine };
+  let [start, classified] = [init, undefined as EvaluationResult | undefined];
+  if (classify !== undefined) {
+    const title = `Fine-tuning by classification of ${landmarksOf(train)} landmarks: ${classify.steps} updates`;
+    classified = await step('classification', title, async () => {
+      const asking = { ...training, init, run: run.classify, set: settingsList(classify) };
+      await watchingUpdates(view, (watcher) => trainClassify(asking, { signal, view: watcher }));
+      start = modelOf(new RunFolder(run.classify));
+      return measure(start);
+    });
+    view.note(figures(classified));
+  }
+  const title = `Fine-tuning by ranking: ${config.steps} updates by the ${config.loss} loss`;
+  const { fineTuned, expanded } = await step('ranking', title, async () => {
+    const asking = { ...training, init: start, val: folder.validation, run: run.path, set: settingsList(ranking) };
+    await watchingUpdates(view, (watcher) => trainTriplet(asking, { signal, view: watcher }));
+    const model = modelOf(run);
+    return { fineTuned: await measure(model), expanded: await measure(model, expansion) };
+  });
+  view.note(`${figures(fineTuned)}; with expanded queries ${figures(expanded)}`);
   const { manifest: exported, verified } = await step('export', 'Export: ONNX, run again in plain ONNX Runtime', () =>
     exportModel({
       model: run.model,
@@ -209,7 +203,6 @@ async function runStages(
   if (wrong >= 0) throw new InputError(`${join(folder.exported, exported.files[wrong].file)} differs from the model.`);
   const difference = largest(verified.map(({ maxDifference }) => maxDifference));
   view.note(`${exported.files.length} files, largest difference ${difference.toExponential(1)}`);
-  const curve = await readCurve(run.log);
   const result: DemoResult = {
     out: folder.path,
     report: folder.report,
@@ -217,14 +210,17 @@ async function runStages(
     config,
     recipe,
     testKind,
-    ...before,
+    offTheShelf,
+    classified,
     fineTuned,
-    steps: curve.loss.at(-1)?.[0] ?? 0,
+    expanded,
+    expansion,
+    steps: (await readRunLog(run.log)).records.findLast(({ event }) => event === 'update')?.step ?? 0,
     exported,
     verified,
     seconds,
   };
-  await step('report', 'Report', () => writeDemoReport(result, { folder, run, test, curve, init, images, generate }));
+  await step('report', 'Report', () => writeDemoReport(result, { folder, run, test, init, images, generate }));
   return result;
 }
 
@@ -262,13 +258,33 @@ async function configOf(
   { architecture, stages: names }: Trunk,
   { seed, set = [] }: DemoOptions,
 ): Promise<{ recipe: string; config: TripletConfig }> {
-  const recipe = architecture === 'rmac-small' ? 'demo' : 'small-triplet';
-  const config = await resolveConfig(tripletConfigSchema, { recipe, set: [`seed=${seed}`, ...set] });
-  // Recipes name a stage of the network they were found with; of another one, the first half stays as it is.
-  if (!['none', 'all', ...names].includes(config.freeze)) config.freeze = names[Math.floor(names.length / 2)];
+  const recipe = architecture === 'rmac-small' ? 'demo' : 'small-classify-triplet';
+  const config = await resolveConfig(tripletConfigSchema, {
+    recipe,
+    set: [`seed=${seed}`, 'regions=grid', ...set],
+  });
+  for (const part of [config, ...(config.classify ? [config.classify] : [])]) {
+    // Recipes name a stage of the network they were found with; of another one, the first half stays as it is.
+    if (!['none', 'all', ...names].includes(part.freeze)) part.freeze = names[Math.floor(names.length / 2)];
+  }
   return { recipe, config };
 }
 
-function figure({ map }: { map: number }): string {
-  return map.toFixed(4);
+/** As `--set` has them. */
+function settingsList(config: Readonly<Record<string, unknown>>): string[] {
+  return Object.entries(config).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+}
+
+/** What a training that was not stopped has left. */
+function modelOf(run: RunFolder): string {
+  if (existsSync(run.model)) return run.model;
+  throw new InputError(`${run.path} has no model; pass --overwrite to start again.`);
+}
+
+function landmarksOf(records: readonly ImageRecord[]): number {
+  return groupBy(records, ({ landmark }) => landmark).size;
+}
+
+function figures({ map, precisionAt1 }: EvaluationResult): string {
+  return `mAP ${map.toFixed(3)}, P@1 ${precisionAt1.toFixed(3)}`;
 }

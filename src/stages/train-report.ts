@@ -129,6 +129,7 @@ export class TrainReport {
   private tellUpdate(record: UpdateRecord): void {
     this.updated = record;
     const { steps, startedAt, resumed, words } = this.options;
+    if (this.view.updated !== undefined) return this.view.updated(record.step, steps);
     const now = performance.now();
     if (now - this.lastLineAt < 2000 && record.step < steps) return;
     this.lastLineAt = now;

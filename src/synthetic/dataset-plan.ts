@@ -7,6 +7,8 @@ import { type WrongKind, wrongKinds } from './wrong-images.js';
 export interface SynthesizeOptions {
   /** Landmarks, at least 2. Default 12. */
   landmarks?: number;
+  /** Landmarks that share a style and so are easily confused, 1 to 8. Default 3. */
+  siblings?: number;
   /** Photographs per landmark, wrong ones included, at least 3. Default 20. */
   photos?: number;
   /** Fraction of wrong images in a landmark's folder, 0 to 0.9. Default 0.15. */
@@ -41,15 +43,13 @@ export interface PlannedLandmark {
   photos: PlannedPhoto[];
 }
 
-/** Landmarks that share a style. */
-const siblings = 3;
-
 /** One in `valEvery` correct photographs of a training landmark is held back for validation. */
 const valEvery = 4;
 
 /** The options with defaults filled in. @throws UsageError for a value out of range. */
 export function checkSynthesizeOptions({
   landmarks = 12,
+  siblings = 3,
   photos = 20,
   noise = 0.15,
   variation = 1,
@@ -62,6 +62,7 @@ export function checkSynthesizeOptions({
     }
   };
   whole('--landmarks', landmarks, 2, 500);
+  whole('--siblings', siblings, 1, 8);
   whole('--photos', photos, 3, 999);
   whole('--size', size, 64, 2048);
   whole('--seed', seed, 0, 2 ** 32 - 1);
@@ -74,7 +75,7 @@ export function checkSynthesizeOptions({
   if (!(variation >= 0 && variation <= 1)) {
     throw new UsageError(`--variation: expected a number from 0 to 1, got ${variation}.`);
   }
-  return { landmarks, photos, noise, variation, size, seed };
+  return { landmarks, siblings, photos, noise, variation, size, seed };
 }
 
 function wrongCount(photos: number, noise: number): number {
@@ -82,7 +83,13 @@ function wrongCount(photos: number, noise: number): number {
 }
 
 /** Plans a collection. Every third landmark or so is a test landmark; whole styles go there as far as possible. */
-export function planDataset({ landmarks, photos, noise, seed }: Required<SynthesizeOptions>): PlannedLandmark[] {
+export function planDataset({
+  landmarks,
+  siblings,
+  photos,
+  noise,
+  seed,
+}: Required<SynthesizeOptions>): PlannedLandmark[] {
   const random = new Random(seed).fork('plan');
   const kinds = random.shuffle(planKinds);
   const styles = Math.ceil(landmarks / siblings);

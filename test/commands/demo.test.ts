@@ -36,6 +36,7 @@ const tiny = {
     'validateEvery=2',
     'checkpointEvery=1',
     'whitenDimension=16',
+    'classify={"steps":2,"batchSize":4,"cropSize":64,"shortestSideMin":64,"shortestSideMax":80,"validationSide":64}',
   ],
 } satisfies Partial<DemoOptions>;
 
@@ -65,29 +66,37 @@ describe('demo', () => {
 
   test('seven numbered stages', () => {
     expect(view.stages.map((title) => title.slice(0, 6))).toEqual([1, 2, 3, 4, 5, 6, 7].map((n) => `[${n}/7] `));
+    expect(view.stages.slice(2, 5).map((title) => title.slice(6))).toEqual([
+      expect.stringMatching(/^Off the shelf: .* as it is$/),
+      'Fine-tuning by classification of 3 landmarks: 2 updates',
+      'Fine-tuning by ranking: 3 updates by the triplet loss',
+    ]);
   });
 
   test('its figures are those of rmac evaluate on the files it leaves', async () => {
-    const evaluate = async (model: string) => {
+    const evaluate = async (model: string, ...more: string[]) => {
       const argv = ['--protocol', 'groundtruth', '--groundtruth', join(out, 'photographs/groundtruth.json')];
       const sizing = ['--size', '64', '--json'];
-      const { stdout } = await runCommand(registerEvaluate, 'evaluate', ...argv, '--model', model, ...sizing);
+      const { stdout } = await runCommand(registerEvaluate, 'evaluate', ...argv, '--model', model, ...sizing, ...more);
       return (JSON.parse(stdout) as { map: number }).map;
     };
     expect(result.offTheShelf.map).toBeCloseTo(await evaluate(init), 6);
-    expect(result.whitened?.map).toBeCloseTo(await evaluate(join(out, 'whitened.safetensors')), 6);
-    expect(result.fineTuned.map).toBeCloseTo(await evaluate(join(out, 'run/model.safetensors')), 6);
+    expect(result.classified?.map).toBeCloseTo(await evaluate(join(out, 'run/classify/model.safetensors')), 6);
+    const last = join(out, 'run/model.safetensors');
+    expect(result.fineTuned.map).toBeCloseTo(await evaluate(last), 6);
+    const { alpha, k } = result.expansion as { alpha: number; k: number };
+    expect(result.expanded.map).toBeCloseTo(await evaluate(last, '--qe', `alpha:${alpha}:${k}`), 6);
   });
 
-  test('the curve is measured at the start, on the way and after the last update', () => {
-    const log = readFileSync(join(out, 'run/log.jsonl'), 'utf8').trim().split('\n');
-    const measured = log
-      .map((line) => JSON.parse(line) as { event: string; step: number; map: number; testMap: number })
-      .filter(({ event }) => event === 'measure');
-    expect(measured.map(({ step }) => step)).toEqual([0, 2, 3]);
-    // under the rule of the table: same sizes, same queries, same whitening
-    expect(measured[0].testMap).toBeCloseTo(result.whitened!.map, 6);
-    expect(measured.at(-1)!.testMap).toBeCloseTo(result.fineTuned.map, 6);
+  test('the ranking starts from the classified network and is measured at the start, on the way and after the last update', () => {
+    const read = (file: string) => readFileSync(join(out, file), 'utf8');
+    expect(read('run/start.json')).toContain('classify/model.safetensors');
+    expect(readFileSync(join(out, 'run/classify/model.safetensors')).equals(readFileSync(init))).toBe(false);
+    const log = read('run/log.jsonl').trim().split('\n');
+    const records = log.map((line) => JSON.parse(line) as { event: string; step: number });
+    const steps = (of: string) => records.filter(({ event }) => event === of).map(({ step }) => step);
+    expect(steps('measure')).toEqual([0, 2, 3]);
+    expect(steps('update')).toEqual([1, 2, 3]);
   });
 
   test('training sees none of the test landmarks', async () => {
@@ -107,18 +116,23 @@ describe('demo', () => {
     expect(result.exported.output.dimension).toBe(16);
   });
 
-  test('the report is one page with the figures, both curves, rankings in pictures and no link to elsewhere', () => {
+  test('the report is one page with the figures, its curves, rankings in pictures and no link to elsewhere', () => {
     const html = readFileSync(result.report, 'utf8');
     expect(html).toContain(`<td>${result.fineTuned.map.toFixed(3)}</td>`);
     expect(html.match(/<polyline/g)).toHaveLength(3);
     expect(html.match(/<figure class="query">/g)).toHaveLength(8); // four queries, before and after
+    // It opens with a sentence, a query before and after, and the table.
+    expect(html).toMatch(/<\/h1>\n<section><p>The first photograph found is right for \d+ % /);
+    expect(html.split('<h2>', 1)[0].match(/<figure class="query">|<table>/g)).toHaveLength(3);
     expect(html).toMatch(/<figure class="positive"><img src="data:image\/jpeg/);
     expect(html).not.toMatch(/https?:/);
   });
 
   test('the JSON has the figures that scripts read', () => {
     expect(resultJson(result, 61.4)).toMatchObject({
-      offTheShelf: { map: result.offTheShelf.map, whitened: { map: result.whitened?.map } },
+      offTheShelf: { map: result.offTheShelf.map },
+      classified: { map: result.classified?.map },
+      expanded: { map: result.expanded.map },
       fineTuned: { map: result.fineTuned.map, steps: 3 },
       report: join(out, 'report.html'),
       queries: result.fineTuned.queries.length,
@@ -140,10 +154,11 @@ describe('demo', () => {
   test('interrupted in training, the same call continues to the same result', async () => {
     const folder = newFolder();
     const controller = new AbortController();
+    let updates = 0;
     const stopping: StageView = {
       ...recordingView(),
       progress: (label) => ({
-        update: (done) => label.trim() === 'updates' && done === 1 && controller.abort(),
+        update: () => label.trim() === 'updates' && ++updates === 3 && controller.abort(), // first of the ranking
         stop: () => undefined,
       }),
     };

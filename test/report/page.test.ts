@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
 import { describe, expect, test } from 'vitest';
-import { lineChartSvg, roundTicks } from '../../src/report/line-chart.js';
+import { lineChart, roundTicks } from '../../src/report/line-chart.js';
 import { htmlReport } from '../../src/report/page.js';
 import { thumbnail } from '../../src/report/thumbnail.js';
 
@@ -77,16 +77,28 @@ test('charts that follow each other share a row, tables keep a distance, no draw
     title: 't',
     sections: [{ heading: 'h', blocks: [chart, chart, table, table, { kind: 'drawings', drawings: [] }, chart] }],
   });
-  expect(page.match(/<div class="charts">\n<svg [^]*?<\/div>/g)?.map((row) => row.split('<svg').length - 1)).toEqual([
-    2, 1,
-  ]);
+  expect(
+    page
+      .match(/<div class="charts">\n<figure class="chart"><svg [^]*?<\/div>/g)
+      ?.map((row) => row.split('<svg').length - 1),
+  ).toEqual([2, 1]);
   expect(page).toMatch(/\.scroll \{[^}]*margin: 1rem/);
   expect(page).not.toContain('<div class="drawings">');
 });
 
-describe('lineChartSvg', () => {
+test('a section without a heading has none, rankings wrap', () => {
+  const page = htmlReport({
+    title: 't',
+    sections: [{ blocks: [{ kind: 'results', rows: [{ query: { caption: 'q' }, results: [] }] }] }],
+  });
+  expect(page).not.toContain('<h2>');
+  expect(page).toContain('<div class="ranking"><figure class="query">');
+  expect(page).toMatch(/\.ranking \{[^}]*flex-wrap: wrap/);
+});
+
+describe('lineChart', () => {
   test.each([1, 0.0000125, -1234567, 123456.75])('tick labels end right of the axis title: %d', (value) => {
-    const svg = lineChartSvg({
+    const svg = lineChart({
       xLabel: 'x',
       yLabel: 'y',
       series: [
@@ -101,12 +113,12 @@ describe('lineChartSvg', () => {
     });
     const labels = [...svg.matchAll(/<text x="([\d.]+)" [^>]*text-anchor="end"[^>]*>([^<]*)</g)];
     expect(labels.length).toBeGreaterThan(3);
-    // Digits of the 12 px font are at most 7.5 px wide; the title is centred at 14 px and 12 px high.
-    for (const [, right, label] of labels) expect(Number(right) - 7.5 * label.length).toBeGreaterThanOrEqual(20);
+    // Digits of the 14 px font are at most 8.5 px wide; the title is centred at 14 px and 14 px high.
+    for (const [, right, label] of labels) expect(Number(right) - 8.5 * label.length).toBeGreaterThanOrEqual(21);
   });
 
   test('points lie between the axes, in order, larger values higher', () => {
-    const svg = lineChartSvg({
+    const svg = lineChart({
       xLabel: 'update',
       yLabel: 'mAP',
       series: [
@@ -126,18 +138,18 @@ describe('lineChartSvg', () => {
         .exec(svg)?.[1]
         .split(' ')
         .map((point) => point.split(',').map(Number)) ?? [];
-    // x ticks 0 to 30 over [72, 624]; y ticks 0.5 to 0.8 over [268, 16]
+    // x ticks 0 to 30 over [64, 464]; y ticks 0.5 to 0.8 over [244, 16]
     expect(points).toEqual([
-      [72, 268],
-      [256, 184],
-      [624, 16],
+      [64, 244],
+      [197.3, 168],
+      [464, 16],
     ]);
     expect(svg).toContain('>0.6</text>');
   });
 
   test('no points and equal points still make a chart', () => {
-    expect(lineChartSvg({ xLabel: 'x', yLabel: 'y', series: [] })).not.toContain('NaN');
-    expect(lineChartSvg({ xLabel: 'x', yLabel: 'y', series: [{ name: 'a', points: [[1, 2]] }] })).not.toContain('NaN');
+    expect(lineChart({ xLabel: 'x', yLabel: 'y', series: [] })).not.toContain('NaN');
+    expect(lineChart({ xLabel: 'x', yLabel: 'y', series: [{ name: 'a', points: [[1, 2]] }] })).not.toContain('NaN');
   });
 });
 

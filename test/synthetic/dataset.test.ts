@@ -193,6 +193,8 @@ describe('what is there already', () => {
 describe('options', () => {
   test.each([
     [{ landmarks: 1 }, /--landmarks/],
+    [{ siblings: 0 }, /--siblings/],
+    [{ siblings: 9 }, /--siblings/],
     [{ photos: 2 }, /--photos/],
     [{ noise: 0.95 }, /--noise/],
     [{ noise: Number.NaN }, /--noise/],
@@ -214,5 +216,11 @@ describe('options', () => {
       expect(family).toHaveLength(3);
       expect(family.every((other) => other.plan === plan)).toBe(true);
     }
+  });
+
+  test('without siblings each landmark has a style of its own', () => {
+    const landmarks = planDataset(checkSynthesizeOptions({ landmarks: 27, siblings: 1 }));
+    expect(new Set(landmarks.map(({ style }) => style)).size).toBe(27);
+    expect(new Set(landmarks.map(({ name }) => name)).size).toBe(27);
   });
 });
