@@ -16,7 +16,10 @@ type Koffi = { load(library: string): { func(prototype: string): (parameter: num
 
 let asked: Promise<void> | undefined;
 
-/** Asks glibc to keep freed memory, once in a process; where the optional package koffi or glibc is missing, or the environment says it already, nothing happens. */
+/**
+ * Asks glibc to keep freed memory, once in a process. Nothing happens where the optional package koffi or glibc is missing, or the
+ * environment says it already.
+ */
 export function keepFreedMemory(): Promise<void> {
   asked ??= ask();
   return asked;
