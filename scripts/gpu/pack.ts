@@ -39,6 +39,7 @@ try {
       'onnxruntime-node',
       'onnxruntime-node/*',
       'sharp',
+      'koffi',
       '@tensorflow/tfjs-backend-wasm',
       '@tensorflow/tfjs-node*',
     ],

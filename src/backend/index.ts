@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import * as tf from '@tensorflow/tfjs-core';
 import './tfjs-registrations.js';
+import { keepFreedMemory } from './allocator.js';
 import { OnnxBackend } from './backend.js';
 import './kernels/activation-gradients.js';
 import './kernels/batch-norm.js';
@@ -70,6 +71,7 @@ export async function startEngine(options: EngineOptions = {}): Promise<void> {
       `This installation of onnxruntime-node has no ${device} provider; it has: ${executionProviders().join(', ')}. Use --device cpu.`,
     );
   }
+  await keepFreedMemory();
   const backend = new OnnxBackend({
     providers: device === 'cpu' ? ['cpu'] : [device, 'cpu'],
     threads,

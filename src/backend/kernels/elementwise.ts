@@ -39,17 +39,22 @@ function numeric(value: Value): Value {
   return value.type === 'bool' ? cast(value, 'int32') : value;
 }
 
+/** Channels of a picture at most. */
+const fewChannels = 4;
+
 /**
  * `op` over a channels-first activation and a per-channel vector, which fusion looks for (a convolution's bias, a batch
- * norm's scale and shift); undefined if the operands are something else.
+ * norm's scale and shift); undefined if the operands are something else. A picture is brought into that order first: as it lies, the
+ * runtime's loop is over three numbers, and takes 20 times as long (4.4 against 0.2 ms at 384 x 512).
  */
 function perChannel(op: '#BiasAdd' | '#Scale', a: Value, b: Value): Value | undefined {
   for (const [x, vector] of [
     [a, b],
     [b, a],
   ] as const) {
+    const inOrder = x.layout === 'nchw' || (x.layout === 'plain' && x.shape.length === 4 && x.shape[3] <= fewChannels);
     const matches =
-      x.layout === 'nchw' &&
+      inOrder &&
       x.type === 'float32' &&
       vector.type === 'float32' &&
       vector.layout === 'plain' &&
@@ -57,7 +62,9 @@ function perChannel(op: '#BiasAdd' | '#Scale', a: Value, b: Value): Value | unde
       vector.size === x.shape[3] &&
       vector.size === vector.shape[vector.shape.length - 1] &&
       !sameShape(x.shape, vector.shape);
-    if (matches) return like(x, op, [x, reshape(vector, [vector.size])]);
+    if (!matches) continue;
+    const image = toLayout(x, 'nchw');
+    return like(image, op, [image, reshape(vector, [vector.size])]);
   }
   return undefined;
 }
