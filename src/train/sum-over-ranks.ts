@@ -1,4 +1,7 @@
-/** @file Weights and sums of gradients of all ranks made one, in one buffer: a network of a few large messages, not of many small ones. */
+/**
+ * @file Weights and sums of gradients of all ranks made one, in one buffer: a network of a few large messages, not of many small ones. The
+ * engine joins the tensors and parts them again, so that MPI adds where the engine has written.
+ */
 import * as tf from '@tensorflow/tfjs-core';
 import type { Collective } from './collective.js';
 import type { GradientAccumulator } from './gradients.js';
@@ -10,15 +13,14 @@ export async function sumOverRanks(
   collective: Collective,
 ): Promise<void> {
   if (collective.size === 1) return;
-  const { flat, parts } = flatBuffer(variables);
-  for (const { name, from } of parts) {
-    const sum = accumulator.sums.get(name);
-    if (sum !== undefined) flat.set(await sum.data<'float32'>(), from);
-  }
+  const { sums } = accumulator;
+  const joined = tf.tidy(() =>
+    tf.concat1d([...variables].map(([name, { shape }]) => (sums.get(name) ?? tf.zeros(shape)).reshape([-1]))),
+  );
+  const flat = await joined.data<'float32'>();
   await collective.allReduce(flat);
-  for (const { name, variable, from } of parts) {
-    tf.tidy(() => accumulator.replace(name, tf.tensor(flat.slice(from, from + variable.size), variable.shape)));
-  }
+  tf.tidy(() => partsOf(flat, variables, (name, part) => accumulator.replace(name, part)));
+  joined.dispose();
 }
 
 /** Gives every rank the weights of rank 0. */
@@ -27,22 +29,25 @@ export async function broadcastVariables(
   collective: Collective,
 ): Promise<void> {
   if (collective.size === 1) return;
-  const { flat, parts } = flatBuffer(variables);
-  for (const { variable, from } of parts) flat.set(await variable.data<'float32'>(), from);
+  const joined = tf.tidy(() => tf.concat1d([...variables.values()].map((variable) => variable.reshape([-1]))));
+  // A copy: with one variable it is that one's own memory.
+  const flat = Float32Array.from(await joined.data<'float32'>());
+  joined.dispose();
   await collective.broadcast(new Uint8Array(flat.buffer));
   if (collective.rank === 0) return;
-  for (const { variable, from } of parts) {
-    tf.tidy(() => variable.assign(tf.tensor(flat.slice(from, from + variable.size), variable.shape)));
-  }
+  tf.tidy(() => partsOf(flat, variables, (name, part) => variables.get(name)!.assign(part)));
 }
 
-/** Room for one value of every weight, in the order of the variables. */
-function flatBuffer(variables: ReadonlyMap<string, tf.Variable>) {
-  let length = 0;
-  const parts = [...variables].map(([name, variable]) => {
-    const from = length;
-    length += variable.size;
-    return { name, variable, from };
-  });
-  return { flat: new Float32Array(length), parts };
+/** Gives `take` the values of each variable, which lie one after the other in `flat`. */
+function partsOf(
+  flat: Float32Array,
+  variables: ReadonlyMap<string, tf.Variable>,
+  take: (name: string, part: tf.Tensor) => void,
+): void {
+  const all = tf.tensor1d(flat);
+  let from = 0;
+  for (const [name, { size, shape }] of variables) {
+    take(name, all.slice([from], [size]).reshape(shape));
+    from += size;
+  }
 }
