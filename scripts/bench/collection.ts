@@ -15,8 +15,10 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { CollectionRecord } from '../../src/collection/collection-record.js';
 import { EmbeddedStore } from '../../src/collection/embedded-store.js';
+import { meanOfFirst, objectSimilarities } from '../../src/collection/evidence.js';
 import { surelyAgreeing } from '../../src/collection/keypoint-look.js';
 import { learnThreshold } from '../../src/collection/learn-threshold.js';
+import type { StoredNeighbour } from '../../src/collection/vector-store.js';
 import { smallest } from '../../src/extremes.js';
 import { evenly } from '../../src/data/evenly.js';
 import { readManifest } from '../../src/data/manifest.js';
@@ -240,7 +242,7 @@ interface Query {
 /** A query about what is there stands beside its positives, one about what is not there finds everything of its label taken out. */
 async function absent(name: string, index: string, queries: readonly Query[]): Promise<void> {
   const store = await EmbeddedStore.open(index, { vectors: true });
-  const { similarity = Number.POSITIVE_INFINITY, how } = await learnThreshold(store);
+  const { similarity = Number.POSITIVE_INFINITY, photographs: asked = 1, how } = await learnThreshold(store);
   const labelOf = (id: string) => store.record(id)?.columns.group ?? store.record(id)?.object;
   const present: number[] = [];
   const others: number[] = [];
@@ -248,8 +250,10 @@ async function absent(name: string, index: string, queries: readonly Query[]): P
     const { data } = await store.vectors([id]);
     const found = (await store.search(data, { count: store.size })).filter((each) => each.id !== id);
     const other = found.find((each) => labelOf(each.id) !== labelOf(id));
-    if (isPositive(found[0].id)) present.push(found[0].similarity);
-    if (other !== undefined) others.push(other.similarity);
+    const evidence = async (nearest: StoredNeighbour) =>
+      meanOfFirst(await objectSimilarities(store, data, nearest, store.record(id)), asked);
+    if (isPositive(found[0].id)) present.push(await evidence(found[0]));
+    if (other !== undefined) others.push(await evidence(other));
   }
   const reaching = (similarities: readonly number[], limit: number) =>
     rounded(similarities.filter((each) => each >= limit).length / similarities.length, 3);
@@ -258,6 +262,7 @@ async function absent(name: string, index: string, queries: readonly Query[]): P
     absent: name,
     photographs: store.size,
     queries: [present.length, others.length],
+    asked,
     learned: { kept: reaching(present, similarity), answered: reaching(others, similarity) },
     at95: { kept: reaching(present, limit), answered: reaching(others, limit) },
     how,

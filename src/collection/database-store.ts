@@ -2,6 +2,7 @@
  * @file The store of an index folder whose vectors and records are in a database. The folder has the head and the model; the records are read
  * when the index is opened. Who writes holds the lock of the folder.
  */
+import { groupBy } from '../data/group-by.js';
 import { InputError } from '../errors.js';
 import type { DescriptorRows } from '../linear/rows.js';
 import { type CollectionRecord, columnOf } from './collection-record.js';
@@ -22,6 +23,8 @@ const openers = { postgres: openPgvector, qdrant: openQdrant, lancedb: openLance
 export class DatabaseStore implements CollectionStore {
   /** By id, in the order in which they came. */
   #records: ReadonlyMap<string, CollectionRecord> = new Map();
+  /** Ids by value, of columns that were asked about. */
+  readonly #columns = new Map<string, ReadonlyMap<string, string[]>>();
 
   private constructor(
     private readonly folder: string,
@@ -86,12 +89,23 @@ export class DatabaseStore implements CollectionStore {
   }
 
   values(column: string): string[] {
-    const values = new Set<string>();
-    for (const record of this.records()) {
-      const value = columnOf(record, column);
-      if (value !== undefined) values.add(value);
+    return [...this.#byValue(column).keys()];
+  }
+
+  having(column: string, value: string): string[] {
+    return this.#byValue(column).get(value) ?? [];
+  }
+
+  /** Ids by the value of a column. */
+  #byValue(column: string): ReadonlyMap<string, string[]> {
+    let known = this.#columns.get(column);
+    if (known === undefined) {
+      const withOne = [...this.records()].filter((record) => columnOf(record, column) !== undefined);
+      const groups = groupBy(withOne, (record) => columnOf(record, column)!);
+      known = new Map([...groups].map(([value, records]) => [value, records.map(({ id }) => id)]));
+      this.#columns.set(column, known);
     }
-    return [...values];
+    return known;
   }
 
   get hasThreshold(): boolean {
@@ -139,6 +153,7 @@ export class DatabaseStore implements CollectionStore {
     const records = new Map<string, CollectionRecord>();
     for await (const record of this.store!.records()) records.set(record.id, record);
     this.#records = records;
+    this.#columns.clear();
   }
 
   async #replaceHead(changes: Partial<DatabaseHead>): Promise<void> {

@@ -176,6 +176,10 @@ export class EmbeddedStore implements CollectionStore {
     return [...this.#columnRows(column).keys()];
   }
 
+  having(column: string, value: string): string[] {
+    return (this.#columnRows(column).get(value) ?? []).map((row) => this.photographs.id(row));
+  }
+
   #opened(): Promise<VectorTable> {
     this.#table ??= VectorTable.open(this.folder, this.current.segments, this.dimension, this.options);
     return this.#table;

@@ -55,7 +55,14 @@ const headSchema = z.object({
   store: z.object({ address: z.string(), version: z.number().optional(), begun: z.boolean().optional() }).optional(),
   /** Under which nothing is said to be in the collection, how that was learned, and of which segments; a fixed one stays when those change. */
   threshold: z
-    .object({ similarity: z.number().optional(), how: z.string(), state: z.string(), fixed: z.boolean().optional() })
+    .object({
+      similarity: z.number().optional(),
+      /** Nearest photographs of the object whose mean similarity is compared with it (evidence.ts); 1 unless said. */
+      photographs: count.min(1).optional(),
+      how: z.string(),
+      state: z.string(),
+      fixed: z.boolean().optional(),
+    })
     .optional(),
 });
 

@@ -1,10 +1,12 @@
 /**
  * @file When a query is not in the collection: learned from the collection itself. A photograph of it whose nearest shows its object stands for
- * a query that is answered rightly; without its object, it stands for a query about what is not there.
+ * a query that is answered rightly; without its object, it stands for a query about what is not there. Of how many photographs of an object the
+ * similarity is asked for is learned, too.
  */
 import { evenly } from '../data/evenly.js';
 import { InputError } from '../errors.js';
 import type { CollectionRecord } from './collection-record.js';
+import { meanOfFirst, objectSimilarities } from './evidence.js';
 import type { CollectionStore } from './vector-store.js';
 import type { LearnedThreshold } from './index-folder.js';
 
@@ -19,6 +21,9 @@ const leastPhotographs = 40;
 /** Neighbours of a photograph that are looked through for one of another object. */
 const mostNeighbours = 256;
 
+/** Photographs of an object whose mean similarity may be asked for. */
+const photographCounts = [1, 2, 3, 5, 10];
+
 /** The similarity that 95 % of what is in the collection reaches, or why there is none to be learned. */
 export async function learnThreshold(store: CollectionStore, signal?: AbortSignal): Promise<LearnedThreshold> {
   const { least, most, multiplyAdds } = sampleBounds;
@@ -28,8 +33,8 @@ export async function learnThreshold(store: CollectionStore, signal?: AbortSigna
     const record = store.record(id);
     return record?.object === undefined ? [] : [record];
   });
-  const there: number[] = [];
-  const gone: number[] = [];
+  const there: number[][] = [];
+  const gone: number[][] = [];
   for (const record of evenly(sample, wanted)) {
     if (signal?.aborted)
       throw new InputError('Interrupted before the threshold was learned; run the same command again.');
@@ -42,11 +47,18 @@ export async function learnThreshold(store: CollectionStore, signal?: AbortSigna
       how: `${there.length} photographs whose nearest shows their object and ${gone.length} with one of another are too few to tell (${leastPhotographs} of each)`,
     };
   }
-  const similarity = there.toSorted((a, b) => a - b)[Math.floor((1 - keptShare) * there.length)];
-  const answered = gone.filter((each) => each >= similarity).length / gone.length;
+  const choices = photographCounts.map((photographs) => {
+    const reached = there.map((similarities) => meanOfFirst(similarities, photographs)).toSorted((a, b) => a - b);
+    const similarity = reached[Math.floor((1 - keptShare) * there.length)];
+    const answered = gone.filter((similarities) => meanOfFirst(similarities, photographs) >= similarity).length;
+    return { photographs, similarity, answered: answered / gone.length };
+  });
+  const { photographs, similarity, answered } = choices.toSorted((x, y) => x.answered - y.answered)[0];
+  const compared = photographs === 1 ? 'it' : `its ${photographs} nearest photographs, in the mean`;
   return {
     similarity,
-    how: `${percent(keptShare)} of ${there.length} photographs whose nearest shows their object are as similar to it; without their object, ${percent(answered)} of ${gone.length} are to another, as queries about something else would be`,
+    photographs,
+    how: `${percent(keptShare)} of ${there.length} photographs whose nearest shows their object are as similar to ${compared}; without their object, ${percent(answered)} of ${gone.length} are to another, as queries about something else would be`,
   };
 }
 
@@ -70,17 +82,20 @@ export async function learnFromDistractors(
 }
 
 /**
- * Similarity of a photograph to its nearest, where that shows its object, and to the nearest of another object. Copies of its file do not
- * count.
+ * Similarities of a photograph to the object of its nearest, where that is its own, and to the one of the nearest of another object
+ * (`objectSimilarities`). Copies of its file do not count.
  */
 async function nearestWithAndWithout(
   store: CollectionStore,
-  { id, object, sha256, columns }: CollectionRecord,
-): Promise<{ there: number | undefined; gone: number | undefined }> {
+  photograph: CollectionRecord,
+): Promise<{ there: number[] | undefined; gone: number[] | undefined }> {
+  const { id, object, sha256, columns } = photograph;
   const { data: query } = await store.vectors([id]);
+  const similarities = async (nearest: { id: string; similarity: number } | undefined) =>
+    nearest && objectSimilarities(store, query, nearest, photograph);
   for (let count = 32; ; count *= 8) {
     const found = (await store.search(query, { count }))
-      .map((each) => ({ similarity: each.similarity, record: store.record(each.id)! }))
+      .map((each) => ({ ...each, record: store.record(each.id)! }))
       .filter(({ record }) => record.sha256 !== sha256);
     const [first] = found;
     const isRight = first !== undefined && first.record.object === object;
@@ -89,7 +104,7 @@ async function nearestWithAndWithout(
         each.object !== undefined && each.object !== object && !mayShowTheSame(each.columns, columns),
     );
     if (other !== undefined || count >= Math.min(store.size, mostNeighbours)) {
-      return { there: isRight ? first.similarity : undefined, gone: other?.similarity };
+      return { there: await similarities(isRight ? first : undefined), gone: await similarities(other) };
     }
   }
 }

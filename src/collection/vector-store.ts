@@ -57,6 +57,8 @@ export interface CollectionStore extends VectorStore {
   record(id: string): CollectionRecord | undefined;
   /** Values that a column has. */
   values(column: string): string[];
+  /** Ids of the photographs that have a value of a column, in order. */
+  having(column: string, value: string): string[];
   /** Of a store that has just begun. */
   setDimension(dimension: number): void;
   /** States the threshold that was learned of what is there now. */

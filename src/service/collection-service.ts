@@ -58,11 +58,12 @@ export function collectionService(collection: OpenedCollection): CollectionServi
 
 /** What a page is told of a collection. */
 export function toCollectionReply(collection: Pick<OpenedCollection, 'info' | 'values'>): CollectionReply {
-  const { name, photographs, threshold, columns } = collection.info;
+  const { name, photographs, threshold, thresholdPhotographs, columns } = collection.info;
   return {
     name,
     photographs,
     threshold: threshold ?? null,
+    thresholdPhotographs,
     columns: ['object', 'rights', ...columns]
       .map((column) => ({ name: column, values: collection.values(column) }))
       .filter(({ values }) => values.length > 0),
@@ -86,8 +87,15 @@ export function toItemReply({ id, object, title, rights, link, accession, column
   };
 }
 
-async function toSearchReply({ found, threshold, size, objects, ms }: SearchAnswer): Promise<SearchReply> {
-  const reply: SearchReply = { found: found ?? null, threshold: threshold ?? null, size, objects: [], ms };
+async function toSearchReply({ found, evidence, threshold, size, objects, ms }: SearchAnswer): Promise<SearchReply> {
+  const reply: SearchReply = {
+    found: found ?? null,
+    evidence: evidence ?? null,
+    threshold: threshold ?? null,
+    size,
+    objects: [],
+    ms,
+  };
   for (const { object, results } of objects) {
     const of: ResultReply[] = [];
     for (const result of results) of.push(await toResultReply(result)); // one file at a time

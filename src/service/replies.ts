@@ -32,7 +32,8 @@ export type ResultReply = z.infer<typeof resultReply>;
 
 export const searchReply = z.object({
   found: z.boolean().nullable().describe('whether the collection has it; null where it has no threshold'),
-  threshold: z.number().nullable().describe('similarity from which on something counts as found'),
+  evidence: z.number().nullable().describe('mean similarity of the nearest photographs of the first object'),
+  threshold: z.number().nullable().describe('evidence from which on something counts as found'),
   size: sides.describe('of the query, px, upright'),
   objects: z
     .array(z.object({ object: z.string().nullable(), results: z.array(resultReply) }))
@@ -45,6 +46,10 @@ export const collectionReply = z.object({
   name: z.string(),
   photographs: z.number().int(),
   threshold: z.number().nullable(),
+  thresholdPhotographs: z
+    .number()
+    .int()
+    .describe('nearest photographs of an object whose mean similarity is compared with the threshold'),
   columns: z
     .array(z.object({ name: z.string(), values: z.array(z.string()) }))
     .describe('columns to filter by, with their first 1,000 values'),

@@ -12,9 +12,14 @@ export interface AnsweredQuery {
 }
 
 /** "in the collection" or not, with the threshold; empty where there is nothing to tell it by. */
-export function verdictOf({ found, threshold }: SearchAnswer): string {
+export function verdictOf({
+  found,
+  evidence,
+  threshold,
+}: Pick<SearchAnswer, 'found' | 'evidence' | 'threshold'>): string {
   if (found === undefined) return '';
-  const limit = threshold === undefined ? '' : ` (threshold ${threshold.toFixed(4)})`;
+  const limit =
+    threshold === undefined ? '' : ` (${evidence?.toFixed(4) ?? 'nothing'}, threshold ${threshold.toFixed(4)})`;
   return `${found ? 'in the collection' : 'not in the collection, as it seems'}${limit}`;
 }
 

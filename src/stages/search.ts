@@ -1,7 +1,9 @@
 /** @file A collection opened for queries: which of its photographs show what a photograph shows. */
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
+import { isDeepStrictEqual } from 'node:util';
 import { type CollectionRecord } from '../collection/collection-record.js';
+import { meanOfFirst, objectSimilarities } from '../collection/evidence.js';
 import { photographPath, readHead, stateOf } from '../collection/index-folder.js';
 import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
 import { CollectionMaps } from '../collection/map-look.js';
@@ -38,6 +40,8 @@ export interface CollectionInfo {
   columns: string[];
   /** Similarity under which a query is said not to be in the collection; undefined where none could be learned. */
   threshold: number | undefined;
+  /** Nearest photographs of an object whose mean similarity is compared with the threshold. */
+  thresholdPhotographs: number;
   /** How the threshold was learned, or why there is none. */
   thresholdHow: string | undefined;
 }
@@ -84,6 +88,8 @@ export interface FoundObject {
 export interface SearchAnswer {
   /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
   found: boolean | undefined;
+  /** What is compared with the threshold: the similarity of the nearest photograph, or of several of its object in the mean, as was learned. */
+  evidence: number | undefined;
   threshold: number | undefined;
   /** Of the upright query, px. */
   size: { width: number; height: number };
@@ -216,7 +222,7 @@ class Collection implements OpenedCollection {
   async reload(): Promise<boolean> {
     const head = await readHead(this.folder);
     const current = this.store.head;
-    if (stateOf(head) === stateOf(current) && head.threshold?.state === current.threshold?.state) return false;
+    if (stateOf(head) === stateOf(current) && isDeepStrictEqual(head.threshold, current.threshold)) return false;
     if (head.model.sha256 !== current.model.sha256) {
       throw new InputError(`${this.folder} is an index of another model by now; open it again.`);
     }
@@ -257,9 +263,9 @@ class Collection implements OpenedCollection {
     let results = neighbours.map(
       ({ id, similarity }): SearchResult => ({ item: itemOf(this.folder, store.record(id)!), similarity }),
     );
-    const threshold = store.head.threshold?.similarity;
-    const best = results.at(0)?.similarity ?? Number.NEGATIVE_INFINITY;
-    let found = threshold === undefined ? undefined : best >= threshold;
+    const { similarity: threshold, photographs = 1 } = store.head.threshold ?? {};
+    const evidence = await evidenceOf(store, expanded, neighbours.at(0), photographs, without);
+    let found = threshold === undefined ? undefined : (evidence ?? Number.NEGATIVE_INFINITY) >= threshold;
     const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
     if (rerank !== undefined) {
       startedAt = performance.now();
@@ -268,7 +274,7 @@ class Collection implements OpenedCollection {
     }
     // Keypoints that agree are surer than any similarity; where few do, it may be a thing that has few.
     if (rerank === 'sift') found = (results.at(0)?.agreeing ?? 0) >= surelyAgreeing || found === true;
-    return { found, threshold, size, objects: byObject(results.slice(0, count)), ms };
+    return { found, evidence, threshold, size, objects: byObject(results.slice(0, count)), ms };
   }
 
   #lookFor(rerank: 'aml' | 'sift', image: LookedForQuery): Promise<LookInside> {
@@ -279,6 +285,19 @@ class Collection implements OpenedCollection {
     this.#maps ??= new CollectionMaps(this.folder, this.opened.model, this.#sizing);
     return this.#maps.lookFor(image);
   }
+}
+
+/** What is compared with the threshold that was learned of so many photographs of an object; undefined where nothing is near. */
+async function evidenceOf(
+  store: CollectionStore,
+  query: Float32Array,
+  nearest: StoredNeighbour | undefined,
+  photographs: number,
+  without?: string,
+): Promise<number | undefined> {
+  if (nearest === undefined || photographs === 1) return nearest?.similarity;
+  const itself = without === undefined ? undefined : store.record(without);
+  return meanOfFirst(await objectSimilarities(store, query, nearest, itself), photographs);
 }
 
 /** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
@@ -375,6 +394,7 @@ export function infoOf(folder: string, store: CollectionStore): CollectionInfo {
     objects: store.values('object').length,
     columns: [...columns],
     threshold: threshold?.similarity,
+    thresholdPhotographs: threshold?.photographs ?? 1,
     thresholdHow: threshold?.how,
   };
 }

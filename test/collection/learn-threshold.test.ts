@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EmbeddedStore } from '../../src/collection/embedded-store.js';
+import { meanOfFirst, objectSimilarities } from '../../src/collection/evidence.js';
 import { learnFromDistractors, learnThreshold } from '../../src/collection/learn-threshold.js';
 
 /** A store of photographs on the unit circle, by angle and object. */
@@ -45,6 +46,43 @@ test('the similarity that 95 % reach with their own object, and how many reach i
   expect(how).toBe(
     '95 % of 120 photographs whose nearest shows their object are as similar to it; without their object, 0.0 % of 120 are to another, as queries about something else would be',
   );
+});
+
+test('where one photograph of another object looks alike, several of an object are asked for', async () => {
+  // Ten objects around the circle, three photographs of each close together, one farther off, and one beside the next object.
+  const apart = (2 * Math.PI) / 10;
+  const photographs = Array.from({ length: 50 }, (_, i) => {
+    const object = Math.floor(i / 5);
+    return { angle: object * apart + [0, 0.02, 0.04, 0.2, apart - 0.1][i % 5], object: `o${object}` };
+  });
+  const { similarity, photographs: asked, how } = await learnThreshold(await storeOf(photographs));
+  expect(asked).toBe(5);
+  // Of its own: by the nearest alone, the threshold would be cos 0.16, which the photograph beside the next object reaches.
+  expect(similarity).toBeLessThan(Math.cos(0.16));
+  expect(how).toBe(
+    '95 % of 40 photographs whose nearest shows their object are as similar to its 5 nearest photographs, in the mean; without their object, 0.0 % of 50 are to another, as queries about something else would be',
+  );
+});
+
+test('similarities to an object: the nearest first, then falling, without the query and copies of its file', async () => {
+  const store = await storeOf([
+    { angle: 0, object: 'a' },
+    { angle: 0.3, object: 'a' },
+    { angle: 0.2, object: 'a' },
+    { angle: 0, object: 'a', sha256: '0' },
+    { angle: 0.1, object: 'b' },
+    { angle: 0.1 },
+  ]);
+  const query = Float32Array.of(1, 0);
+  const nearest = (id: string) => ({ id, similarity: 0.99 });
+  const rounded = async (...args: Parameters<typeof objectSimilarities>) =>
+    (await objectSimilarities(...args)).map((each) => Math.round(100 * each) / 100);
+  expect(await rounded(store, query, nearest('p2'))).toEqual([0.99, 1, 1, 0.96]);
+  expect(await rounded(store, query, nearest('p2'), store.record('p0'))).toEqual([0.99, 0.96]);
+  expect(await rounded(store, query, nearest('p4'))).toEqual([0.99]);
+  expect(await rounded(store, query, nearest('p5'))).toEqual([0.99]);
+  expect(meanOfFirst([1, 0.5, 0], 2)).toBe(0.75);
+  expect(meanOfFirst([1, 0.5], 5)).toBe(0.75);
 });
 
 test('objects that cannot be told apart: the share that would be answered wrongly is said', async () => {

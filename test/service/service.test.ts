@@ -241,6 +241,7 @@ test('GET /collection: filters and limits', async () => {
     name: 'Colours',
     photographs: 8,
     threshold: 0.95,
+    thresholdPhotographs: 1,
     columns: ['object', 'colour'].map((name) => ({ name, values: ['blue', 'green', 'red', 'yellow'] })),
     limits: defaultLimits,
   });

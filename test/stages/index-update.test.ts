@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path';
 import { beforeEach, expect, test } from 'vitest';
 import { columnOption, register } from '../../src/commands/index-collection.js';
 import { register as registerSearch } from '../../src/commands/search.js';
+import { openStore } from '../../src/collection/open-store.js';
 import { addToIndex, buildIndex, type IndexUpdateResult, removeFromIndex } from '../../src/stages/index-update.js';
 import { indexInfo, openCollection } from '../../src/stages/search.js';
 import { runCommand } from '../commands/run-command.js';
@@ -227,11 +228,24 @@ test('queries: bytes, a box, filters, similar ones, expansion; what is no photog
     expect(whole.objects[0].results[0]).toEqual(file.objects[0].results[0]);
     const part = await collection.search({ image, box: { x: 20, y: 8, width: 32, height: 32 } }, { count: 4 });
     expect(part.objects[0].results[0].similarity).toBeLessThan(0.9999);
+    expect(file.evidence).toBe(file.objects[0].results[0].similarity);
     const checks = await collection.search({ image }, { where: { object: ['checks'] } });
     expect(checks.objects.map(({ object, results }) => [object, results.length])).toEqual([['checks', 4]]);
     const similar = await collection.similar('rings/2', { count: 20, queryExpansion: 'aqe:2' });
     expect(similar.objects.flatMap(({ results }) => results).length).toBe(11);
     await expect(collection.similar('../rings/2')).rejects.toThrow('has no photograph');
+    const store = await openStore(index);
+    await store.setThreshold({ similarity: 0.9, photographs: 3, how: 'by hand' });
+    await store.close();
+    expect(await collection.reload()).toBe(true);
+    for (const { found, evidence, threshold, objects } of [
+      await collection.search({ image }, { count: 12 }),
+      await collection.similar('rings/2', { count: 12 }),
+    ]) {
+      const [a, b, c] = objects[0].results.map(({ similarity }) => similarity);
+      expect(evidence).toBeCloseTo((a + b + c) / 3, 5);
+      expect([found, threshold]).toEqual([evidence! >= 0.9, 0.9]);
+    }
     await expect(collection.search({ image: Buffer.from('<svg/>') })).rejects.toThrow(/not a photograph/);
     await expect(collection.search({ image: new Uint8Array() })).rejects.toThrow(/empty/);
     await expect(collection.search({ image, box: { x: 90, y: 0, width: 5, height: 5 } })).rejects.toThrow(/no pixel/);

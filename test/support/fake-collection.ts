@@ -69,6 +69,7 @@ export async function fakeCollection(
     const threshold = 0.95;
     return {
       found: results.length > 0 && results[0].similarity >= threshold,
+      evidence: results.at(0)?.similarity,
       threshold,
       objects: [...objects].map(([object, of]) => ({ object, results: of })),
       ms: { describe: 1, search: 1 },
@@ -85,6 +86,7 @@ export async function fakeCollection(
       photographs: count,
       columns,
       threshold: 0.95,
+      thresholdPhotographs: 1,
     },
     item: (id) => byId.get(id),
     async search({ image, box }, options) {

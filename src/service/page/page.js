@@ -94,14 +94,14 @@ async function search() {
 }
 
 /** @param {SearchReply} reply */
-function summary({ found, threshold, objects }) {
+function summary({ found, objects }) {
   const results = objects.flatMap((object) => object.results);
   if (results.length === 0) return collection?.photographs === 0 ? 'The collection is empty.' : 'Nothing fits the filters.';
   const best = results[0].similarity.toFixed(2);
   const count = results.length === 1 ? '1 photograph' : `${results.length.toLocaleString('en')} photographs`;
-  if (found === null || threshold === null) return `${count}, most similar first (${best}).`;
+  if (found === null) return `${count}, most similar first (${best}).`;
   if (found) return `Found in the collection. ${count}, most similar first (${best}).`;
-  return `Probably not in the collection: nothing reaches a similarity of ${threshold.toFixed(2)}. ${count}, most similar first (${best}).`;
+  return `Probably not in the collection. ${count}, most similar first (${best}).`;
 }
 
 /** @param {ItemReply} item */

@@ -79,7 +79,7 @@ function card(reply, [best, ...others], actions) {
   const picture = make('button', { type: 'button', className: 'picture', onclick: open(best) });
   picture.append(outlined(best.thumbnail, `${nameOf(best)}: details`, itemPart(best)));
   const text = make('div', { className: 'text' }, make('h3', {}, nameOf(best)));
-  const isMatch = reply.threshold !== null && best.similarity >= reply.threshold;
+  const isMatch = reply.found === true && reply.objects[0].results[0] === best;
   const why = make('p', { className: 'why' });
   if (isMatch) why.append(make('strong', {}, 'Found'), ' · ');
   why.append(whyOf(best));

@@ -86,14 +86,11 @@ function valueOf(item, column) {
  */
 async function search({ descriptor, size }, terms, without) {
   const startedAt = performance.now();
-  const [{ threshold }, all, table] = await Promise.all([head, items, rows]);
+  const [{ threshold, thresholdPhotographs }, all, table] = await Promise.all([head, items, rows]);
   const filters = terms.getAll('where').map((text) => /** @type {const} */ ([text.split('=', 1)[0], text.slice(text.indexOf('=') + 1)]));
-  const found = nearestInt8(
-    table,
-    descriptor,
-    Number(terms.get('k') ?? 24),
-    (row) => row !== without && filters.every(([column, value]) => valueOf(all[row], column) === value),
-  );
+  const isAnswer = (/** @type {number} */ row) =>
+    row !== without && filters.every(([column, value]) => valueOf(all[row], column) === value);
+  const found = nearestInt8(table, descriptor, Number(terms.get('k') ?? 24), isAnswer);
   /** @type {Map<unknown, SearchReply['objects'][number]>} */
   const objects = new Map();
   for (const { row, similarity } of found) {
@@ -102,9 +99,15 @@ async function search({ descriptor, size }, terms, without) {
     group.results.push({ ...item, similarity });
     objects.set(item.object ?? item, group);
   }
-  const best = found.at(0)?.similarity ?? Number.NEGATIVE_INFINITY;
+  const shown = found.length === 0 ? undefined : all[found[0].row].object;
+  const same =
+    shown === undefined
+      ? found.slice(0, 1)
+      : nearestInt8(table, descriptor, thresholdPhotographs, (row) => row !== without && all[row].object === shown);
+  const evidence = same.length === 0 ? null : same.reduce((sum, { similarity }) => sum + similarity, 0) / same.length;
   return {
-    found: threshold === null ? null : best >= threshold,
+    found: threshold === null ? null : (evidence ?? Number.NEGATIVE_INFINITY) >= threshold,
+    evidence,
     threshold,
     size,
     objects: [...objects.values()],
