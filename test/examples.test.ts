@@ -5,6 +5,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { uprightSize } from '../src/data/upright-size.js';
+import { readExportManifest } from '../src/export/manifest.js';
 import { listImages } from '../src/data/image-list.js';
 import { loadModel } from '../src/data/model-file.js';
 import { describeImages, sizingFor } from '../src/retrieval/describe.js';
@@ -66,8 +68,8 @@ describe('readers of an exported model', () => {
     model.dispose();
   });
 
-  function expectDescriptors(command: string, program: string, leastCosine: number) {
-    const args = [join(root, 'examples', program), exported(), ...paths];
+  function expectDescriptors(command: string, program: string, leastCosine: number, from = exported()) {
+    const args = [join(root, 'examples', program), from, ...paths];
     const { status, stdout, stderr } = spawnSync(command, args, { encoding: 'utf8' });
     expect(status, stderr).toBe(0);
     const lines = stdout.trim().split('\n');
@@ -80,6 +82,20 @@ describe('readers of an exported model', () => {
   }
 
   test('read-node.mjs', () => expectDescriptors(process.execPath, 'read-node.mjs', 0.99999));
+
+  test('read-tfjs.mjs', async () => {
+    const out = join(folder, 'graph');
+    const { resize } = await readExportManifest(exported());
+    const sizes = await Promise.all(
+      paths.map(async (path) => {
+        const { width, height } = await uprightSize(path);
+        const scale = resize!.longestSide / Math.max(width, height);
+        return { width: Math.round(width * scale), height: Math.round(height * scale) };
+      }),
+    );
+    await exportModel({ model: trunk, out, format: 'tfjs', sizes, device: 'cpu' });
+    expectDescriptors(process.execPath, 'read-tfjs.mjs', 0.9999, out);
+  });
 
   test('read-python.py', ({ skip }) => {
     const modules = spawnSync('python3', ['-c', 'import onnxruntime, numpy, PIL'], { stdio: 'ignore' });

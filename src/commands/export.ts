@@ -1,7 +1,7 @@
 /** @file `rmac export descriptor-model`, `rmac export verify` and `rmac export site`. */
 import { type Command, Option } from 'commander';
 import { InputError, UsageError } from '../errors.js';
-import { type ImageSize, precisions } from '../export/manifest.js';
+import { formats, type ImageSize, precisions } from '../export/manifest.js';
 import { largestImageSize } from '../models/meta.js';
 import { exportModel, type ExportReport, type ExportStageOptions, mostPictures } from '../stages/export.js';
 import { exportSite, type ExportSiteOptions, type ExportSiteResult } from '../stages/export-site.js';
@@ -15,13 +15,15 @@ export function register(program: Command): void {
   const group = program.command('export');
   const descriptor = group
     .command('descriptor-model')
-    .description('Write the whole descriptor (preprocessing, trunk, pooling, whitening) as ONNX, and check it.')
+    .description(
+      'Write the whole descriptor (preprocessing, trunk, pooling, whitening) as ONNX, and check it, or for TensorFlow.js.',
+    )
     .requiredOption('--model <file>', 'model weights (.safetensors)')
-    .requiredOption('--out <dir>', 'folder for the ONNX files and descriptor-model.json')
-    .option('--format <name>', 'onnx', 'onnx')
+    .requiredOption('--out <dir>', 'folder for the files and descriptor-model.json')
+    .addOption(new Option('--format <name>', 'ONNX, or graph models of TensorFlow.js').choices(formats).default('onnx'))
     .option(
       '--sizes <list>',
-      'one file per image size WIDTHxHEIGHT, comma-separated (default: one for any size; with proposals 4:3, 3:4 and square)',
+      'one file per image size WIDTHxHEIGHT, comma-separated (default: one for any size; with proposals and as tfjs 4:3, 3:4, square)',
       sizesOption,
     )
     .addOption(new Option('--precision <type>', 'how weights are stored').choices(precisions).default('float32'))
@@ -35,14 +37,14 @@ export function register(program: Command): void {
       `
 The file takes [1, H, W, 3] float32 RGB 0-255 of any size (descriptor-model.json says how to resize) and gives a unit vector.
 Proposals (--regions rpn:K, or a model that pools them) are found inside the file, by standard operators of ONNX; such
-files, and those of --sizes, take one image size each.
+files, those of --sizes, and graph models take one image size each.
 
 Examples:
   rmac export descriptor-model --model runs/a/best.safetensors --precision float16 --out exported/
-  rmac export descriptor-model --model runs/a/best.safetensors --sizes 512x384,384x512 --out exported/`,
+  rmac export descriptor-model --model runs/a/best.safetensors --sizes 512x384,384x512 --out exported/
+  rmac export descriptor-model --model runs/a/best.safetensors --format tfjs --precision float16 --out exported/`,
     )
-    .action(async (flags: ExportStageOptions & { format: string; json?: boolean }) => {
-      if (flags.format !== 'onnx') throw new UsageError(`Unknown --format "${flags.format}". Known: onnx.`);
+    .action(async (flags: ExportStageOptions & { json?: boolean }) => {
       report(await exportModel(flags), flags);
     });
   const verify = group
@@ -102,6 +104,7 @@ export function sizesOption(text: string): ImageSize[] {
 function report({ out, manifest, verified, map }: ExportReport, flags: { json?: boolean }): void {
   const { files, output, precision = 'float32' } = manifest;
   const lines = files.map(({ file, bytes }, i) => {
+    if (i >= verified.length) return `${file}  ${(bytes / 1e6).toFixed(1)} MB  with its weights`;
     const { ok, maxDifference, cosine, pictures } = verified[i];
     const near = precision === 'float32' ? 'same' : `cosine ${cosine.toFixed(6)}`;
     const difference = `largest difference ${maxDifference.toExponential(1)}${pictures > 1 ? ` on ${pictures} pictures` : ''}`;

@@ -6,11 +6,16 @@ import { InputError, messageOf } from '../errors.js';
 import { checkMeta, largestImageSize, type ModelMeta } from '../models/meta.js';
 
 export const manifestName = 'descriptor-model.json';
+/** The values of `--format`: ONNX, or graph models of TensorFlow.js. */
+export const formats = ['onnx', 'tfjs'] as const;
+/** Of every exported file. */
+export const inputName = 'image';
+export const outputName = 'descriptor';
 
 const side = z.int().min(1).max(largestImageSize);
 const fileSchema = z.object({
   /** Name inside the export folder. */
-  file: z.string().regex(/^\w[\w.-]*\.onnx$/, 'the name of an .onnx file beside it expected'),
+  file: z.string().regex(/^\w[\w.-]*\.(onnx|json)$/, 'the name of a model file beside it expected'),
   /** Absent: the file takes images of any size. */
   width: side.optional(),
   height: side.optional(),
@@ -19,7 +24,7 @@ const fileSchema = z.object({
 /** The values of `--precision`: how a file stores its weights. It computes in float32. */
 export const precisions = ['float32', 'float16', 'int8'] as const;
 const manifestSchema = z.object({
-  format: z.literal('onnx'),
+  format: z.enum(formats),
   input: z.object({
     name: z.string(),
     layout: z.literal('[1, height, width, 3]'),
@@ -47,6 +52,7 @@ const manifestSchema = z.object({
   model: z.unknown(),
 });
 
+export type ExportFormat = (typeof formats)[number];
 export type Precision = (typeof precisions)[number];
 export type ExportedFile = z.output<typeof fileSchema>;
 export interface ImageSize {

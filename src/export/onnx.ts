@@ -5,8 +5,7 @@
 import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs-core';
 import { recordedSizes, recordModel } from '../backend/index.js';
-import { assertWritable, FileSet, type WriteOptions } from '../data/files.js';
-import { withFolderLock } from '../data/folder-lock.js';
+import type { FileSet, WriteOptions } from '../data/files.js';
 import { InputError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { sizingFor } from '../retrieval/describe.js';
@@ -16,10 +15,15 @@ import { RpnHead } from '../rpn/head.js';
 import { assertProposals } from '../rpn/proposal-describer.js';
 import { encodeMeta, type ModelMeta } from '../models/meta.js';
 import { pooledRegions } from './grid-operators.js';
-import { type ExportedFile, type ExportManifest, type ImageSize, manifestName, type Precision } from './manifest.js';
-
-const inputName = 'image';
-const outputName = 'descriptor';
+import {
+  type ExportedFile,
+  type ExportManifest,
+  type ImageSize,
+  inputName,
+  outputName,
+  type Precision,
+} from './manifest.js';
+import { writeExport } from './write-export.js';
 
 export interface ExportOptions extends WriteOptions {
   /** What R-MAC pools in place of the model's own regions. Proposals are found inside the file. */
@@ -38,32 +42,19 @@ export async function exportOnnx(
   sizes: readonly ImageSize[] | 'any',
   { regions, precision = 'float32', ...options }: ExportOptions = {},
 ): Promise<ExportManifest> {
-  const manifestPath = join(folder, manifestName);
-  assertWritable(manifestPath, options);
   const meta = metaWith(model, regions);
   if (sizes === 'any' && meta.regions !== undefined) {
     throw new InputError('Proposals are found in a file of one image size: name the sizes (--sizes).');
   }
-  return withFolderLock(folder, async () => {
-    const set = new FileSet(options);
-    try {
-      const files = await addModels(set, model, { folder, sizes, meta, precision });
-      const manifest: ExportManifest = {
-        format: 'onnx',
-        input: { name: inputName, layout: '[1, height, width, 3]', type: 'float32', values: 'RGB 0-255' },
-        output: { name: outputName, layout: '[1, dimension]', type: 'float32', dimension: model.dimension },
-        ...(sizes === 'any' && { resize: resizeRule(meta) }),
-        precision,
-        files,
-        model: meta,
-      };
-      await set.add(manifestPath, `${JSON.stringify(manifest, null, 2)}\n`);
-      await set.commit();
-      return manifest;
-    } finally {
-      await set.discard();
-    }
-  });
+  const about = {
+    format: 'onnx',
+    ...(sizes === 'any' && { resize: resizeRule(meta) }),
+    precision,
+    model: meta,
+  } as const;
+  return writeExport(folder, { ...about, dimension: model.dimension }, options, (set) =>
+    addModels(set, model, { folder, sizes, meta, precision }),
+  );
 }
 
 async function addModels(

@@ -21,6 +21,8 @@ export interface VerifyStageOptions extends EngineChoice {
 export async function verifyExport(options: VerifyStageOptions): Promise<ExportReport> {
   const { out } = options;
   const manifest = await readExportManifest(out);
+  if (manifest.format !== 'onnx')
+    throw new InputError(`${out} holds no ONNX files; expected rmac export descriptor-model --format onnx.`);
   await openEngine(options);
   const model = await loadModel(options.model);
   try {
