@@ -32,7 +32,7 @@ export function resultRows({ meta, offTheShelf, whitened, fineTuned }: DemoResul
   columns: string[];
   rows: string[][];
 } {
-  const pooling = { mac: 'MAC', spoc: 'SPoC', gem: 'GeM', rmac: 'R-MAC' }[meta.pooling.kind];
+  const pooling = { mac: 'MAC', spoc: 'SPoC', gem: 'GeM', rmac: 'R-MAC', cls: 'class token' }[meta.pooling.kind];
   const row = (name: string, { map, precisionAt1, recallAt }: EvaluationResult) => [
     name,
     ...[map, precisionAt1, recallAt.get(10) ?? Number.NaN].map((value) => value.toFixed(3)),

@@ -33,7 +33,8 @@ export interface PoolingOptions {
   epsilon: number;
 }
 
-export const poolingKinds = ['mac', 'spoc', 'gem', 'rmac'] as const;
+/** `cls`: the class token of a vision transformer, in place of its patches. */
+export const poolingKinds = ['mac', 'spoc', 'gem', 'rmac', 'cls'] as const;
 export type PoolingKind = (typeof poolingKinds)[number];
 
 /** A region proposal network over the map: its anchors (src/rpn/anchors.ts) and the channels of its 3x3 convolution. */

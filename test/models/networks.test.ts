@@ -18,7 +18,11 @@ afterAll(() => {
 });
 
 /** Where a part of the network has a layer of each kind. */
-const cuts: Readonly<Record<string, string>> = { 'convnext-tiny': 'stage2/block2', 'efficientnet-b0-tv': 'stage3' };
+const cuts: Readonly<Record<string, string>> = {
+  'convnext-tiny': 'stage2/block2',
+  'dinov2-s14-reg': 'block2',
+  'efficientnet-b0-tv': 'stage3',
+};
 
 /** Seeded weights in which every residual branch is alive. */
 function modelOf(architecture: string): DescriptorModel {
@@ -28,16 +32,19 @@ function modelOf(architecture: string): DescriptorModel {
   return DescriptorModel.create(defaultMeta(architecture, { cut, pooling: { kind: 'mac' } }), weights);
 }
 
-const image = () =>
+/** Registers take five patches of 14 px. */
+const sizeFor = (architecture: string) => (architecture.endsWith('-reg') ? [77, 75] : [63, 47]) as [number, number];
+
+const image = ([height, width]: [number, number]) =>
   tf.tensor4d(
-    Float32Array.from({ length: 63 * 47 * 3 }, (_, i) => (i * 7919) % 256),
-    [1, 63, 47, 3],
+    Float32Array.from({ length: height * width * 3 }, (_, i) => (i * 7919) % 256),
+    [1, height, width, 3],
   );
 
 /** The descriptor, and the gradient of its projection on a fixed vector with respect to every variable. */
 function descriptorAndGradients(architecture: string) {
   const model = modelOf(architecture);
-  const x = image();
+  const x = image(sizeFor(architecture));
   const direction = tf.tensor1d(Float32Array.from({ length: model.dimension }, (_, i) => Math.sin(1 + i)));
   const { value, grads } = tf.variableGrads(
     () => tf.sum<tf.Scalar>(model.describe(x).mul(direction)),
@@ -50,7 +57,7 @@ function descriptorAndGradients(architecture: string) {
   return result;
 }
 
-describe.each(['alexnet', 'convnext-tiny', 'efficientnet-b0-tv', 'mobilenet', 'mobilenet-v2-tv'])(
+describe.each(['alexnet', 'convnext-tiny', 'dinov2-s14-reg', 'efficientnet-b0-tv', 'mobilenet', 'mobilenet-v2-tv'])(
   '%s',
   (architecture) => {
     test("every variable's gradient is that of tfjs's JavaScript backend", async () => {
@@ -70,12 +77,13 @@ describe.each(['alexnet', 'convnext-tiny', 'efficientnet-b0-tv', 'mobilenet', 'm
 
     test('frozen stages and the rest give the whole, exported or not, without leaks', async () => {
       const model = modelOf(architecture);
-      const x = image();
+      const x = image(sizeFor(architecture));
       const whole = model.describe(x).dataSync();
       const stage = model.stages[2];
       const parts = tf.tidy(() => model.describeFromPrefix(model.prefix(x, stage), stage).dataSync());
       expectClose(parts, whole, { absolute: 1e-6 });
-      const { files } = await exportOnnx(model, join(folder, architecture), [{ width: 47, height: 63 }]);
+      const [height, width] = sizeFor(architecture);
+      const { files } = await exportOnnx(model, join(folder, architecture), [{ width, height }]);
       expect(await verifyOnnx(model, join(folder, architecture), files[0])).toMatchObject({ ok: true });
       await expectNoLeak(() => model.describe(x).dispose());
       x.dispose();
