@@ -2,7 +2,7 @@
 import seedrandom from 'seedrandom';
 import { InputError, UsageError } from '../errors.js';
 import { alexnet, alexnetTorchvision } from './alexnet.js';
-import { type Architecture, cutTrunk, parametersOf, type Trunk } from './architecture.js';
+import { type Architecture, cutTrunk, parametersOf, resolveLayer, type Trunk } from './architecture.js';
 import { convnexts } from './convnext.js';
 import { densenet121, densenet169, densenet201 } from './densenet.js';
 import { efficientnets } from './efficientnet.js';
@@ -72,8 +72,12 @@ export function trunkFor({
   const architecture = architectureNamed(name);
   const { classToken } = architecture;
   if (pooling?.kind !== 'cls') return cutTrunk(architecture, cut);
-  if (classToken !== undefined) return cutTrunk(architecture, classToken);
-  throw new InputError(`${name} has no class token: pooling cls is of vision transformers (vit-..., dinov2-...).`);
+  if (classToken === undefined) {
+    throw new InputError(`${name} has no class token: pooling cls is of vision transformers (vit-..., dinov2-...).`);
+  }
+  const whole = [architecture.defaultCut, classToken].includes(resolveLayer(architecture, cut ?? classToken));
+  if (whole) return cutTrunk(architecture, classToken);
+  throw new InputError(`Pooling cls takes the class token behind the whole ${name}: leave --cut ${cut} out.`);
 }
 
 /** Meta of an architecture with its own preprocessing and default pooling; `cut` may be an alias. */
