@@ -167,6 +167,9 @@ export const torchPreprocessing: Preprocessing = {
   std: [0.229, 0.224, 0.225],
 };
 
+/** The same of images brought to size by bicubic interpolation: timm, DINOv2, and torchvision's EfficientNet. */
+export const bicubicPreprocessing: Preprocessing = { ...torchPreprocessing, filter: 'cubic' };
+
 /** BGR 0-255 minus the ImageNet mean, no scaling: Caffe, and Keras' ResNet50 and VGG. */
 export const caffePreprocessing: Preprocessing = {
   channels: 'bgr',

@@ -103,10 +103,11 @@ function metaFor(
   layout: WeightLayout,
   { pooling, imageSize, provenance, preprocessing }: Omit<ImportOptions, 'architecture' | 'cut'>,
 ): ModelMeta {
+  const { filter } = architectureNamed(name).preprocessing;
   return defaultMeta(name, {
     cut,
     ...(pooling && { pooling }),
-    ...(layout === 'torchvision' && { preprocessing: torchPreprocessing }),
+    ...(layout === 'torchvision' && { preprocessing: { ...torchPreprocessing, ...(filter && { filter }) } }),
     ...((layout === 'torchvision' || layout === 'caffe') && { normEpsilon: 1e-5 }),
     ...(preprocessing && { preprocessing }),
     ...(imageSize !== undefined && { imageSize }),

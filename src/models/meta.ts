@@ -12,6 +12,8 @@ export interface Preprocessing {
   scale: number;
   mean: [number, number, number];
   std: [number, number, number];
+  /** What images were brought to size with in training, where it was bicubic. Default: Lanczos. */
+  filter?: 'cubic';
 }
 
 /** How a feature map becomes one vector. Every option where published systems differ is named; sources in regions.ts. */
@@ -113,6 +115,7 @@ const metaSchema = z.strictObject({
     scale: z.number().positive(),
     mean: triple,
     std: nonZeroTriple,
+    filter: z.literal('cubic').optional(),
   }),
   pooling: poolingSchema,
   projection: z.strictObject({ dimension: z.int().min(1) }).optional(),

@@ -116,7 +116,7 @@ function interpolations(
       const weights = cubic(distance.div(scale.maximum(1)), -0.5);
       return weights.div(weights.sum(1, true));
     }
-    return tf.matMul(cubic(distance, -0.75) as tf.Tensor2D, clampedLines(grid, border));
+    return tf.matMul<tf.Tensor2D>(cubic(distance, -0.75), clampedLines(grid, border));
   });
 }
 

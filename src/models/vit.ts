@@ -8,7 +8,7 @@
  * `class` (its class token: a map of one cell).
  */
 import { append } from '../extremes.js';
-import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
+import { type Architecture, bicubicPreprocessing, imageInput, type Layer, torchPreprocessing } from './architecture.js';
 import { convLayer } from './conv-layer.js';
 import { perceptronLayers } from './perceptron-layers.js';
 
@@ -51,7 +51,7 @@ function vit(name: string, size: VitSize, flavour: VitFlavour): Architecture {
     defaultCut: 'norm',
     classToken: 'class',
     normEpsilon: 1e-5, // there is no batch norm in it
-    preprocessing: torchPreprocessing,
+    preprocessing: name === 'vit-b16' ? torchPreprocessing : bicubicPreprocessing, // torchvision's is bilinear
     aliases: new Map([
       ['encoder.ln', 'norm'],
       ...Array.from({ length: blocks }, (_, i) => [`blocks.${i}`, `block${i + 1}`] as const),

@@ -20,7 +20,7 @@ describe('layerNorm', () => {
     const result = layerNorm(x(), gamma(), beta(), 1e-3).dataSync();
     const [values, scale, shift] = [x(), gamma(), beta()].map((tensor) => tensor.dataSync());
     for (let row = 0; row < 12; row++) {
-      const part = [...values.slice(row * 5, row * 5 + 5)];
+      const part = Array.from(values.slice(row * 5, row * 5 + 5));
       const mean = part.reduce((a, b) => a + b) / 5;
       const deviation = Math.sqrt(part.reduce((sum, v) => sum + (v - mean) ** 2, 0) / 5 + 1e-3);
       const expected = part.map((v, i) => ((v - mean) / deviation) * scale[i] + shift[i]);

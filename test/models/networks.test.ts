@@ -47,7 +47,7 @@ function modelOf(architecture: string, pooling: PoolingKind = 'mac'): Descriptor
 }
 
 /** Registers take five patches of 14 px. */
-const sizeFor = (architecture: string) => (architecture.endsWith('-reg') ? [77, 75] : [63, 47]) as [number, number];
+const sizeFor = (architecture: string): [number, number] => (architecture.endsWith('-reg') ? [77, 75] : [63, 47]);
 
 const image = ([height, width]: [number, number]) =>
   tf.tensor4d(

@@ -98,7 +98,7 @@ describe('a vision transformer', () => {
         return [name, { shape, data }] as const;
       }),
     );
-  const image = () => tf.fill([1, 40, 50, 3], 100) as tf.Tensor4D;
+  const image = () => tf.fill<tf.Rank.R4>([1, 40, 50, 3], 100);
 
   test('pooling cls is the class token behind the last layer norm, whatever the image', () => {
     const model = DescriptorModel.create(defaultMeta('vit-s16', { pooling: { kind: 'cls' } }), weights());

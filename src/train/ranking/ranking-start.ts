@@ -1,4 +1,5 @@
 /** @file The model a run starts from: the weights given, sized and whitened as the configuration asks. */
+import { filterOf } from '../../data/images.js';
 import type { ImageRecord } from '../../data/manifest.js';
 import { readModelFile } from '../../data/model-file.js';
 import { namingFile, UsageError } from '../../errors.js';
@@ -82,7 +83,7 @@ export async function whitened(
     const { whitening } = await learnWhitening(describer ?? model, images, {
       channels: model.channels,
       dimension: config.whitenDimension,
-      sizing: { longest: config.imageSize, multipleOf: model.stride },
+      sizing: { longest: config.imageSize, multipleOf: model.stride, ...filterOf(model.meta) },
       signal,
       onProgress: (done) => onProgress?.(done, images.length),
     });
