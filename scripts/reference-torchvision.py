@@ -21,6 +21,7 @@ import torch
 import torchvision
 
 SIZES = [(97, 131), (75, 64)]  # height, width
+WIDE = [(97, 131), (75, 545)]  # positions of a transformer both shrink and grow
 RGB_MEAN, RGB_STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
 BGR_MEAN = [103.939, 116.779, 123.68]
 BVLC_MEAN = [104.00698793, 116.66876762, 122.67891434]
@@ -49,7 +50,7 @@ def value(name, shape):
         u = u * numpy.sqrt(6 / numpy.prod(shape[:3]))
     elif len(shape) in (2, 4):  # [out, in], [out, in, height, width]
         u = u * numpy.sqrt(6 / numpy.prod(shape[1:]))
-    elif name.endswith("layer_scale"):
+    elif name.endswith(("layer_scale", ".gamma")):
         u = u / 2 + 0.5
     elif name.endswith(("running_var", "moving_variance")):
         u = 1 + u / 2
@@ -85,6 +86,77 @@ def convnext(build):
     """All stages, and the layer norm of the classifier in every cell."""
     net = fill(build())
     return lambda x: net.classifier[0](net.features(x))
+
+
+def interpolated(position, height, width, antialias):
+    """[1, 1 + N, C] for a map of height x width patches: DINOv2's interpolate_pos_encoding, with registers and without."""
+    side = int((position.shape[1] - 1) ** 0.5)
+    if height == width == side:
+        return position
+    if antialias:
+        size = {"size": (height, width)}
+    else:
+        size = {"scale_factor": (float(height + 0.1) / side, float(width + 0.1) / side)}
+    grid = position[:, 1:].reshape(1, side, side, -1).permute(0, 3, 1, 2)
+    grid = torch.nn.functional.interpolate(grid, mode="bicubic", antialias=antialias, **size)
+    assert grid.shape[2:] == (height, width)
+    return torch.cat((position[:, :1], grid.flatten(2).transpose(1, 2)), 1)
+
+
+def vit_torchvision(build):
+    """Its modules, on images of any size."""
+    net = fill(build())
+
+    def run(x):
+        patches = net.conv_proj(x)
+        height, width = patches.shape[2:]
+        tokens = torch.cat((net.class_token, patches.flatten(2).transpose(1, 2)), 1)
+        tokens = tokens + interpolated(net.encoder.pos_embedding, height, width, False)
+        tokens = net.encoder.ln(net.encoder.layers(tokens))
+        return tokens[:, 1:].transpose(1, 2).reshape(1, -1, height, width)
+
+    return run
+
+
+def vit(channels, patch, side, scaled, registers=0, part="patches"):
+    """The network of DINO and DINOv2 (vision_transformer.py), small or base, in single operations."""
+    F = torch.nn.functional
+    heads = channels // 64
+
+    def norm(x, name):
+        shape = (channels,)
+        return F.layer_norm(x, shape, value(f"{name}.weight", shape), value(f"{name}.bias", shape), 1e-6)
+
+    def linear(x, name, out):
+        return F.linear(x, value(f"{name}.weight", (out, x.shape[-1])), value(f"{name}.bias", (out,)))
+
+    def scale(x, name):
+        return x * value(f"{name}.gamma", (channels,)) if scaled else x
+
+    def attention(x, name):
+        query, key, content = linear(x, f"{name}.qkv", 3 * channels).reshape(-1, 3, heads, 64).permute(1, 2, 0, 3)
+        shares = torch.softmax(query @ key.transpose(1, 2) / 8, -1)
+        return linear((shares @ content).transpose(0, 1).reshape(1, -1, channels), f"{name}.proj", channels)
+
+    def run(x):
+        weight = value("patch_embed.proj.weight", (channels, 3, patch, patch))
+        patches = F.conv2d(x, weight, value("patch_embed.proj.bias", (channels,)), stride=patch)
+        height, width = patches.shape[2:]
+        x = torch.cat((value("cls_token", (1, 1, channels)), patches.flatten(2).transpose(1, 2)), 1)
+        x = x + interpolated(value("pos_embed", (1, 1 + side**2, channels)), height, width, registers > 0)
+        if registers:
+            x = torch.cat((x[:, :1], value("register_tokens", (1, registers, channels)), x[:, 1:]), 1)
+        for i in range(12):
+            name = f"blocks.{i}"
+            x = x + scale(attention(norm(x, f"{name}.norm1"), f"{name}.attn"), f"{name}.ls1")
+            inner = F.gelu(linear(norm(x, f"{name}.norm2"), f"{name}.mlp.fc1", 4 * channels))
+            x = x + scale(linear(inner, f"{name}.mlp.fc2", channels), f"{name}.ls2")
+        x = norm(x, "norm").transpose(1, 2)
+        if part == "class":
+            return x[:, :, :1, None]
+        return x[:, :, 1 + registers :].reshape(1, channels, height, width)
+
+    return run
 
 
 def resnet_trunk(net, pad_stem=lambda x: x):
@@ -234,6 +306,12 @@ NETWORKS = {
     "resnet50-caffe": ("caffe", lambda: resnet_caffe(models.resnet50, numbered=False)),
     "resnet101-caffe": ("caffe", lambda: resnet_caffe(models.resnet101, numbered=True)),
     "resnet50": ("caffe", resnet_old_keras),
+    "vit-s16": ("torch", lambda: vit(384, 16, 14, False)),
+    "vit-b16": ("torch", lambda: vit_torchvision(models.vit_b_16)),
+    "dinov2-s14": ("torch", lambda: vit(384, 14, 37, True)),
+    "dinov2-s14-reg": ("torch", lambda: vit(384, 14, 37, True, 4)),
+    "dinov2-s14-reg-class": ("torch", lambda: vit(384, 14, 37, True, 4, "class")),
+    "dinov2-b14-reg": ("torch", lambda: vit(768, 14, 37, True, 4)),
 }
 
 
@@ -267,7 +345,7 @@ def main():
             continue
         run = build()
         sizes = []
-        for i, (height, width) in enumerate(SIZES):
+        for i, (height, width) in enumerate(WIDE if name.startswith(("vit", "dino")) else SIZES):
             with torch.no_grad():
                 m = run(preprocess(image(height, width), kind))[0].double().numpy()  # [C, h, w]
             channels, rows, columns = m.shape

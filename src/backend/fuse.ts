@@ -121,10 +121,11 @@ export function buildGraph(
 }
 
 /** x (1 + erf(x / sqrt 2)) / 2. */
-function geluNodes(x: string, output: string, { prefix, constant, portable }: Lowering): ProtoNode[] {
-  if (!portable) return [{ type: 'Gelu', domain: 'com.microsoft', inputs: [x], outputs: [output], attributes: {} }];
-  const at = (i: number) => `${prefix}_${i}`;
-  const number = (value: number) => constant(floatConstant(value));
+function geluNodes(x: string, output: string, lowering: Lowering): ProtoNode[] {
+  if (!lowering.portable)
+    return [{ type: 'Gelu', domain: 'com.microsoft', inputs: [x], outputs: [output], attributes: {} }];
+  const at = (i: number) => `${lowering.prefix}_${i}`;
+  const number = (value: number) => lowering.constant(floatConstant(value));
   // The form that ONNX Runtime makes one operator of.
   return [
     { type: 'Div', inputs: [x, number(Math.SQRT2)], outputs: [at(0)], attributes: {} },

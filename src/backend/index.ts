@@ -24,7 +24,7 @@ import { loadTensorflow, tensorflowBackend } from './tensorflow.js';
 
 export { type Compiled, compiled, type CompiledOptions, recordedSizes } from './compiled.js';
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
-export { applyMatrix, gelu, layerNorm } from './neural-operators.js';
+export { applyMatrix, gelu, inPlainOrder, layerNorm, reshapeLike } from './neural-operators.js';
 export { recordOperator } from './operator.js';
 export type { WeightStorage } from './weight-storage.js';
 export { GramProducts } from './gram.js';

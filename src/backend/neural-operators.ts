@@ -90,6 +90,26 @@ export function applyMatrix(x: tf.Tensor, kernel: tf.Tensor2D): tf.Tensor {
   })(x, kernel);
 }
 
+/** The same tensor, in the order in memory that tfjs has, as layer norms and products want it: convolutions give channels first. */
+export function inPlainOrder<T extends tf.Tensor>(x: T): T {
+  if (!recordsOperators()) return x.clone();
+  return tf.customGrad((input) => ({ value: recordOperators([input as tf.Tensor], plain), gradFunc: (dy) => dy }))(
+    x,
+  ) as T;
+}
+
+/** Reshapes to the shape of another tensor, which the graph finds out by itself where it is for all sizes. */
+export function reshapeLike<T extends tf.Tensor>(x: tf.Tensor, like: T): T {
+  if (!recordsOperators()) return x.reshape(like.shape);
+  return tf.customGrad((input) => ({
+    value: recordOperators([input as tf.Tensor, like], (value, other) => {
+      const shape = emit('Shape', [plain(other)], { shape: [like.rank], type: 'int64' });
+      return emit('Reshape', [plain(value), shape], { shape: like.shape });
+    }),
+    gradFunc: (dy: tf.Tensor) => dy.reshape(x.shape),
+  }))(x) as T;
+}
+
 /** [..., C] -> [N, C]. */
 function rowsOf(x: tf.Tensor): tf.Tensor2D {
   const channels = x.shape.at(-1)!;

@@ -22,7 +22,7 @@ export function register(program: Command): void {
     .description('convert published weights (.safetensors, .pth, .h5, model.json, .caffemodel, .mat) to a model file')
     .requiredOption('--arch <name>', 'network, one of those below')
     .option('--cut <layer>', 'layer whose output is the feature map (default: the last one)')
-    .option('--pooling <kind>', 'mac | spoc | gem | rmac (default: rmac)', poolingKind)
+    .option('--pooling <kind>', 'mac | spoc | gem | rmac | cls (default: rmac)', poolingKind)
     .option('--levels <n>', 'levels of the R-MAC grid (default: 3)', positiveInteger)
     .option('--size <px>', 'longest image side the model is made for', positiveInteger)
     .option('--prefix <text>', "what stands before the network's names (default: what most of them stand behind)")
@@ -45,9 +45,11 @@ Examples:
   rmac weights import vgg16.h5 --arch vgg16 --out vgg16.safetensors --with-classifier vgg16-fc.safetensors
 
 Networks: alexnet | alexnet-tv | convnext-tiny | convnext-small | densenet121 | densenet169 | densenet201 |
+  dinov2-s14 | dinov2-b14 | dinov2-s14-reg | dinov2-b14-reg |
   efficientnet-b0-tv | efficientnet-b1-tv | efficientnet-b2-tv | efficientnet-b3-tv | mobilenet | mobilenet-v2-tv | resnet50 |
   resnet50-caffe | resnet101-caffe | resnet152-caffe | resnet50-keras | resnet101-keras | resnet152-keras |
-  resnet18-tv | resnet34-tv | resnet50-tv | resnet101-tv | resnet152-tv | vgg16 | vgg19 | rmac-small
+  resnet18-tv | resnet34-tv | resnet50-tv | resnet101-tv | resnet152-tv | vgg16 | vgg19 | vit-s16 | vit-b16 |
+  rmac-small
 alexnet is Caffe's, mobilenet Keras', resnet50 Keras up to 2.1; -caffe is Caffe, -keras tf.keras, -tv torchvision:
 they compute differently.`,
     )
@@ -209,7 +211,7 @@ function numberList(text: string): number[] {
 
 function poolingKind(text: string): string {
   if (!poolingKinds.some((kind) => kind === text)) {
-    throw new InvalidArgumentError('mac, spoc, gem or rmac expected.');
+    throw new InvalidArgumentError('mac, spoc, gem, rmac or cls expected.');
   }
   return text;
 }

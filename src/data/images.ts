@@ -12,6 +12,7 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError } from '../errors.js';
+import type { ModelMeta } from '../models/meta.js';
 import { withinBudget } from './decoding-budget.js';
 import { decodingBytes } from './decoding-bytes.js';
 import type { Box } from './manifest.js';
@@ -85,6 +86,11 @@ export async function* decodeImages<T>(
     if ('error' in outcome && !(outcome.error instanceof InputError)) throw outcome.error;
     yield 'error' in outcome ? outcome : { item: outcome.item, image: outcome.value };
   }
+}
+
+/** The filter that a model's weights were trained with, as part of an `ImageSizing`. */
+export function filterOf({ preprocessing }: Partial<Pick<ModelMeta, 'preprocessing'>>): Pick<ImageSizing, 'kernel'> {
+  return preprocessing?.filter === undefined ? {} : { kernel: preprocessing.filter };
 }
 
 /** [1, H, W, 3] float32, 0-255. The caller owns it. */

@@ -27,6 +27,12 @@ function torchvision(name: string, architecture: string, file: string): Publishe
   return { name, architecture, url, checksum: { algorithm: 'sha256', digits }, licence: torchvisionLicence };
 }
 
+/** DINO and DINOv2: without labels; no checksums are published. */
+function meta(name: string, path: string, architecture = name): PublishedWeights {
+  const url = `https://dl.fbaipublicfiles.com/${path}`;
+  return { name, architecture, url, licence: 'Apache-2.0 (Meta)' };
+}
+
 interface KerasFile {
   name: string;
   architecture: string;
@@ -63,6 +69,12 @@ export const publishedWeights: ReadonlyMap<string, PublishedWeights> = new Map(
     torchvision('densenet121-tv', 'densenet121', 'densenet121-a639ec97.pth'),
     torchvision('densenet169-tv', 'densenet169', 'densenet169-b2777c0a.pth'),
     torchvision('densenet201-tv', 'densenet201', 'densenet201-c1103571.pth'),
+    meta('dinov2-s14', 'dinov2/dinov2_vits14/dinov2_vits14_pretrain.pth'),
+    meta('dinov2-b14', 'dinov2/dinov2_vitb14/dinov2_vitb14_pretrain.pth'),
+    meta('dinov2-s14-reg', 'dinov2/dinov2_vits14/dinov2_vits14_reg4_pretrain.pth'),
+    meta('dinov2-b14-reg', 'dinov2/dinov2_vitb14/dinov2_vitb14_reg4_pretrain.pth'),
+    meta('vit-s16-dino', 'dino/dino_deitsmall16_pretrain/dino_deitsmall16_pretrain.pth', 'vit-s16'),
+    meta('vit-b16-dino', 'dino/dino_vitbase16_pretrain/dino_vitbase16_pretrain.pth', 'vit-b16'),
     torchvision('efficientnet-b0-tv', 'efficientnet-b0-tv', 'efficientnet_b0_rwightman-7f5810bc.pth'),
     torchvision('efficientnet-b1-tv', 'efficientnet-b1-tv', 'efficientnet_b1-c27df63c.pth'),
     torchvision('efficientnet-b2-tv', 'efficientnet-b2-tv', 'efficientnet_b2_rwightman-c35c1473.pth'),
@@ -73,6 +85,7 @@ export const publishedWeights: ReadonlyMap<string, PublishedWeights> = new Map(
     torchvision('resnet50-tv', 'resnet50-tv', 'resnet50-0676ba61.pth'),
     torchvision('resnet101-tv', 'resnet101-tv', 'resnet101-63fe2227.pth'),
     torchvision('resnet152-tv', 'resnet152-tv', 'resnet152-394f9c45.pth'),
+    torchvision('vit-b16-tv', 'vit-b16', 'vit_b_16-c867db91.pth'),
     torchvision('vgg16-tv', 'vgg16', 'vgg16-397923af.pth'),
     torchvision('vgg19-tv', 'vgg19', 'vgg19-dcbb9e9d.pth'),
     keras({

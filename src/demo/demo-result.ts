@@ -37,7 +37,7 @@ export function resultRows({ meta, config, offTheShelf, classified, fineTuned, e
   columns: string[];
   rows: string[][];
 } {
-  const pooling = { mac: 'MAC', spoc: 'SPoC', gem: 'GeM', rmac: 'R-MAC' }[meta.pooling.kind];
+  const pooling = { mac: 'MAC', spoc: 'SPoC', gem: 'GeM', rmac: 'R-MAC', cls: 'class token' }[meta.pooling.kind];
   const loss = config.loss === 'triplet' ? 'triplets' : `the ${config.loss} loss`;
   const row = (name: string, { map, precisionAt1, recallAt }: EvaluationResult) => [
     name,

@@ -44,7 +44,7 @@ const manifestSchema = z.object({
       longestSide: side,
       /** Whether a smaller image is enlarged to it. */
       enlarge: z.boolean(),
-      filter: z.literal('lanczos3'),
+      filter: z.enum(['lanczos3', 'cubic']),
     })
     .optional(),
   precision: z.enum(precisions).optional(),

@@ -111,7 +111,7 @@ function describeAnySize(model: DescriptorModel, images: tf.Tensor4D): tf.Tensor
 /** How `rmac extract` sizes images for the model. */
 function resizeRule(meta: ModelMeta): NonNullable<ExportManifest['resize']> {
   const { longest, upscale = true } = sizingFor(meta);
-  return { longestSide: longest as number, enlarge: upscale, filter: 'lanczos3' };
+  return { longestSide: longest as number, enlarge: upscale, filter: meta.preprocessing.filter ?? 'lanczos3' };
 }
 
 /** The model's meta with these regions in place of its own. */

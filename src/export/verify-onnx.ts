@@ -53,7 +53,7 @@ export async function verifyOnnx(
   const describer = meta.regions && new ProposalDescriber(model, meta.regions);
   const session = await InferenceSession.create(join(folder, file));
   const fixed = width === undefined || height === undefined ? undefined : { width, height };
-  const { longestSide = 512, enlarge = true } = resize ?? {};
+  const { longestSide = 512, enlarge = true, filter = 'lanczos3' } = resize ?? {};
   const describe = (pixels: tf.Tensor4D) =>
     // By the graph that trains: not by one that an exported file is made of.
     describer?.describe(pixels) ??
@@ -71,7 +71,8 @@ export async function verifyOnnx(
       const sizes = fixed ? [fixed] : differentSizes(longestSide, model.smallestSide);
       for (const size of sizes) found.push(await compare(testPicture(size)));
     }
-    for (const path of images) found.push(await compare(await photograph(path, fixed ?? { longestSide, enlarge })));
+    for (const path of images)
+      found.push(await compare(await photograph(path, fixed ?? { longestSide, enlarge, filter })));
   } finally {
     await session.release();
     describer?.dispose();
@@ -108,12 +109,9 @@ function differenceOf(actual: ArrayLike<number>, expected: ArrayLike<number>) {
 }
 
 /** A file's picture, bent to a size or sized by the rule. */
-async function photograph(
-  path: string,
-  size: ImageSize | Pick<NonNullable<ExportManifest['resize']>, 'longestSide' | 'enlarge'>,
-): Promise<Picture> {
+async function photograph(path: string, size: ImageSize | NonNullable<ExportManifest['resize']>): Promise<Picture> {
   if ('longestSide' in size) {
-    const sizing = { longest: size.longestSide, upscale: size.enlarge };
+    const sizing = { longest: size.longestSide, upscale: size.enlarge, kernel: size.filter };
     const { data, width, height } = await decodeImage(path, { sizing });
     return { pixels: Float32Array.from(data), width, height };
   }

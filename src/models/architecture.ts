@@ -103,6 +103,29 @@ export interface ScaleLayer extends LayerBase {
   channels: number;
 }
 
+/** Patches to tokens with their positions: a map with a row for the class token and the registers on top (tokens.ts). */
+export interface TokensLayer extends LayerBase {
+  op: 'tokens';
+  channels: number;
+  /** Patches along a side of the grid that positions are stored for. */
+  grid: number;
+  registers: number;
+}
+
+/** Queries, keys and values of tokens, side by side, to what each token takes from all. */
+export interface AttentionLayer extends LayerBase {
+  op: 'attention';
+  channels: number;
+  heads: number;
+  /** Of the first row, the class token and the registers. */
+  tokens: number;
+}
+
+/** The patches of a map of tokens, or its class token: a map of one cell. */
+export interface TokenPartLayer extends LayerBase {
+  op: 'patches' | 'classToken';
+}
+
 export type Layer =
   | ConvLayer
   | PoolLayer
@@ -114,13 +137,18 @@ export type Layer =
   | GateLayer
   | DenseLayer
   | LayerNormLayer
-  | ScaleLayer;
+  | ScaleLayer
+  | TokensLayer
+  | AttentionLayer
+  | TokenPartLayer;
 
 export interface Architecture {
   name: string;
   layers: readonly Layer[];
   /** Last convolutional feature map. */
   defaultCut: string;
+  /** Layer that is the class token, which pooling `cls` takes. */
+  classToken?: string;
   normEpsilon: number;
   /** What the published weights expect. */
   preprocessing: Preprocessing;
@@ -138,6 +166,9 @@ export const torchPreprocessing: Preprocessing = {
   mean: [0.485, 0.456, 0.406],
   std: [0.229, 0.224, 0.225],
 };
+
+/** The same of images brought to size by bicubic interpolation: timm, DINOv2, and torchvision's EfficientNet. */
+export const bicubicPreprocessing: Preprocessing = { ...torchPreprocessing, filter: 'cubic' };
 
 /** BGR 0-255 minus the ImageNet mean, no scaling: Caffe, and Keras' ResNet50 and VGG. */
 export const caffePreprocessing: Preprocessing = {
@@ -183,16 +214,32 @@ export function cutTrunk(architecture: Architecture, cut: string = architecture.
 /** Our name of a layer given as our name or an alias. */
 export function resolveLayer({ name, layers, aliases }: Architecture, layer: string): string {
   const known = new Set(layers.map((l) => l.name));
-  if (known.has(layer)) return layer;
+  if (known.has(layer) && !tokenMaps(layers).has(layer)) return layer;
   const target = aliases.get(layer);
   if (target !== undefined) return target;
-  const outputs = layers.filter(isWhole).map((l) => l.name);
+  const inside = tokenMaps(layers);
+  const outputs = layers.filter((l) => isWhole(l) && !inside.has(l.name)).map((l) => l.name);
   throw new InputError(`${name} has no layer "${layer}". Layers to cut at: ${outputs.join(', ')}.`);
+}
+
+/** Layers whose first row is no part of the image. */
+function tokenMaps(layers: readonly Layer[]): Set<string> {
+  const found = new Set<string>();
+  for (const { op, name, inputs } of layers) {
+    const inside = op === 'tokens' || (op !== 'patches' && op !== 'classToken' && found.has(inputs[0]));
+    if (inside) found.add(name);
+  }
+  return found;
 }
 
 /** Whether a layer's map is one that people cut at: no part of a block. */
 export function isWhole({ op, name }: Layer): boolean {
-  return op !== 'norm' && !/\/(conv\d?|shortcut|squeeze\d|excite|gated|norm\d?|dense\d|scale\d?)$/.test(name);
+  return (
+    op !== 'norm' &&
+    !/\/(conv\d?|shortcut|squeeze\d|excite|gated|norm\d?|dense\d|scale\d?|patches|qkv|attention|out|sum|tokens)$/.test(
+      name,
+    )
+  );
 }
 
 function channelsOf(layers: readonly Layer[]): Map<string, number> {
@@ -205,7 +252,7 @@ function channelsOf(layers: readonly Layer[]): Map<string, number> {
         layer.name,
         inputs.reduce((a, b) => a + b),
       );
-    else channels.set(layer.name, inputs[0]);
+    else channels.set(layer.name, layer.op === 'attention' ? layer.channels : inputs[0]);
   }
   return channels;
 }
@@ -229,8 +276,11 @@ export function mapLength({ layers, cut }: Trunk, length: number): number {
   for (const layer of layers) {
     const inputs = layer.inputs.map((name) => lengths.get(name)!);
     const input = layer.op === 'gate' ? inputs[0] : smallest(inputs);
-    const cells = layer.op === 'mean' ? Math.min(input, 1) : input;
-    lengths.set(layer.name, 'size' in layer ? windowLength(input, layer) : cells);
+    if ('size' in layer) lengths.set(layer.name, windowLength(input, layer));
+    else if (layer.op === 'mean' || layer.op === 'classToken') lengths.set(layer.name, Math.min(input, 1));
+    else if (layer.op === 'tokens')
+      lengths.set(layer.name, input > layer.registers ? input : 0); // its first row holds them
+    else lengths.set(layer.name, input);
   }
   return lengths.get(cut)!;
 }
@@ -258,7 +308,16 @@ export function smallestSide(trunk: Trunk): number {
 }
 
 /** Which tensor of a layer: what the name ends in. */
-export type ParameterKind = 'kernel' | 'bias' | 'gamma' | 'beta' | 'mean' | 'variance';
+export type ParameterKind =
+  | 'kernel'
+  | 'bias'
+  | 'gamma'
+  | 'beta'
+  | 'mean'
+  | 'variance'
+  | 'class'
+  | 'registers'
+  | 'position';
 
 export interface Parameter {
   /** `<layer>/<kind>`. */
@@ -285,6 +344,10 @@ export function parametersOf(layers: readonly Layer[]): Parameter[] {
       kinds.push(['kernel', [layer.inChannels, layer.outChannels]], ['bias', [layer.outChannels]]);
     } else if (layer.op === 'layerNorm') kinds.push(['gamma', [layer.channels]], ['beta', [layer.channels]]);
     else if (layer.op === 'scale') kinds.push(['gamma', [layer.channels]]);
+    else if (layer.op === 'tokens') {
+      kinds.push(['class', [layer.channels]], ['position', [1 + layer.grid ** 2, layer.channels]]);
+      if (layer.registers > 0) kinds.push(['registers', [layer.registers, layer.channels]]);
+    }
     return kinds.map(([kind, shape]) => ({
       name: `${layer.name}/${kind}`,
       layer: layer.name,

@@ -1,8 +1,8 @@
 /** @file The trunks by name, and the meta and starting weights that belong to them. */
 import seedrandom from 'seedrandom';
-import { UsageError } from '../errors.js';
+import { InputError, UsageError } from '../errors.js';
 import { alexnet, alexnetTorchvision } from './alexnet.js';
-import { type Architecture, cutTrunk, parametersOf } from './architecture.js';
+import { type Architecture, cutTrunk, parametersOf, resolveLayer, type Trunk } from './architecture.js';
 import { convnexts } from './convnext.js';
 import { densenet121, densenet169, densenet201 } from './densenet.js';
 import { efficientnets } from './efficientnet.js';
@@ -12,6 +12,7 @@ import { resnets } from './resnet.js';
 import type { NamedArrays } from './safetensors.js';
 import { rmacSmall } from './small.js';
 import { vgg16, vgg19 } from './vgg.js';
+import { visionTransformers } from './vit.js';
 
 /** The networks by their name, the value of `--arch` (docs/networks.md). */
 export const architectures: ReadonlyMap<string, Architecture> = new Map(
@@ -28,6 +29,7 @@ export const architectures: ReadonlyMap<string, Architecture> = new Map(
     ...resnets,
     vgg16,
     vgg19,
+    ...visionTransformers,
     rmacSmall,
   ].map((a) => [a.name, a]),
 );
@@ -57,6 +59,27 @@ export function architectureNamed(name: string): Architecture {
   return architecture;
 }
 
+/** What of an architecture a model runs: up to its cut, or to the class token that it pools. Throws `InputError` where there is none. */
+export function trunkFor({
+  architecture: name,
+  cut,
+  pooling,
+}: {
+  architecture: string;
+  cut?: string | undefined;
+  pooling?: Partial<PoolingOptions> | undefined;
+}): Trunk {
+  const architecture = architectureNamed(name);
+  const { classToken } = architecture;
+  if (pooling?.kind !== 'cls') return cutTrunk(architecture, cut);
+  if (classToken === undefined) {
+    throw new InputError(`${name} has no class token: pooling cls is of vision transformers (vit-..., dinov2-...).`);
+  }
+  const whole = [architecture.defaultCut, classToken].includes(resolveLayer(architecture, cut ?? classToken));
+  if (whole) return cutTrunk(architecture, classToken);
+  throw new InputError(`Pooling cls takes the class token behind the whole ${name}: leave --cut ${cut} out.`);
+}
+
 /** Meta of an architecture with its own preprocessing and default pooling; `cut` may be an alias. */
 export function defaultMeta(
   name: string,
@@ -83,6 +106,7 @@ export function initialWeights(name: string, seed: number, cut?: string): NamedA
   for (const { name: key, kind, layer, shape } of parametersOf(layers)) {
     const data = new Float32Array(shape.reduce((a, b) => a * b, 1));
     if (kind === 'kernel') fillNormal(data, Math.sqrt((2 * shape.at(-1)!) / data.length), `${seed}/${key}`);
+    else if (kind === 'class' || kind === 'registers' || kind === 'position') fillNormal(data, 0.02, `${seed}/${key}`);
     else if (kind === 'variance') data.fill(1);
     else if (kind === 'gamma' && !branchEnds.has(layer)) data.fill(1);
     weights.set(key, { shape, data });

@@ -20,6 +20,7 @@ import {
 } from './architecture.js';
 import { type Block, recomputationBlocks } from './blocks.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
+import { attend, placeTokens } from './tokens.js';
 
 interface NormStatistics {
   mean: NamedArray;
@@ -161,6 +162,20 @@ export class Backbone {
         const [gamma, beta] = ['gamma', 'beta'].map((kind) => this.variables.get(`${layer.name}/${kind}`)!);
         return layerNorm(x, gamma, beta, layer.epsilon);
       }
+      case 'tokens': {
+        const [classToken, position] = ['class', 'position'].map(
+          (kind) => this.variables.get(`${layer.name}/${kind}`)!,
+        );
+        const registers = this.variables.get(`${layer.name}/registers`);
+        const { grid } = layer;
+        return placeTokens(x, { classToken, registers, position }, { grid, antialias: layer.registers > 0 });
+      }
+      case 'attention':
+        return attend(x, layer);
+      case 'patches':
+        return x.slice([0, 1, 0, 0], [x.shape[0], x.shape[1] - 1, x.shape[2], x.shape[3]]);
+      case 'classToken':
+        return x.slice([0, 0, 0, 0], [x.shape[0], 1, 1, x.shape[3]]);
       case 'scale':
         return x.mul(this.variables.get(`${layer.name}/gamma`)!);
       case 'maxPool':

@@ -6,6 +6,7 @@
  * `stage2/down/norm`, `stage2/down`, `stage2/block1` ... `stage4/block3`, `norm`: the layer norm that classifiers have behind the mean of
  * all cells, here of every cell.
  */
+import { append } from '../extremes.js';
 import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
 import { convLayer, type ConvOptions } from './conv-layer.js';
 import { perceptronLayers } from './perceptron-layers.js';
@@ -54,9 +55,10 @@ function convnextLayers(blocksPerStage: readonly number[]): Layer[] {
     }
     for (let j = 1; j <= count; j++) {
       const name = `${stage}/block${j}`;
-      layers.push(
-        conv(`${name}/conv1`, input, { stage, size: 7, from: channels, to: channels, groups: channels }),
-        ...perceptronLayers(name, `${name}/conv1`, { stage, channels, scaled: true, addTo: input, epsilon }),
+      layers.push(conv(`${name}/conv1`, input, { stage, size: 7, from: channels, to: channels, groups: channels }));
+      append(
+        layers,
+        perceptronLayers(name, `${name}/conv1`, { stage, channels, scaled: true, addTo: input, epsilon, sum: name }),
       );
       input = name;
     }

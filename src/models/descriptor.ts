@@ -5,8 +5,8 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { type Compiled, compiled } from '../backend/index.js';
 import { InputError, UsageError } from '../errors.js';
-import { cutTrunk, mapLength, parametersOf, smallestSide, type Trunk } from './architecture.js';
-import { architectureNamed } from './architectures.js';
+import { mapLength, parametersOf, resolveLayer, smallestSide, type Trunk } from './architecture.js';
+import { architectureNamed, trunkFor } from './architectures.js';
 import { Backbone } from './backbone.js';
 import { checkMeta, type ModelMeta } from './meta.js';
 import { listed, problemOf } from './weight-checks.js';
@@ -53,14 +53,19 @@ export class DescriptorModel {
   static create(meta: ModelMeta, weights: NamedArrays): DescriptorModel {
     const checked = checkMeta(meta, 'model');
     const architecture = architectureNamed(checked.architecture);
-    const trunk = cutTrunk(architecture, checked.cut);
+    const trunk = trunkFor(checked);
     const complete: NamedArrays = new Map(weights);
     if (checked.pooling.kind === 'gem' && !complete.has(exponentName)) {
       complete.set(exponentName, { shape: [], data: Float32Array.of(checked.pooling.p) });
     }
     checkWeights(expectedShapes(checked, trunk), complete);
     const { normEpsilon = architecture.normEpsilon } = checked;
-    return new DescriptorModel({ ...checked, cut: trunk.cut }, trunk, complete, normEpsilon);
+    return new DescriptorModel(
+      { ...checked, cut: resolveLayer(architecture, checked.cut) },
+      trunk,
+      complete,
+      normEpsilon,
+    );
   }
 
   private constructor(meta: ModelMeta, trunk: Trunk, weights: NamedArrays, epsilon: number) {
@@ -250,6 +255,7 @@ export class DescriptorModel {
       case 'mac':
         return mac(map).expandDims(1);
       case 'spoc':
+      case 'cls': // of a single cell
         return spoc(map).expandDims(1);
       case 'gem':
         return gem(map, this.tail.get(exponentName) as tf.Variable<tf.Rank.R0>).expandDims(1);

@@ -7,7 +7,7 @@
  * `stage1/block1` (projection, no activation), `stage2/block1/conv1` (expansion) ... `stage2/block2/conv3`, `stage2/block2` (sum) ...
  * `out`.
  */
-import { type Architecture, imageInput, type Layer, torchPreprocessing } from './architecture.js';
+import { type Architecture, bicubicPreprocessing, imageInput, type Layer } from './architecture.js';
 import { convLayer, type ConvOptions } from './conv-layer.js';
 
 /** Of each stage: how much wider a block is inside, cells of its window, stride of the first block, channels, number of blocks. */
@@ -40,7 +40,7 @@ function efficientnet(name: string, multiple: Multiple): Architecture {
     layers: efficientLayers(multiple),
     defaultCut: 'out',
     normEpsilon: 1e-5,
-    preprocessing: torchPreprocessing,
+    preprocessing: bicubicPreprocessing,
     aliases: aliases(multiple),
   };
 }

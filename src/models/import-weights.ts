@@ -4,20 +4,12 @@
  */
 import { InputError } from '../errors.js';
 import { transposed } from '../linear/rows.js';
-import {
-  cutTrunk,
-  isWhole,
-  type Layer,
-  type Parameter,
-  parametersOf,
-  torchPreprocessing,
-  type Trunk,
-} from './architecture.js';
-import { architectureNamed, architectures, defaultMeta } from './architectures.js';
+import { isWhole, type Layer, type Parameter, parametersOf, torchPreprocessing, type Trunk } from './architecture.js';
+import { architectureNamed, architectures, defaultMeta, trunkFor } from './architectures.js';
 import type { ModelMeta, PoolingOptions, Preprocessing } from './meta.js';
 import type { NamedArray, NamedArrays } from './safetensors.js';
 import { listed, problemOf } from './weight-checks.js';
-import { isClassifierHead, isCounter, plainName, sourceNames, type WeightLayout } from './weight-names.js';
+import { isClassifierHead, isOfTraining, plainName, sourceNames, type WeightLayout } from './weight-names.js';
 import { type FittingPrefix, fittingPrefixes, withoutPrefix } from './weight-prefix.js';
 
 export interface ImportOptions {
@@ -51,7 +43,7 @@ export interface ImportedWeights {
 export function importWeights(tensors: NamedArrays, source: string, options: ImportOptions): ImportedWeights {
   const { architecture: name, cut, prefix: asked, ...rest } = options;
   const architecture = architectureNamed(name);
-  const trunk = cutTrunk(architecture, cut);
+  const trunk = trunkFor({ architecture: name, cut, pooling: rest.pooling });
   const byPlainName = new Map([...tensors].map(([key, array]) => [plainName(key), array]));
   const all = parametersOf(architecture.layers);
   const prefixes = prefixesOf(name, all, byPlainName.keys());
@@ -88,13 +80,13 @@ export function importWeights(tensors: NamedArrays, source: string, options: Imp
     all.flatMap((parameter) => sourceNames(name, parameter, layout).map((key) => [key, parameter.layer])),
   );
   const extra = [...bySourceName.keys()].filter((key) => !ours.has(known.get(key) ?? ''));
-  const unknown = extra.filter((key) => !known.has(key) && !isClassifierHead(key) && !isCounter(key));
+  const unknown = extra.filter((key) => !known.has(key) && !isClassifierHead(key) && !isOfTraining(key));
   if (unknown.length > 0) problems.push(`unknown: ${listed(unknown)}`);
   if (problems.length > 0)
     throw new InputError(`${source} does not fit ${name} cut at ${trunk.cut}: ${problems.join('; ')}.`);
 
   return {
-    meta: metaFor(name, trunk, layout, rest),
+    meta: metaFor(name, cut, layout, rest),
     weights,
     layout,
     prefix,
@@ -107,14 +99,15 @@ export function importWeights(tensors: NamedArrays, source: string, options: Imp
 /** Preprocessing belongs to the architecture (Keras, Caffe); torchvision trains every network on the same input. */
 function metaFor(
   name: string,
-  trunk: Trunk,
+  cut: string | undefined,
   layout: WeightLayout,
   { pooling, imageSize, provenance, preprocessing }: Omit<ImportOptions, 'architecture' | 'cut'>,
 ): ModelMeta {
+  const { filter } = architectureNamed(name).preprocessing;
   return defaultMeta(name, {
-    cut: trunk.cut,
+    cut,
     ...(pooling && { pooling }),
-    ...(layout === 'torchvision' && { preprocessing: torchPreprocessing }),
+    ...(layout === 'torchvision' && { preprocessing: { ...torchPreprocessing, ...(filter && { filter }) } }),
     ...((layout === 'torchvision' || layout === 'caffe') && { normEpsilon: 1e-5 }),
     ...(preprocessing && { preprocessing }),
     ...(imageSize !== undefined && { imageSize }),
@@ -171,7 +164,7 @@ function prefixesOf(architecture: string, parameters: readonly Parameter[], name
 
 /** Tensors that a trunk may explain. */
 function relevantNames(tensors: NamedArrays): number {
-  return [...tensors.keys()].filter((name) => !isClassifierHead(name) && !isCounter(name)).length;
+  return [...tensors.keys()].filter((name) => !isClassifierHead(name) && !isOfTraining(name)).length;
 }
 
 function bestLayout(architecture: string, parameters: readonly Parameter[], tensors: NamedArrays) {
@@ -190,6 +183,12 @@ function bestLayout(architecture: string, parameters: readonly Parameter[], tens
 function canonical(array: NamedArray, { kind, shape }: Parameter, layout: WeightLayout): NamedArray {
   if (layout === 'rmac') return array;
   if (kind !== 'kernel') {
+    const { shape: given, data: values } = array;
+    if (kind === 'position' && given.at(-2) === shape[0] - 1 && given.at(-1) === shape[1]) {
+      const data = new Float32Array(shape[0] * shape[1]); // timm has added the class token's to the class token
+      data.set(values, shape[1]);
+      return { shape, data };
+    }
     const fits = array.shape.filter((extent) => extent !== 1).join() === shape.filter((extent) => extent !== 1).join();
     return fits ? { ...array, shape } : array;
   }

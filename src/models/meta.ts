@@ -12,6 +12,8 @@ export interface Preprocessing {
   scale: number;
   mean: [number, number, number];
   std: [number, number, number];
+  /** What images were brought to size with in training, where it was bicubic. Default: Lanczos. */
+  filter?: 'cubic';
 }
 
 /** How a feature map becomes one vector. Every option where published systems differ is named; sources in regions.ts. */
@@ -33,7 +35,8 @@ export interface PoolingOptions {
   epsilon: number;
 }
 
-export const poolingKinds = ['mac', 'spoc', 'gem', 'rmac'] as const;
+/** `cls`: the class token of a vision transformer, in place of its patches. */
+export const poolingKinds = ['mac', 'spoc', 'gem', 'rmac', 'cls'] as const;
 export type PoolingKind = (typeof poolingKinds)[number];
 
 /** A region proposal network over the map: its anchors (src/rpn/anchors.ts) and the channels of its 3x3 convolution. */
@@ -112,6 +115,7 @@ const metaSchema = z.strictObject({
     scale: z.number().positive(),
     mean: triple,
     std: nonZeroTriple,
+    filter: z.literal('cubic').optional(),
   }),
   pooling: poolingSchema,
   projection: z.strictObject({ dimension: z.int().min(1) }).optional(),

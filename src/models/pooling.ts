@@ -1,6 +1,6 @@
 /**
  * @file From a feature map to vectors: MAC, SPoC, GeM, and the regions of R-MAC. All are differentiable, all take
- * x [N, H, W, C] (non-negative where a ReLU ends the trunk) and return unnormalised values.
+ * x [N, H, W, C] (non-negative where a ReLU ends the trunk; patches of a transformer are such a map too) and return unnormalised values.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import type { PoolingOptions } from './meta.js';

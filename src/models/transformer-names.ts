@@ -1,4 +1,4 @@
-/** @file Names of the weights of ConvNeXt: torchvision's, timm's, and those of the authors' own programs. */
+/** @file Names of the weights of ConvNeXt and vision transformers: torchvision's, timm's, and those of the authors' own programs. */
 import type { SourceLayer } from './source-layer.js';
 
 /** A layer by one name, whatever it holds. */
@@ -32,4 +32,69 @@ export function torchConvnext(layer: string): SourceLayer[] {
   };
   const [index, inTimm, inAuthors] = parts[part ?? ''] ?? [];
   return [`${torch}.block.${index}`, `${timm}.${inTimm}`, `${authors}.${inAuthors}`].map(both);
+}
+
+/** DINO's, DINOv2's and timm's: `block3/dense1` -> blocks.2.mlp.fc1. */
+export function dinoVit(layer: string): SourceLayer[] {
+  if (layer === 'embed') {
+    return ['register_tokens', 'reg_token'].map((registers) => ({
+      tensors: {
+        class: { name: 'cls_token', ones: [2, 0] },
+        position: { name: 'pos_embed', ones: [1, 0] },
+        registers: { name: registers, ones: [1, 0] },
+      },
+    }));
+  }
+  if (layer === 'embed/patches') return [both('patch_embed.proj')];
+  if (layer === 'norm/tokens') return [both('norm')];
+  const [, block, part] = /^block(\d+)\/(\w+)$/.exec(layer) ?? [];
+  const parts: Readonly<Record<string, string>> = {
+    norm1: 'norm1',
+    qkv: 'attn.qkv',
+    out: 'attn.proj',
+    norm2: 'norm2',
+    dense1: 'mlp.fc1',
+    dense2: 'mlp.fc2',
+  };
+  const prefix = `blocks.${Number(block) - 1}`;
+  const scale = /^scale(\d)$/.exec(part ?? '')?.[1];
+  if (scale !== undefined) return [{ tensors: { gamma: { name: `${prefix}.ls${scale}.gamma` } } }];
+  return [both(`${prefix}.${parts[part ?? '']}`)];
+}
+
+/** Torchvision's: `block3/dense1` -> encoder.layers.encoder_layer_2.mlp.0 (mlp.linear_1 before 0.14); and DINO's. */
+export function torchVit(layer: string): SourceLayer[] {
+  return [...torchvisionVit(layer), ...dinoVit(layer)];
+}
+
+function torchvisionVit(layer: string): SourceLayer[] {
+  if (layer === 'embed') {
+    return [
+      {
+        tensors: {
+          class: { name: 'class_token', ones: [2, 0] },
+          position: { name: 'encoder.pos_embedding', ones: [1, 0] },
+        },
+      },
+    ];
+  }
+  if (layer === 'embed/patches') return [both('conv_proj')];
+  if (layer === 'norm/tokens') return [both('encoder.ln')];
+  const [, block, part] = /^block(\d+)\/(\w+)$/.exec(layer) ?? [];
+  const prefix = `encoder.layers.encoder_layer_${Number(block) - 1}`;
+  const attention = `${prefix}.self_attention`;
+  switch (part) {
+    case 'qkv':
+      return [
+        { tensors: { kernel: { name: `${attention}.in_proj_weight` }, bias: { name: `${attention}.in_proj_bias` } } },
+      ];
+    case 'out':
+      return [both(`${attention}.out_proj`)];
+    case 'dense1':
+      return [both(`${prefix}.mlp.0`), both(`${prefix}.mlp.linear_1`)];
+    case 'dense2':
+      return [both(`${prefix}.mlp.3`), both(`${prefix}.mlp.linear_2`)];
+    default:
+      return [both(`${prefix}.${part === 'norm1' ? 'ln_1' : 'ln_2'}`)];
+  }
 }

@@ -7,7 +7,7 @@ import type { Parameter, ParameterKind } from './architecture.js';
 import { efficientnetPart } from './efficientnet.js';
 import { caffeBlock } from './resnet.js';
 import type { LayerNames, SourceLayer, SourceTensor } from './source-layer.js';
-import { torchConvnext } from './transformer-names.js';
+import { dinoVit, torchConvnext, torchVit } from './transformer-names.js';
 
 export type WeightLayout = 'rmac' | 'keras' | 'torchvision' | 'caffe';
 
@@ -22,6 +22,10 @@ const namings: Readonly<Record<string, Naming>> = {
   densenet201: { keras: kerasDensenet, torchvision: torchDensenet },
   'convnext-tiny': { torchvision: torchConvnext },
   'convnext-small': { torchvision: torchConvnext },
+  'dinov2-s14': { torchvision: dinoVit },
+  'dinov2-b14': { torchvision: dinoVit },
+  'dinov2-s14-reg': { torchvision: dinoVit },
+  'dinov2-b14-reg': { torchvision: dinoVit },
   'efficientnet-b0-tv': { torchvision: torchEfficientnet },
   'efficientnet-b1-tv': { torchvision: torchEfficientnet },
   'efficientnet-b2-tv': { torchvision: torchEfficientnet },
@@ -41,6 +45,8 @@ const namings: Readonly<Record<string, Naming>> = {
   'resnet50-tv': { keras: kerasResnet, torchvision: torchResnet },
   'resnet101-tv': { keras: kerasResnet, torchvision: torchResnet },
   'resnet152-tv': { keras: kerasResnet, torchvision: torchResnet },
+  'vit-s16': { torchvision: dinoVit },
+  'vit-b16': { torchvision: torchVit },
   vgg16: { keras: kerasVgg, torchvision: torchVgg([2, 2, 3, 3]), caffe: sameNames },
   vgg19: { keras: kerasVgg, torchvision: torchVgg([2, 2, 4, 4]), caffe: sameNames },
 };
@@ -54,6 +60,9 @@ const kerasSuffix: Readonly<Record<ParameterKind, string>> = {
   beta: 'beta',
   mean: 'moving_mean',
   variance: 'moving_variance',
+  class: 'class',
+  registers: 'registers',
+  position: 'position',
 };
 
 const torchSuffix: Readonly<Record<ParameterKind, string>> = {
@@ -63,6 +72,9 @@ const torchSuffix: Readonly<Record<ParameterKind, string>> = {
   beta: 'bias',
   mean: 'running_mean',
   variance: 'running_var',
+  class: 'class',
+  registers: 'registers',
+  position: 'position',
 };
 
 /** Which of a network's tensors. */
@@ -106,9 +118,9 @@ export function isClassifierHead(name: string): boolean {
   );
 }
 
-/** Counters that torch keeps beside a batch norm. */
-export function isCounter(name: string): boolean {
-  return name.endsWith('.num_batches_tracked');
+/** What training alone needs: torch's counters beside batch norms, DINOv2's token in place of hidden patches. */
+export function isOfTraining(name: string): boolean {
+  return name.endsWith('.num_batches_tracked') || name === 'mask_token';
 }
 
 /** Networks whose layers we call as their Caffe definition does. */

@@ -3,10 +3,11 @@
  * An image that cannot be read or described is reported in its place and the rest goes on.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { decodeImages, type ImageSizing, toTensor } from '../data/images.js';
+import { decodeImages, filterOf, type ImageSizing, toTensor } from '../data/images.js';
 import { InputError } from '../errors.js';
 import type { Box } from '../data/manifest.js';
 import type { QuarterTurn, RgbImage } from '../data/rgb-image.js';
+import type { ModelMeta } from '../models/meta.js';
 
 /** What describing needs of a model; `DescriptorModel` is one. */
 export interface Describer {
@@ -47,11 +48,13 @@ export const defaultLongestSidePx = 1024;
  * as Gordo et al. do), else at most 1024 px and never enlarged. `snap` makes both sides multiples of it.
  */
 export function sizingFor(
-  meta: { imageSize?: number },
+  meta: Partial<Pick<ModelMeta, 'imageSize' | 'preprocessing'>>,
   { size, snap = 1 }: { size?: number | 'none'; snap?: number } = {},
 ): ImageSizing {
   const longest = size ?? meta.imageSize;
-  const sizing = longest === undefined ? { longest: defaultLongestSidePx, upscale: false } : { longest };
+  const filter = filterOf(meta);
+  const sizing =
+    longest === undefined ? { longest: defaultLongestSidePx, upscale: false, ...filter } : { longest, ...filter };
   return snap === 1 ? sizing : { ...sizing, multipleOf: snap };
 }
 

@@ -19,7 +19,7 @@ import { rankingStep } from '../train/ranking/ranking-step.js';
 import { silentView, type StageContext } from './context.js';
 import type { EngineChoice } from './open-model.js';
 
-/** One network of each kind of layer: plain, normalized across channels, dense, channel by channel, residual. */
+/** One network of each kind of layer: plain, normalized across channels, dense, channel by channel, residual, gated, layer norm, attention. */
 const steps: readonly [network: string, pooling: PoolingKind][] = [
   ['rmac-small', 'rmac'],
   ['rmac-small', 'gem'],
@@ -27,6 +27,9 @@ const steps: readonly [network: string, pooling: PoolingKind][] = [
   ['densenet121', 'rmac'],
   ['mobilenet-v2-tv', 'rmac'],
   ['resnet18-tv', 'rmac'],
+  ['efficientnet-b0-tv', 'rmac'],
+  ['convnext-tiny', 'rmac'],
+  ['vit-s16', 'cls'],
 ];
 
 /** Where the operators of one network's training step run. */

@@ -1,4 +1,5 @@
 /** @file The stage that fine-tunes a descriptor model by a ranking loss, where the settings ask for it after a classification. */
+import { filterOf } from '../data/images.js';
 import { join } from 'node:path';
 import { type ImageRecord, readManifest } from '../data/manifest.js';
 import type { DescriptorModel } from '../models/descriptor.js';
@@ -118,7 +119,7 @@ function rankingJob(
 ): TrainJob {
   // as training sees images, so that no shape is added
   const mapOf = async (model: DescriptorModel, head: RpnHead | undefined) => {
-    const sizing = { longest: config.imageSize, multipleOf: model.stride };
+    const sizing = { longest: config.imageSize, multipleOf: model.stride, ...filterOf(model.meta) };
     const map =
       validation && (await measureMap(describerNow(model, head), validation, { sizing, signal: group.asked, group }));
     return map === undefined ? undefined : { value: map, figures: {} };

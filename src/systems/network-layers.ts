@@ -1,6 +1,6 @@
 /** @file Which layers of a network a system's maps are: the paper's, or the last map and those of the stages before it. */
 import { UsageError } from '../errors.js';
-import { cutTrunk, resolveLayer } from '../models/architecture.js';
+import { cutTrunk, parametersOf, resolveLayer } from '../models/architecture.js';
 import { architectureNamed, architectures } from '../models/architectures.js';
 import type { Preset, SystemNetwork } from './system.js';
 import { largest } from '../extremes.js';
@@ -63,7 +63,7 @@ function reachedLayers(architecture: string, cut: string): Set<string> {
   const { layers } = architectureNamed(architecture);
   const reached = new Set(cutTrunk(architectureNamed(architecture), cut).layers.map(({ name }) => name));
   for (const layer of layers) {
-    const weightless = layer.op !== 'conv' && layer.op !== 'norm';
+    const weightless = parametersOf([layer]).length === 0;
     if (weightless && layer.inputs.every((input) => reached.has(input))) reached.add(layer.name);
   }
   return reached;
@@ -75,6 +75,7 @@ function reachedLayers(architecture: string, cut: string): Set<string> {
  */
 export function stageMaps(architecture: string, cut: string): string[] {
   const trunk = cutTrunk(architectureNamed(architecture), cut);
+  if (trunk.layers.some(({ op }) => op === 'tokens')) return [trunk.cut]; // stages pass on more than a map
   const maps = trunk.stages.map((stage) => {
     const transition = trunk.layers.find(
       (layer) => layer.stage === stage && layer.op === 'norm' && layer.name.startsWith('transition'),

@@ -8,7 +8,7 @@
  * Sides are snapped to multiples of the network's stride: each image shape costs a compiled graph.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { decodeImage, toTensor } from '../data/images.js';
+import { decodeImage, filterOf, toTensor } from '../data/images.js';
 import type { ImageRecord } from '../data/manifest.js';
 import type { RgbImage } from '../data/rgb-image.js';
 import { runAhead } from '../data/run-ahead.js';
@@ -170,7 +170,7 @@ export class ImageInputs implements DescriptorForms<TrunkInput>, ExampleSource<T
 
   private async decode({ record, view }: ViewedImage): Promise<RgbImage> {
     const { stride } = this.model;
-    const sizing = sizingOf(view, { imageSize: this.options.imageSize, stride });
+    const sizing = { ...sizingOf(view, { imageSize: this.options.imageSize, stride }), ...filterOf(this.model.meta) };
     const image = await decodeImage(record.path, { sizing });
     return applyView(image, view, stride);
   }

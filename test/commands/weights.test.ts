@@ -98,7 +98,7 @@ test('import of weights that do not fit writes nothing', async () => {
     await expect(failed).rejects.toThrow(new RegExp(`Did you mean ${meant}\\? .*-tv is torchvision`));
   }
   await expect(run('weights', 'import', file, '--arch', 'vgg16', '--pooling', 'max', '--out', out)).rejects.toThrow(
-    'mac, spoc, gem or rmac',
+    'mac, spoc, gem, rmac or cls',
   );
   expect(existsSync(out)).toBe(false);
 });

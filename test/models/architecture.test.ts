@@ -23,6 +23,8 @@ describe('cutTrunk', () => {
     ['mobilenet-v2-tv', undefined, 'out', 1280, 32],
     ['convnext-tiny', undefined, 'stage4/block3', 768, 32],
     ['convnext-small', 'features.5', 'stage3/block27', 384, 16],
+    ['vit-b16', undefined, 'norm', 768, 16],
+    ['dinov2-s14-reg', 'blocks.8', 'block9', 384, 14],
     ['efficientnet-b0-tv', 'features.5', 'stage5/block3', 112, 16],
     ['efficientnet-b3-tv', undefined, 'out', 1536, 32],
     ['densenet169', undefined, 'norm', 1664, 32],
@@ -76,7 +78,8 @@ test('every architecture is a list in which each input comes earlier and each st
         if (from !== '' && from !== layer.stage) expect(input, `${name} ${layer.name}`).toBe(lastOf.get(from));
       }
       stageOf.set(layer.name, layer.stage);
-      lastOf.set(layer.stage, layer.name);
+      const besides = layer.op === 'patches' || layer.op === 'classToken'; // nothing reads it
+      if (!besides) lastOf.set(layer.stage, layer.name);
     }
   }
 });
@@ -93,6 +96,8 @@ test('published numbers of trainable and frozen values', () => {
   expect(count('mobilenet')).toBe(3_228_864); // Keras, include_top=False
   expect(count('mobilenet-v2-tv')).toBe(3_504_872 - 1_281_000 + 34_112); // torchvision without classifier, with statistics
   expect(count('convnext-tiny')).toBe(28_589_128 - 769_000); // torchvision without the dense layer of the classifier
+  expect(count('vit-b16')).toBe(86_567_656 - 769_000); // torchvision without head
+  expect(count('dinov2-s14')).toBe(22_056_576 - 384); // without the token of hidden patches
   expect(count('efficientnet-b0-tv')).toBe(5_288_548 - 1_281_000 + 42_016); // torchvision without classifier, with statistics
   expect(count('efficientnet-b3-tv')).toBe(12_233_232 - 1_537_000 + 87_296);
   expect(count('vgg19')).toBe(20_024_384); // Keras, include_top=False

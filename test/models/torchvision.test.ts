@@ -12,7 +12,7 @@ import { architectureNamed, defaultMeta } from '../../src/models/architectures.j
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { importWeights } from '../../src/models/import-weights.js';
 import type { NamedArrays } from '../../src/models/safetensors.js';
-import { sourceNames, type WeightLayout } from '../../src/models/weight-names.js';
+import { sourceTensors, type WeightLayout } from '../../src/models/weight-names.js';
 import { expectClose, relativeDistance } from '../support/close.js';
 import '../support/engine.js';
 import { readGoldenNpy } from '../support/npy.js';
@@ -40,11 +40,13 @@ function hashedTensor(name: string, shape: number[]): Float32Array {
     return uniform(name, count, (u) => u * bound);
   }
   if (shape.length === 2) return uniform(name, count, (u) => u * Math.sqrt(6 / shape[1]));
-  if (name.endsWith('layer_scale')) return uniform(name, count, (u) => u / 2 + 0.5);
+  if (/layer_scale$|\.gamma$/.test(name)) return uniform(name, count, (u) => u / 2 + 0.5);
   if (/running_var$|moving_variance$/.test(name)) return uniform(name, count, (u) => 1 + u / 2);
   if (/\.weight$|\/gamma$/.test(name)) return uniform(name, count, (u) => 1 + u / 4);
   return uniform(name, count, (u) => u / 10);
 }
+
+const ones = (count: number) => new Array<number>(count).fill(1);
 
 /** Weights as the framework would have saved them: its names, its order of a kernel's axes. */
 function stateDict(architecture: string, layout: WeightLayout): NamedArrays {
@@ -52,10 +54,11 @@ function stateDict(architecture: string, layout: WeightLayout): NamedArrays {
   return new Map(
     parametersOf(layers).map((parameter) => {
       const [h, w, i, o] = parameter.shape;
-      const name = sourceNames(architecture, parameter, layout)[0];
+      const { name, ones: [before, behind] = [0, 0] } = sourceTensors(architecture, parameter, layout)[0];
       let { shape } = parameter;
-      if (shape.length === 2) shape = shape.toReversed();
-      else if (parameter.kind === 'kernel' && layout !== 'keras') shape = [o, i, h, w];
+      if (parameter.kind !== 'kernel') shape = [...ones(before), ...shape, ...ones(behind)];
+      else if (shape.length === 2) shape = shape.toReversed();
+      else if (layout !== 'keras') shape = [o, i, h, w];
       else if (name.endsWith('depthwise_kernel')) shape = [h, w, o, i];
       return [name, { shape, data: hashedTensor(name, shape) }];
     }),
@@ -103,6 +106,12 @@ const networks: Network[] = [
   { network: 'resnet50-caffe', architecture: 'resnet50-caffe', layout: 'caffe' },
   { network: 'resnet101-caffe', architecture: 'resnet101-caffe', layout: 'caffe' },
   { network: 'resnet50', architecture: 'resnet50' },
+  { network: 'vit-s16', architecture: 'vit-s16' },
+  { network: 'vit-b16', architecture: 'vit-b16' },
+  { network: 'dinov2-s14', architecture: 'dinov2-s14' },
+  { network: 'dinov2-s14-reg', architecture: 'dinov2-s14-reg' },
+  { network: 'dinov2-s14-reg-class', architecture: 'dinov2-s14-reg', cut: 'class' },
+  { network: 'dinov2-b14-reg', architecture: 'dinov2-b14-reg' },
 ];
 
 describe.each(networks)('$network', ({ network, architecture, cut, layout = 'torchvision' }) => {

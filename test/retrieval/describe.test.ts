@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { InputError } from '../../src/errors.js';
+import { defaultMeta } from '../../src/models/architectures.js';
 import { type Described, describeImages, describeRegions, sizingFor } from '../../src/retrieval/describe.js';
 import { cropSizing } from '../../src/retrieval/query-crop.js';
 import { meanColourModel, writeTwoColours } from './mean-colour-model.js';
@@ -112,6 +113,8 @@ test('describeRegions gives the rows of one image after the other', async () => 
 test('sizingFor: the option, else the size in the model, else at most 1024', () => {
   expect(sizingFor({ imageSize: 512 }, { size: 320 })).toEqual({ longest: 320 });
   expect(sizingFor({ imageSize: 512 }, { size: 'none' })).toEqual({ longest: 'none' });
+  const { preprocessing } = defaultMeta('dinov2-s14');
+  expect(sizingFor({ imageSize: 518, preprocessing })).toEqual({ longest: 518, kernel: 'cubic' });
   expect(sizingFor({ imageSize: 512 }, { snap: 32 })).toEqual({ longest: 512, multipleOf: 32 });
   expect(sizingFor({})).toEqual({ longest: 1024, upscale: false });
 });

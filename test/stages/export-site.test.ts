@@ -24,7 +24,7 @@ interface Sides {
 }
 interface Resize {
   shownSides: (whole: Sides, part: Sides, sizing: object) => Sides;
-  resized: (read: (part: Part) => Uint8Array, part: Part, target: Sides) => Float32Array;
+  resized: (read: (part: Part) => Uint8Array, part: Part, target: Sides, kernel?: string) => Float32Array;
 }
 interface Int8Rows {
   nearestInt8: (rows: object, query: Float32Array, count: number) => { row: number; similarity: number }[];
@@ -131,25 +131,29 @@ test('10,000 photographs weigh at most 25 MB without their thumbnails', () => {
 
 test.each([
   ['shrunk by blocks and Lanczos', 1000, 700, 96, 4],
+  ['shrunk by blocks and bicubic', 1000, 700, 96, 4, 'cubic' as const],
   ['shrunk by Lanczos', 150, 201, 96, 4],
   ['enlarged', 60, 41, 96, 16], // libvips rounds where it takes a pixel from
-])('pixels are brought to size as the collection’s were: %s', async (_, width, height, longest, allowed) => {
-  const { shownSides, resized } = await script<Resize>('resize.js');
-  const { data, file } = await wavy(width, height);
-  const expected = await decodeImage(file, { sizing: { longest } });
-  const target = shownSides({ width, height }, { width, height }, { longest });
-  expect(target).toEqual({ width: expected.width, height: expected.height });
-  const rows = (part: Part) => data.subarray(4 * part.top * width, 4 * (part.top + part.height) * width);
-  const actual = resized(rows, { left: 0, top: 0, width, height }, target);
-  let sum = 0;
-  let most = 0;
-  for (const [i, value] of expected.data.entries()) {
-    sum += Math.abs(value - actual[i]);
-    most = Math.max(most, Math.abs(value - actual[i]));
-  }
-  expect(sum / actual.length).toBeLessThan(0.5);
-  expect(most).toBeLessThanOrEqual(allowed);
-});
+])(
+  'pixels are brought to size as the collection’s were: %s',
+  async (_, width, height, longest, allowed, kernel = undefined) => {
+    const { shownSides, resized } = await script<Resize>('resize.js');
+    const { data, file } = await wavy(width, height);
+    const expected = await decodeImage(file, { sizing: { longest, ...(kernel && { kernel }) } });
+    const target = shownSides({ width, height }, { width, height }, { longest });
+    expect(target).toEqual({ width: expected.width, height: expected.height });
+    const rows = (part: Part) => data.subarray(4 * part.top * width, 4 * (part.top + part.height) * width);
+    const actual = resized(rows, { left: 0, top: 0, width, height }, target, kernel);
+    let sum = 0;
+    let most = 0;
+    for (const [i, value] of expected.data.entries()) {
+      sum += Math.abs(value - actual[i]);
+      most = Math.max(most, Math.abs(value - actual[i]));
+    }
+    expect(sum / actual.length).toBeLessThan(0.5);
+    expect(most).toBeLessThanOrEqual(allowed);
+  },
+);
 
 test('refused, and nothing is changed or left', async () => {
   const other = join(set.folder, 'other');

@@ -1,4 +1,5 @@
 /** @file The model a run starts from: the weights given, sized and whitened as the configuration asks. */
+import { filterOf } from '../../data/images.js';
 import type { ImageRecord } from '../../data/manifest.js';
 import { readModelFile } from '../../data/model-file.js';
 import { namingFile, UsageError } from '../../errors.js';
@@ -94,7 +95,7 @@ export async function whitened(
   const describer = regions === undefined ? undefined : new ProposalDescriber(model, regions);
   try {
     const images = sampleOf(records, config.whitenImages, config.seed);
-    const sizing = { longest: config.imageSize, multipleOf: model.stride };
+    const sizing = { longest: config.imageSize, multipleOf: model.stride, ...filterOf(model.meta) };
     const describe = (own: readonly ImageRecord[]) =>
       describeRegions(describer ?? model, own, (image) => image, { sizing, signal: group.asked });
     const described = shareWork(images, describe, { group, perRound: imagesPerRound });

@@ -68,7 +68,7 @@ async function describe(photograph, box) {
     if (Math.min(width, height) < 8) throw new Error('The picture is too small: at least 8 px a side.');
     if (part.width < 1 || part.height < 1) throw new Error('The box has no pixel of the picture.');
     const sides = shownSides({ width, height }, part, sizing);
-    const pixels = resized((/** @type {import('./resize.js').Part} */ of) => read(bitmap, of), part, sides);
+    const pixels = resized((/** @type {import('./resize.js').Part} */ of) => read(bitmap, of), part, sides, sizing.kernel);
     return { descriptor: await (await model)(pixels, sides), size: { width, height } };
   } finally {
     bitmap.close();

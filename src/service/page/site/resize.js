@@ -1,11 +1,11 @@
 /**
  * @file Brings the pixels of a photograph to the model's size as the collection's were (sharp, that is libvips): first the mean of whole
- * blocks until at least a factor of two is left, then Lanczos of three lobes, widened by what is left; enlarging is bicubic. Plain numbers.
+ * blocks until at least a factor of two is left, then Lanczos of three lobes (or bicubic, where the model was trained with that), widened by what is left; enlarging is bicubic. Plain numbers.
  */
 
 /** @typedef {{ left: number, top: number, width: number, height: number }} Part px, whole */
 /** @typedef {{ width: number, height: number }} Sides px */
-/** @typedef {{ longest: number, upscale?: boolean, multipleOf?: number }} Sizing as `ImageSizing` of the library */
+/** @typedef {{ longest: number, upscale?: boolean, multipleOf?: number, kernel?: string }} Sizing as `ImageSizing` of the library */
 
 /** Pixels that are read at once. */
 const blockPixels = 1 << 21;
@@ -31,9 +31,10 @@ export function shownSides(whole, part, { longest, upscale = true, multipleOf = 
  * @param {(part: Part) => Uint8ClampedArray | Uint8Array} read gives the RGBA of a part, opaque
  * @param {Part} part
  * @param {Sides} target
+ * @param {string} [kernel] to shrink with
  * @returns {Float32Array} RGB 0-255, [height, width, 3]
  */
-export function resized(read, part, target) {
+export function resized(read, part, target, kernel) {
   const blocks = {
     width: Math.max(1, Math.floor(part.width / target.width / 2)),
     height: Math.max(1, Math.floor(part.height / target.height / 2)),
@@ -46,6 +47,7 @@ export function resized(read, part, target) {
     stride: 3 * width,
     to: target.height,
     factor: part.height / blocks.height / target.height,
+    kernel,
   });
   const columns = resample(rows, {
     lines: target.height,
@@ -53,6 +55,7 @@ export function resized(read, part, target) {
     stride: 3,
     to: target.width,
     factor: part.width / blocks.width / target.width,
+    kernel,
   });
   return Float32Array.from(columns);
 }
@@ -100,14 +103,15 @@ function blockMeans(read, part, block) {
 /**
  * Resamples one axis: `lines` times `length` places of `stride` values become `to` places.
  * @param {Uint8ClampedArray} data
- * @param {{ lines: number, length: number, stride: number, to: number, factor: number }} axis factor: places that become one
+ * @param {{ lines: number, length: number, stride: number, to: number, factor: number, kernel: string | undefined }} axis factor: places that become one
  */
-function resample(data, { lines, length, stride, to, factor }) {
+function resample(data, { lines, length, stride, to, factor, kernel: name }) {
   if (to === length && factor === 1) return data;
   const out = new Uint8ClampedArray(lines * to * stride);
   const sums = new Float32Array(stride);
   const widened = Math.max(1, factor);
-  const [kernel, reach] = factor > 1 ? [lanczos3, 3 * factor] : [bicubic, 2];
+  const [kernel, lobes] = factor > 1 && name !== 'cubic' ? [lanczos3, 3] : [bicubic, 2];
+  const reach = lobes * widened;
   for (let place = 0; place < to; place++) {
     // Where libvips takes it from: half a place of its own earlier when it enlarges.
     const centre = (factor > 1 ? place + 0.5 : place) * factor - 0.5;
