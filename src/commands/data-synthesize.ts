@@ -11,6 +11,7 @@ export function registerSynthesize(data: Command): void {
     .requiredOption('--out <dir>', 'folder to create')
     .option('--landmarks <n>', 'landmarks', positiveInteger, 12)
     .option('--siblings <n>', 'landmarks that share a style and are easily confused, 1 to 8', positiveInteger, 3)
+    .option('--test-share <f>', 'fraction of the landmarks that is kept for testing', fraction, 1 / 3)
     .option('--photos <n>', 'photographs per landmark, wrong ones included', positiveInteger, 20)
     .option('--noise <f>', 'fraction of wrong images in every folder, 0 to 0.9', fraction, 0.15)
     .option('--variation <f>', 'how much photographs of one landmark differ, 0 to 1', fraction, 1)
@@ -21,7 +22,7 @@ export function registerSynthesize(data: Command): void {
     .addHelpText(
       'after',
       `
-About a third of the landmarks are kept for testing: groundtruth.json has them, manifest-train.jsonl the others.
+groundtruth.json has the landmarks that are kept for testing, manifest-train.jsonl the others.
 
 Example:
   rmac data synthesize --out landmarks --landmarks 12 --photos 20`,

@@ -5,6 +5,7 @@
  *   photographs/      manifest-train.jsonl (your photographs) or manifest-train-noisy.jsonl (generated ones),
  *                     groundtruth-seen.json (validation), groundtruth.json (test), images
  *   cleaned/          clean.jsonl and report.html of `rmac clean`, where photographs are generated
+ *   whitened.safetensors   the network with whitening: what the ranking starts from
  *   run/              the training run (`rmac train triplet --resume --run` continues it), with its classification in classify/
  *   exported/         ONNX files and their description
  *   report.html       written last
@@ -29,6 +30,7 @@ export class DemoFolder {
   readonly trainManifest: string;
   readonly validation: string;
   readonly test: string;
+  readonly whitened: string;
   readonly run: string;
   readonly exported: string;
   readonly report: string;
@@ -46,6 +48,7 @@ export class DemoFolder {
     this.trainManifest = generated ? join(this.cleaned, 'clean.jsonl') : join(this.photographs, 'manifest-train.jsonl');
     this.validation = join(this.photographs, 'groundtruth-seen.json');
     this.test = join(this.photographs, 'groundtruth.json');
+    this.whitened = join(path, 'whitened.safetensors');
     this.run = join(path, 'run');
     this.exported = join(path, 'exported');
     this.report = join(path, 'report.html');
@@ -71,7 +74,7 @@ export class DemoFolder {
           `${this.path} holds an unfinished demo with other settings; pass --overwrite to replace it, or choose another --out.`,
         );
       }
-      for (const old of [this.report, this.run, this.exported, this.cleaned, this.photographs]) {
+      for (const old of [this.report, this.run, this.whitened, this.exported, this.cleaned, this.photographs]) {
         await removeTree(old); // a link among the photographs is removed, not followed
       }
     }

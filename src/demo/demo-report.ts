@@ -12,6 +12,7 @@ import { scaleLegend, similarityText } from '../retrieval/similarity-scale.js';
 import { type LogRecord, type RunLog, readRunLog } from '../run/run-log.js';
 import { RunFolder } from '../run/run-folder.js';
 import type { DemoFolder } from './demo-folder.js';
+import { expansionText } from '../retrieval/expansion.js';
 import { compareQueries, type DemoResult, resultRows, resultSentence } from './demo-result.js';
 
 export interface DemoReportContext {
@@ -150,6 +151,7 @@ async function fileTable(folder: DemoFolder): Promise<ReportBlock> {
     [folder.validation, 'validation queries: held-back photographs of the trained landmarks'],
     [folder.test, 'test queries'],
     [join(folder.run, 'classify', 'model.safetensors'), 'the model after classification'],
+    [folder.whitened, 'that with whitening'],
     [join(folder.run, 'model.safetensors'), 'the fine-tuned model'],
     [join(folder.run, 'log.jsonl'), 'every update and measurement'],
     [join(folder.run, 'config.yaml'), 'all settings of the training'],
@@ -165,23 +167,24 @@ async function fileTable(folder: DemoFolder): Promise<ReportBlock> {
 
 /** What a person would type to do the same step by step. */
 function commandsOf(
-  { config, recipe }: DemoResult,
+  { config, recipe, expansion }: DemoResult,
   { folder, run, init, images, generate }: DemoReportContext,
 ): string[] {
   const { photographs, noisyManifest, cleaned, trainManifest, validation, test, exported } = folder;
-  const { landmarks, siblings, photos, noise, variation, size, seed } = generate;
+  const { landmarks, siblings, testShare, photos, noise, variation, size, seed } = generate;
   const evaluate = (model: string) =>
     `rmac evaluate --protocol groundtruth --groundtruth ${test} --model ${model} --size ${config.imageSize}`;
   return [
     ...(images === undefined
       ? [
-          `rmac data synthesize --landmarks ${landmarks} --siblings ${siblings} --photos ${photos} --noise ${noise} --variation ${variation} --size ${size} --seed ${seed} --out ${photographs}`,
+          `rmac data synthesize --landmarks ${landmarks} --siblings ${siblings} --test-share ${testShare} --photos ${photos} --noise ${noise} --variation ${variation} --size ${size} --seed ${seed} --out ${photographs}`,
           `rmac clean --manifest ${noisyManifest} --neighbours 0 --out ${cleaned}`,
         ]
       : []),
     evaluate(init),
     `rmac train triplet --manifest ${trainManifest} --val ${validation} --init ${init} --config ${recipe} --seed ${config.seed} --run ${run.path}`,
     evaluate(run.model),
+    `${evaluate(run.model)} --dba ${expansionText(expansion.dba)} --qe ${expansionText(expansion.qe)}`,
     `rmac export descriptor-model --model ${run.model} --out ${exported}`,
   ];
 }

@@ -4,7 +4,7 @@ import type { Verification } from '../export/verify-onnx.js';
 import type { ModelMeta } from '../models/meta.js';
 import { betterAndWorse, queryGains } from '../retrieval/compare/gains.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
-import { expansionText, type QueryExpansion } from '../retrieval/expansion.js';
+import { type DatabaseAugmentation, expansionText, type QueryExpansion } from '../retrieval/expansion.js';
 import type { TripletConfig } from '../train/ranking/triplet-config.js';
 
 /** What the demo measured, before and after fine-tuning. */
@@ -19,11 +19,13 @@ export interface DemoResult {
   offTheShelf: EvaluationResult;
   /** After the classification; undefined where the recipe has none. */
   classified: EvaluationResult | undefined;
+  /** After that with a whitening learned from the training photographs; undefined where there is none, or the network came with its own. */
+  whitened: EvaluationResult | undefined;
   /** After the ranking. */
   fineTuned: EvaluationResult;
-  /** The same descriptors, the queries expanded. */
+  /** The same descriptors, the database augmented and the queries expanded. */
   expanded: EvaluationResult;
-  expansion: QueryExpansion;
+  expansion: { dba: DatabaseAugmentation; qe: QueryExpansion };
   /** Finished updates of the ranking, fewer than `config.steps` where nothing was left to learn. */
   steps: number;
   exported: ExportManifest;
@@ -32,26 +34,29 @@ export interface DemoResult {
   seconds: Record<string, number>;
 }
 
-/** The rows of the result table: name and figures of each state. */
-export function resultRows({ meta, config, offTheShelf, classified, fineTuned, expanded, expansion }: DemoResult): {
+/** The rows of the result table: name and figures of each state, one step more in each. */
+export function resultRows({ meta, config, ...measured }: DemoResult): {
   columns: string[];
   rows: string[][];
 } {
   const pooling = { mac: 'MAC', spoc: 'SPoC', gem: 'GeM', rmac: 'R-MAC', cls: 'class token' }[meta.pooling.kind];
-  const loss = config.loss === 'triplet' ? 'triplets' : `the ${config.loss} loss`;
-  const row = (name: string, { map, precisionAt1, recallAt }: EvaluationResult) => [
-    name,
-    ...[map, precisionAt1, recallAt.get(10) ?? Number.NaN].map((value) => value.toFixed(3)),
-  ];
   const own = meta.whitening === undefined ? '' : ' with its own whitening';
+  const { offTheShelf, classified, whitened, fineTuned, expanded } = measured;
+  const loss = config.loss === 'triplet' ? 'triplets' : `the ${config.loss} loss`;
+  const states: [string, EvaluationResult | undefined][] = [
+    [`off the shelf, ${pooling}${own}`, offTheShelf],
+    ['fine-tuned by classification', classified],
+    ['+ whitening', whitened],
+    [`${classified === undefined ? 'fine-tuned' : '+ ranking'} by ${loss}`, fineTuned],
+    ['+ database augmentation and query expansion', expanded],
+  ];
   return {
     columns: ['', 'mAP', 'P@1', 'recall@10'],
-    rows: [
-      row(`off the shelf, ${pooling}${own}`, offTheShelf),
-      ...(classified === undefined ? [] : [row('fine-tuned by classification', classified)]),
-      row(`${classified === undefined ? 'fine-tuned' : 'then'} by ${loss}`, fineTuned),
-      row(`the same, queries expanded (${expansionText(expansion)})`, expanded),
-    ],
+    rows: states.flatMap(([name, state]) => {
+      if (state === undefined) return [];
+      const figures = [state.map, state.precisionAt1, state.recallAt.get(10) ?? Number.NaN];
+      return [[name, ...figures.map((value) => value.toFixed(3))]];
+    }),
   };
 }
 
@@ -78,12 +83,13 @@ export function resultJson(result: DemoResult, seconds: number) {
     precisionAt1,
     recallAt10: recallAt.get(10),
   });
-  const { offTheShelf, classified, fineTuned, expanded, expansion, report, steps } = result;
+  const { offTheShelf, classified, whitened, fineTuned, expanded, expansion, report, steps } = result;
   return {
     offTheShelf: figures(offTheShelf),
     ...(classified && { classified: figures(classified) }),
+    ...(whitened && { whitened: figures(whitened) }),
     fineTuned: { ...figures(fineTuned), steps },
-    expanded: { ...figures(expanded), qe: expansionText(expansion) },
+    expanded: { ...figures(expanded), dba: expansionText(expansion.dba), qe: expansionText(expansion.qe) },
     report,
     queries: fineTuned.queries.length,
     database: fineTuned.databaseSize,

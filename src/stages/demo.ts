@@ -4,7 +4,6 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { resolveConfig } from '../config.js';
 import { withFolderLock } from '../data/folder-lock.js';
 import { groupBy } from '../data/group-by.js';
 import { type ImageRecord, readManifest } from '../data/manifest.js';
@@ -13,12 +12,12 @@ import { DemoFolder } from '../demo/demo-folder.js';
 import { writeDemoReport } from '../demo/demo-report.js';
 import type { DemoResult } from '../demo/demo-result.js';
 import { photosPerLandmark, splitPhotographs } from '../demo/own-photographs.js';
+import { configOf, settingsList, sizesOf } from '../demo/demo-recipe.js';
 import { describeTest, watchingUpdates } from '../demo/demo-training.js';
 import { InputError } from '../errors.js';
 import { largest } from '../extremes.js';
-import { cutTrunk, type Trunk } from '../models/architecture.js';
+import { cutTrunk } from '../models/architecture.js';
 import { architectureNamed } from '../models/architectures.js';
-import type { QueryExpansion } from '../retrieval/expansion.js';
 import { readGroundTruth } from '../retrieval/ground-truth.js';
 import type { EvaluationResult } from '../retrieval/evaluate.js';
 import { RunFolder } from '../run/run-folder.js';
@@ -27,7 +26,6 @@ import { packageTrunk } from '../run/run-start.js';
 import type { SynthesizeSummary } from '../synthetic/dataset.js';
 import type { SynthesizeOptions } from '../synthetic/dataset-plan.js';
 import { assertTriplets } from '../train/ranking/ranking-trainer.js';
-import { type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
 import { clean } from './clean.js';
 import { silentView, type StageContext, type StageView } from './context.js';
 import { exportModel } from './export.js';
@@ -37,6 +35,7 @@ import { scan, type ScanReport } from './scan.js';
 import { synthesize } from './synthesize.js';
 import { trainClassify } from './train-classify.js';
 import { trainTriplet } from './train-triplet.js';
+import { whitenModel } from './whiten.js';
 
 export interface DemoOptions extends EngineChoice {
   /** Folder for everything that the demo makes. */
@@ -55,18 +54,19 @@ export interface DemoOptions extends EngineChoice {
   set?: readonly string[];
 }
 
-/** The generated collection: a third of the landmarks is kept for the test. */
+/** The generated collection. */
 export const generatedPhotographs: Required<Omit<SynthesizeOptions, 'seed'>> = {
-  landmarks: 48,
-  siblings: 3,
+  landmarks: 60,
+  siblings: 1,
+  testShare: 0.2, // many landmarks to train on: classes are what the network learns from
   photos: 12,
-  noise: 0.15,
-  variation: 0.3, // what the small trunk can learn from in minutes
+  noise: 0.1,
+  variation: 0.25, // what the small trunk can learn from in minutes
   size: 288,
 };
 
-/** How queries are expanded: by their nearest photographs, the nearer the more (Radenović et al. 2019). */
-const expansionBy = { kind: 'alpha', alpha: 3, k: 5 } as const;
+/** Database augmentation and query expansion of Gordo et al. 2016, with fewer neighbours: a landmark has about ten photographs. */
+const expansion = { dba: { kind: 'gordo', k: 5 }, qe: { kind: 'average', k: 3 } } as const;
 
 /** Results per query that are kept for the report; the query itself may be among them. */
 const resultsPerQuery = 11;
@@ -112,7 +112,7 @@ async function runStages(
   if (images !== undefined) await folder.assertApartFrom(images);
   const { meta } = await readModelFile(init);
   const trunk = cutTrunk(architectureNamed(meta.architecture), meta.cut);
-  const { recipe, config } = await configOf(trunk, { ...options, seed });
+  const { recipe, config } = await configOf(trunk, { seed, set: options.set });
   const generate = { ...generatedPhotographs, ...options.generate, seed };
   const settings = { ...(images === undefined ? { generate } : { images }), init, recipe, config };
   if (await folder.prepare(settings, options)) view.note(`Continuing the unfinished demo in ${folder.path}.`);
@@ -125,7 +125,8 @@ async function runStages(
 
   const seconds: Record<string, number> = {};
   let number = 0;
-  const steps = 5 + (images === undefined ? 1 : 0) + (config.classify === undefined ? 0 : 1);
+  const whitens = config.whitenDimension > 0 && meta.whitening === undefined;
+  const steps = 5 + [images === undefined, config.classify !== undefined, whitens].filter(Boolean).length;
   const step = async <T>(name: string, title: string, work: () => Promise<T>): Promise<T> => {
     signal.throwIfAborted();
     outer.note(`[${++number}/${steps}] ${title}`);
@@ -152,13 +153,19 @@ async function runStages(
   assertTriplets(train);
   const test = await readGroundTruth(folder.test);
   const testKind = describeTest(train, test);
-  const expansion = { ...expansionBy, k: Math.max(1, Math.min(expansionBy.k, test.database.length - 2)) };
   view.note(`${train.length} photographs to train on; the test: ${testKind}`);
 
   const engine = { device, threads };
   /** As `rmac evaluate` does: the longest side of training, the image's own shape. */
-  const measure = async (model: string, qe?: QueryExpansion) => {
-    const asking = { protocol: 'groundtruth', model, size: config.imageSize, regions: grid, qe, ...engine } as const;
+  const measure = async (model: string, expanding?: typeof expansion) => {
+    const asking = {
+      protocol: 'groundtruth',
+      model,
+      size: config.imageSize,
+      regions: grid,
+      ...expanding,
+      ...engine,
+    } as const;
     const truth = { settings: [{ name: 'groundtruth', groundTruth: test }], main: 'groundtruth' };
     const [measured] = await measureRetrieval(truth, {}, { ...asking, top: resultsPerQuery }, quiet, (made) => {
       if (made.results[0].queries.length > 0) return made.results;
@@ -170,6 +177,36 @@ async function runStages(
   view.note(figures(offTheShelf));
   const run = new RunFolder(folder.run);
   const { classify, ...ranking } = config;
+  const whiten = async (model: string) => {
+    if (!whitens) return undefined;
+    const measured = await step(
+      'whitening',
+      'Whitening, learned from the regions of the training photographs',
+      async () => {
+        const { warnings } = await whitenModel(
+          {
+            model,
+            manifest: folder.trainManifest,
+            out: folder.whitened,
+            // A few photographs have too few independent regions for a recipe's dimension.
+            dimension: Math.min(config.whitenDimension, trunk.channels, 4 * train.length),
+            size: config.imageSize,
+            snap: trunk.stride,
+            regions: grid,
+            maxImages: config.whitenImages,
+            seed,
+            overwrite: true,
+            ...engine,
+          },
+          quiet,
+        );
+        for (const warning of warnings) view.note(warning);
+        return measure(folder.whitened);
+      },
+    );
+    view.note(figures(measured));
+    return measured;
+  };
   const training = { manifest: folder.trainManifest, resume: true, seed, ...engine };
   let [start, classified] = [init, undefined as EvaluationResult | undefined];
   if (classify !== undefined) {
@@ -182,6 +219,8 @@ async function runStages(
     });
     view.note(figures(classified));
   }
+  const whitened = await whiten(start);
+  if (whitened !== undefined) start = folder.whitened;
   const title = `Fine-tuning by ranking: ${config.steps} updates by the ${config.loss} loss`;
   const { fineTuned, expanded } = await step('ranking', title, async () => {
     const asking = { ...training, init: start, val: folder.validation, run: run.path, set: settingsList(ranking) };
@@ -189,7 +228,7 @@ async function runStages(
     const model = modelOf(run);
     return { fineTuned: await measure(model), expanded: await measure(model, expansion) };
   });
-  view.note(`${figures(fineTuned)}; with expanded queries ${figures(expanded)}`);
+  view.note(`${figures(fineTuned)}; expanded ${figures(expanded)}`);
   const { manifest: exported, verified } = await step('export', 'Export: ONNX, run again in plain ONNX Runtime', () =>
     exportModel({
       model: run.model,
@@ -212,6 +251,7 @@ async function runStages(
     testKind,
     offTheShelf,
     classified,
+    whitened,
     fineTuned,
     expanded,
     expansion,
@@ -242,37 +282,6 @@ function startingWeights({ init }: DemoOptions): string {
   if (init !== undefined) return init;
   if (existsSync(packageTrunk)) return packageTrunk;
   throw new InputError(`${packageTrunk} is missing; name a network with --init FILE.`);
-}
-
-/** 4:3 and 3:4, as most cameras take them, in whole cells of the feature map. */
-function sizesOf({ stride }: Trunk, { imageSize }: TripletConfig) {
-  const short = Math.max(1, Math.round((imageSize * 3) / 4 / stride)) * stride;
-  return [
-    { width: imageSize, height: short },
-    { width: short, height: imageSize },
-  ];
-}
-
-/** The recipe for this network, made to fit it. */
-async function configOf(
-  { architecture, stages: names }: Trunk,
-  { seed, set = [] }: DemoOptions,
-): Promise<{ recipe: string; config: TripletConfig }> {
-  const recipe = architecture === 'rmac-small' ? 'demo' : 'small-classify-triplet';
-  const config = await resolveConfig(tripletConfigSchema, {
-    recipe,
-    set: [`seed=${seed}`, 'regions=grid', ...set],
-  });
-  for (const part of [config, ...(config.classify ? [config.classify] : [])]) {
-    // Recipes name a stage of the network they were found with; of another one, the first half stays as it is.
-    if (!['none', 'all', ...names].includes(part.freeze)) part.freeze = names[Math.floor(names.length / 2)];
-  }
-  return { recipe, config };
-}
-
-/** As `--set` has them. */
-function settingsList(config: Readonly<Record<string, unknown>>): string[] {
-  return Object.entries(config).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
 }
 
 /** What a training that was not stopped has left. */

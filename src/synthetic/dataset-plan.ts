@@ -9,6 +9,8 @@ export interface SynthesizeOptions {
   landmarks?: number;
   /** Landmarks that share a style and so are easily confused, 1 to 8. Default 3. */
   siblings?: number;
+  /** Fraction of the landmarks that is kept for the test, above 0 and below 1; at least one landmark is. Default a third. */
+  testShare?: number;
   /** Photographs per landmark, wrong ones included, at least 3. Default 20. */
   photos?: number;
   /** Fraction of wrong images in a landmark's folder, 0 to 0.9. Default 0.15. */
@@ -50,6 +52,7 @@ const valEvery = 4;
 export function checkSynthesizeOptions({
   landmarks = 12,
   siblings = 3,
+  testShare = 1 / 3,
   photos = 20,
   noise = 0.15,
   variation = 1,
@@ -67,6 +70,9 @@ export function checkSynthesizeOptions({
   whole('--size', size, 64, 2048);
   whole('--seed', seed, 0, 2 ** 32 - 1);
   if (!(noise >= 0 && noise <= 0.9)) throw new UsageError(`--noise: expected a number from 0 to 0.9, got ${noise}.`);
+  if (!(testShare > 0 && testShare < 1)) {
+    throw new UsageError(`--test-share: expected a number above 0 and below 1, got ${testShare}.`);
+  }
   if (photos - wrongCount(photos, noise) < 2) {
     throw new UsageError(
       `--noise ${noise} leaves fewer than 2 right photographs of ${photos} per landmark; give more --photos or less --noise.`,
@@ -75,17 +81,18 @@ export function checkSynthesizeOptions({
   if (!(variation >= 0 && variation <= 1)) {
     throw new UsageError(`--variation: expected a number from 0 to 1, got ${variation}.`);
   }
-  return { landmarks, siblings, photos, noise, variation, size, seed };
+  return { landmarks, siblings, testShare, photos, noise, variation, size, seed };
 }
 
 function wrongCount(photos: number, noise: number): number {
   return Math.round(photos * noise);
 }
 
-/** Plans a collection. Every third landmark or so is a test landmark; whole styles go there as far as possible. */
+/** Plans a collection. The last landmarks are for the test; whole styles go there as far as possible. */
 export function planDataset({
   landmarks,
   siblings,
+  testShare,
   photos,
   noise,
   seed,
@@ -93,7 +100,7 @@ export function planDataset({
   const random = new Random(seed).fork('plan');
   const kinds = random.shuffle(planKinds);
   const styles = Math.ceil(landmarks / siblings);
-  const testCount = Math.max(1, Math.round(landmarks / 3));
+  const testCount = Math.min(landmarks - 1, Math.max(1, Math.round(landmarks * testShare)));
   return Array.from({ length: landmarks }, (_, number) => {
     const style = Math.min(styles - 1, Math.floor(number / siblings));
     const plan = kinds[style % kinds.length];

@@ -64,11 +64,12 @@ describe('demo', () => {
     result = await demo(out, {}, view);
   });
 
-  test('seven numbered stages', () => {
-    expect(view.stages.map((title) => title.slice(0, 6))).toEqual([1, 2, 3, 4, 5, 6, 7].map((n) => `[${n}/7] `));
-    expect(view.stages.slice(2, 5).map((title) => title.slice(6))).toEqual([
+  test('eight numbered stages', () => {
+    expect(view.stages.map((title) => title.slice(0, 6))).toEqual([1, 2, 3, 4, 5, 6, 7, 8].map((n) => `[${n}/8] `));
+    expect(view.stages.slice(2, 6).map((title) => title.slice(6))).toEqual([
       expect.stringMatching(/^Off the shelf: .* as it is$/),
       'Fine-tuning by classification of 3 landmarks: 2 updates',
+      'Whitening, learned from the regions of the training photographs',
       'Fine-tuning by ranking: 3 updates by the triplet loss',
     ]);
   });
@@ -82,15 +83,15 @@ describe('demo', () => {
     };
     expect(result.offTheShelf.map).toBeCloseTo(await evaluate(init), 6);
     expect(result.classified?.map).toBeCloseTo(await evaluate(join(out, 'run/classify/model.safetensors')), 6);
+    expect(result.whitened?.map).toBeCloseTo(await evaluate(join(out, 'whitened.safetensors')), 6);
     const last = join(out, 'run/model.safetensors');
     expect(result.fineTuned.map).toBeCloseTo(await evaluate(last), 6);
-    const { alpha, k } = result.expansion as { alpha: number; k: number };
-    expect(result.expanded.map).toBeCloseTo(await evaluate(last, '--qe', `alpha:${alpha}:${k}`), 6);
+    expect(result.expanded.map).toBeCloseTo(await evaluate(last, '--dba', 'gordo:5', '--qe', 'aqe:3'), 6);
   });
 
-  test('the ranking starts from the classified network and is measured at the start, on the way and after the last update', () => {
+  test('the ranking starts from the classified and whitened network and is measured at the start, on the way and after the last update', () => {
     const read = (file: string) => readFileSync(join(out, file), 'utf8');
-    expect(read('run/start.json')).toContain('classify/model.safetensors');
+    expect(read('run/start.json')).toContain('whitened.safetensors');
     expect(readFileSync(join(out, 'run/classify/model.safetensors')).equals(readFileSync(init))).toBe(false);
     const log = read('run/log.jsonl').trim().split('\n');
     const records = log.map((line) => JSON.parse(line) as { event: string; step: number });
@@ -132,7 +133,8 @@ describe('demo', () => {
     expect(resultJson(result, 61.4)).toMatchObject({
       offTheShelf: { map: result.offTheShelf.map },
       classified: { map: result.classified?.map },
-      expanded: { map: result.expanded.map },
+      whitened: { map: result.whitened?.map },
+      expanded: { map: result.expanded.map, dba: 'gordo:5', qe: 'aqe:3' },
       fineTuned: { map: result.fineTuned.map, steps: 3 },
       report: join(out, 'report.html'),
       queries: result.fineTuned.queries.length,

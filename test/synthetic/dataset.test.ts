@@ -195,6 +195,8 @@ describe('options', () => {
     [{ landmarks: 1 }, /--landmarks/],
     [{ siblings: 0 }, /--siblings/],
     [{ siblings: 9 }, /--siblings/],
+    [{ testShare: 0 }, /--test-share/],
+    [{ testShare: 1 }, /--test-share/],
     [{ photos: 2 }, /--photos/],
     [{ noise: 0.95 }, /--noise/],
     [{ noise: Number.NaN }, /--noise/],
@@ -218,9 +220,19 @@ describe('options', () => {
     }
   });
 
+  test.each([
+    [20, 0.25, 5],
+    [20, 0.01, 1],
+    [2, 0.99, 1],
+  ])('of %d landmarks a share of %d is %d', (landmarks, testShare, count) => {
+    const planned = planDataset(checkSynthesizeOptions({ landmarks, testShare }));
+    expect(planned.filter(({ test: unseen }) => unseen)).toHaveLength(count);
+  });
+
   test('without siblings each landmark has a style of its own', () => {
     const landmarks = planDataset(checkSynthesizeOptions({ landmarks: 27, siblings: 1 }));
     expect(new Set(landmarks.map(({ style }) => style)).size).toBe(27);
+    expect(landmarks.filter(({ test: unseen }) => unseen)).toHaveLength(9);
     expect(new Set(landmarks.map(({ name }) => name)).size).toBe(27);
   });
 });
