@@ -14,7 +14,10 @@ import {
 } from '../train/classify/classify-config.js';
 import { type ClassifyDryRun, classifyDryRun } from '../train/classify/classify-dry-run.js';
 import { ClassifyTrainer, topOne } from '../train/classify/classify-trainer.js';
+import { imprint } from '../train/classify/imprint.js';
 import { measureClasses } from '../train/classify/measure-classes.js';
+import { withViews } from '../train/views/training-record.js';
+import { openViews } from '../train/views/view-generator.js';
 import type { StageContext } from './context.js';
 import { openEngine } from './open-model.js';
 import type { ReportWords } from './train-report.js';
@@ -59,12 +62,12 @@ export function trainClassify(
 
 /** Measures what a run would do and cost on a few of its images; writes nothing. */
 export async function estimateClassify(options: TrainClassifyOptions): Promise<ClassifyEstimate> {
-  const { classes, records, validation, config } = await readWork({ ...options, resume: false });
+  const { classes, records, views, validation, config } = await readWork({ ...options, resume: false });
   await openEngine(options);
   const start = await newClassifier(initFile(options), { classes, config, classifier: options.classifier });
   try {
     const validationImages = validation?.records.length ?? 0;
-    const estimate = await classifyDryRun(start, records, { config, validationImages });
+    const estimate = await classifyDryRun(start, records, { config, validationImages, views });
     return { ...estimate, head: start.head.layout.kind, config };
   } finally {
     start.model.dispose();
@@ -81,7 +84,7 @@ export async function runClassify(options: TrainClassifyOptions, context: RunCon
 
 /** Reads what is to be done; throws where settings and data do not fit. */
 export async function prepareClassify(options: TrainClassifyOptions, { view, group }: RunContext): Promise<TrainJob> {
-  const { classes, records, validation, config } = await readWork(options);
+  const { classes, records, views, validation, config } = await readWork(options);
   const opened = ({ model, head, random }: ClassifierStart, working: Working): OpenedTrainer => {
     const measure = async () => {
       const onProgress = working('measure');
@@ -96,7 +99,7 @@ export async function prepareClassify(options: TrainClassifyOptions, { view, gro
       return { value: top1, figures };
     };
     return {
-      trainer: new ClassifyTrainer({ model, head, records, config, random, measure: validation && measure }),
+      trainer: new ClassifyTrainer({ model, head, records, views, config, random, measure: validation && measure }),
       dispose() {
         model.dispose();
         head.dispose();
@@ -110,6 +113,9 @@ export async function prepareClassify(options: TrainClassifyOptions, { view, gro
     async start({ init, classifier }, working, begun) {
       const start = await newClassifier(init, { classes, config, classifier });
       await begun();
+      if (start.head.layout.kind === 'cosine' && classifier === undefined) {
+        await imprint(start, { records, labels: labelsOf(records, classes, 'The manifest') }, config);
+      }
       if (start.hadWhitening) {
         view.note(
           `${init}: its whitening was learned on the features before training and is left out; see rmac whiten.`,
@@ -135,9 +141,10 @@ async function settings(options: TrainOptions, folder: RunFolder): Promise<Class
 async function readWork(options: TrainOptions) {
   const config = await settings(options, new RunFolder(options.run));
   assertSides(config);
-  const records = await readManifest(options.manifest);
+  const images = await readManifest(options.manifest);
+  const [records, views] = [withViews(images, config.views), await openViews(config.views, images)];
   const classes = classesOf(records);
   const measured = options.val === undefined ? undefined : await readManifest(options.val);
   const validation = measured && { records: measured, labels: labelsOf(measured, classes, options.val!) };
-  return { config, records, classes, validation };
+  return { config, records, views, classes, validation };
 }

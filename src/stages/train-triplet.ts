@@ -15,6 +15,8 @@ import { type RankingDryRun, rankingDryRun, summarizeSet } from '../train/rankin
 import { headFor, loadForTraining, whitened } from '../train/ranking/ranking-start.js';
 import { assertTriplets, meanAveragePrecision, RankingTrainer } from '../train/ranking/ranking-trainer.js';
 import { changeableOnResume, type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
+import { type TrainingRecord, withViews } from '../train/views/training-record.js';
+import { openViews, type ViewGenerator } from '../train/views/view-generator.js';
 import { type StageContext, type StageProgress, type StageView, silentView } from './context.js';
 import { openEngine } from './open-model.js';
 import { type ClassifyEstimate, estimateClassify, prepareClassify, runClassify } from './train-classify.js';
@@ -42,7 +44,9 @@ export interface TripletEstimate extends RankingDryRun {
 
 interface Work {
   config: TripletConfig;
-  records: ImageRecord[];
+  /** Of the manifest, and those that are generated from them. */
+  records: TrainingRecord[];
+  views: ViewGenerator | undefined;
   validation: GroundTruth | undefined;
 }
 
@@ -61,14 +65,14 @@ export async function estimateTriplet(
   options: TrainTripletOptions,
   { view = silentView }: StageContext = {},
 ): Promise<TripletEstimate> {
-  const { config, records, validation } = await readWork({ ...options, resume: false }, view);
+  const { config, records, views, validation } = await readWork({ ...options, resume: false }, view);
   const classify = config.classify && (await estimateClassify(classifyOptions(options, config)));
   await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initFile(options), config);
   const head = headFor(model, config);
   try {
     const validationImages = validation === undefined ? 0 : imagesToDescribe(validation);
-    const ranking = await rankingDryRun(model, records, { config, validationImages, head });
+    const ranking = await rankingDryRun(model, records, { config, validationImages, head, views });
     if (classify === undefined) return { ...ranking, config };
     return { ...ranking, etaSeconds: classify.etaSeconds + ranking.etaSeconds, classify, ranking, config };
   } finally {
@@ -103,7 +107,7 @@ async function runTriplet(options: TrainTripletOptions, context: RunContext): Pr
   return { ...(await trainJob(job, folder, options, context, { init })), classify };
 }
 
-function rankingJob({ config, records, validation }: Work, { view, group }: RunContext): TrainJob {
+function rankingJob({ config, records, views, validation }: Work, { view, group }: RunContext): TrainJob {
   // as training sees images, so that no shape is added
   const mapOf = async (model: DescriptorModel, head: RpnHead | undefined) => {
     const sizing = { longest: config.imageSize, multipleOf: model.stride };
@@ -114,7 +118,7 @@ function rankingJob({ config, records, validation }: Work, { view, group }: RunC
   const opened = (model: DescriptorModel, working: Working, whitening?: AddedWhitening): OpenedTrainer => {
     const head = headFor(model, config);
     const measure = validation && (() => mapOf(model, head));
-    const trainer = { model, head, records, config, measure, onMining: working('describe pool') };
+    const trainer = { model, head, records, views, config, measure, onMining: working('describe pool') };
     return {
       trainer: new RankingTrainer(trainer),
       whitening,
@@ -145,7 +149,8 @@ function rankingJob({ config, records, validation }: Work, { view, group }: RunC
       const head = headFor(model, config);
       const asGiven = await mapOf(model, head).finally(() => head?.dispose());
       if (asGiven !== undefined) view.note(`as given: mAP ${asGiven.value.toFixed(4)}`);
-      const learned = await addWhitening(model, records, { config, view, signal: group.asked });
+      const images = records.filter(({ generated }) => !generated);
+      const learned = await addWhitening(model, images, { config, view, signal: group.asked });
       const { dimension } = learned.model;
       const mapAsGiven = asGiven && { mapAsGiven: asGiven.value };
       return opened(learned.model, working, { dimension, warnings: learned.warnings, ...mapAsGiven });
@@ -192,7 +197,8 @@ async function settings(options: TrainOptions, folder: RunFolder): Promise<Tripl
 
 async function readWork(options: TrainTripletOptions, view: StageView): Promise<Work> {
   const config = await settings(options, new RunFolder(options.run));
-  const records = await readManifest(options.manifest);
+  const images = await readManifest(options.manifest);
+  const [records, views] = [withViews(images, config.views), await openViews(config.views, images)];
   assertTriplets(records);
   const { landmarksWithOnePhoto } = summarizeSet(records);
   if (landmarksWithOnePhoto > 0) {
@@ -201,7 +207,7 @@ async function readWork(options: TrainTripletOptions, view: StageView): Promise<
     );
   }
   const validation = options.val === undefined ? undefined : await readValidation(options.val);
-  return { config, records, validation };
+  return { config, records, views, validation };
 }
 
 /** The options of the classification that a ranking begins with: a run in a folder of its own. It is not measured. */
