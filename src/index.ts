@@ -103,6 +103,7 @@ export {
   type SearchQuery,
   type SearchResult,
 } from './stages/search.js';
+export { type GeneratedViews, generateViews, type GenerateViewsOptions } from './stages/generate-views.js';
 export { type ServedCollection, serve, type ServeStageOptions } from './stages/serve.js';
 export { type AnsweredQuery, reportSearch } from './stages/search-report.js';
 export { split, type SplitHalf, type SplitReport, type SplitStageOptions } from './stages/split.js';

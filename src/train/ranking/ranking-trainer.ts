@@ -218,7 +218,7 @@ export function assertTriplets(records: readonly TrainingRecord[]): void {
   if (possible > 0) return;
   throw new InputError(
     single === records.length
-      ? `No landmark has two photographs (${records.length} images): triplets need a query and a positive of one landmark.`
+      ? `No landmark has two photographs (${records.length} images): triplets need a query and a positive of one landmark. Settings of "views" generate them from single pictures.`
       : 'No triplet can be made: negatives need a second landmark that is not in the same group.',
   );
 }

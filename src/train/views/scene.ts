@@ -1,9 +1,8 @@
 /** @file What a generated photograph is of, drawn at random: where its image lies, what is behind, light and camera. Plain data. */
 import { type Matrix3 } from '../../synthetic/camera.js';
+import type { Rgb } from '../../synthetic/relief.js';
 import type { Random } from '../../synthetic/random.js';
 import type { ViewSettings } from './view-settings.js';
-
-export type Rgb = readonly [number, number, number];
 
 /** A reflection: an ellipse that fades out. Places and radii in sides of the photograph. */
 export interface Reflection {
@@ -74,7 +73,7 @@ export function drawScene(random: Random, settings: ViewSettings, backgrounds: n
     gains,
     shading: { direction: random.range(0, Math.PI * 2), depth: random.range(0, light) },
     reflections: glares ? Array.from({ length: reflected.int(1, 4) }, () => drawReflection(reflected)) : [],
-    veil: glares ? reflected.range(0, 0.4) : 0,
+    veil: glares ? reflected.range(0, 0.6) : 0,
     blur: settings.blur * random.next() ** 2,
     noise: settings.noise * random.next() ** 2,
     jpeg: random.int(settings.jpeg, 100),

@@ -7,7 +7,7 @@ import type { RgbImage } from '../../data/rgb-image.js';
 import { whyUnreadable } from '../../data/read-file.js';
 import { InputError, UsageError } from '../../errors.js';
 import { Random } from '../../synthetic/random.js';
-import { addNoise, drawSurface, drawView, withoutMargin } from './draw-view.js';
+import { addNoise, drawSurface, renderScene, withoutMargin } from './render-scene.js';
 import { drawScene, type Scene } from './scene.js';
 import type { ViewSettings } from './view-settings.js';
 
@@ -36,7 +36,7 @@ export class ViewGenerator {
     const image = await decodeImage(path, { sizing: { longest }, crop: box });
     const part = settings.trim ? withoutMargin(image) : { left: 0, top: 0, ...image };
     const background = await this.backgroundOf(scene, seed, frame);
-    const drawn = drawView(image, part, scene, { ...frame, background });
+    const drawn = renderScene(image, part, scene, { ...frame, background });
     return photographed(drawn, scene, random.fork('camera'));
   }
 

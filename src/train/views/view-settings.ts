@@ -11,7 +11,7 @@ export const viewSettingsSchema = z.strictObject(
     turn: numberFrom(0, { max: 180 }).default(180).describe('Turned by at most this many degrees, either way.'),
     tilt: numberFrom(0, { max: 75 }).default(50).describe('Seen from at most this many degrees beside the front.'),
     smallest: numberFrom(0.1, { max: 2 })
-      .default(0.6)
+      .default(0.5)
       .describe('Longer side of what is shown, at least, in shorter sides of the photograph.'),
     largest: numberFrom(0.1, { max: 2 })
       .default(1.4)
@@ -23,13 +23,13 @@ export const viewSettingsSchema = z.strictObject(
       .default(0.5)
       .describe('Exposure, contrast and shading across the photograph change by at most this share.'),
     warmth: numberFrom(0, { max: 1 })
-      .default(0.25)
+      .default(0.3)
       .describe('Red and blue are multiplied by 1 ± up to this: lamps and shade.'),
     glare: numberFrom(0, { max: 1 })
       .default(0.6)
       .describe('Share of the photographs with reflections of lamps and a veil of light.'),
     blur: numberFrom(0, { max: 0.05 })
-      .default(0.006)
+      .default(0.01)
       .describe('Standard deviation of the blur, at most, in longer sides of the photograph.'),
     noise: numberFrom(0, { max: 64 })
       .default(10)

@@ -39,7 +39,7 @@ function allBelow(count: number, holds: (i: number) => boolean): boolean {
 }
 
 /** The photograph of `part` of an image; `background` covers the frame. Neither blurred nor noisy yet. */
-export function drawView(
+export function renderScene(
   image: RgbImage,
   part: Part,
   scene: Scene,

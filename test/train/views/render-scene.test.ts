@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import type { RgbImage } from '../../../src/data/rgb-image.js';
 import { transform } from '../../../src/synthetic/camera.js';
-import { drawSurface, drawView, withoutMargin } from '../../../src/train/views/draw-view.js';
+import { drawSurface, renderScene, withoutMargin } from '../../../src/train/views/render-scene.js';
 import { type Scene, sceneHomography } from '../../../src/train/views/scene.js';
 
 /** An image in which the value of a pixel is given by its place. */
@@ -39,19 +39,19 @@ const image = picture(8, 8, (x, y) => 10 * x + 20 * y);
 const whole = { left: 0, top: 0, width: 8, height: 8 };
 const reds = (view: RgbImage) => Array.from({ length: view.data.length / 3 }, (_, i) => view.data[3 * i]);
 
-describe('drawView', () => {
+describe('renderScene', () => {
   test('seen from the front and filling the photograph, an image is itself', () => {
-    expect([...drawView(image, whole, plain, frame).data]).toEqual([...image.data]);
+    expect([...renderScene(image, whole, plain, frame).data]).toEqual([...image.data]);
   });
 
   test('a quarter turn is clockwise', () => {
-    const turned = drawView(image, whole, { ...plain, turn: Math.PI / 2 }, frame);
+    const turned = renderScene(image, whole, { ...plain, turn: Math.PI / 2 }, frame);
     // the first row, from left to right, becomes the last column from top to bottom
     expect(reds(turned).filter((_, i) => i % 8 === 7)).toEqual([0, 10, 20, 30, 40, 50, 60, 70]);
   });
 
   test('beside a smaller image lies the background', () => {
-    const small = drawView(image, whole, { ...plain, scale: 0.5 }, frame);
+    const small = renderScene(image, whole, { ...plain, scale: 0.5 }, frame);
     expect(reds(small).filter((value) => value === 9)).toHaveLength(64 - 16);
     expect(reds(small)[8 * 2 + 2]).toBe(15); // in the middle of the first four pixels: (0 + 10 + 20 + 30) / 4
   });
@@ -59,13 +59,13 @@ describe('drawView', () => {
   test('light: a factor, an exponent, a veil, a reflection in full scale', () => {
     const grey = picture(8, 8, () => 100);
     const first = (changes: Partial<Scene>) =>
-      Array.from(drawView(grey, whole, { ...plain, ...changes }, frame).data.slice(0, 3));
+      Array.from(renderScene(grey, whole, { ...plain, ...changes }, frame).data.slice(0, 3));
     expect(first({ gains: [2, 1, 0.5] })).toEqual([200, 100, 50]);
     expect(first({ gamma: 2 })).toEqual([39, 39, 39]); // 255 (100 / 255)²
     expect(first({ veil: 0.4 })).toEqual([140, 140, 140]); // 0.6 · 100 + 0.4 · 200
     const lamp = { x: 1 / 16, y: 1 / 16, radii: [0.1, 0.1], angle: 0, strength: 0.5 } as const;
     expect(first({ reflections: [lamp] })[0]).toBeGreaterThan(220);
-    expect(drawView(grey, whole, { ...plain, reflections: [lamp] }, frame).data.at(-1)).toBe(100);
+    expect(renderScene(grey, whole, { ...plain, reflections: [lamp] }, frame).data.at(-1)).toBe(100);
   });
 });
 
