@@ -50,6 +50,7 @@ export { pairedTest } from './retrieval/protocols/paired-test.js';
 export { npyRows } from './data/npy-rows.js';
 export { clean, type CleanedPart, cleanPart, type CleanStageOptions, type CleanSummary } from './stages/clean.js';
 export { type ColumnNames } from './collection/collect-photographs.js';
+export { type Turn, type TurnCount } from './collection/turned-query.js';
 export { type ColumnFilter } from './collection/vector-store.js';
 export { compare, type CompareStageOptions, type CompareStageResult } from './stages/compare.js';
 export { type SharedChoice } from './stages/compared-systems.js';
@@ -102,6 +103,7 @@ export {
   type SearchQuery,
   type SearchResult,
 } from './stages/search.js';
+export { type GeneratedViews, generateViews, type GenerateViewsOptions } from './stages/generate-views.js';
 export { type ServedCollection, serve, type ServeStageOptions } from './stages/serve.js';
 export { type AnsweredQuery, reportSearch } from './stages/search-report.js';
 export { split, type SplitHalf, type SplitReport, type SplitStageOptions } from './stages/split.js';
@@ -154,3 +156,6 @@ export { type TripletConfig, tripletConfigSchema } from './train/ranking/triplet
 export { type FolderOptions, trainInFolder } from './train/train-in-folder.js';
 export { type Criterion, type Gradient, type Measurement, type NextUpdate, type Trainer } from './train/trainer.js';
 export { type TrainingConfig, type TrainingDefaults, trainingSettings } from './train/training-config.js';
+export { type TrainingRecord, withViews } from './train/views/training-record.js';
+export { openViews, ViewGenerator } from './train/views/view-generator.js';
+export { type ViewSettings, viewSettingsSchema } from './train/views/view-settings.js';

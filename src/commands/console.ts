@@ -191,3 +191,8 @@ export const terminalContext: StageContext = {
     return interruptSignal();
   },
 };
+
+/** commander parser of an option that is given several times. */
+export function collect(value: string, previous: string[]): string[] {
+  return [...previous, value];
+}

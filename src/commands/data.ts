@@ -14,6 +14,7 @@ import {
 } from './console.js';
 import { registerDownload } from './data-download.js';
 import { registerSynthesize } from './data-synthesize.js';
+import { registerViews } from './data-views.js';
 
 /** How many lines of a list go to the terminal; `--json` has them all. */
 const listedLines = 20;
@@ -23,6 +24,7 @@ export function register(program: Command): void {
   registerScan(data);
   registerSplit(data);
   registerSynthesize(data);
+  registerViews(data);
   registerDownload(data);
 }
 

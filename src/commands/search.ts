@@ -1,5 +1,6 @@
 /** @file `rmac search`: which photographs of a collection show what a photograph shows. */
 import { type Command, Option } from 'commander';
+import { type TurnCount, turnCounts } from '../collection/turned-query.js';
 import type { Box } from '../data/manifest.js';
 import { UsageError } from '../errors.js';
 import { openCollection, type SearchAnswer, type SearchOptions } from '../stages/search.js';
@@ -23,6 +24,11 @@ export function register(program: Command): void {
     .option('--model <file>', 'refused where it is not the model of the index')
     .option('--box <x,y,w,h>', 'the part of the query that matters, px of the upright photograph', boxOption)
     .option('--k <n>', 'photographs that are found at most', positiveInteger, 20)
+    .option(
+      '--turns <n>',
+      'queries may lie upside down (2) or on their side (4): the best of so many turns counts',
+      turnsOption,
+    )
     .option('--where <column=value>', 'only photographs with this value; several times', whereOption)
     .option('--qe <kind>', 'expand the query: aqe:K or alpha:A:K', (text) => {
       queryExpansionOption(text);
@@ -38,7 +44,8 @@ export function register(program: Command): void {
 --json: {"query", "found", "threshold", "results": [{"id", "object", "similarity", ...}]}, for several queries {"queries": [...]}
 
 Example:
-  rmac search photo.jpg --index collection/ --where town=Lisbon --k 10`,
+  rmac search photo.jpg --index collection/ --where town=Lisbon --k 10
+  rmac search cover.jpg --index covers/ --turns 4`,
     )
     .action(run);
 }
@@ -48,6 +55,7 @@ interface Flags extends CommonOptions {
   model?: string;
   box?: Box;
   k: number;
+  turns?: TurnCount;
   where?: Record<string, string[]>;
   qe?: string;
   rerank?: 'aml' | 'sift';
@@ -56,7 +64,7 @@ interface Flags extends CommonOptions {
 }
 
 async function run(queries: string[], flags: Flags): Promise<void> {
-  const { index, box, k: count, where, qe: queryExpansion, rerank, report: page, overwrite, ...engine } = flags;
+  const { index, box, turns, k: count, where, qe: queryExpansion, rerank, report: page, overwrite, ...engine } = flags;
   if (page !== undefined) assertWritable(page, { overwrite });
   if (box !== undefined && queries.length > 1) throw new UsageError('--box belongs to one photograph; give one.');
   const collection = await openCollection(index, engine);
@@ -64,7 +72,7 @@ async function run(queries: string[], flags: Flags): Promise<void> {
     const options: SearchOptions = { count, where, queryExpansion, rerank };
     const answers: AnsweredQuery[] = [];
     for (const query of queries) {
-      answers.push({ query, box, answer: await collection.search({ image: query, box }, options) });
+      answers.push({ query, box, answer: await collection.search({ image: query, box, turns }, options) });
     }
     if (page !== undefined) await reportSearch(page, answers, { overwrite });
     const report = answers.map(({ query, answer }) => ({ query, ...flat(answer) }));
@@ -100,6 +108,13 @@ function answerText(query: string, answer: SearchAnswer): string {
   const told = names.flatMap((_, column) => (rows.some((row) => row[column] !== '') ? [column] : []));
   const table = { columns: told.map((column) => names[column]), rows: rows.map((row) => told.map((k) => row[k])) };
   return [verdict === '' ? query : `${query}: ${verdict}`, ...alignedLines(table)].join('\n');
+}
+
+/** commander parser: turns that a query is tried at. */
+function turnsOption(text: string): TurnCount {
+  const turns = turnCounts.find((count) => `${count}` === text);
+  if (turns === undefined) throw new UsageError(`--turns: expected ${turnCounts.join(', ')}, got "${text}".`);
+  return turns;
 }
 
 /** commander parser: "town=Lisbon", after what was given before. */

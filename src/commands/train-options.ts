@@ -15,6 +15,7 @@ import { meanAveragePrecision } from '../train/ranking/ranking-trainer.js';
 import type { Criterion } from '../train/trainer.js';
 import {
   addCommonOptions,
+  collect,
   type CommonOptions,
   endTogether,
   formatSeconds,
@@ -60,10 +61,6 @@ export function addTrainOptions(
       positiveInteger,
     );
   return addCommonOptions(command);
-}
-
-function collect(value: string, previous: string[]): string[] {
-  return [...previous, value];
 }
 
 /** commander parser: hours, above 0. */

@@ -10,6 +10,7 @@ export const loadStage = {
   demo: () => import('./demo.js'),
   evaluate: () => import('./evaluate.js'),
   extract: () => import('./extract.js'),
+  generateViews: () => import('./generate-views.js'),
   match: () => import('./match.js'),
   mergeShards: () => import('../retrieval/merge-shards.js'),
   report: () => import('./report.js'),

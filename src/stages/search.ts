@@ -9,12 +9,13 @@ import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.
 import { CollectionMaps } from '../collection/map-look.js';
 import { openStore } from '../collection/open-store.js';
 import type { LookedForQuery, LookInside } from '../collection/second-look.js';
+import { bestOfTurns, type Turn, type TurnCount, turnedBy } from '../collection/turned-query.js';
 import type { CollectionStore, ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
 import { groupBy } from '../data/group-by.js';
 import { cropInside, decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
-import { InputError, QueryError } from '../errors.js';
+import { InputError, QueryError, UsageError } from '../errors.js';
 import { descriptorOf, sizingFor } from '../retrieval/describe.js';
 import { expandQueries, parseQueryExpansion } from '../retrieval/expansion.js';
 import { cropSizing } from '../retrieval/query-crop.js';
@@ -52,6 +53,8 @@ export interface SearchQuery {
   image: string | Uint8Array;
   /** The part that matters, px of the upright image. */
   box?: Box;
+  /** It may lie on its side (4) or upside down (2): the best of so many turns counts, each of which is described. Default 1. */
+  turns?: TurnCount;
 }
 
 /** How much is looked for, and where. */
@@ -72,6 +75,8 @@ export interface SearchResult {
   item: CollectionItem;
   /** Dot product of the descriptors, at most 1. */
   similarity: number;
+  /** Of the query, clockwise, where several were tried: at which it is that similar. */
+  turn?: Turn;
   /** Keypoints on one affine map, where they were counted. */
   agreeing?: number;
   /** What was matched in both, px of the upright photographs. */
@@ -149,6 +154,12 @@ export async function openCollection(
   }
 }
 
+/** A query at one of its turns. */
+interface TurnedVector {
+  turn: Turn;
+  vector: Float32Array;
+}
+
 class Collection implements OpenedCollection {
   #features: CollectionFeatures | undefined;
   #maps: CollectionMaps | undefined;
@@ -192,7 +203,14 @@ class Collection implements OpenedCollection {
     }
   }
 
-  async #search(store: CollectionStore, { image, box }: SearchQuery, options: SearchOptions): Promise<SearchAnswer> {
+  async #search(
+    store: CollectionStore,
+    { image, box, turns = 1 }: SearchQuery,
+    options: SearchOptions,
+  ): Promise<SearchAnswer> {
+    if (turns > 1 && options.rerank === 'aml') {
+      throw new UsageError('Turns of a query go with keypoints or alone: aml looks for it as it is.');
+    }
     const startedAt = performance.now();
     const { size, part, pixels } = await ofQuery(async () => {
       const whole = await uprightSize(image);
@@ -201,8 +219,12 @@ class Collection implements OpenedCollection {
       return { size: whole, part: clipped, pixels: await decodeImage(image, { sizing, crop: clipped }) };
     });
     options.signal?.throwIfAborted();
-    const query = await descriptorOf((images) => this.opened.describer.describe(images), pixels);
-    return this.#answer(store, { image, box: part }, query, size, performance.now() - startedAt, options);
+    const queries: TurnedVector[] = [];
+    for (const { turn, image: turned } of turnedBy(pixels, turns)) {
+      queries.push({ turn, vector: await descriptorOf((images) => this.opened.describer.describe(images), turned) });
+      options.signal?.throwIfAborted();
+    }
+    return this.#answer(store, { image, box: part }, queries, size, performance.now() - startedAt, options);
   }
 
   async #similar(store: CollectionStore, id: string, options: SearchOptions): Promise<SearchAnswer> {
@@ -212,7 +234,15 @@ class Collection implements OpenedCollection {
     const image = photographPath(this.folder, record.path);
     const size = await uprightSize(image);
     const { data } = await store.vectors([id]);
-    return this.#answer(store, { image }, data, size, performance.now() - startedAt, options, id);
+    return this.#answer(
+      store,
+      { image },
+      [{ turn: 0, vector: data }],
+      size,
+      performance.now() - startedAt,
+      options,
+      id,
+    );
   }
 
   values(column: string): string[] {
@@ -246,7 +276,7 @@ class Collection implements OpenedCollection {
   async #answer(
     store: CollectionStore,
     image: LookedForQuery,
-    query: Float32Array,
+    queries: readonly TurnedVector[],
     size: SearchAnswer['size'],
     describe: number,
     { count = defaultCount, where, queryExpansion, rerank, signal }: SearchOptions,
@@ -257,14 +287,26 @@ class Collection implements OpenedCollection {
       (await store.search(vector, { count: wanted + 1, where, signal }))
         .filter(({ id }) => id !== without)
         .slice(0, wanted);
-    const expanded = queryExpansion === undefined ? query : await expandedQuery(store, query, queryExpansion, nearest);
     const depth = rerank === undefined ? count : Math.max(count, lookDepth(rerank, store.size));
-    const neighbours = await nearest(expanded, depth);
+    const byTurn = [];
+    for (const { turn, vector } of queries) {
+      const expanded =
+        queryExpansion === undefined ? vector : await expandedQuery(store, vector, queryExpansion, nearest);
+      byTurn.push({ turn, expanded, neighbours: await nearest(expanded, depth) });
+    }
+    const several = queries.length > 1;
+    const neighbours = bestOfTurns(byTurn).slice(0, depth);
     let results = neighbours.map(
-      ({ id, similarity }): SearchResult => ({ item: itemOf(this.folder, store.record(id)!), similarity }),
+      ({ id, similarity, turn }): SearchResult => ({
+        item: itemOf(this.folder, store.record(id)!),
+        similarity,
+        ...(several && { turn }),
+      }),
     );
     const { similarity: threshold, photographs = 1 } = store.head.threshold ?? {};
-    const evidence = await evidenceOf(store, expanded, neighbours.at(0), photographs, without);
+    const best = neighbours.at(0);
+    const asked = byTurn.find(({ turn }) => turn === best?.turn)?.expanded;
+    const evidence = asked && (await evidenceOf(store, asked, best, photographs, without));
     let found = threshold === undefined ? undefined : (evidence ?? Number.NEGATIVE_INFINITY) >= threshold;
     const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
     if (rerank !== undefined) {

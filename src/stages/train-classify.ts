@@ -14,8 +14,11 @@ import {
 } from '../train/classify/classify-config.js';
 import { type ClassifyDryRun, classifyDryRun } from '../train/classify/classify-dry-run.js';
 import { ClassifyTrainer, topOne } from '../train/classify/classify-trainer.js';
+import { imprint } from '../train/classify/imprint.js';
 import { type HeldBack, holdBack } from '../train/finish.js';
 import { measureClasses } from '../train/classify/measure-classes.js';
+import { withViews } from '../train/views/training-record.js';
+import { openViews } from '../train/views/view-generator.js';
 import type { StageContext } from './context.js';
 import { openEngine } from './open-model.js';
 import type { ReportWords } from './train-report.js';
@@ -63,16 +66,13 @@ export async function estimateClassify(
   options: TrainClassifyOptions,
   given?: readonly ImageRecord[],
 ): Promise<ClassifyEstimate> {
-  const { classes, held, validation, config } = await readWork({ ...options, resume: false }, given);
+  const { classes, held, records, views, validation, config } = await readWork({ ...options, resume: false }, given);
   await openEngine(options);
   const start = await newClassifier(initFile(options), { classes, config, classifier: options.classifier });
   try {
     const validationImages = validation?.records.length ?? 0;
-    const estimate = await classifyDryRun(start, held.train, {
-      config,
-      validationImages,
-      heldBack: held.heldBack.length,
-    });
+    const heldBack = held.heldBack.length;
+    const estimate = await classifyDryRun(start, records, { config, validationImages, heldBack, views });
     return { ...estimate, head: start.head.layout.kind, config };
   } finally {
     start.model.dispose();
@@ -97,7 +97,7 @@ export async function prepareClassify(
   { view, group }: RunContext,
   given?: readonly ImageRecord[],
 ): Promise<TrainJob> {
-  const { classes, held, validation, config } = await readWork(options, given);
+  const { classes, held, records, views, validation, config } = await readWork(options, given);
   const opened = ({ model, head, random }: ClassifierStart, working: Working): OpenedTrainer => {
     const measure = async () => {
       const onProgress = working('measure');
@@ -112,14 +112,7 @@ export async function prepareClassify(
       return { value: top1, figures };
     };
     return {
-      trainer: new ClassifyTrainer({
-        model,
-        head,
-        records: held.train,
-        config,
-        random,
-        measure: validation && measure,
-      }),
+      trainer: new ClassifyTrainer({ model, head, records, views, config, random, measure: validation && measure }),
       dispose() {
         model.dispose();
         head.dispose();
@@ -134,6 +127,9 @@ export async function prepareClassify(
     async start({ init, classifier }, working, begun) {
       const start = await newClassifier(init, { classes, config, classifier });
       await begun();
+      if (start.head.layout.kind === 'cosine' && classifier === undefined) {
+        await imprint(start, { records, labels: labelsOf(records, classes, 'The manifest') }, config);
+      }
       if (start.hadWhitening) {
         view.note(
           `${init}: its whitening was learned on the features before training and is left out; see rmac whiten.`,
@@ -160,8 +156,9 @@ async function readWork(options: TrainOptions, given?: readonly ImageRecord[]) {
   const config = await settings(options, new RunFolder(options.run));
   assertSides(config);
   const held: HeldBack = holdBack([...(given ?? (await readManifest(options.manifest)))], config);
-  const classes = classesOf(held.train);
+  const [records, views] = [withViews(held.train, config.views), await openViews(config.views, held.train)];
+  const classes = classesOf(records);
   const measured = options.val === undefined ? undefined : await readManifest(options.val);
   const validation = measured && { records: measured, labels: labelsOf(measured, classes, options.val!) };
-  return { config, held, classes, validation };
+  return { config, held, records, views, classes, validation };
 }

@@ -18,6 +18,8 @@ import { type RankingDryRun, rankingDryRun, summarizeSet } from '../train/rankin
 import { headFor, loadForTraining, whitened } from '../train/ranking/ranking-start.js';
 import { assertTriplets, meanAveragePrecision, RankingTrainer } from '../train/ranking/ranking-trainer.js';
 import { changeableOnResume, type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
+import { type TrainingRecord, withViews } from '../train/views/training-record.js';
+import { openViews, type ViewGenerator } from '../train/views/view-generator.js';
 import { type StageContext, type StageProgress, type StageView, silentView } from './context.js';
 import { openEngine } from './open-model.js';
 import { type ClassifyEstimate, estimateClassify, prepareClassify, runClassify } from './train-classify.js';
@@ -46,6 +48,9 @@ export interface TripletEstimate extends RankingDryRun {
 
 interface Work extends HeldBack {
   config: TripletConfig;
+  /** Those that are trained on, and those that are generated from them. */
+  records: TrainingRecord[];
+  views: ViewGenerator | undefined;
   validation: GroundTruth | undefined;
   threads?: number | undefined;
 }
@@ -66,8 +71,8 @@ export async function estimateTriplet(
   { view = silentView }: StageContext = {},
 ): Promise<TripletEstimate> {
   const work = await readWork({ ...options, resume: false }, view);
-  const { config, train: records, validation } = work;
-  const classify = config.classify && (await estimateClassify(classifyOptions(options, config), records));
+  const { config, records, views, validation } = work;
+  const classify = config.classify && (await estimateClassify(classifyOptions(options, config), work.train));
   await openEngine(options, graphsOf(config));
   const model = await loadForTraining(initFile(options), config);
   const head = headFor(model, config);
@@ -78,6 +83,7 @@ export async function estimateTriplet(
       validationImages,
       head,
       heldBack: work.heldBack.length,
+      views,
     });
     if (classify === undefined) return { ...ranking, config };
     return { ...ranking, etaSeconds: classify.etaSeconds + ranking.etaSeconds, classify, ranking, config };
@@ -114,7 +120,7 @@ async function runTriplet(options: TrainTripletOptions, context: RunContext): Pr
 }
 
 function rankingJob(
-  { config, train: records, heldBack, validation, threads }: Work,
+  { config, train, heldBack, records, views, validation, threads }: Work,
   { view, group }: RunContext,
 ): TrainJob {
   // as training sees images, so that no shape is added
@@ -127,7 +133,7 @@ function rankingJob(
   const opened = (model: DescriptorModel, working: Working, whitening?: AddedWhitening): OpenedTrainer => {
     const head = headFor(model, config);
     const measure = validation && (() => mapOf(model, head));
-    const trainer = { model, head, records, config, measure, onMining: working('describe pool') };
+    const trainer = { model, head, records, views, config, measure, onMining: working('describe pool') };
     return {
       trainer: new RankingTrainer(trainer),
       whitening,
@@ -145,7 +151,7 @@ function rankingJob(
     schema: tripletConfigSchema,
     words,
     maxSessions: graphsOf(config),
-    finish: { train: records, heldBack, config, validation },
+    finish: { train, heldBack, config, validation },
     async start({ init }, working, begun) {
       const model = await loadForTraining(init, config);
       await begun();
@@ -159,7 +165,7 @@ function rankingJob(
       const head = headFor(model, config);
       const asGiven = await mapOf(model, head).finally(() => head?.dispose());
       if (asGiven !== undefined) view.note(`as given: mAP ${asGiven.value.toFixed(4)}`);
-      const learned = await addWhitening(model, records, { config, view, group, threads });
+      const learned = await addWhitening(model, train, { config, view, group, threads });
       const { dimension } = learned.model;
       const mapAsGiven = asGiven && { mapAsGiven: asGiven.value };
       return opened(learned.model, working, { dimension, warnings: learned.warnings, ...mapAsGiven });
@@ -207,15 +213,16 @@ async function readWork(options: TrainTripletOptions, view: StageView): Promise<
   const config = await settings(options, new RunFolder(options.run));
   assertFinish(config);
   const held = holdBack(await readManifest(options.manifest), config);
-  assertTriplets(held.train);
-  const { landmarksWithOnePhoto } = summarizeSet(held.train);
+  const [records, views] = [withViews(held.train, config.views), await openViews(config.views, held.train)];
+  assertTriplets(records);
+  const { landmarksWithOnePhoto } = summarizeSet(records);
   if (landmarksWithOnePhoto > 0) {
     view.note(
       `${landmarksWithOnePhoto} of the landmarks have one photograph: they are never queries or positives, only negatives.`,
     );
   }
   const validation = options.val === undefined ? undefined : await readValidation(options.val);
-  return { config, ...held, validation };
+  return { config, ...held, records, views, validation };
 }
 
 /** The options of the classification that a ranking begins with: a run in a folder of its own. It is not measured. */

@@ -23,10 +23,22 @@ export interface ImageView {
   /** Place of the window among those possible, 0 to 1 from the left and from the top. */
   left: number;
   top: number;
+  /** Of a generated photograph (views/view-generator.ts), to which nothing of the above is done. */
+  generated?: number;
 }
 
 /** The image as it is. */
 export const identityView: ImageView = { flip: false, gains: [1, 1, 1], zoom: 1, left: 0, top: 0 };
+
+/** A photograph generated from the image by `seed`. */
+export function generatedView(seed: number): ImageView {
+  return { ...identityView, generated: seed };
+}
+
+/** A random one. */
+export function drawGenerated(random: RandomStream): ImageView {
+  return generatedView(random.below(2 ** 31));
+}
 
 /** A random view. Draws nothing for what is off, and always the same number of values for what is on. */
 export function drawView(random: RandomStream, { flip, colour, crop }: AugmentationOptions): ImageView {
@@ -46,8 +58,15 @@ export function drawView(random: RandomStream, { flip, colour, crop }: Augmentat
 }
 
 /** Whether other updates will meet the very same pixels: the plain image and its mirror image. */
-export function isReusable({ gains, zoom }: ImageView): boolean {
-  return zoom === 1 && gains.every((gain) => gain === 1);
+export function isReusable({ gains, zoom, generated }: ImageView): boolean {
+  return generated === undefined && zoom === 1 && gains.every((gain) => gain === 1);
+}
+
+/** Sides of a generated photograph, px: as telephones are held, upright or across, in the network's stride. */
+export function frameOf(generated: number, { imageSize, stride }: { imageSize: number; stride: number }) {
+  const snap = (side: number) => Math.max(1, Math.round(side / stride)) * stride;
+  const [longer, shorter] = [snap(imageSize), snap(0.75 * imageSize)];
+  return generated % 2 === 0 ? { width: longer, height: shorter } : { width: shorter, height: longer };
 }
 
 /** How large an image is decoded for a view. */

@@ -13,14 +13,16 @@ import type { ImageRecord } from '../data/manifest.js';
 import type { RgbImage } from '../data/rgb-image.js';
 import { runAhead } from '../data/run-ahead.js';
 import { InputError } from '../errors.js';
-import { applyView, type ImageView, identityView, isReusable, sizingOf } from './augmentation.js';
+import { applyView, frameOf, type ImageView, identityView, isReusable, sizingOf } from './augmentation.js';
 import { ByteCache } from './prefix-cache.js';
 import type { DescriptorForms, DescriptorInBlocks, ExampleSource } from './replay.js';
 import type { TrainableModel } from './trainable-model.js';
+import type { TrainingRecord } from './views/training-record.js';
+import type { ViewGenerator } from './views/view-generator.js';
 
 /** An image and what is changed about it. */
 export interface ViewedImage {
-  record: ImageRecord;
+  record: TrainingRecord;
   view: ImageView;
 }
 
@@ -38,6 +40,8 @@ export interface ImageInputOptions {
   keep?: 'recent' | 'first';
   /** Images decoded ahead of the one in use. */
   ahead?: number;
+  /** Needed where views are to be generated. */
+  views?: ViewGenerator | undefined;
 }
 
 export type LoadedInput<T> = { item: T; input: TrunkInput } | { item: T; error: InputError };
@@ -170,7 +174,10 @@ export class ImageInputs implements DescriptorForms<TrunkInput>, ExampleSource<T
 
   private async decode({ record, view }: ViewedImage): Promise<RgbImage> {
     const { stride } = this.model;
-    const sizing = { ...sizingOf(view, { imageSize: this.options.imageSize, stride }), ...filterOf(this.model.meta) };
+    const { imageSize, views } = this.options;
+    const { generated } = view;
+    if (generated !== undefined) return views!.generate(record, generated, frameOf(generated, { imageSize, stride }));
+    const sizing = { ...sizingOf(view, { imageSize, stride }), ...filterOf(this.model.meta) };
     const image = await decodeImage(record.path, { sizing });
     return applyView(image, view, stride);
   }

@@ -128,3 +128,19 @@ test('what was not used for longest is forgotten first', () => {
   recent.set('d', 4, 40); // more than there is room for: alone
   expect([recent.get('a'), recent.get('c'), recent.get('d')]).toEqual([undefined, undefined, 4]);
 });
+
+test('turns: a query on its side is found at the turn that sets it upright', async () => {
+  const lying = await sharp(await picture(4))
+    .rotate(90)
+    .png()
+    .toBuffer();
+  const best = async (turns?: 1 | 4) => (await collection.search({ image: lying, turns })).objects[0].results[0];
+  const [plain, turned] = [await best(), await best(4)];
+  expect(plain).not.toHaveProperty('turn');
+  expect(turned).toMatchObject({ item: { id: '3' }, turn: 270 });
+  expect(turned.similarity).toBeGreaterThan(0.999);
+  expect(turned.similarity).toBeGreaterThan(plain.similarity + 0.001);
+  await expect(collection.search({ image: lying, turns: 4 }, { rerank: 'aml' })).rejects.toThrow(
+    'Turns of a query go with keypoints or alone: aml looks for it as it is.',
+  );
+});

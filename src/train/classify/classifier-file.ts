@@ -7,7 +7,7 @@ import { readBytes } from '../../data/model-file.js';
 import { InputError } from '../../errors.js';
 import { encodeSafetensors, type NamedArrays, parseSafetensors } from '../../models/safetensors.js';
 import { firstFew } from '../../retrieval/ground-truth.js';
-import type { HeadLayout } from './classifier-head.js';
+import { type HeadLayout, headKinds } from './classifier-head.js';
 
 /** Its name in a run folder and in a checkpoint. */
 export const classifierFile = 'classifier.safetensors';
@@ -15,7 +15,7 @@ export const classifierFile = 'classifier.safetensors';
 const classifierKey = 'rmac-classifier';
 
 const metaSchema = z.strictObject({
-  head: z.enum(['fc', 'pooled']),
+  head: z.enum(headKinds),
   classes: z.array(z.string()).min(2).optional(),
   dropout: z.number().min(0).max(0.95).optional(),
   architecture: z.string().optional(),

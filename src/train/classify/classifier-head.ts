@@ -3,6 +3,7 @@
  *
  * `fc`: the network's own fully connected layers with dropout behind each (Simonyan and Zisserman 2015; Krizhevsky et al. 2012
  * as Caffe computes it): last pooling, fc6, ReLU, dropout, fc7, ReLU, dropout, classes. `pooled`: average over the map, classes.
+ * `cosine`: the same without lengths, so that what is learned is what SPoC descriptors are compared by (Qi et al. 2018, section 3.1).
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { InputError, UsageError } from '../../errors.js';
@@ -10,11 +11,13 @@ import { cutTrunk, mapLength, type PoolLayer } from '../../models/architecture.j
 import { architectureNamed } from '../../models/architectures.js';
 import { explicitPadding } from '../../models/backbone.js';
 import type { ModelMeta } from '../../models/meta.js';
+import { l2Normalize } from '../../models/normalize.js';
 import { readTensors } from '../../models/read-tensors.js';
 import type { NamedArray, NamedArrays } from '../../models/safetensors.js';
 import { RandomStream } from '../random.js';
 
-export type HeadKind = 'fc' | 'pooled';
+export const headKinds = ['fc', 'pooled', 'cosine'] as const;
+export type HeadKind = (typeof headKinds)[number];
 
 export interface HeadLayout {
   kind: HeadKind;
@@ -24,9 +27,14 @@ export interface HeadLayout {
   dropout: number;
   /** The pooling between the map and fc6, where the model is cut before it. */
   lastPool?: PoolLayer;
-  /** Inputs of each layer; the last entry is the number of classes. `fc`: [h w C, 4096, 4096, K]; `pooled`: [C, K]. */
+  /** Of `cosine`: what cosines are multiplied with. */
+  cosineScale?: number | undefined;
+  /** Inputs of each layer; the last entry is the number of classes. `fc`: [h w C, 4096, 4096, K]; the others: [C, K]. */
   widths: readonly number[];
 }
+
+/** Name of the weights of the classes, [C, K]. */
+export const classKernel = 'classifier/classes/kernel';
 
 /** Outputs of fc6 and fc7. */
 const hiddenWidth = 4096;
@@ -43,13 +51,14 @@ export interface HeadOptions {
   head: HeadKind | 'auto';
   dropout: number | 'auto';
   cropSize: number;
+  cosineScale?: number;
 }
 
 /** The layers of a head for this model. Throws `UsageError` where the network has no fully connected layers, or is cut before their input. */
 export function headLayout(
   meta: Pick<ModelMeta, 'architecture' | 'cut'>,
   classes: readonly string[],
-  { head, dropout, cropSize }: HeadOptions,
+  { head, dropout, cropSize, cosineScale }: HeadOptions,
 ): HeadLayout {
   const architecture = architectureNamed(meta.architecture);
   const trunk = cutTrunk(architecture, meta.cut);
@@ -59,7 +68,10 @@ export function headLayout(
   const share = dropout === 'auto' ? (kind === 'fc' ? 0.5 : 0) : dropout;
   const side = mapLength(trunk, cropSize);
   if (side < 1) throw new UsageError(`cropSize ${cropSize} is too small for ${meta.architecture}.`);
-  if (kind === 'pooled') return { kind, classes, dropout: share, widths: [trunk.channels, classes.length] };
+  if (kind !== 'fc') {
+    const widths = [trunk.channels, classes.length];
+    return { kind, classes, dropout: share, ...(kind === 'cosine' && { cosineScale }), widths };
+  }
   if (!whole) {
     throw new UsageError(
       `head: fc needs a network with fully connected layers (${Object.keys(ownLayers).join(', ')}), whole up to its last convolution; ` +
@@ -81,7 +93,7 @@ export function headShapes({ kind, widths }: Pick<HeadLayout, 'kind' | 'widths'>
   return new Map(
     names.flatMap((name, i): [string, number[]][] => [
       [`classifier/${name}/kernel`, [widths[i], widths[i + 1]]],
-      [`classifier/${name}/bias`, [widths[i + 1]]],
+      ...(kind === 'cosine' ? [] : [[`classifier/${name}/bias`, [widths[i + 1]]] satisfies [string, number[]]]),
     ]),
   );
 }
@@ -157,7 +169,7 @@ export class ClassifierHead {
    * Map [N, h, w, C] -> scores [N, K]. `seeds`: one per image, whose dropout depends on nothing else; without, nothing is dropped.
    */
   scores(map: tf.Tensor4D, seeds?: readonly number[]): tf.Tensor2D {
-    const { kind, lastPool, widths, dropout } = this.layout;
+    const { kind, lastPool, widths, dropout, cosineScale = 1 } = this.layout;
     return tf.tidy(() => {
       const streams = dropout > 0 ? seeds?.map((seed) => new RandomStream(seed)) : undefined;
       const drop = (x: tf.Tensor2D): tf.Tensor2D => {
@@ -167,7 +179,13 @@ export class ClassifierHead {
         streams.forEach((stream, i) => factors.set(dropoutMask(length, dropout, stream), i * length));
         return x.mul(tf.tensor2d(factors, [n, length]));
       };
-      if (kind === 'pooled') return this.dense(drop(map.mean<tf.Tensor2D>([1, 2])), 'classes');
+      if (kind !== 'fc') {
+        const feature = drop(map.mean<tf.Tensor2D>([1, 2]));
+        if (kind === 'pooled') return this.dense(feature, 'classes');
+        const kernel = this.variables.get(classKernel) as tf.Variable<tf.Rank.R2>;
+        const directions = l2Normalize(kernel.transpose<tf.Tensor2D>());
+        return l2Normalize(feature).matMul(directions, false, true).mul<tf.Tensor2D>(cosineScale);
+      }
       const last =
         lastPool === undefined ? map : tf.maxPool(map, lastPool.size, lastPool.stride, explicitPadding(lastPool, map));
       const flat = last.reshape<tf.Tensor2D>([map.shape[0], widths[0]]); // rows, columns, channels

@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { numberFrom, oneOf, wholeNumber } from '../../config.js';
 import { UsageError } from '../../errors.js';
 import { finishSettings } from '../finish-config.js';
+import { viewSettingsSchema } from '../views/view-settings.js';
 import { changeableTraining, trainingSettings, trueOrFalse } from '../training-config.js';
 
 const autoOrShare = 'auto or a number of at least 0 and at most 0.95';
@@ -43,16 +44,24 @@ export const classifyConfigSchema = z
     colour: numberFrom(0, { max: 0.9 })
       .default(0)
       .describe('Brightness and each channel change by at most this factor, ±. 0 = none.'),
+    views: viewSettingsSchema
+      .optional()
+      .describe(
+        'Photographs generated from the images, beside these: for landmarks of which there is a single picture. None without this section.',
+      ),
     sampling: oneOf(['natural', 'balanced'])
       .default('natural')
       .describe(
         '`natural` = every image once per epoch, shuffled; `balanced` = a class, then one of its images, both uniformly.',
       ),
-    head: oneOf(['auto', 'fc', 'pooled'])
+    head: oneOf(['auto', 'fc', 'pooled', 'cosine'])
       .default('auto')
       .describe(
-        "`fc` = the network's own fully connected layers fc6 and fc7 (VGG, AlexNet), then the classes; `pooled` = the classes on the average of the feature map; `auto` = `fc` where the network has such layers.",
+        "`fc` = the network's own fully connected layers fc6 and fc7 (VGG, AlexNet), then the classes; `pooled` = the classes on the average of the feature map; `cosine` = the same by cosines, each class beginning at the mean of its images; `auto` = `fc` where the network has such layers.",
       ),
+    cosineScale: numberFrom(0, { open: true })
+      .default(24)
+      .describe('What the cosines of `head: cosine` are multiplied with before the softmax.'),
     dropout: z
       .union([z.literal('auto'), share], autoOrShare)
       .default('auto')

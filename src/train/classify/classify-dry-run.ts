@@ -1,6 +1,5 @@
 /** @file What a classification run would do and cost, measured on one pass of its own images. Writes nothing. */
 import * as tf from '@tensorflow/tfjs-core';
-import type { ImageRecord } from '../../data/manifest.js';
 import type { StorableModel } from '../../data/model-file.js';
 import { InputError } from '../../errors.js';
 import { defaultLongestSidePx } from '../../retrieval/describe.js';
@@ -17,6 +16,8 @@ import {
 } from '../dry-run-costs.js';
 import { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
+import type { TrainingRecord } from '../views/training-record.js';
+import type { ViewGenerator } from '../views/view-generator.js';
 import type { ClassifierHead } from './classifier-head.js';
 import type { ClassifyConfig } from './classify-config.js';
 import { type ClassifiableModel, classifyPass, type LabelledCrop, trainedVariables } from './classify-step.js';
@@ -50,8 +51,18 @@ export interface ClassifyDryRun {
 /** Throws the image's error if none of a dozen can be read. */
 export async function classifyDryRun(
   { model, head }: { model: ClassifiableModel & StorableModel & { readonly channels: number }; head: ClassifierHead },
-  records: readonly ImageRecord[],
-  { config, validationImages, heldBack = 0 }: { config: ClassifyConfig; validationImages: number; heldBack?: number },
+  records: readonly TrainingRecord[],
+  {
+    config,
+    validationImages,
+    heldBack = 0,
+    views,
+  }: {
+    config: ClassifyConfig;
+    validationImages: number;
+    heldBack?: number;
+    views?: ViewGenerator | undefined;
+  },
 ): Promise<ClassifyDryRun> {
   const random = new RandomStream(config.seed);
   const crops: LabelledCrop[] = [];
@@ -60,7 +71,7 @@ export async function classifyDryRun(
   for (const record of random.shuffle(records).slice(0, candidates)) {
     const startedAt = performance.now();
     try {
-      const image = await decodeCrop(drawCrop(record, random, config), config.cropSize);
+      const image = await decodeCrop(drawCrop(record, random, config), config.cropSize, views);
       crops.push({ id: record.id, image, label: 0, seed: crops.length });
       loadMs += performance.now() - startedAt;
     } catch (caught) {

@@ -1,5 +1,4 @@
 /** @file The trainer of a trunk by classification (Gordo et al. 2016, "C-Full", "C-Clean"): the gradient of a batch of crops. */
-import type { ImageRecord } from '../../data/manifest.js';
 import type { StorableModel } from '../../data/model-file.js';
 import { runAhead } from '../../data/run-ahead.js';
 import { InputError } from '../../errors.js';
@@ -7,6 +6,8 @@ import { ClassSampler, epochState, readableImages, readEpochState } from '../epo
 import type { GradientAccumulator } from '../gradients.js';
 import { RandomStream } from '../random.js';
 import type { Criterion, Gradient, NextUpdate, Trainer } from '../trainer.js';
+import type { TrainingRecord } from '../views/training-record.js';
+import type { ViewGenerator } from '../views/view-generator.js';
 import { fingerprintOf, labelsOf } from './classes.js';
 import { classifierFile, encodeClassifier } from './classifier-file.js';
 import type { ClassifierHead } from './classifier-head.js';
@@ -18,7 +19,9 @@ export interface ClassifyOptions {
   /** Trained in place, as is the head. The caller keeps owning them. */
   model: ClassifiableModel & StorableModel;
   head: ClassifierHead;
-  records: readonly ImageRecord[];
+  records: readonly TrainingRecord[];
+  /** Needed where there are records to generate. */
+  views?: ViewGenerator | undefined;
   config: ClassifyConfig;
   /** The stream of a new run, after the head was drawn from it. Default: at the seed. */
   random?: RandomStream;
@@ -132,8 +135,8 @@ export class ClassifyTrainer implements Trainer {
 
   /** Crops decoded ahead. */
   private async *load(draws: readonly Draw[]): AsyncGenerator<LabelledCrop | { id: string; error: InputError }> {
-    const { records, config } = this.options;
-    const decode = ({ crop }: Draw) => decodeCrop(crop, config.cropSize);
+    const { records, config, views } = this.options;
+    const decode = ({ crop }: Draw) => decodeCrop(crop, config.cropSize, views);
     for await (const outcome of runAhead(draws, decode, Math.max(4, config.imagesPerPass))) {
       const { position, seed } = outcome.item;
       const { id } = records[position];

@@ -1,7 +1,7 @@
 /** @file What an update trains on: triplets or tuples, mined or random, or a random list, with a view of every image. */
-import type { ImageRecord } from '../../data/manifest.js';
-import { type AugmentationOptions, drawView } from '../augmentation.js';
+import { type AugmentationOptions, drawGenerated, drawView, generatedView } from '../augmentation.js';
 import type { ViewedImage } from '../image-inputs.js';
+import type { TrainingRecord } from '../views/training-record.js';
 import { isNegative, type MinedTriplets, type PoolLabels } from './mining.js';
 import type { RandomStream } from '../random.js';
 import { contrastiveBatch, listwiseBatch, type RankingBatch, type Tuple, tripletBatch } from './ranking-batches.js';
@@ -27,13 +27,21 @@ export interface DrawnBatch {
   drawn: number;
 }
 
-/** The same view for one image in all terms of a batch. */
-function viewer(records: readonly ImageRecord[], random: RandomStream, augmentation: AugmentationOptions) {
+/** The same view for one image in all terms of a batch: of a generated one that which was mined, or a new one. */
+function viewer(
+  records: readonly TrainingRecord[],
+  random: RandomStream,
+  augmentation: AugmentationOptions,
+  mined?: readonly number[],
+) {
   const views = new Map<number, ViewedImage>();
   return (position: number): ViewedImage => {
     let viewed = views.get(position);
     if (viewed === undefined) {
-      viewed = { record: records[position], view: drawView(random, augmentation) };
+      const record = records[position];
+      const generated = () => (mined === undefined ? drawGenerated(random) : generatedView(mined[position]));
+      const view = record.generated ? generated() : drawView(random, augmentation);
+      viewed = { record, view };
       views.set(position, viewed);
     }
     return viewed;
@@ -43,11 +51,12 @@ function viewer(records: readonly ImageRecord[], random: RandomStream, augmentat
 /** The loss of positions in `records`. */
 function batchOf(
   tuples: readonly Tuple<number>[],
-  records: readonly ImageRecord[],
+  records: readonly TrainingRecord[],
   config: BatchConfig,
   random: RandomStream,
+  mined?: readonly number[],
 ): RankingBatch<ViewedImage> {
-  const view = viewer(records, random, config.augmentation);
+  const view = viewer(records, random, config.augmentation, mined);
   const viewed = tuples.map(
     ([query, positive, ...negatives]) => [view(query), view(positive), ...negatives.map(view)] as const,
   );
@@ -58,14 +67,22 @@ function batchOf(
   );
 }
 
-/** Triplets or tuples of a mined pool. `drawn`: samples taken since the mining. */
+/** Triplets or tuples of a mined pool. `drawn`: samples taken since the mining; `generated`: seeds of
+ * the images of the pool that were generated. */
 export function drawMined(
   {
     pool,
     labels,
     triplets: mined,
     drawn,
-  }: { pool: readonly ImageRecord[]; labels: PoolLabels; triplets: MinedTriplets; drawn: number },
+    generated,
+  }: {
+    pool: readonly TrainingRecord[];
+    labels: PoolLabels;
+    triplets: MinedTriplets;
+    drawn: number;
+    generated?: readonly number[] | undefined;
+  },
   config: BatchConfig & { sampling: MinedSampling },
   random: RandomStream,
 ): DrawnBatch {
@@ -75,12 +92,12 @@ export function drawMined(
     if (config.loss !== 'contrastive') return [query, positive, negative];
     return [query, positive, ...tupleNegatives(mined, sample, labels, config.negativesPerTuple)];
   });
-  return { batch: batchOf(tuples, pool, config, random), drawn: samples.length };
+  return { batch: batchOf(tuples, pool, config, random, generated), drawn: samples.length };
 }
 
 /** Random triplets or tuples of all `records`. */
 export function drawRandom(
-  records: readonly ImageRecord[],
+  records: readonly TrainingRecord[],
   labels: PoolLabels,
   config: BatchConfig,
   random: RandomStream,
@@ -107,7 +124,7 @@ export function tupleNegatives(mined: MinedTriplets, sample: number, labels: Poo
 
 /** A list of `listSize` images: photographs of landmarks in random order, `photographsPerLandmark` of each that has two. */
 export function drawList(
-  records: readonly ImageRecord[],
+  records: readonly TrainingRecord[],
   labels: PoolLabels,
   config: BatchConfig,
   random: RandomStream,

@@ -1,13 +1,14 @@
 /** @file One mining: draw a pool, describe it with the weights as they are, find its hard triplets. */
-import type { ImageRecord } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import { plainSimilarity, type Similarity } from '../../linear/rows.js';
 import { engineFromMultiplyAdds, engineSimilarity } from '../../retrieval/engine-similarity.js';
 import type { DescriptorTable } from '../../retrieval/ranking.js';
 import type { MiningSummary } from '../../run/run-records.js';
-import { unaugmented, type ViewedImage } from '../image-inputs.js';
+import { drawGenerated, identityView } from '../augmentation.js';
+import type { ViewedImage } from '../image-inputs.js';
 import { NotFiniteError } from '../not-finite.js';
 import type { RandomStream } from '../random.js';
+import type { TrainingRecord } from '../views/training-record.js';
 import { drawPool } from './draw-pool.js';
 import type { ImageSource } from './image-source.js';
 import { type MinedTriplets, mineTriplets, numberLabels } from './mining.js';
@@ -20,7 +21,7 @@ const named = 4;
  * half-way. Throws `InputError` if not one image can be read.
  */
 export async function minePool(
-  records: readonly ImageRecord[],
+  records: readonly TrainingRecord[],
   options: {
     source: ImageSource<ViewedImage>;
     random: RandomStream;
@@ -29,19 +30,23 @@ export async function minePool(
     signal: AbortSignal;
     onProgress?: ((done: number, total: number) => void) | undefined;
   },
-): Promise<{ pool: string[]; triplets: MinedTriplets; summary: MiningSummary } | undefined> {
+): Promise<{ pool: string[]; generated: number[]; triplets: MinedTriplets; summary: MiningSummary } | undefined> {
   const { source, random, unreadable, config, signal, onProgress } = options;
   const startedAt = performance.now();
   const candidates = records.filter((record) => !unreadable.has(record.id));
-  const drawn = drawPool(numberLabels(candidates).landmarks, config.poolSize, random).map((i) => candidates[i]);
+  const drawn = drawPool(numberLabels(candidates).landmarks, config.poolSize, random).map((i): ViewedImage => {
+    const record = candidates[i];
+    return { record, view: record.generated ? drawGenerated(random) : identityView };
+  });
 
-  const pool: ImageRecord[] = [];
+  const pool: TrainingRecord[] = [];
+  const generated: number[] = [];
   const rows: Float32Array[] = [];
   let firstError: InputError | undefined;
   let done = 0;
-  for await (const image of source.describePool(drawn.map(unaugmented))) {
+  for await (const image of source.describePool(drawn)) {
     if (signal.aborted) return undefined;
-    const { record } = image.item;
+    const { record, view } = image.item;
     if ('error' in image) {
       unreadable.add(record.id);
       firstError ??= image.error;
@@ -52,6 +57,7 @@ export async function minePool(
         );
       }
       pool.push(record);
+      generated.push(view.generated ?? 0);
       rows.push(image.descriptor);
     }
     onProgress?.(++done, drawn.length);
@@ -70,6 +76,7 @@ export async function minePool(
   );
   return {
     pool: pool.map((record) => record.id),
+    generated,
     triplets,
     summary: {
       images: pool.length,
@@ -100,7 +107,7 @@ async function mineWith<T>(table: DescriptorTable, mine: (similarity: Similarity
 /** A query's hardest triplet is its first. */
 function hardestOf(
   { triplets, losses, offsets }: MinedTriplets,
-  pool: readonly ImageRecord[],
+  pool: readonly TrainingRecord[],
 ): MiningSummary['hardest'] {
   return Array.from(offsets.subarray(0, -1))
     .sort((a, b) => losses[b] - losses[a] || a - b)

@@ -15,10 +15,13 @@ import {
   updateBytes,
 } from '../dry-run-costs.js';
 import { GradientAccumulator } from '../gradients.js';
+import { drawGenerated } from '../augmentation.js';
 import { bytesOf, ImageInputs, type TrunkInput, unaugmented, type ViewedImage } from '../image-inputs.js';
 import { RandomStream } from '../random.js';
 import type { TrainableModel } from '../trainable-model.js';
 import type { DescribedImage, ImageSource } from './image-source.js';
+import type { TrainingRecord } from '../views/training-record.js';
+import type { ViewGenerator } from '../views/view-generator.js';
 import { countTriplets, numberLabels } from './mining.js';
 import { openSource } from './open-source.js';
 import { imagesPerUpdate, minesPools, type TripletConfig } from './triplet-config.js';
@@ -75,19 +78,30 @@ export function summarizeSet(
  */
 export async function rankingDryRun(
   model: TrainableModel & StorableModel & { readonly channels: number },
-  records: readonly ImageRecord[],
+  records: readonly TrainingRecord[],
   {
     config,
     validationImages,
     head,
     heldBack = 0,
-  }: { config: TripletConfig; validationImages: number; head?: RpnHead | undefined; heldBack?: number },
+    views,
+  }: {
+    config: TripletConfig;
+    validationImages: number;
+    head?: RpnHead | undefined;
+    heldBack?: number;
+    views?: ViewGenerator | undefined;
+  },
 ): Promise<RankingDryRun> {
   const { poolSize, steps, remineEvery, cacheMegabytes, freeze, imageSize, recomputeActivations } = config;
   const random = new RandomStream(config.seed);
+  const seen = (record: TrainingRecord) =>
+    record.generated ? { record, view: drawGenerated(random) } : unaugmented(record);
   const anchors = config.rpnWeight > 0 ? () => random : undefined;
   // Passes are measured on inputs that are kept, loading on others.
-  const [loader, kept] = [0, Infinity].map((cacheBytes) => new ImageInputs(model, { freeze, imageSize, cacheBytes }));
+  const [loader, kept] = [0, Infinity].map(
+    (cacheBytes) => new ImageInputs(model, { freeze, imageSize, cacheBytes, views }),
+  );
   const source = openSource(model, kept, { freeze, imageSize, recomputeActivations, head, anchors });
   const variables = new Map([...model.trainable(freeze), ...((anchors && head?.variables) || [])]);
   const accumulator = new GradientAccumulator();
@@ -96,7 +110,7 @@ export async function rankingDryRun(
   let [loadMs, describeMs, replayMs, compileMs] = [0, 0, 0, 0];
   let rest: Awaited<ReturnType<typeof updateAndSaveMs>>;
   try {
-    for (const item of random.shuffle(records).slice(0, candidates).map(unaugmented)) {
+    for (const item of random.shuffle(records).slice(0, candidates).map(seen)) {
       const load = (inputs: ImageInputs) => async () => {
         for await (const loaded of inputs.load([item])) {
           if ('error' in loaded) error ??= loaded.error;

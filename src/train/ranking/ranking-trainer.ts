@@ -1,8 +1,7 @@
 /** @file The trainer of the ranking losses (triplets, tuples, lists): mining before an update, and the gradient of a drawn batch. */
 
-import type { ImageRecord } from '../../data/manifest.js';
 import type { StorableModel } from '../../data/model-file.js';
-import { InputError } from '../../errors.js';
+import { InputError, UsageError } from '../../errors.js';
 import type { MappedModel } from '../../retrieval/similarity-map.js';
 import type { RpnHead } from '../../rpn/head.js';
 import type { MiningRecord, RunRecord } from '../../run/run-records.js';
@@ -13,6 +12,8 @@ import { withProposals } from '../proposals/with-proposals.js';
 import { RandomStream } from '../random.js';
 import type { TrainableModel } from '../trainable-model.js';
 import type { Criterion, Gradient, NextUpdate, Trainer } from '../trainer.js';
+import type { TrainingRecord } from '../views/training-record.js';
+import type { ViewGenerator } from '../views/view-generator.js';
 import { type DrawnBatch, drawList, drawMined, drawRandom } from './draw-batch.js';
 import type { ImageSource } from './image-source.js';
 import { minePool } from './mine-pool.js';
@@ -29,7 +30,9 @@ export interface RankingOptions {
   model: TrainableModel & StorableModel & MappedModel;
   /** The model's network of proposals, needed where its regions are proposals or `rpnWeight` is above 0. The caller keeps owning it. */
   head?: RpnHead | undefined;
-  records: readonly ImageRecord[];
+  records: readonly TrainingRecord[];
+  /** Needed where there are records to generate. */
+  views?: ViewGenerator | undefined;
   config: TripletConfig;
   measure?: Trainer['measure'];
   /** Called while a pool is described. */
@@ -38,7 +41,7 @@ export interface RankingOptions {
 
 /** Images to draw from. */
 interface Candidates {
-  records: readonly ImageRecord[];
+  records: readonly TrainingRecord[];
   labels: PoolLabels;
 }
 
@@ -55,7 +58,7 @@ export class RankingTrainer implements Trainer {
   readonly unreadable = new Set<string>();
   readonly model: StorableModel;
   readonly measure: Trainer['measure'];
-  private readonly byId: ReadonlyMap<string, ImageRecord>;
+  private readonly byId: ReadonlyMap<string, TrainingRecord>;
   private readonly inputs: ImageInputs;
   private readonly source: ImageSource<ViewedImage>;
   private mining: MiningState | undefined;
@@ -64,9 +67,14 @@ export class RankingTrainer implements Trainer {
 
   /** Throws `InputError` where the records hold no triplet, or proposals are to learn and there are none or no boxes. */
   constructor(private readonly options: RankingOptions) {
-    const { model, head, records, config, measure } = options;
+    const { model, head, records, views, config, measure } = options;
     const { freeze, imageSize, recomputeActivations } = config;
     assertTriplets(records);
+    if (views !== undefined && (head !== undefined || config.rpnWeight > 0)) {
+      throw new UsageError(
+        'views go with regions: grid and rpnWeight: 0: boxes of generated photographs are not known.',
+      );
+    }
     const joint = config.rpnWeight > 0;
     if (joint && !records.some(({ box }) => box !== undefined)) {
       throw new InputError('rpnWeight: no image of the manifest has a "box"; rmac clean writes them into clean.jsonl.');
@@ -77,7 +85,7 @@ export class RankingTrainer implements Trainer {
     this.measure = measure;
     this.random = new RandomStream(config.seed);
     this.byId = new Map(records.map((record) => [record.id, record]));
-    this.inputs = new ImageInputs(model, { freeze, imageSize, cacheBytes: config.cacheMegabytes * 1e6 });
+    this.inputs = new ImageInputs(model, { freeze, imageSize, cacheBytes: config.cacheMegabytes * 1e6, views });
     const anchors = joint ? (item: ViewedImage) => new RandomStream(this.anchorSeeds.get(item)!) : undefined;
     this.source = openSource(model, this.inputs, { freeze, imageSize, recomputeActivations, head, anchors });
   }
@@ -94,7 +102,8 @@ export class RankingTrainer implements Trainer {
       if (mined === undefined) break; // interrupted
       yield { event: 'mine', step: step + 1, ...mined.summary };
       if (mined.triplets.losses.length === 0) continue;
-      this.mining = { pool: mined.pool, triplets: mined.triplets, drawn: 0 };
+      const { pool, generated, triplets } = mined;
+      this.mining = { pool, generated, triplets, drawn: 0 };
       return 'ready';
     }
     return signal.aborted ? 'ready' : 'exhausted';
@@ -105,7 +114,7 @@ export class RankingTrainer implements Trainer {
     const { inputs, unreadable } = this;
     const { records, config } = this.options;
     const [startedAt, waited] = [performance.now(), inputs.waitedMs];
-    const pool = this.mining?.pool.map((id) => this.byId.get(id) as ImageRecord);
+    const pool = this.mining?.pool.map((id) => this.byId.get(id) as TrainingRecord);
     for (let drawn = 0; ; ) {
       const from = pool ?? records.filter((record) => !unreadable.has(record.id));
       const candidates = { records: from, labels: numberLabels(from) };
@@ -177,7 +186,7 @@ export class RankingTrainer implements Trainer {
     const { mining } = this;
     if (loss === 'average-precision') return drawList(records, labels, config, stream);
     if (mining === undefined || sampling === 'random') return drawRandom(records, labels, config, stream);
-    const mined = { pool: records, labels, triplets: mining.triplets, drawn: mining.drawn + drawn };
+    const mined = { ...mining, pool: records, labels, drawn: mining.drawn + drawn };
     return drawMined(mined, { ...config, sampling }, stream);
   }
 
@@ -204,12 +213,12 @@ export class RankingTrainer implements Trainer {
 const nameOf = ({ record }: ViewedImage) => record.id;
 
 /** Throws `InputError` if no triplet can be made of the records. */
-export function assertTriplets(records: readonly ImageRecord[]): void {
+export function assertTriplets(records: readonly TrainingRecord[]): void {
   const { possible, single } = countTriplets(numberLabels(records));
   if (possible > 0) return;
   throw new InputError(
     single === records.length
-      ? `No landmark has two photographs (${records.length} images): triplets need a query and a positive of one landmark.`
+      ? `No landmark has two photographs (${records.length} images): triplets need a query and a positive of one landmark. Settings of "views" generate them from single pictures.`
       : 'No triplet can be made: negatives need a second landmark that is not in the same group.',
   );
 }

@@ -9,6 +9,7 @@ import { parseRegions, regionsSyntax } from '../../models/region-source.js';
 import { classifyConfigSchema } from '../classify/classify-config.js';
 import { finishKeys, finishSettings } from '../finish-config.js';
 import { changeableTraining, trainingSettings, trueOrFalse } from '../training-config.js';
+import { viewSettingsSchema } from '../views/view-settings.js';
 import { samplings } from './sampler.js';
 
 /** The settings of `rmac train triplet`: default, range and published value of each. */
@@ -111,6 +112,11 @@ export const tripletConfigSchema = z
       )
       .prefault({})
       .describe('Seeded changes of the training images; pools are described without any.'),
+    views: viewSettingsSchema
+      .optional()
+      .describe(
+        'Photographs generated from the images, beside these: for landmarks of which there is a single picture. None without this section.',
+      ),
     whitenDimension: wholeNumber(0)
       .default(0)
       .describe(

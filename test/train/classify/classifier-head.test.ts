@@ -147,6 +147,23 @@ describe('ClassifierHead', () => {
     const layout: HeadLayout = { kind: 'pooled', classes, dropout: 0.3, widths: [2, 3] };
     const pooled = new ClassifierHead(layout, visible(layout));
     checkGradient((x) => pooled.scores(x as tf.Tensor4D, [5]), map(1));
+    const cosine = new ClassifierHead(
+      { ...layout, kind: 'cosine', cosineScale: 3 },
+      visible({ ...layout, kind: 'cosine' }),
+    );
+    checkGradient((x) => cosine.scores(x as tf.Tensor4D, [5]), map(1));
+  });
+
+  test('cosines times their scale, of the averaged feature and the classes, whatever their lengths', async () => {
+    const layout: HeadLayout = { kind: 'cosine', classes: ['a', 'b'], dropout: 0, cosineScale: 20, widths: [2, 2] };
+    // classes (3, 4) and (0, -7)
+    const weights: NamedArrays = new Map([
+      ['classifier/classes/kernel', { shape: [2, 2], data: Float32Array.of(3, 0, 4, -7) }],
+    ]);
+    const cosine = new ClassifierHead(layout, weights);
+    const map = tf.tensor4d([0, 4, 0, 6], [1, 2, 1, 2]); // averages to (0, 5)
+    expect([...(await cosine.scores(map).data())].map((score) => Math.round(score * 1e4) / 1e4)).toEqual([16, -20]);
+    expect([...cosine.variables.keys()]).toEqual(['classifier/classes/kernel']);
   });
 
   test('weights of another shape are refused by name', () => {

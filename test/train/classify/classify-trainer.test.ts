@@ -14,6 +14,9 @@ import { encodeState, parseRunState, type RunState } from '../../../src/run/chec
 import type { RunRecord } from '../../../src/run/run-records.js';
 import { measureClasses } from '../../../src/train/classify/measure-classes.js';
 import { RandomStream } from '../../../src/train/random.js';
+import { withViews } from '../../../src/train/views/training-record.js';
+import { openViews } from '../../../src/train/views/view-generator.js';
+import { viewSettingsSchema } from '../../../src/train/views/view-settings.js';
 import '../../support/engine.js';
 import { smallModel } from '../../support/small-model.js';
 import { stripedPhotographs, temporaryFolder } from '../tiny-run.js';
@@ -64,7 +67,9 @@ async function fit(
   const weightsNow = async () => new Map([...(await model.toArrays()), ...(await head.toArrays())]);
   const saved: Saved[] = [];
   const log: RunRecord[] = [];
-  const trainer = new ClassifyTrainer({ model, head, records, config: settings, ...options });
+  const views = await openViews(settings.views, records);
+  const images = withViews(records, settings.views);
+  const trainer = new ClassifyTrainer({ model, head, records: images, views, config: settings, ...options });
   const resume = from && {
     state: parseRunState(from.text, 'state.json', (own) => trainer.restore(own)),
     momentum: from.momentum,
@@ -91,6 +96,7 @@ describe('ClassifyTrainer', () => {
     ['natural sampling', {}],
     ['balanced sampling, frozen stages', { sampling: 'balanced', freeze: 'stage1' }],
     ['adam, exponential schedule', { optimizer: 'adam', learningRate: 1e-3, learningRateDecay: 'exponential' }],
+    ['generated photographs, classes by cosines', { views: viewSettingsSchema.parse({ perImage: 2 }), head: 'cosine' }],
     ['a batch of more than an epoch', { batchSize: 11, imagesPerPass: 4 }],
   ] satisfies [string, Partial<ClassifyConfig>][])(
     'resumed from every state on the way, four updates are the same bits (%s)',

@@ -12,6 +12,9 @@ import { type RankingOptions, RankingTrainer } from '../../../src/train/ranking/
 import { type LoopOptions, runLoop } from '../../../src/train/loop.js';
 import { type TripletConfig, tripletConfigSchema } from '../../../src/train/ranking/triplet-config.js';
 import { relativeDistance } from '../../support/close.js';
+import { withViews } from '../../../src/train/views/training-record.js';
+import { openViews } from '../../../src/train/views/view-generator.js';
+import { viewSettingsSchema } from '../../../src/train/views/view-settings.js';
 import '../../support/engine.js';
 import { smallModel } from '../../support/small-model.js';
 import { stripedPhotographs, temporaryFolder } from '../tiny-run.js';
@@ -49,7 +52,11 @@ type FitOptions = Partial<RankingOptions> &
 async function fit(model: DescriptorModel, { signal, from, best, seen, ...options }: FitOptions = {}) {
   const log: RunRecord[] = [];
   const saved: Saved[] = [];
-  const trainer = new RankingTrainer({ model, records, config: config(), ...options });
+  const given = options.config ?? config();
+  const images = options.records ?? records;
+  const opened = await openViews(given.views, images);
+  const all = withViews(images, given.views);
+  const trainer = new RankingTrainer({ model, config: given, ...options, records: all, views: opened });
   const resume = from && {
     state: parseRunState(from.text, 'state.json', (own) => trainer.restore(own)),
     momentum: from.momentum,
@@ -58,8 +65,7 @@ async function fit(model: DescriptorModel, { signal, from, best, seen, ...option
     const text = encodeState(state, {});
     saved.push({ text, state: structuredClone(state), momentum: await momentum(), weights: await model.toArrays() });
   };
-  const settings = options.config ?? config();
-  for await (const record of runLoop(trainer, { config: settings, resume, signal, store: { save, best } })) {
+  for await (const record of runLoop(trainer, { config: given, resume, signal, store: { save, best } })) {
     log.push(record);
     await seen?.(record);
   }
@@ -93,7 +99,13 @@ function differing(a: NamedArrays, b: NamedArrays): string[] {
   return [...a.keys()].filter((name) => !bytes(a, name).equals(bytes(b, name)));
 }
 
+const views = viewSettingsSchema.parse({ perImage: 2 });
 const settings: [string, Partial<TripletConfig>][] = [
+  ['generated photographs, a pool of them', { views, freeze: 'stage1' }],
+  [
+    'generated photographs, new ones in every list',
+    { views, loss: 'average-precision', listSize: 6, photographsPerLandmark: 3 },
+  ],
   ['no frozen stage', {}],
   ['frozen stages, augmentation', { freeze: 'stage1', augmentation: { flip: true, colour: 0.1, crop: 0.2 } }],
   ['contrastive tuples, adam', { loss: 'contrastive', margin: 0.9, optimizer: 'adam', learningRate: 1e-3 }],
@@ -127,6 +139,13 @@ describe('RankingTrainer', () => {
       expect(differing(whole.weights, resumed.weights)).toEqual([]);
     },
   );
+
+  test('one photograph a landmark: no triplet without generated ones', async () => {
+    const single = records.filter(({ id }) => id.endsWith('p0'));
+    await expect(fit(smallModel(), { records: single })).rejects.toThrow('No landmark has two photographs (3 images)');
+    const { updates } = await fit(smallModel(), { records: single, config: config({ views }) });
+    expect(updates.map(({ active }) => active as number).every((active) => active > 0)).toBe(true);
+  });
 
   test('recomputed activations: more convolutions, the same losses and weights up to rounding', async () => {
     const once = { steps: 1, sampling: 'random', tripletsPerStep: 1 } as const;

@@ -1,0 +1,24 @@
+/** @file Images of a training set of which photographs are generated: each is there once as it is, and so many times as another photograph. */
+import type { ImageRecord } from '../../data/manifest.js';
+import type { ViewSettings } from './view-settings.js';
+
+/** An image to train on: as it is, or one generated from it anew each time that it is drawn. */
+export interface TrainingRecord extends ImageRecord {
+  generated?: true;
+}
+
+/** The images, each followed by `perImage` that are generated from it; the images alone without settings. */
+export function withViews(
+  records: readonly ImageRecord[],
+  views: Pick<ViewSettings, 'perImage'> | undefined,
+): TrainingRecord[] {
+  if (views === undefined) return [...records];
+  return records.flatMap((record) => [
+    record,
+    ...Array.from({ length: views.perImage }, (_, i) => ({
+      ...record,
+      id: `${record.id} (view ${i + 1})`,
+      generated: true as const,
+    })),
+  ]);
+}
