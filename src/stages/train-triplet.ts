@@ -184,11 +184,11 @@ function rankingJob(
 async function addWhitening(
   model: DescriptorModel,
   records: readonly ImageRecord[],
-  { view, ...settings }: RunContext & { config: TripletConfig; threads: number | undefined },
+  { view, ...rest }: RunContext & { config: TripletConfig; threads: number | undefined },
 ): ReturnType<typeof whitened> {
   let progress: StageProgress | undefined;
   const learned = await whitened(model, records, {
-    ...settings,
+    ...rest,
     onProgress: (done, total) => (progress ??= view.progress('learn whitening', total)).update(done),
   }).finally(() => progress?.stop());
   const { dimension } = learned.model;
