@@ -166,11 +166,11 @@ function rankingJob({ config, records, validation, threads }: Work, { view, grou
 async function addWhitening(
   model: DescriptorModel,
   records: readonly ImageRecord[],
-  { view, ...settings }: RunContext & { config: TripletConfig; threads: number | undefined },
+  { view, ...from }: RunContext & { config: TripletConfig; threads: number | undefined },
 ): ReturnType<typeof whitened> {
   let progress: StageProgress | undefined;
   const learned = await whitened(model, records, {
-    ...settings,
+    ...from,
     onProgress: (done, total) => (progress ??= view.progress('learn whitening', total)).update(done),
   }).finally(() => progress?.stop());
   const { dimension } = learned.model;
