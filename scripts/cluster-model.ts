@@ -1,8 +1,8 @@
 /**
  * @file What docs/cluster.md says of clusters that were not there: the time of an update, of a whole training and of describing a collection
- * by n machines, from three measured numbers.
+ * by n machines, from a few measured numbers.
  *
- *   npx tsx scripts/cluster-model.ts [--describe 0.5] [--replay 2.1] [--bytes 94e6]
+ *   npx tsx scripts/cluster-model.ts [--describe 0.5] [--replay 2.1] [--change 0.5] [--bytes 94e6]
  */
 import { parseArgs } from 'node:util';
 
@@ -11,11 +11,13 @@ const { values } = parseArgs({
     /** Seconds per image on one machine: without a tape, and with one. */
     describe: { type: 'string', default: '0.5' },
     replay: { type: 'string', default: '2.1' },
+    /** Seconds to change the weights, which every machine does alike. */
+    change: { type: 'string', default: '0.5' },
     /** Of the gradient. */
     bytes: { type: 'string', default: '94e6' },
   },
 });
-const [describe, replay, bytes] = [values.describe, values.replay, values.bytes].map(Number);
+const [describe, replay, change, bytes] = [values.describe, values.replay, values.change, values.bytes].map(Number);
 const nodes = [1, 2, 4, 8, 16, 32, 64, 128, 256];
 const gigabits = [1, 10, 100];
 /** Share of a link's rate that a ring reaches, and seconds per message of it. */
@@ -26,7 +28,7 @@ const share = (images: number, n: number) => Math.ceil(images / n);
 const allReduce = (n: number, gbit: number) =>
   n === 1 ? 0 : (2 * (n - 1) * bytes) / n / ((reached * gbit * 1e9) / 8) + 2 * (n - 1) * latency;
 /** An update of 64 triplets with 192 images, all of which have a share of the gradient. */
-const update = (n: number, gbit: number) => share(192, n) * (describe + replay) + allReduce(n, gbit);
+const update = (n: number, gbit: number) => share(192, n) * (describe + replay) + allReduce(n, gbit) + change;
 /** The recipe gordo-eccv-resnet50: 2,000 updates, and a pool of 10,000 images described every 16 of them. */
 const training = (n: number, gbit: number) =>
   2000 * update(n, gbit) + Math.ceil(2000 / 16) * share(10_000, n) * describe;

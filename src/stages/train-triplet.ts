@@ -184,11 +184,11 @@ function rankingJob(
 async function addWhitening(
   model: DescriptorModel,
   records: readonly ImageRecord[],
-  { view, ...rest }: RunContext & { config: TripletConfig; threads: number | undefined },
+  { view, ...from }: RunContext & { config: TripletConfig; threads: number | undefined },
 ): ReturnType<typeof whitened> {
   let progress: StageProgress | undefined;
   const learned = await whitened(model, records, {
-    ...rest,
+    ...from,
     onProgress: (done, total) => (progress ??= view.progress('learn whitening', total)).update(done),
   }).finally(() => progress?.stop());
   const { dimension } = learned.model;

@@ -26,7 +26,7 @@ const { rank, token, checkpoints, timeoutMs } = workerData as LifelineData;
 const farewell = 'b';
 /** The main thread may be in native code for as long, ms. */
 const patienceMs = 10_000;
-/** What starts ranks and ends with them; it is a rank's parent on its own host. */
+/** What starts ranks and ends with them: above them on its own host. */
 const launchers = new Set(['mpirun', 'mpiexec', 'orterun', 'prterun']);
 /** Given to it to end after the ranks, s. */
 const launcherPatience = 20;
@@ -114,16 +114,21 @@ async function lose(other: number): Promise<void> {
 
 /** mpirun waits for ever for a host that cannot be reached, which only a process can change that outlives the ranks. */
 function endLauncher(): void {
-  const launcher = process.ppid;
   try {
-    const [name, start] = ['comm', 'stat'].map((file) => readFileSync(`/proc/${launcher}/${file}`, 'utf8').trim());
-    if (!launchers.has(name)) return;
-    const began = start.split(' ')[21]; // so that another process of its number is not taken for it
-    const same = `[ "$(cut -d ' ' -f 22 /proc/${launcher}/stat)" = ${began} ]`;
-    const script = `sleep ${launcherPatience}; ${same} && kill -KILL ${launcher}`;
-    spawn('sh', ['-c', script], { detached: true, stdio: 'ignore' }).on('error', () => undefined);
+    for (let pid = process.ppid; pid > 1; ) {
+      const [, name, rest = ''] = /\((.*)\) \S (.*)/s.exec(readFileSync(`/proc/${pid}/stat`, 'latin1')) ?? [];
+      const fields = rest.split(' '); // of proc(5), from the fourth
+      if (launchers.has(name)) {
+        // Another process of its number is not taken for it: the 22nd is when it began.
+        const same = `[ "$(cut -d ' ' -f 22 /proc/${pid}/stat)" = ${fields[18]} ]`;
+        const script = `sleep ${launcherPatience}; ${same} && kill -KILL ${pid}`;
+        spawn('sh', ['-c', script], { detached: true, stdio: 'ignore' }).on('error', () => undefined);
+        return;
+      }
+      pid = Number(fields[0]);
+    }
   } catch {
-    // no /proc: it is not known what the parent is
+    // no /proc: it is not known what has started this process
   }
 }
 

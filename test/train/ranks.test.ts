@@ -204,10 +204,10 @@ const whiteningOf = (size: number, endings: (rank: number) => Endings = () => ({
   let described = 0;
   const ranks = localRanks(size).map(async (collective) => {
     const model = smallModel();
-    const describe = model.regionDescriptors.bind(model);
+    const regionDescriptors = model.regionDescriptors.bind(model);
     model.regionDescriptors = (images) => {
       described++;
-      return describe(images);
+      return regionDescriptors(images);
     };
     const group = new ProcessGroup(collective, endings(collective.rank));
     const weights = await (await whitened(model, records, { config, group })).model.toArrays();
