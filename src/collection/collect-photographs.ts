@@ -1,7 +1,9 @@
 /** @file The photographs of a source, and what it says of them: a folder, a manifest, a CSV table or a list of paths. */
+import { stat } from 'node:fs/promises';
 import { isTableName, readImageTable } from '../data/image-table.js';
 import { identifyImages, listImages } from '../data/image-list.js';
-import { readManifest } from '../data/manifest.js';
+import { pathInside, readManifest } from '../data/manifest.js';
+import { labelByDepth } from '../data/scan.js';
 import { InputError } from '../errors.js';
 import { type CollectedPhotograph, namedColumns } from './collection-record.js';
 
@@ -12,7 +14,8 @@ export const columnMeanings = ['id', 'path', ...namedColumns] as const;
 
 /**
  * The photographs in the order of the source. Ids are those of the source, else the path without extension. Any column
- * that has no meaning here is kept as text.
+ * that has no meaning here is kept as text. What lies in folders below a folder shows the object that the first of them is named after, as
+ * for `rmac data scan`.
  * @throws InputError as the reader of the source, and for a column that is named and not there.
  */
 export async function collectPhotographs(source: string, names: ColumnNames = {}): Promise<CollectedPhotograph[]> {
@@ -28,7 +31,12 @@ export async function collectPhotographs(source: string, names: ColumnNames = {}
   if (!isTableName(source)) {
     if (Object.keys(names).length > 0)
       throw new InputError(`${source} has no columns; only tables and manifests have.`);
-    return (await listImages(source)).map((image) => ({ id: image.id, path: image.path, columns: {} }));
+    const isFolder = (await stat(source).catch(() => undefined))?.isDirectory() === true;
+    return (await listImages(source)).map(({ id, path }) => {
+      const inside = isFolder ? pathInside(source, path)?.split('/') : undefined;
+      const object = inside && labelByDepth(1)(inside);
+      return { id, path, ...(object !== undefined && { object }), columns: {} };
+    });
   }
   const images = await readImageTable(source, {
     labelled: false,

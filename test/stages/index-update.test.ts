@@ -47,13 +47,14 @@ test('build: all photographs; again: none; what is new, has changed or is gone i
   copyFileSync(join(set.images, 'stripes/3.png'), join(set.images, 'rings/1.png'));
   copyFileSync(join(set.images, 'stripes/3.png'), join(set.images, 'rings/4.png'));
   rmSync(join(set.images, 'checks/2.png'));
+  copyFileSync(join(set.images, 'checks/3.png'), join(set.images, 'top.png'));
   expect(counts(await build())).toEqual({
-    photographs: 12,
-    added: 1,
+    photographs: 13,
+    added: 2,
     changed: 2,
     unchanged: 9,
     removed: 1,
-    described: 2,
+    described: 3,
   });
   const collection = await openCollection(index);
   try {
@@ -63,7 +64,15 @@ test('build: all photographs; again: none; what is new, has changed or is gone i
       'checks/3',
       ...[0, 1, 2, 3, 4].map((i) => `rings/${i}`),
       ...[0, 1, 2, 3].map((i) => `stripes/${i}`),
+      'top',
     ]);
+    // What lies in a folder shows what this is named after; what lies in none is said to show nothing.
+    expect(['checks/0', 'rings/4', 'top'].map((id) => collection.item(id)?.object)).toEqual([
+      'checks',
+      'rings',
+      undefined,
+    ]);
+    expect(collection.values('object')).toEqual(['checks', 'rings', 'stripes']);
     const { objects } = await collection.search({ image: join(set.images, 'stripes/3.png') }, { count: 3 });
     const results = objects.flatMap((found) => found.results);
     expect(results.map(({ item }) => item.id).toSorted()).toEqual(['rings/1', 'rings/4', 'stripes/3']);

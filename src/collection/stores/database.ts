@@ -32,7 +32,10 @@ export async function optionalModule<T>(name: string, installed: string): Promis
   }
 }
 
-/** What `work` gives. What a database or the way to it refuses is an InputError of one line with the table's name and no password in it. */
+/**
+ * What `work` gives. What a database or the way to it refuses is an InputError of one line with the table's name and no password in it; other
+ * errors stay what they are.
+ */
 export async function asking<T>(address: StoreAddress, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -55,10 +58,18 @@ export const storeName = ({ place, table }: StoreAddress) => `The store ${table}
 
 const passwordOf = { postgres: 'PGPASSWORD', qdrant: 'QDRANT_API_KEY', lancedb: undefined } as const;
 
+/** What clients say without a code where the server or the way to it fails. */
+const refusals =
+  /timeout|timed out|was aborted|Connection terminated|client password must be|Unexpected Response|lance/i;
+
 function storeError(address: StoreAddress, error: unknown): unknown {
   if (error instanceof InputError || error instanceof UsageError) return error;
-  const { code, status, cause } = error as { code?: string; status?: number; cause?: { code?: string } };
-  const reason = `${code ?? cause?.code ?? status ?? ''} ${messageOf(error)}`;
+  const { code, status, cause } = error as { code?: unknown; status?: number; cause?: { code?: unknown } };
+  const said = code ?? cause?.code ?? status;
+  // Node's own codes, but for those of encrypted connections, are of wrong calls: a defect of this program, as errors without any code are.
+  const isCode = typeof said === 'number' || (typeof said === 'string' && !/^ERR_(?!TLS|SSL)/.test(said));
+  if (!isCode && !refusals.test(messageOf(error))) return error;
+  const reason = `${isCode ? said : ''} ${messageOf(error)}`;
   const variable = passwordOf[address.kind];
   return new InputError(`${storeName(address)}: ${explained(reason, address, variable)}`);
 }

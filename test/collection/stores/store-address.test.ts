@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import { storedAddress } from '../../../src/collection/open-store.js';
-import { optionalModule } from '../../../src/collection/stores/database.js';
+import { asking, askingEach, optionalModule } from '../../../src/collection/stores/database.js';
 import { parseStoreAddress } from '../../../src/collection/stores/store-address.js';
 
 test('addresses of the three kinds', () => {
@@ -62,4 +62,35 @@ test('a package that is not there is named with what to install', async () => {
   await expect(optionalModule('rmac-no-such-package', 'rmac-no-such-package@1')).rejects.toThrow(
     /^This store needs the package rmac-no-such-package: npm install rmac-no-such-package@1\. \(.+\)$/,
   );
+});
+
+test('what a server refuses is a line; a defect stays what it is', async () => {
+  const address = parseStoreAddress('qdrant+http://h/c');
+  const failing = (error: Error) => asking(address, () => Promise.reject(error));
+  const withCode = (error: Error, code: string | number) => Object.assign(error, { code });
+  const refused = [
+    withCode(new Error('connect'), 'ECONNREFUSED'),
+    withCode(new Error('relation "c" does not exist'), '42P01'),
+    withCode(new Error('wrong name'), 'ERR_TLS_CERT_ALTNAME_INVALID'),
+    new TypeError('fetch failed', { cause: { code: 'UND_ERR_SOCKET' } }),
+    Object.assign(new Error('Bad Gateway'), { status: 502 }),
+    new Error('Unexpected Response: 500 (Internal Server Error)'),
+  ];
+  for (const error of refused) await expect(failing(error)).rejects.toThrow(/^The store c of http:\/\/h: /);
+  const defects = [
+    new TypeError("Cannot read properties of undefined (reading 'x')"),
+    withCode(new TypeError('The "path" argument must be of type string'), 'ERR_INVALID_ARG_TYPE'),
+    new Error('3 records came with 2 vectors.'),
+  ];
+  for (const error of defects) {
+    await expect(failing(error)).rejects.toBe(error);
+    const failingRows = async function* (): AsyncGenerator<number> {
+      yield 1;
+      throw error;
+    };
+    const read = async () => {
+      for await (const row of askingEach(address, failingRows())) expect(row).toBe(1);
+    };
+    await expect(read()).rejects.toBe(error);
+  }
 });
