@@ -13,6 +13,8 @@ export interface LearnWhiteningOptions {
   channels: number;
   /** D, length of the whitened descriptor. */
   dimension: number;
+  /** t of an attenuated PCA whitening, 0 to 1. Default 1. */
+  strength?: number | undefined;
   sizing: ImageSizing;
   /** Computes the eigenpairs. Default: symmetricEigen. */
   eigen?: PcaOptions['eigen'];
@@ -31,7 +33,7 @@ const engineFromChannels = 512;
 export async function learnWhitening(
   model: RegionDescriber,
   images: readonly { id: string; path: string }[],
-  { channels, dimension, sizing, eigen, threads, signal, onProgress, onImagesDone }: LearnWhiteningOptions,
+  { channels, dimension, strength, sizing, eigen, threads, signal, onProgress, onImagesDone }: LearnWhiteningOptions,
 ): Promise<{ whitening: LearnedWhitening; regions: number; failures: DescribeFailure[] }> {
   const products = channels < engineFromChannels ? undefined : new GramProducts(channels, { threads });
   try {
@@ -43,7 +45,7 @@ export async function learnWhitening(
     }
     onImagesDone?.();
     assertDescribed(images, failures, signal);
-    return { whitening: learnPcaWhitening(rows, { dimension, eigen }), regions: rows.count, failures };
+    return { whitening: learnPcaWhitening(rows, { dimension, strength, eigen }), regions: rows.count, failures };
   } finally {
     products?.dispose();
   }

@@ -109,7 +109,7 @@ async function openFinished(
   images: readonly ImageRecord[],
   { trained, start, config, group, working }: FinishOptions,
 ): Promise<{ model: DescriptorModel; warnings: readonly string[] }> {
-  const { finalWhitenDimension: dimension, finalImageSize, whitenImages, seed } = config;
+  const { finalWhitenDimension: dimension, finalWhitenStrength: strength, finalImageSize, whitenImages, seed } = config;
   const mixed = mixOf(trained, start, share);
   const { meta, weights } = dimension === 0 ? mixed : withoutWhitening(mixed.meta, mixed.weights);
   const imageSize = finalImageSize === 0 ? (meta.imageSize ?? defaultLongestSidePx) : finalImageSize;
@@ -117,6 +117,7 @@ async function openFinished(
   if (dimension === 0) return { model, warnings: [] };
   return whitened(model, images, {
     config: { imageSize, whitenDimension: dimension, whitenImages, seed },
+    strength,
     // A rank that went on alone would wait for the others for ever.
     signal: group.size === 1 ? group.asked : undefined,
     onProgress: working('learn the final whitening'),

@@ -72,10 +72,13 @@ export async function whitened(
   records: readonly ImageRecord[],
   {
     config,
+    strength,
     signal,
     onProgress,
   }: {
     config: Pick<TripletConfig, 'imageSize' | 'whitenDimension' | 'whitenImages' | 'seed'>;
+    /** t of an attenuated whitening. Default 1. */
+    strength?: number;
     signal?: AbortSignal | undefined;
     onProgress?: (done: number, total: number) => void;
   },
@@ -87,6 +90,7 @@ export async function whitened(
     const { whitening } = await learnWhitening(describer ?? model, images, {
       channels: model.channels,
       dimension: config.whitenDimension,
+      strength,
       sizing: { longest: config.imageSize, multipleOf: model.stride },
       signal,
       onProgress: (done) => onProgress?.(done, images.length),
