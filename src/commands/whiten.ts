@@ -20,6 +20,11 @@ export function register(program: Command): void {
     .requiredOption('--out <file>', 'where to write the model with whitening (.safetensors)')
     .option('--dimension <n>', "length of the descriptor (default: the map's channels)", positiveInteger);
   addModelOptions(command)
+    .option(
+      '--strength <t>',
+      'of the whitening by PCA, 0 to 1: below 1 directions of little variance weigh less (default: 1)',
+      Number,
+    )
     .option('--pairs <file>', 'learn Lw from pairs: JSON lines {"a","b"} of ids, or "labels" for all of a landmark')
     .addOption(
       new Option(
@@ -38,6 +43,7 @@ export function register(program: Command): void {
       `
 Learned on the l2-normalised region vectors (R-MAC: about 20 per image) before whitening; whitening that the model has
 is replaced. Use images that are not those you evaluate on. --size becomes the size stored in the new model.
+Where a whitening costs, as on scenes or noisy photographs, --strength 0.5 may gain (Mukundan et al. 2019).
 --pairs learns Lw (Radenovic et al.) instead, for models with one vector per image (gem, mac, spoc); graph.jsonl of rmac clean
 is such a file (pairs that are not "kept" are passed over).
 

@@ -2,6 +2,8 @@
  * @file PCA-whitening of region descriptors, as Tolias et al. 2016 and Gordo et al. 2016 learn it:
  *   m = mean x,  C = Σ (x − m)(x − m)ᵀ / N,  C = V diag(λ) Vᵀ with λ descending,  P = diag(λ^-½) Vᵀ, first D rows,
  *   whitened y = P (x − m), then l2.
+ * An attenuated whitening (Mukundan et al. 2019, "Understanding and Improving Kernel Local Descriptors") has diag(λ^(-t/2)), t in [0, 1]:
+ * directions of little variance, which are noise where the network knows little of the images, weigh less.
  * x are l2-normalised region vectors. Only C² sums are kept, so any number of regions can pass through.
  */
 import { InputError } from '../errors.js';
@@ -11,7 +13,7 @@ import { type EigenPairs, symmetricEigen } from './symmetric-eigen.js';
 export interface LearnedWhitening {
   /** m, the mean region vector. [C] */
   mean: Float32Array;
-  /** P, one whitening direction per row. [D, C] */
+  /** P, one direction per row. [D, C] */
   components: Float32Array;
   /** D: as many as asked, at most the numerical rank of C. */
   dimension: number;
@@ -26,6 +28,8 @@ export interface LearnedWhitening {
 export interface PcaOptions {
   /** Number of directions to keep, of those the vectors vary in. Default: all. */
   dimension?: number;
+  /** t: 1 (the default) whitens, 0 only centres and rotates. */
+  strength?: number | undefined;
   /** Computes the largest eigenpairs of a symmetric matrix. Default: symmetricEigen. */
   eigen?: (matrix: Float64Array, n: number, count: number) => EigenPairs;
 }
@@ -185,7 +189,7 @@ export class CovarianceAccumulator {
 /** PCA-whitening from accumulated rows; @throws InputError when there are fewer rows than directions to learn. */
 export function learnPcaWhitening(
   rows: Pick<CovarianceAccumulator, 'dimension' | 'count' | 'finish'>,
-  { dimension: asked = rows.dimension, eigen = symmetricEigen }: PcaOptions = {},
+  { dimension: asked = rows.dimension, strength = 1, eigen = symmetricEigen }: PcaOptions = {},
 ): LearnedWhitening {
   const channels = rows.dimension;
   if (asked < 1 || asked > channels) {
@@ -207,7 +211,7 @@ export function learnPcaWhitening(
   for (let i = 0; i < channels; i++) total += covariance[i * channels + i];
   const components = new Float32Array(dimension * channels);
   for (let k = 0; k < dimension; k++) {
-    const factor = 1 / Math.sqrt(values[k]);
+    const factor = strength === 1 ? 1 / Math.sqrt(values[k]) : values[k] ** (-strength / 2);
     for (let i = 0; i < channels; i++) components[k * channels + i] = vectors[k * channels + i] * factor;
   }
   const explained = values.reduce((sum, value) => sum + value, 0);

@@ -13,6 +13,8 @@ export interface LearnWhiteningOptions {
   channels: number;
   /** D, length of the whitened descriptor. */
   dimension: number;
+  /** t of an attenuated PCA whitening, 0 to 1. Default 1. */
+  strength?: number | undefined;
   sizing: ImageSizing;
   /** Computes the eigenpairs. Default: symmetricEigen. */
   eigen?: PcaOptions['eigen'];
@@ -39,7 +41,7 @@ export async function learnWhitening(
   images: readonly ImageFile[],
   options: LearnWhiteningOptions & { described?: AsyncIterable<Described<ImageFile>> },
 ): Promise<{ whitening: LearnedWhitening; regions: number; failures: DescribeFailure[] }> {
-  const { channels, dimension, sizing, eigen, threads, signal, onProgress, onImagesDone } = options;
+  const { channels, dimension, strength, sizing, eigen, threads, signal, onProgress, onImagesDone } = options;
   const { described = describeRegions(model, images, (image) => image, { sizing, signal }) } = options;
   const products = channels < engineFromChannels ? undefined : new GramProducts(channels, { threads });
   try {
@@ -53,7 +55,7 @@ export async function learnWhitening(
     }
     onImagesDone?.();
     assertDescribed(images, failures, signal);
-    return { whitening: learnPcaWhitening(rows, { dimension, eigen }), regions: rows.count, failures };
+    return { whitening: learnPcaWhitening(rows, { dimension, strength, eigen }), regions: rows.count, failures };
   } finally {
     products?.dispose();
   }

@@ -2,6 +2,7 @@
 import { assertWritable } from '../data/files.js';
 import { readManifest } from '../data/manifest.js';
 import { writeModelFile } from '../data/model-file.js';
+import { UsageError } from '../errors.js';
 import { labelPairs, readPairs } from '../data/pairs.js';
 import { openBlasEigen } from '../linear/open-blas.js';
 import type { RegionSource } from '../models/region-source.js';
@@ -24,6 +25,8 @@ export interface WhitenStageOptions extends EngineChoice, ModelChoice {
   regions?: RegionSource;
   /** D, length of the descriptor. Default: the map's channels. */
   dimension?: number;
+  /** t of the PCA: 1 (the default) whitens, 0 only centres and rotates, between is an attenuated whitening. */
+  strength?: number;
   /** Learn Lw from pairs of ids: a file of JSON lines {"a","b"}, or `labels` for all of a landmark. Default: PCA. */
   pairs?: string;
   /** Decomposition by our own code (the default) or by an installed OpenBLAS. */
@@ -55,6 +58,12 @@ export type WhitenStageResult =
 export async function whitenModel(options: WhitenStageOptions, context: StageContext = {}): Promise<WhitenStageResult> {
   const { out, size, overwrite, seed = 0 } = options;
   const { view = silentView } = context;
+  const { strength, pairs: pairing } = options;
+  if (strength !== undefined && !(strength >= 0 && strength <= 1)) {
+    throw new UsageError(`--strength ${strength}: a number from 0 to 1 expected.`);
+  }
+  if (strength !== undefined && pairing !== undefined)
+    throw new UsageError('--strength is of a PCA; leave out --pairs.');
   assertWritable(out, { overwrite });
   const records = sampleOf(await readManifest(options.manifest), options.maxImages, seed);
   const pairs =
@@ -79,7 +88,7 @@ export async function whitenModel(options: WhitenStageOptions, context: StageCon
     };
     const learned =
       options.pairs === undefined
-        ? await learnWhitening(describer, records, settings)
+        ? await learnWhitening(describer, records, { ...settings, strength })
         : await learnPairWhitening(describer, records, pairs, settings);
     const { whitening, failures } = learned;
     noteFailures(view, failures);

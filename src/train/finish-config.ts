@@ -24,6 +24,11 @@ export const finishSettings = {
     .describe(
       'Dimension of a PCA whitening of the finished model, learned on the training photographs in the place of any that it has. 0 = none.',
     ),
+  finalWhitenStrength: numberFrom(0, { max: 1 })
+    .default(1)
+    .describe(
+      'Of that whitening: directions are divided by the square root of their variance to this power; 1 = whitening, 0 = centred and rotated, between = attenuated (Mukundan et al. 2019).',
+    ),
   finalImageSize: z
     .union([z.literal(0), wholeNumber(16, largestImageSize)], `0 or a whole number from 16 to ${largestImageSize}`)
     .default(0)
@@ -41,6 +46,7 @@ export const finishKeys = {
   averageWithStart: true,
   holdBack: true,
   finalWhitenDimension: true,
+  finalWhitenStrength: true,
   finalImageSize: true,
   whitenImages: true,
 } as const satisfies Record<keyof FinishConfig, true>;

@@ -111,7 +111,7 @@ async function openFinished(
   images: readonly ImageRecord[],
   { trained, start, config, group, threads, working }: FinishOptions,
 ): Promise<{ model: DescriptorModel; warnings: readonly string[] }> {
-  const { finalWhitenDimension: dimension, finalImageSize, whitenImages, seed } = config;
+  const { finalWhitenDimension: dimension, finalWhitenStrength: strength, finalImageSize, whitenImages, seed } = config;
   const mixed = mixOf(trained, start, share);
   const { meta, weights } = dimension === 0 ? mixed : withoutWhitening(mixed.meta, mixed.weights);
   const imageSize = finalImageSize === 0 ? (meta.imageSize ?? defaultLongestSidePx) : finalImageSize;
@@ -119,6 +119,7 @@ async function openFinished(
   if (dimension === 0) return { model, warnings: [] };
   return whitened(model, images, {
     config: { imageSize, whitenDimension: dimension, whitenImages, seed },
+    strength,
     group,
     threads,
     onProgress: working('learn the final whitening'),

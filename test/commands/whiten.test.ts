@@ -6,6 +6,7 @@ import { register as registerExtract } from '../../src/commands/extract.js';
 import { register } from '../../src/commands/whiten.js';
 import { readModelFile } from '../../src/data/model-file.js';
 import { parseNpy } from '../../src/data/npy.js';
+import { UsageError } from '../../src/errors.js';
 import { runCommand } from './run-command.js';
 import { makeSmallSet, type SmallSet } from './small-set.js';
 
@@ -41,6 +42,22 @@ describe('rmac whiten', () => {
     const { stderr, stdout: text } = await run('--pooling', 'gem', '--overwrite');
     expect(stderr).toMatch(/whitening was learned for rmac and is left out with --pooling gem/);
     expect(text).toMatch(/12 descriptors of 256 values/);
+  });
+
+  test('--strength attenuates the whitening; another number, or with --pairs, is a usage error', async () => {
+    const [whole, half] = [newFile(), newFile()];
+    const more = ['--dimension', '4', '--size', '64'];
+    await whiten(whole, ...more);
+    await whiten(half, ...more, '--strength', '0.5');
+    const kernels = await Promise.all([whole, half].map(async (file) => (await readModelFile(file)).weights));
+    const [a, b] = kernels.map((weights) => weights.get('whitening/kernel')!.data);
+    // Rows are the same directions, in lengths whose square roots are the others'.
+    const lengths = (kernel: ArrayLike<number>) =>
+      [0, 1, 2, 3].map((d) => Math.hypot(...Array.from({ length: 256 }, (_, c) => kernel[4 * c + d])));
+    lengths(b).forEach((length, d) => expect(length).toBeCloseTo(Math.sqrt(lengths(a)[d]), 3));
+    for (const wrong of ['2', '-1', 'x'])
+      await expect(whiten(newFile(), '--strength', wrong)).rejects.toThrow(UsageError);
+    await expect(whiten(newFile(), '--strength', '0.5', '--pairs', 'labels')).rejects.toThrow(/leave out --pairs/);
   });
 
   test('the same bytes from the same seed; an existing file needs --overwrite', async () => {

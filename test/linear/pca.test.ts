@@ -50,6 +50,26 @@ describe('learnPcaWhitening', () => {
     expect(pca.explainedVariance).toBeCloseTo(golden.explainedVariance, 12);
   });
 
+  test('an attenuated whitening divides by the variance to the power t/2: the variance that is left is its power 1 - t', () => {
+    const rows = accumulated(goldenRows(), golden.channels);
+    const whole = learnPcaWhitening(rows, { dimension: 3 });
+    for (const strength of [0, 0.5, 1]) {
+      const { components, mean } = learnPcaWhitening(accumulated(goldenRows(), golden.channels), {
+        dimension: 3,
+        strength,
+      });
+      expect(mean).toEqual(whole.mean);
+      for (let k = 0; k < 3; k++) {
+        // whole: direction / sqrt(variance)
+        const ratio = golden.eigenvalues[k] ** ((1 - strength) / 2);
+        for (let i = 0; i < golden.channels; i++) {
+          const at = k * golden.channels + i;
+          expect(components[at]).toBeCloseTo(whole.components[at] * ratio, 6);
+        }
+      }
+    }
+  });
+
   test('the same rows in any portions give the same result', () => {
     const whole = learnPcaWhitening(accumulated(goldenRows(), golden.channels));
     expect(learnPcaWhitening(accumulated(goldenRows(), golden.channels, 5))).toEqual(whole);

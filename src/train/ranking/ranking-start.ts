@@ -80,11 +80,14 @@ export async function whitened(
   records: readonly ImageRecord[],
   {
     config,
+    strength,
     group = alone,
     threads,
     onProgress,
   }: {
     config: Pick<TripletConfig, 'imageSize' | 'whitenDimension' | 'whitenImages' | 'seed'>;
+    /** t of an attenuated whitening. Default 1. */
+    strength?: number | undefined;
     group?: ProcessGroup;
     /** Of the sums. Default: all. */
     threads?: number | undefined;
@@ -107,6 +110,7 @@ export async function whitened(
       const learned = await learnWhitening(describer ?? model, images, {
         channels: model.channels,
         dimension: config.whitenDimension,
+        strength,
         sizing,
         described,
         threads,
