@@ -14,7 +14,7 @@ const { train, val } = await split({ manifest, by: 'landmark', val: 0.25, out: w
 console.log(`${train.images} photographs of ${train.landmarks} things to train on, ${val.images} of others to ask for`);
 
 async function meanAveragePrecision(model: string): Promise<string> {
-  const { map } = await evaluate({ protocol: 'labels', manifest: val.manifest, model, size: 224 });
+  const { map } = await evaluate({ protocol: 'labels', manifest: val.manifest, model, size: 288 });
   return map.toFixed(3);
 }
 const before = await meanAveragePrecision(start);

@@ -34,7 +34,14 @@ function run(program: string, ...args: string[]): string {
 
 test('fine-tune.ts trains on a folder and says mAP before and after', () => {
   const work = join(folder, 'work');
-  const settings = ['steps=3', 'imageSize=96', 'poolSize=24', 'tripletsPerStep=4'];
+  const settings = [
+    'classify.steps=3',
+    'classify.cropSize=64',
+    'steps=3',
+    'imageSize=96',
+    'poolSize=24',
+    'tripletsPerStep=4',
+  ];
   const said = run('fine-tune.ts', trunk, join(folder, 'photos/images'), work, ...settings);
   expect(said).toContain('24 photographs of 6 things to train on, 8 of others to ask for');
   expect(said).toMatch(/mAP 0\.\d{3} before, 0\.\d{3} after\n$/);

@@ -26,7 +26,7 @@ export function register(program: Command): void {
       `
 Stopped by Ctrl-C, the same command continues. With --images, six or more landmarks are split by landmark (a third is
 never trained on and makes the test), fewer by photograph. Other networks than the small trunk train by the recipe
-small-triplet and take longer.
+small-classify-triplet and take longer.
 
 Examples:
   rmac demo

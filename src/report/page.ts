@@ -48,22 +48,24 @@ const style = `
 :root { color-scheme: light dark; --line: #8886; --good: #2a8f3c; --bad: #c22f2f; --grey: #888; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 75rem; margin: 2rem auto; padding: 0 1rem; }
 h1 { font-size: 1.6rem; } h2 { font-size: 1.2rem; margin-top: 2.2rem; }
-table { border-collapse: collapse; } th, td { padding: .3rem .8rem; text-align: right; border-bottom: 1px solid var(--line); }
+table { border-collapse: collapse; } th, td { padding: .3rem; text-align: right; border-bottom: 1px solid var(--line); }
 th:first-child, td:first-child { text-align: left; padding-left: 0; }
-@media (min-width: 40rem) { td:first-child { white-space: nowrap; } }
 .scroll { overflow-x: auto; margin: 1rem 0; }
 .charts { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 28rem), 1fr)); gap: 1rem; }
 .chart { width: 100%; max-width: 40rem; } .chart svg { width: 100%; font-size: 14px; } .chart text { fill: currentColor; } .grid { stroke: var(--line); }
 .legend { display: flex; flex-wrap: wrap; gap: 0 1.2rem; margin: 0; padding: 0 0 0 13%; list-style: none; font-size: .9rem; }
 .legend i { display: inline-block; width: 1.4rem; height: .25rem; margin-right: .4rem; vertical-align: middle; }
 .ranking { display: flex; flex-wrap: wrap; gap: .5rem; margin: .6rem 0 1.2rem; } figure { margin: 0; flex: none; }
-figure img { height: 7rem; display: block; border: 4px solid var(--grey); } .ranking img { height: 5.5rem; }
+figure img { height: 7rem; display: block; border: 4px solid var(--grey); } .ranking img { height: 4.2rem; }
 .ranking figcaption { width: 0; min-width: 100%; }
-.query img { border-color: #3b82d0; } .positive img { border-color: var(--good); } .negative img { border-color: var(--bad); }
+.query img { border-color: transparent; } .ranking .query img { border-color: #3b82d0; } .positive img { border-color: var(--good); } .negative img { border-color: var(--bad); }
 .drawings { display: flex; flex-wrap: wrap; gap: .6rem; margin: .6rem 0; } .drawings svg { display: block; max-width: 100%; }
 .outlined { position: relative; width: fit-content; } .outlined svg { position: absolute; inset: 4px; width: calc(100% - 8px); height: calc(100% - 8px); }
 .outlined rect { fill: transparent; vector-effect: non-scaling-stroke; stroke: #fff9; stroke-width: 1; }
 .outlined .strong { stroke: #ffd400; stroke-width: 2.5; } .outlined .truth { stroke: #4aa3ff; stroke-width: 2.5; stroke-dasharray: 5 3; }
+@media (min-width: 40rem) {
+  th, td { padding: .3rem .8rem; } td:first-child { white-space: nowrap; } .ranking img { height: 5.5rem; }
+}
 figcaption { font-size: .75rem; max-width: 12rem; overflow-wrap: anywhere; }
 .positive figcaption::before { content: "✓ "; color: var(--good); } .negative figcaption::before { content: "✗ "; color: var(--bad); }
 `;
