@@ -91,6 +91,28 @@ test('classification and ranking in one run are the two runs one after the other
   );
 });
 
+test('single pictures: photographs are generated in both parts, after an interruption the same', async () => {
+  const base = await temporaryFolder();
+  const single = join(base, 'single.jsonl');
+  const pictures = await stripedPhotographs(base, { photos: 1 });
+  await writeManifest(single, pictures);
+  const few = [...inClassify([...classify, validationSide, 'head=cosine', 'views.perImage=2']), ...ranking];
+  const given = ['--manifest', single, '--init', init];
+  const settled = [...given, ...settings([...few, 'views={perImage: 3, tilt: 30}'])];
+  const [whole, stopped] = ['whole', 'stopped'].map((name) => join(base, name));
+  expect(await train('triplet', whole, settled)).toMatchObject({ step: 2, stopped: 'finished' });
+  await train('triplet', stopped, settled, /Then the ranking[^]*update 1\/2/);
+  expect(await train('triplet', stopped, ['--manifest', single, '--resume'])).toMatchObject({ stopped: 'finished' });
+  expect((await model(stopped)).equals(await model(whole))).toBe(true);
+  const { landmarks, landmarksWithOnePhoto } = (
+    (await train('triplet', join(base, 'dry'), [...settled, '--dry-run'])) as { ranking: Record<string, number> }
+  ).ranking;
+  expect([landmarks, landmarksWithOnePhoto]).toEqual([3, 0]);
+  await expect(train('triplet', join(base, 'none'), [...given, ...settings(few)])).rejects.toThrow(
+    'Settings of "views" generate them from single pictures.',
+  );
+});
+
 test('--dry-run says the cost of both; a wrong setting of either is an error before the first begins', async () => {
   const run = join(await temporaryFolder(), 'run');
   const estimate = await train('triplet', run, [...both(), '--dry-run']);
