@@ -32,10 +32,10 @@ export async function collectPhotographs(source: string, names: ColumnNames = {}
     if (Object.keys(names).length > 0)
       throw new InputError(`${source} has no columns; only tables and manifests have.`);
     const isFolder = (await stat(source).catch(() => undefined))?.isDirectory() === true;
-    return (await listImages(source)).map(({ id, path }) => {
-      const inside = isFolder ? pathInside(source, path)?.split('/') : undefined;
-      const object = inside && labelByDepth(1)(inside);
-      return { id, path, ...(object !== undefined && { object }), columns: {} };
+    return (await listImages(source)).map((image) => {
+      const inside = isFolder ? pathInside(source, image.path)?.split('/') : undefined;
+      const label = inside && labelByDepth(1)(inside);
+      return { id: image.id, path: image.path, ...(label !== undefined && { object: label }), columns: {} };
     });
   }
   const images = await readImageTable(source, {

@@ -97,7 +97,7 @@ export async function group(options: GroupStageOptions, context: StageContext = 
     await stages.compare(pairs, facts, 'compare across');
     const graph = collectionGraph(facts, pairs, stages.log);
     const found = photographGroups(records.length, graph, { minInliers, linkage });
-    const names = numbered('group', found.groups);
+    const names = numberedNames('group', found.groups);
     const sites = siteNames(found);
     const grouped = records.flatMap((record, node): ImageRecord[] => {
       const landmark = names.get(node);
@@ -193,7 +193,7 @@ function uniquePairs(pairs: readonly [number, number][]): [number, number][] {
 }
 
 /** "<word>-0001" and so on, by photograph. */
-function numbered(word: string, groups: readonly number[][]): Map<number, string> {
+function numberedNames(word: string, groups: readonly number[][]): Map<number, string> {
   const digits = Math.max(4, String(groups.length).length);
   return new Map(
     groups.flatMap((nodes, g) =>
@@ -205,7 +205,7 @@ function numbered(word: string, groups: readonly number[][]): Map<number, string
 /** "site-0001" and so on, by photograph, for groups that are connected with another one. */
 function siteNames({ groups, sites }: PhotographGroups): Map<number, string> {
   const connected = [...groupBy(groups, ([first]) => sites[first]).values()].filter((list) => list.length > 1);
-  return numbered(
+  return numberedNames(
     'site',
     connected.map((list) => list.flat()),
   );
