@@ -58,16 +58,14 @@ export interface ExportSiteResult {
 }
 
 /**
- * Of onnxruntime-web: with the GPU and without. Its `.mjs` are named `.js`, which every host knows to be JavaScript; its `.wasm` are packed
+ * Of onnxruntime-web: without the GPU, and with it. Its `.mjs` are named `.js`, which every host knows to be JavaScript; its `.wasm` are packed
  * by gzip, for many hosts send files as they are, and named `.bin`, which none takes for a packed file to unpack.
  */
-const runtimeFiles = [
+const runtimeFiles = ['ort.wasm.min.mjs', 'ort-wasm-simd-threaded.mjs', 'ort-wasm-simd-threaded.wasm'];
+const gpuRuntimeFiles = [
   'ort.webgpu.min.mjs',
   'ort-wasm-simd-threaded.asyncify.mjs',
   'ort-wasm-simd-threaded.asyncify.wasm',
-  'ort.wasm.min.mjs',
-  'ort-wasm-simd-threaded.mjs',
-  'ort-wasm-simd-threaded.wasm',
 ];
 const runtimeVersion = '1.30.0';
 
@@ -133,9 +131,11 @@ export async function exportSite(options: ExportSiteOptions, context: StageConte
     await writeVectors(store, fresh);
     const about = toCollectionReply({ info: infoOf(index, store), values: (column) => columnValues(store, column) });
     const limits = { megabytes: 100, results: 1000 };
-    const collection = { ...about, limits, dimension: store.dimension, sizing };
+    // With WebGPU that runtime opens no model that casts to float64, as the grid of R-MAC does.
+    const gpu = model.meta.pooling.kind !== 'rmac';
+    const collection = { ...about, limits, dimension: store.dimension, sizing, gpu };
     await writeFileAtomic(join(fresh, 'collection.json'), `${JSON.stringify(collection)}\n`);
-    await writePage(fresh, runtime);
+    await writePage(fresh, runtime, gpu ? [...runtimeFiles, ...gpuRuntimeFiles] : runtimeFiles);
     const { files, resize } = await exportOnnx(model, join(fresh, 'model'), 'any', { precision });
     const images = pictured.slice(0, verifiedPictures);
     const verified = await verifyOnnx(model, join(fresh, 'model'), files[0], { images, resize, precision });
@@ -179,7 +179,7 @@ function runtimeFolder(): string {
   } catch {
     throw new InputError(`A site needs the package onnxruntime-web: npm install onnxruntime-web@${runtimeVersion}.`);
   }
-  const missing = runtimeFiles.find((name) => !existsSync(join(folder, name)));
+  const missing = [...runtimeFiles, ...gpuRuntimeFiles].find((name) => !existsSync(join(folder, name)));
   if (missing === undefined) return folder;
   throw new InputError(
     `onnxruntime-web lacks ${missing}, it is of another version: npm install onnxruntime-web@${runtimeVersion}.`,
@@ -236,7 +236,7 @@ async function writeVectors(store: EmbeddedStore, folder: string): Promise<void>
 }
 
 /** The page of the service, with answers of its own, and the runtime. */
-async function writePage(folder: string, runtime: string): Promise<void> {
+async function writePage(folder: string, runtime: string, names: readonly string[]): Promise<void> {
   for (const name of pageNames) {
     const text = (await pageFile(name)).toString();
     if (name !== 'service.js') await writeFileAtomic(join(folder, name), name === 'index.html' ? sitePage(text) : text);
@@ -245,7 +245,7 @@ async function writePage(folder: string, runtime: string): Promise<void> {
     await writeFileAtomic(join(folder, name), await pageFile(`site/${name}`));
   }
   await mkdir(join(folder, 'ort'));
-  for (const name of runtimeFiles) {
+  for (const name of names) {
     const bytes = await readFile(join(runtime, name));
     const file = join(folder, 'ort', basename(name, extname(name)));
     if (name.endsWith('.wasm')) await writeFileAtomic(`${file}.bin`, await packed(bytes));

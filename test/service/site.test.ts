@@ -115,7 +115,7 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
       return [names.at(0), ...whys.map((why) => Number(/[\d.]+$/.exec(why)?.[0]))];
     };
     const expected = best.map(({ similarity }) => expect.closeTo(similarity, -Math.log10(0.04)) as number);
-    await expect.poll(shown).toEqual([best[0].item.title, ...expected]);
+    await expect.poll(shown, { timeout: 60_000 }).toEqual([best[0].item.title, ...expected]);
   }
 
   test.each(['float16', 'int8'] as const)('%s: a photograph is described as here, and found', async (precision) => {
@@ -260,7 +260,7 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     page = await visit(address, '**/vectors.i8');
     await page.setInputFiles('#file', both);
     await expect
-      .poll(() => page.locator('#reason').textContent())
+      .poll(() => page.locator('#reason').textContent(), { timeout: 60_000 })
       .toContain('vectors.i8 of this site cannot be reached');
   });
 });

@@ -69,7 +69,8 @@ test('the folder: all that the page asks for, nothing else, nothing beside it', 
     ].concat(['query.js', 'resize.js', 'results.js', 'scales.f32', 'service.js', 'thumbnails', 'vectors.i8']),
   );
   expect(readdirSync(join(out, 'thumbnails'))).toHaveLength(12);
-  expect(readdirSync(join(out, 'ort')).filter((name) => !/\.(js|bin)$/.test(name))).toEqual([]);
+  const withoutGpu = ['ort-wasm-simd-threaded.bin', 'ort-wasm-simd-threaded.js', 'ort.wasm.min.js'];
+  expect(readdirSync(join(out, 'ort')).toSorted()).toEqual(withoutGpu); // which R-MAC's grid does not run on
   expect(readdirSync(set.folder).toSorted()).toEqual(['images', 'index', 'model.safetensors', 'site']);
   expect(written).toMatchObject({ photographs: 12, withoutPicture: 0, verified: { ok: true, pictures: 5 } });
   expect(written.bytes.model).toBe(
@@ -154,6 +155,18 @@ test.each([
     expect(most).toBeLessThanOrEqual(allowed);
   },
 );
+
+test('a model that pools no regions has the runtime with the GPU too', async () => {
+  const gem = { index: join(set.folder, 'gem'), out: join(set.folder, 'gem-site') };
+  await buildIndex({ source: join(set.images, 'rings'), model: set.model, out: gem.index, size: 64, pooling: 'gem' });
+  const { bytes } = await exportSite(gem);
+  expect(readdirSync(join(gem.out, 'ort'))).toHaveLength(6);
+  expect(JSON.parse(readFileSync(join(gem.out, 'collection.json'), 'utf8')).gpu).toBe(true);
+  process.stdout.write(
+    `runtime: ${(written.bytes.runtime / 1e6).toFixed(1)} MB, with the GPU ${(bytes.runtime / 1e6).toFixed(1)} MB\n`,
+  );
+  for (const folder of Object.values(gem)) rmSync(folder, { recursive: true });
+});
 
 test('refused, and nothing is changed or left', async () => {
   const other = join(set.folder, 'other');

@@ -3,7 +3,7 @@ import { resized, shownSides } from './resize.js';
 
 /** @typedef {import('./resize.js').Sides} Sides */
 /** @typedef {{ x: number, y: number, width: number, height: number }} Box px */
-/** @typedef {{ sizing: import('./resize.js').Sizing }} Describing */
+/** @typedef {{ sizing: import('./resize.js').Sizing, gpu: boolean }} Describing */
 /** @typedef {(data: Float32Array, sides: Sides) => Promise<Float32Array>} Run */
 
 const here = (/** @type {string} */ path) => new URL(path, import.meta.url).href;
@@ -38,10 +38,12 @@ async function openSession(bundle, runtime, executionProviders) {
   return run;
 }
 
+const collection = /** @type {Promise<Describing>} */ (fetch(here('collection.json')).then((response) => response.json()));
+
 /** @returns {Promise<Run>} */
 async function openModel() {
   const { gpu } = /** @type {{ gpu?: { requestAdapter(): Promise<unknown> } }} */ (/** @type {unknown} */ (navigator));
-  const adapter = await gpu?.requestAdapter().catch(() => null);
+  const adapter = (await collection).gpu ? await gpu?.requestAdapter().catch(() => null) : undefined;
   const opened = adapter
     ? await openSession('ort.webgpu.min', 'ort-wasm-simd-threaded.asyncify', ['webgpu', 'wasm']).catch(() => undefined)
     : undefined;
@@ -49,7 +51,6 @@ async function openModel() {
 }
 
 const model = openModel();
-const collection = /** @type {Promise<Describing>} */ (fetch(here('collection.json')).then((response) => response.json()));
 
 /**
  * @param {Blob} photograph
