@@ -58,6 +58,8 @@ export async function openPgvector(table: DatabaseTable): Promise<VectorStore> {
     },
   });
   pool.on('error', () => undefined); // a connection that breaks while idle is made again
+  // One that breaks while it is used fails its query; told to nobody besides, it would end the program.
+  pool.on('connect', (connection) => connection.on('error', () => undefined));
   const store = new PgvectorStore(pool, table, client.escapeIdentifier(address.table), client.escapeLiteral);
   try {
     await asking(address, () => store.check());
