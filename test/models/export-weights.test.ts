@@ -9,6 +9,7 @@ test.each([
   ['vgg16', 'conv2_1', 'keras', 'block2_conv1/kernel'],
   ['resnet50-tv', 'layer1', 'torchvision', 'layer1.2.bn3.running_var'],
   ['densenet121', 'stem/pool', 'torchvision', 'features.norm0.bias'],
+  ['convnext-tiny', 'stage1', 'torchvision', 'features.1.0.layer_scale'],
 ] as const)('%s cut at %s, %s names: there and back is exact', (architecture, cut, naming, expected) => {
   const weights = initialWeights(architecture, 1, cut);
   const meta = defaultMeta(architecture, { cut });

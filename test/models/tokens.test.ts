@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { parametersOf } from '../../src/models/architecture.js';
 import { defaultMeta, trunkFor } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
+import { exportWeights } from '../../src/models/export-weights.js';
 import { importWeights } from '../../src/models/import-weights.js';
 import { attend, placeTokens } from '../../src/models/tokens.js';
 import { expectClose } from '../support/close.js';
@@ -162,9 +163,18 @@ describe('a vision transformer', () => {
         data: new Float32Array(tf.util.sizeFromShape(shape)),
       });
     }
-    const { weights: imported } = importWeights(tensors, 'f', part);
+    const { meta, weights: imported } = importWeights(tensors, 'f', part);
     const { shape, data } = imported.get('embed/position')!;
     expect(shape).toEqual([1 + h * h, c]);
     expect([data[c - 1], data[c], data.at(-1)]).toEqual([0, 0.5, 0.5]);
+    const { tensors: exported } = exportWeights(meta, imported, 'torchvision');
+    const shapes = ['cls_token', 'register_tokens', 'blocks.0.attn.qkv.weight'].map(
+      (name) => exported.get(name)?.shape,
+    );
+    expect(shapes).toEqual([
+      [1, 1, c],
+      [1, 4, c],
+      [3 * c, c],
+    ]);
   });
 });
