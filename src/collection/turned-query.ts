@@ -4,6 +4,7 @@ import type { StoredNeighbour } from './vector-store.js';
 
 /** Turns that a query is tried at: as it is, also upside down, also on either side. */
 export const turnCounts = [1, 2, 4] as const;
+/** How many turns of a query are tried. */
 export type TurnCount = (typeof turnCounts)[number];
 
 /** Degrees clockwise. */

@@ -16,6 +16,7 @@ import { readTensors } from '../../models/read-tensors.js';
 import type { NamedArray, NamedArrays } from '../../models/safetensors.js';
 import { RandomStream } from '../random.js';
 
+/** Forms of a head. */
 export const headKinds = ['fc', 'pooled', 'cosine'] as const;
 export type HeadKind = (typeof headKinds)[number];
 
