@@ -94,7 +94,7 @@ async function chartsOf(run: RunFolder): Promise<ReportBlock[]> {
 }
 
 /** Results shown per ranking. */
-const shownPerRanking = 8;
+const shownPerRanking = 7;
 
 /** Of each example its two rankings, under a line of text; the largest gain first. */
 async function exampleBlocks(

@@ -16,6 +16,8 @@ const height = 300;
 const plot = { right: 464, top: 16, bottom: 244 };
 const digitWidth = 8.5; // of the 14 px font
 const titleWidth = 30;
+/** Points of a line, at most, that are marked each. */
+const mostDots = 80;
 const colours = ['#1f6fb4', '#d9690f', '#2a8f3c', '#b8262b', '#7a55b0', '#7a5148', '#5f6b78', '#c2569b'];
 
 /** The chart as a `<figure>`. Points that are not finite are left out. */
@@ -44,7 +46,8 @@ export function lineChart({ xLabel, yLabel, series }: LineChart): string {
   const lines = drawn.map(({ name, points }, i) => {
     const colour = colours[i % colours.length];
     const path = points.map(([px, py]) => `${x(px)},${y(py)}`).join(' ');
-    const dots = points.map(
+    const dotted = points.length > mostDots ? [] : points;
+    const dots = dotted.map(
       ([px, py]) =>
         `<circle cx="${x(px)}" cy="${y(py)}" r="3" fill="${colour}"><title>${escapeHtml(`${name}: ${px}, ${py}`)}</title></circle>`,
     );
