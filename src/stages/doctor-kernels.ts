@@ -121,9 +121,9 @@ async function trainOnNoise(network: string, pooling: PoolingKind): Promise<numb
     describe: inputs.describe.bind(inputs),
     inBlocks: inputs.inBlocks.bind(inputs),
   });
-  // The query is its own positive: unit vectors then always violate a margin of 2 unless they are opposite.
+  // The query is its own positive: unit vectors then always violate a margin of 4 unless they are opposite.
   const options = { variables, accumulator, nameOf: (seed: number) => `image ${seed}` };
-  await rankingStep(tripletBatch([[1, 1, 2]], { margin: 2 }), source, options);
+  await rankingStep(tripletBatch([[1, 1, 2]], { margin: 4 }), source, options);
   await optimizer.update(accumulator, 1e-3, 0);
   return engineStats()?.forwarded ?? 0;
 }
