@@ -161,8 +161,10 @@ describe('ClassifierHead', () => {
       ['classifier/classes/kernel', { shape: [2, 2], data: Float32Array.of(3, 0, 4, -7) }],
     ]);
     const cosine = new ClassifierHead(layout, weights);
-    const map = tf.tensor4d([0, 4, 0, 6], [1, 2, 1, 2]); // averages to (0, 5)
-    expect([...(await cosine.scores(map).data())].map((score) => Math.round(score * 1e4) / 1e4)).toEqual([16, -20]);
+    const features = tf.tensor4d([0, 4, 0, 6], [1, 2, 1, 2]); // averages to (0, 5)
+    expect([...(await cosine.scores(features).data())].map((score) => Math.round(score * 1e4) / 1e4)).toEqual([
+      16, -20,
+    ]);
     expect([...cosine.variables.keys()]).toEqual(['classifier/classes/kernel']);
   });
 
