@@ -162,13 +162,9 @@ describe('ClassifierHead', () => {
     ]);
     const cosine = new ClassifierHead(layout, weights);
     const features = tf.tensor4d([0, 4, 0, 6], [1, 2, 1, 2]); // averages to (0, 5)
-<<<<<<< HEAD
-    expect([...(await cosine.scores(features).data())].map((score) => Math.round(score * 1e4) / 1e4)).toEqual([16, -20]);
-=======
     expect([...(await cosine.scores(features).data())].map((score) => Math.round(score * 1e4) / 1e4)).toEqual([
       16, -20,
     ]);
->>>>>>> x6/catalogue
     expect([...cosine.variables.keys()]).toEqual(['classifier/classes/kernel']);
   });
 
