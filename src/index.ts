@@ -122,7 +122,7 @@ export { presets } from './systems/presets.js';
 export { type Preset, type System } from './systems/system.js';
 export { type RunState } from './run/checkpoint.js';
 export { RunFolder } from './run/run-folder.js';
-export { type RunRecord } from './run/run-records.js';
+export { type FinishSummary, type MeasuredShare, type RunRecord } from './run/run-records.js';
 export {
   type ClassifyEstimate,
   estimateClassify,
