@@ -131,7 +131,7 @@ export async function trainJob(
     await group.collective.barrier(); // the others may read what the first one has written
     const place = { run: folder.path, model: folder.model };
     const summary = report.summary();
-    if (job.finish === undefined || !finishes(job.finish.config) || !isWhole(summary.stopped)) {
+    if (job.finish === undefined || !finishes(job.finish.config) || !cameToItsEnd(summary.stopped)) {
       return job.resultOf(summary, place, report.measured);
     }
     const { step } = summary;
@@ -148,7 +148,7 @@ export async function trainJob(
 }
 
 /** Whether a run came to its last update. */
-export function isWhole(stopped: string | undefined): boolean {
+export function cameToItsEnd(stopped: string | undefined): boolean {
   return stopped === 'finished' || stopped === 'nothing left to learn';
 }
 

@@ -13,7 +13,7 @@ import { EndedTogether, type ProcessGroup } from '../train/process-group.js';
 import type { Criterion } from '../train/trainer.js';
 import type { StageContext } from './context.js';
 import { errorOfRank, tellIfAlone } from './rank-notes.js';
-import { isWhole, type RunContext, runContext, type TrainResult } from './train-run.js';
+import { cameToItsEnd, type RunContext, runContext, type TrainResult } from './train-run.js';
 import { onlyWriter, startFiles, type TrainOptions, writeBeginning } from './train-settings.js';
 
 export interface SeededTrainer<Options extends TrainOptions> {
@@ -172,7 +172,7 @@ async function seedsResult(options: TrainOptions, seeds: readonly number[], { ke
     return { seed, run, ...(await readRun(new RunFolder(run))) };
   };
   const runs = await Promise.all(seeds.map(read));
-  const whole = runs.filter(({ stopped }) => isWhole(stopped));
+  const whole = runs.filter(({ stopped }) => cameToItsEnd(stopped));
   const over = (value: (run: (typeof runs)[number]) => number | undefined) =>
     spreadOf(whole.map(value).filter((number) => number !== undefined));
   const firstKey = firstKeyOf(key);

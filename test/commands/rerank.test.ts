@@ -67,7 +67,7 @@ describe('--rerank', () => {
     expect(json.rerank.curve).toEqual([0, 2, 4, 8].map((depth, i) => [depth, alone[i]]));
     expect(json).toMatchObject({ map: alone[3], rerank: { depth: 8, depths: [2, 4, 8] } });
     expect(readFileSync(report, 'utf8')).toMatch(
-      /mAP by the length of the shortlist.*<svg class="chart".*images re-ranked/s,
+      /mAP by the length of the shortlist.*<figure class="chart"><svg .*images re-ranked/s,
     );
     const { stdout } = await run('--model', set.model, '--size', '64', '--rerank', 'aml:2,4');
     expect(stdout).toMatch(/^mAP by length +0: \d\.\d{4}, 2: \d\.\d{4}, 4: \d\.\d{4}$/m);

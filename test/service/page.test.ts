@@ -218,7 +218,9 @@ describe.skipIf(chromiumPath === undefined)('the page', () => {
   test('what is not there is said to be not there', async () => {
     const page = await open();
     await choose(page, { name: 'x.jpg', mimeType: 'image/jpeg', buffer: await photograph('#909090') });
-    await expect.poll(() => status(page).textContent()).toMatch(/^Probably not in the collection: nothing reaches/);
+    await expect
+      .poll(() => status(page).textContent())
+      .toMatch(/^Probably not in the collection\. \d+ photographs, most similar first/);
     expect(await page.locator('.card.match').count()).toBe(0);
   });
 

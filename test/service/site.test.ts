@@ -249,7 +249,10 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     await expectAnswer({ image: both });
     expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(375);
     for (const selector of ['#status', '.rights', '.why', '.card .buttons button', '#frame-help', '.primary']) {
-      expect(await page.locator(selector).first().evaluate(contrast), selector).toBeGreaterThan(4.5);
+      // While results are replaced, one may be gone from the page.
+      await expect
+        .poll(() => page.locator(selector).first().evaluate(contrast), { message: selector })
+        .toBeGreaterThan(4.5);
     }
     const dark = await page.evaluate(`getComputedStyle(document.body).backgroundColor`);
     expect(dark).toBe(colorScheme === 'dark' ? 'rgb(22, 23, 26)' : 'rgb(246, 246, 244)');
