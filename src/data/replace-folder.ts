@@ -1,8 +1,35 @@
 /** @file A folder that a command writes as a whole: it appears when it is complete, in place of an earlier one. */
 import { existsSync } from 'node:fs';
 import { readdir, rename, rm } from 'node:fs/promises';
-import { InputError } from '../errors.js';
-import { temporaryBeside, type WriteOptions } from './files.js';
+import { basename, dirname, resolve } from 'node:path';
+import { InputError, messageOf } from '../errors.js';
+import { makeFolder, removeLeftover, removeTemporaries, temporaryBeside, type WriteOptions } from './files.js';
+import { lockOutput } from './folder-lock.js';
+
+/**
+ * Makes the folder `out` of what `write` puts into a fresh one, in place of an earlier one; nothing is left where that fails.
+ * @throws InputError where it cannot be written, or another process writes it; what `write` throws.
+ */
+export async function writeWholeFolder<T>(out: string, write: (fresh: string) => Promise<T>): Promise<T> {
+  const target = resolve(out);
+  const begun = Date.now();
+  const release = await lockOutput(target); // beside it, for the folder itself is exchanged
+  const fresh = temporaryBeside(target);
+  try {
+    await removeTemporaries(dirname(target), { before: begun, of: basename(target) });
+    await makeFolder(fresh);
+    const result = await write(fresh);
+    await replaceFolder(target, fresh);
+    return result;
+  } catch (error) {
+    // Errors of the file system have a code; anything else is not the person's doing.
+    if (error instanceof Error && 'code' in error) throw new InputError(`Cannot write ${out}: ${messageOf(error)}`);
+    throw error;
+  } finally {
+    await removeLeftover(fresh);
+    release();
+  }
+}
 
 /** Puts the folder `fresh` in the place of `target`; what was there is removed last. */
 export async function replaceFolder(target: string, fresh: string): Promise<void> {

@@ -1,14 +1,13 @@
 /** @file Photographs generated from those of a manifest, on disk: to look at, and to measure with where there are no others. */
-import { mkdir, rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { resolveConfig } from '../config.js';
-import { removeTemporaries, temporaryBeside } from '../data/files.js';
-import { lockOutput } from '../data/folder-lock.js';
+import { makeFolder } from '../data/files.js';
 import { linkImages } from '../data/image-link.js';
 import { type ImageRecord, manifestText, pathInside, readManifest } from '../data/manifest.js';
 import { sharp } from '../data/raster-loaders.js';
-import { assertReplaceable, replaceFolder } from '../data/replace-folder.js';
-import { InputError, messageOf } from '../errors.js';
+import { assertReplaceable, writeWholeFolder } from '../data/replace-folder.js';
+import { InputError } from '../errors.js';
 import { drawGenerated, frameOf } from '../train/augmentation.js';
 import { RandomStream } from '../train/random.js';
 import { withViews } from '../train/views/training-record.js';
@@ -53,31 +52,18 @@ export async function generateViews(
   await assertReplaceable(out, { overwrite, mark: 'groundtruth.json', kind: 'generated photographs' });
   const images = await readManifest(manifest);
   const generator = (await openViews(settings, images))!;
-  const target = resolve(out);
-  const begun = Date.now();
-  const release = await lockOutput(target);
-  const temporary = temporaryBeside(target);
-  try {
-    await removeTemporaries(dirname(target), { before: begun, of: basename(target) });
-    await mkdir(join(temporary, 'views'), { recursive: true });
+  return writeWholeFolder(out, async (fresh) => {
+    await makeFolder(join(fresh, 'views'));
     const views = withViews(images, settings).filter(({ generated }) => generated);
-    const { written, failures } = await writeViews(temporary, views, generator, options, context);
+    const { written, failures } = await writeViews(fresh, views, generator, options, context);
     if (written.length === 0)
       throw new InputError(`None of the ${images.length} photographs can be read; the first: ${failures[0].error}`);
-    const linked = await linkImages(temporary, dirname(resolve(manifest)), images.map(absolute));
-    await writeFile(join(temporary, 'manifest.jsonl'), manifestText(join(temporary, 'manifest.jsonl'), written));
-    await writeFile(join(temporary, 'groundtruth.json'), JSON.stringify(truthOf(temporary, written, linked.records)));
-    await replaceFolder(target, temporary);
+    const linked = await linkImages(fresh, dirname(resolve(manifest)), images.map(absolute));
+    await writeFile(join(fresh, 'manifest.jsonl'), manifestText(join(fresh, 'manifest.jsonl'), written));
+    await writeFile(join(fresh, 'groundtruth.json'), JSON.stringify(truthOf(fresh, written, linked.records)));
     const landmarks = new Set(images.map(({ landmark }) => landmark)).size;
     return { out, views: written.length, images: images.length, landmarks, failures };
-  } catch (error) {
-    // Errors of the file system have a code; anything else is not the person's doing.
-    if (error instanceof Error && 'code' in error) throw new InputError(`Cannot write ${out}: ${messageOf(error)}`);
-    throw error;
-  } finally {
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    release();
-  }
+  });
 }
 
 async function writeViews(

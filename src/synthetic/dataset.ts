@@ -13,13 +13,12 @@
  *
  * The same options give the same bytes. The folder appears when it is complete.
  */
-import { rm, writeFile } from 'node:fs/promises';
-import { basename, dirname, join, resolve } from 'node:path';
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import sharp from 'sharp';
-import { InputError, messageOf } from '../errors.js';
-import { makeFolder, removeTemporaries, temporaryBeside, writeFileAtomic } from '../data/files.js';
-import { lockOutput } from '../data/folder-lock.js';
-import { assertReplaceable, replaceFolder } from '../data/replace-folder.js';
+import { InputError } from '../errors.js';
+import { makeFolder, writeFileAtomic } from '../data/files.js';
+import { assertReplaceable, writeWholeFolder } from '../data/replace-folder.js';
 import type { RgbImage } from '../data/rgb-image.js';
 import { type ImageRecord, writeManifest } from '../data/manifest.js';
 import {
@@ -68,27 +67,11 @@ export async function synthesizeLandmarks(
 ): Promise<SynthesizeSummary> {
   const checked = checkSynthesizeOptions(options);
   await assertReplaceable(out, { overwrite: run.overwrite, mark: 'truth.jsonl', kind: 'a generated collection' });
-  const target = resolve(out);
-  const begun = Date.now();
-  const release = await lockOutput(target); // beside it, for the folder itself is exchanged
-  const temporary = temporaryBeside(target);
-  try {
-    await removeTemporaries(dirname(target), { before: begun, of: basename(target) });
-    await makeFolder(temporary);
-    const landmarks = planDataset(checked);
-    await writePhotographs(temporary, landmarks, checked, run);
-    const summary = await writeLists(temporary, landmarks);
-    await replaceFolder(target, temporary);
-    return { out, ...summary };
-  } catch (error) {
-    // Errors of the file system have a code; anything else is not the person's doing.
-    if (error instanceof Error && 'code' in error) throw new InputError(`Cannot write ${out}: ${messageOf(error)}`);
-    throw error;
-  } finally {
-    // A clean-up that fails must not hide why it was needed.
-    await rm(temporary, { recursive: true, force: true }).catch(() => undefined);
-    release();
-  }
+  const landmarks = planDataset(checked);
+  return writeWholeFolder(out, async (fresh) => {
+    await writePhotographs(fresh, landmarks, checked, run);
+    return { out, ...(await writeLists(fresh, landmarks)) };
+  });
 }
 
 async function writePhotographs(
