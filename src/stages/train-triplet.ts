@@ -1,9 +1,8 @@
 /** @file The stage that fine-tunes a descriptor model by a ranking loss, where the settings ask for it after a classification. */
-import { filterOf } from '../data/images.js';
 import { join } from 'node:path';
 import { type ImageRecord, readManifest } from '../data/manifest.js';
 import type { DescriptorModel } from '../models/descriptor.js';
-import type { Describer } from '../retrieval/describe.js';
+import { type Describer, sizingFor } from '../retrieval/describe.js';
 import { imagesToDescribe } from '../retrieval/describe-ground-truth.js';
 import type { GroundTruth } from '../retrieval/ground-truth.js';
 import type { RpnHead } from '../rpn/head.js';
@@ -125,7 +124,7 @@ function rankingJob(
 ): TrainJob {
   // as training sees images, so that no shape is added
   const mapOf = async (model: DescriptorModel, head: RpnHead | undefined) => {
-    const sizing = { longest: config.imageSize, multipleOf: model.stride, ...filterOf(model.meta) };
+    const sizing = sizingFor(model.meta, { size: config.imageSize, snap: model.stride });
     const map =
       validation && (await measureMap(describerNow(model, head), validation, { sizing, signal: group.asked, group }));
     return map === undefined ? undefined : { value: map, figures: {} };

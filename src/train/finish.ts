@@ -8,7 +8,7 @@ import { splitRecords } from '../data/split.js';
 import { averageWeights } from '../models/average-weights.js';
 import { DescriptorModel } from '../models/descriptor.js';
 import { withoutWhitening } from '../models/whitening.js';
-import { defaultLongestSidePx } from '../retrieval/describe.js';
+import { defaultLongestSidePx, sizingFor } from '../retrieval/describe.js';
 import { type GroundTruth, labelsGroundTruth } from '../retrieval/ground-truth.js';
 import { ProposalDescriber } from '../rpn/proposal-describer.js';
 import type { FinishSummary, MeasuredShare } from '../run/run-records.js';
@@ -142,12 +142,12 @@ async function mapOf(
   { group, working }: FinishOptions,
   label: string,
 ): Promise<number | undefined> {
-  const { regions, imageSize } = model.meta;
+  const { regions } = model.meta;
   const describer = regions === undefined ? undefined : new ProposalDescriber(model, regions);
   const show = working(label);
   try {
     return await measureMap(describer ?? model, groundTruth, {
-      sizing: { longest: imageSize ?? defaultLongestSidePx, multipleOf: model.stride },
+      sizing: sizingFor(model.meta, { snap: model.stride }),
       signal: group.asked,
       group,
       onProgress: (done) => show(done, groundTruth.database.length),

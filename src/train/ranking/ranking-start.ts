@@ -1,5 +1,4 @@
 /** @file The model a run starts from: the weights given, sized and whitened as the configuration asks. */
-import { filterOf } from '../../data/images.js';
 import type { ImageRecord } from '../../data/manifest.js';
 import { readModelFile } from '../../data/model-file.js';
 import { namingFile, UsageError } from '../../errors.js';
@@ -7,7 +6,7 @@ import { DescriptorModel } from '../../models/descriptor.js';
 import type { ModelMeta } from '../../models/meta.js';
 import { parseRegions } from '../../models/region-source.js';
 import { withWhitening } from '../../models/whitening.js';
-import { describeRegions } from '../../retrieval/describe.js';
+import { describeRegions, sizingFor } from '../../retrieval/describe.js';
 import { learnWhitening, sampleOf } from '../../retrieval/learn-whitening.js';
 import { RpnHead } from '../../rpn/head.js';
 import { assertProposals, ProposalDescriber } from '../../rpn/proposal-describer.js';
@@ -98,7 +97,7 @@ export async function whitened(
   const describer = regions === undefined ? undefined : new ProposalDescriber(model, regions);
   try {
     const images = sampleOf(records, config.whitenImages, config.seed);
-    const sizing = { longest: config.imageSize, multipleOf: model.stride, ...filterOf(model.meta) };
+    const sizing = sizingFor(model.meta, { size: config.imageSize, snap: model.stride });
     const describe = (own: readonly ImageRecord[]) =>
       describeRegions(describer ?? model, own, (image) => image, { sizing, signal: group.asked });
     const described = shareWork(images, describe, { group, perRound: imagesPerRound });
