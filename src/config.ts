@@ -130,6 +130,12 @@ function plainValue(document: Document.Parsed): unknown {
   return value;
 }
 
+/** Settings as `--set` has them: what `parseAssignment` reads. */
+export function settingsList(config: Plain): string[] {
+  const given = Object.entries(config).filter(([, value]) => value !== undefined);
+  return given.map(([key, value]) => `${key}=${JSON.stringify(value)}`);
+}
+
 /** `augmentation.flip=true` -> `{ augmentation: { flip: true } }`. */
 export function parseAssignment(assignment: string): Plain {
   const at = assignment.indexOf('=');

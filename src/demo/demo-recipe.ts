@@ -28,9 +28,3 @@ export async function configOf(
   }
   return { recipe, config };
 }
-
-/** As `--set` has them. */
-export function settingsList(config: Readonly<Record<string, unknown>>): string[] {
-  const given = Object.entries(config).filter(([, value]) => value !== undefined);
-  return given.map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-}

@@ -4,6 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { settingsList } from '../config.js';
 import { withFolderLock } from '../data/folder-lock.js';
 import { groupBy } from '../data/group-by.js';
 import { type ImageRecord, readManifest } from '../data/manifest.js';
@@ -12,7 +13,7 @@ import { DemoFolder } from '../demo/demo-folder.js';
 import { writeDemoReport } from '../demo/demo-report.js';
 import type { DemoResult } from '../demo/demo-result.js';
 import { photosPerLandmark, splitPhotographs } from '../demo/own-photographs.js';
-import { configOf, settingsList, sizesOf } from '../demo/demo-recipe.js';
+import { configOf, sizesOf } from '../demo/demo-recipe.js';
 import { describeTest, watchingUpdates } from '../demo/demo-training.js';
 import { InputError } from '../errors.js';
 import { largest } from '../extremes.js';

@@ -1,5 +1,6 @@
 /** @file The stage that fine-tunes a descriptor model by a ranking loss, where the settings ask for it after a classification. */
 import { join } from 'node:path';
+import { settingsList } from '../config.js';
 import { type ImageRecord, readManifest } from '../data/manifest.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { type Describer, sizingFor } from '../retrieval/describe.js';
@@ -226,8 +227,12 @@ async function readWork(options: TrainTripletOptions, view: StageView): Promise<
 
 /** The options of the classification that a ranking begins with: a run in a folder of its own. It is not measured. */
 function classifyOptions(options: TrainTripletOptions, { classify, seed }: TripletConfig): TrainTripletOptions {
-  const set = Object.entries(classify ?? {}).map(([key, value]) => `${key}=${JSON.stringify(value)}`);
-  const place = { run: new RunFolder(options.run).classify, config: undefined, set, seed };
+  const place = {
+    run: new RunFolder(options.run).classify,
+    config: undefined,
+    set: settingsList(classify ?? {}),
+    seed,
+  };
   return { ...options, ...place, seeds: undefined, val: undefined };
 }
 
