@@ -3,6 +3,7 @@
  * alike from one side has one photograph that is as similar as a right one, and seldom several.
  */
 import { evenly } from '../data/evenly.js';
+import { innerProduct } from '../linear/rows.js';
 import type { CollectionStore, StoredNeighbour } from './vector-store.js';
 
 /** Photographs of an object that are compared at most. */
@@ -25,11 +26,8 @@ export async function objectSimilarities(
   const others = store.having('object', object).filter((id) => id !== nearest.id && id !== without?.id);
   const ids = evenly(others, mostCompared);
   const { data } = await store.vectors(ids);
-  const similarities = ids.map((_, row) => {
-    let sum = 0;
-    for (let i = 0, at = row * query.length; i < query.length; i++, at++) sum += query[i] * data[at];
-    return sum;
-  });
+  const length = query.length;
+  const similarities = ids.map((_, row) => innerProduct(query, data.subarray(row * length, (row + 1) * length)));
   const counted = similarities.filter(
     (similarity, row) => similarity < copySimilarity || store.record(ids[row])?.sha256 !== without?.sha256,
   );
@@ -40,4 +38,20 @@ export async function objectSimilarities(
 export function meanOfFirst(similarities: readonly number[], count: number): number {
   const first = similarities.slice(0, count);
   return first.reduce((sum, each) => sum + each, 0) / first.length;
+}
+
+/**
+ * What is compared with a threshold that was learned of so many `photographs` of an object; undefined where nothing is near. `without`: id of
+ * a photograph that is no answer.
+ */
+export async function evidenceOf(
+  store: CollectionStore,
+  query: Float32Array,
+  nearest: StoredNeighbour | undefined,
+  photographs: number,
+  without?: string,
+): Promise<number | undefined> {
+  if (nearest === undefined || photographs === 1) return nearest?.similarity;
+  const itself = without === undefined ? undefined : store.record(without);
+  return meanOfFirst(await objectSimilarities(store, query, nearest, itself), photographs);
 }

@@ -5,6 +5,7 @@ import { loadStage } from '../stages/load-stage.js';
 import {
   addCommonOptions,
   type CommonOptions,
+  fraction,
   nonNegativeInteger,
   positiveInteger,
   printResult,
@@ -23,7 +24,7 @@ export function register(program: Command): void {
     .option(
       '--strength <t>',
       'of the whitening by PCA, 0 to 1: below 1 directions of little variance weigh less (default: 1)',
-      Number,
+      fraction,
     )
     .option('--pairs <file>', 'learn Lw from pairs: JSON lines {"a","b"} of ids, or "labels" for all of a landmark')
     .addOption(

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type CollectionRecord } from '../collection/collection-record.js';
-import { meanOfFirst, objectSimilarities } from '../collection/evidence.js';
+import { evidenceOf } from '../collection/evidence.js';
 import { photographPath, readHead, stateOf } from '../collection/index-folder.js';
 import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
 import { CollectionMaps } from '../collection/map-look.js';
@@ -327,19 +327,6 @@ class Collection implements OpenedCollection {
     this.#maps ??= new CollectionMaps(this.folder, this.opened.model, this.#sizing);
     return this.#maps.lookFor(image);
   }
-}
-
-/** What is compared with the threshold that was learned of so many photographs of an object; undefined where nothing is near. */
-async function evidenceOf(
-  store: CollectionStore,
-  query: Float32Array,
-  nearest: StoredNeighbour | undefined,
-  photographs: number,
-  without?: string,
-): Promise<number | undefined> {
-  if (nearest === undefined || photographs === 1) return nearest?.similarity;
-  const itself = without === undefined ? undefined : store.record(without);
-  return meanOfFirst(await objectSimilarities(store, query, nearest, itself), photographs);
 }
 
 /** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
