@@ -1,6 +1,6 @@
 /**
  * @file Keeps the memory of one run for the next. glibc gives what was freed back to the system, and every run of a graph faults it in
- * again, page by page: a tenth of a training step (`results/engine.md`).
+ * again, page by page: 2 to 9 % of a training step (`results/engine.md`).
  */
 
 /** glibc's malloc.h. */
