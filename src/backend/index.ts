@@ -4,7 +4,7 @@ import * as tf from '@tensorflow/tfjs-core';
 import './tfjs-registrations.js';
 import { keepFreedMemory } from './allocator.js';
 import { OnnxBackend } from './backend.js';
-import './kernels/activation-gradients.js';
+import { registerActivationGradients } from './kernels/activation-gradients.js';
 import './kernels/batch-norm.js';
 import './kernels/conv.js';
 import './kernels/depthwise.js';
@@ -61,6 +61,7 @@ export interface EngineOptions {
  */
 export async function startEngine(options: EngineOptions = {}): Promise<void> {
   const { device = 'cpu', threads = availableParallelism() } = options;
+  registerActivationGradients();
   if (device === 'tensorflow') {
     await loadTensorflow(); // registers the backend
     await tf.setBackend(tensorflowBackend);

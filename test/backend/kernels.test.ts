@@ -270,3 +270,14 @@ test('ReLU6 lets a gradient through between its bounds, not at them', () => {
   );
   expect(Array.from(gradient)).toEqual([0, 0, 1, 1, 0, 0]);
 });
+
+test('ReLU6 keeps that gradient where tfjs was imported, and registered its own, after the engine', async () => {
+  const backend = tf.getBackend();
+  tf.registerGradient({ kernelName: 'Relu6', inputsToSave: ['x'], gradFunc: (dy) => ({ x: () => dy as tf.Tensor }) });
+  await startEngine({ device: testDevice, threads: 2 });
+  const gradient = tf
+    .grad((x) => tf.relu6(x))(tf.tensor1d([-1, 3, 6]))
+    .dataSync();
+  await tf.setBackend(backend);
+  expect(Array.from(gradient)).toEqual([0, 1, 0]);
+});

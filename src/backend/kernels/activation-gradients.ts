@@ -41,12 +41,17 @@ defineKernel<{ alpha: number }>('Step', ({ x }, { alpha = 0 }) => {
   return hardSigmoid(value.op?.type === 'Clip' ? value : relu(value), largestFloat, 0);
 });
 
-// From its output, where tfjs has it from the input: the value before it need not be kept, and the convolution before it can
-// clip. At an input of exactly 6 the gradient is 0, as in PyTorch, and not 1.
-tf.registerGradient({
-  kernelName: 'Relu6',
-  outputsToSave: [true],
-  gradFunc: (dy, [y]) => ({
-    x: () => tf.mul(dy as tf.Tensor, tf.mul(tf.step(y), tf.step(tf.sub(6, y)))),
-  }),
-});
+/**
+ * ReLU6's from its output, where tfjs has it from the input: the value before it need not be kept, and the convolution before it can
+ * clip. At an input of exactly 6 the gradient is 0, as in PyTorch, and not 1. A program that imports `@tensorflow/tfjs` after this
+ * package registers tfjs's own over it, so this is called when the engine starts.
+ */
+export function registerActivationGradients(): void {
+  tf.registerGradient({
+    kernelName: 'Relu6',
+    outputsToSave: [true],
+    gradFunc: (dy, [y]) => ({
+      x: () => tf.mul(dy as tf.Tensor, tf.mul(tf.step(y), tf.step(tf.sub(6, y)))),
+    }),
+  });
+}
