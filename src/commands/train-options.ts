@@ -25,6 +25,7 @@ import {
   printResult,
   terminalView,
 } from './console.js';
+import { imageRootOption } from './image-root-option.js';
 
 export interface TrainCommandOptions extends TrainOptions, CommonOptions {
   device: string;
@@ -51,6 +52,7 @@ export function addTrainOptions(
     .option('--set <key=value>', 'one setting, over the recipe; repeatable', collect, [])
     .option('--init <file>', 'model to start from (.safetensors; default: the small trunk of this package)')
     .option('--val <file>', val)
+    .option(...imageRootOption)
     .option('--resume', 'continue the run from its last checkpoint; begins it if there is none')
     .option('--dry-run', 'say what the run would do and cost, measured on a few images; write nothing')
     .option('--max-hours <h>', 'stop after this time, with a checkpoint', hours)

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -289,9 +289,18 @@ describe('rmac train triplet', () => {
     expect(await train(run, '--resume')).toMatchObject({ step: 3, stopped: 'finished' });
   });
 
-  test('--dry-run measures and writes nothing', async () => {
+  test('--dry-run measures and writes nothing, of photographs beside the folder of their list too', async () => {
     const run = join(await temporaryFolder(), 'run');
-    const result = await train(run, '--dry-run');
+    await mkdir(join(folder, 'lists'), { recursive: true });
+    const apart = join(folder, 'lists/apart.jsonl');
+    await writeFile(apart, (await readFile(manifest, 'utf8')).replaceAll('"path":"', '"path":"../'));
+    for (const lists of [
+      ['--manifest', apart],
+      ['--val', apart],
+    ]) {
+      await expect(train(run, '--dry-run', ...lists)).rejects.toThrow(/apart.jsonl:1: .* leads out .*--image-root/);
+    }
+    const result = await train(run, '--dry-run', '--manifest', apart, '--val', apart, '--image-root', folder);
     // Nine images: every query has 2 positives and 6 negatives.
     expect(result).toMatchObject({ images: 9, landmarks: 3, landmarksWithOnePhoto: 0, possibleTriplets: 9 * 2 * 6 });
     for (const key of ['memoryBytes', 'msPerUpdate', 'msPerMining', 'etaSeconds', 'trainedParameters']) {
