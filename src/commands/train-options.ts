@@ -53,7 +53,10 @@ export function addTrainOptions(
     .option('--init <file>', 'model to start from (.safetensors; default: the small trunk of this package)')
     .option('--val <file>', val)
     .option(...imageRootOption)
-    .option('--resume', 'continue the run from its last checkpoint; begins it if there is none')
+    .option(
+      '--resume',
+      'continue the run from its last checkpoint; begins it if there is none, and leaves it as it is if it is finished',
+    )
     .option('--dry-run', 'say what the run would do and cost, measured on a few images; write nothing')
     .option('--max-hours <h>', 'stop after this time, with a checkpoint', hours)
     .option('--seed <n>', `seed of ${seeds} (the setting "seed")`, nonNegativeInteger)

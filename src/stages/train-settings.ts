@@ -25,7 +25,7 @@ export interface TrainOptions extends EngineChoice, ImagePathOptions {
   init?: string | undefined;
   /** What is measured while training; the best model is chosen by it. */
   val?: string | undefined;
-  /** Continue the run from its last checkpoint; begin it if there is none. */
+  /** Continue the run from its last checkpoint; begin it if there is none; nothing where it is finished, unless `steps` are more. */
   resume?: boolean;
   /** Stop after this time, with a checkpoint. */
   maxHours?: number | undefined;
