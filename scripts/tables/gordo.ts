@@ -7,8 +7,8 @@
  * every system, has the tables of what is finished. Paths of a plan are relative to the folder of the variable RMAC_SHARED, else to ../shared.
  */
 import { existsSync } from 'node:fs';
-import { mkdir, readFile, rename, symlink, writeFile } from 'node:fs/promises';
-import { dirname, join, posix, resolve } from 'node:path';
+import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { parse } from 'yaml';
 import { z } from 'zod';
@@ -30,8 +30,6 @@ import { sampleOf } from '../../src/retrieval/learn-whitening.js';
 import { packageTrunk } from '../../src/run/run-start.js';
 import { RunFolder } from '../../src/run/run-folder.js';
 import { curveOf, type Measured, tablesOf } from './gordo-tables.js';
-
-const imageSchema = z.looseObject({ image: z.string() });
 
 const training = z.strictObject({ recipe: z.string(), set: z.array(z.string()).default([]) });
 
@@ -68,6 +66,7 @@ if (positionals.length !== 1 || values.out === undefined) {
 }
 const plan = planSchema.parse(parse(await readFile(positionals[0], 'utf8')));
 const shared = (path: string) => join(resolve(process.env.RMAC_SHARED ?? '../shared'), path);
+const imageRoot = shared('');
 const { out } = values;
 const engine = { threads: values.threads === undefined ? undefined : Number(values.threads) };
 const seeds = Array.from({ length: Number(values.seeds) }, (_, i) => i + 1);
@@ -93,29 +92,13 @@ function withWrong(records: readonly ImageRecord[], share: number): ImageRecord[
   return [...records, ...wrong];
 }
 
-/** A copy of a ground truth with all of its images below it, through a link: the original's may lie beside its folder. */
-function testOf(name: string, file: string): Promise<string> {
-  return made(join(out, 'tests', `${name}.json`), async (unfinished) => {
-    const link = join(out, 'tests', 'shared');
-    if (!existsSync(link)) await symlink(shared(''), link);
-    const truth = z
-      .looseObject({ queries: z.array(imageSchema), database: z.array(imageSchema) })
-      .parse(JSON.parse(await readFile(shared(file), 'utf8')));
-    for (const each of [...truth.queries, ...truth.database]) {
-      each.image = posix.join('shared', posix.dirname(file), each.image);
-    }
-    await writeFile(unfinished, JSON.stringify(truth));
-  });
-}
-
 const generated = join(out, 'collection');
 const { generate } = plan;
 const full =
   generate === undefined
     ? shared(plan.manifest ?? '')
     : await made(join(generated, 'manifest-train.jsonl'), () => synthesize({ ...generate, out: generated }));
-const tests: { name: string; groundtruth: string }[] = [];
-for (const [name, file] of Object.entries(plan.tests)) tests.push({ name, groundtruth: await testOf(name, file) });
+const tests = Object.entries(plan.tests).map(([name, file]) => ({ name, groundtruth: shared(file) }));
 if (generate !== undefined) tests.unshift({ name: 'generated', groundtruth: join(generated, 'groundtruth.json') });
 const cleaned = (name: string, manifest: string) =>
   made(join(out, name, 'clean.jsonl'), () => clean({ manifest, out: join(out, name) }));
@@ -145,7 +128,7 @@ async function measure(row: Pick<Measured, 'table' | 'name' | 'seed'>, model: st
     await made(file, async (unfinished) => {
       const { size, snap } = plan;
       const source = regions === undefined ? undefined : parseRegions(regions);
-      const options = { protocol: 'groundtruth', groundtruth, model, size, snap, ...engine } as const;
+      const options = { protocol: 'groundtruth', groundtruth, imageRoot, model, size, snap, ...engine } as const;
       const { map, precisionAt1, queries } = await evaluate({ ...options, ...(source && { regions: source }) });
       await writeFile(unfinished, JSON.stringify({ map, precisionAt1, queries }));
     });
@@ -176,7 +159,15 @@ async function trained(
 ): Promise<string> {
   const run = join(out, 'runs', name);
   await made(join(run, 'finished.json'), async (unfinished) => {
-    const result = await stage({ ...options, ...engine, run, config: recipe, set: [...set, ...more], resume: true });
+    const result = await stage({
+      ...options,
+      ...engine,
+      imageRoot,
+      run,
+      config: recipe,
+      set: [...set, ...more],
+      resume: true,
+    });
     await writeFile(unfinished, JSON.stringify(result));
   });
   return new RunFolder(run).model;

@@ -2,7 +2,8 @@
 import { stat } from 'node:fs/promises';
 import { isTableName, readImageTable } from '../data/image-table.js';
 import { identifyImages, listImages } from '../data/image-list.js';
-import { pathInside, readManifest } from '../data/manifest.js';
+import { pathInside } from '../data/image-path.js';
+import { readManifest } from '../data/manifest.js';
 import { labelByDepth } from '../data/scan.js';
 import { InputError } from '../errors.js';
 import { type CollectedPhotograph, namedColumns } from './collection-record.js';

@@ -13,7 +13,7 @@ import { readdir, rm } from 'node:fs/promises';
 import { dirname, isAbsolute, join, resolve } from 'node:path';
 import { z } from 'zod';
 import { writeFileAtomic } from '../data/files.js';
-import { pathInside } from '../data/manifest.js';
+import { pathInside } from '../data/image-path.js';
 import { readText, whyUnreadable } from '../data/read-file.js';
 import { parseJson } from '../data/whole-lines.js';
 import { InputError } from '../errors.js';

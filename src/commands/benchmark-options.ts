@@ -1,8 +1,9 @@
 /** @file What is measured on: the protocol, a benchmark's folder, a manifest or a ground-truth file. */
 import { type Command, Option } from 'commander';
 import { protocols } from '../retrieval/protocols/truth-source.js';
+import { imageRootOption } from './image-root-option.js';
 
-/** Adds `--protocol`, `--data`, `--manifest`, `--groundtruth` and `--upright`. */
+/** Adds `--protocol`, `--data`, `--manifest`, `--groundtruth`, `--image-root` and `--upright`. */
 export function addBenchmarkOptions(command: Command): Command {
   return command
     .addOption(
@@ -13,6 +14,7 @@ export function addBenchmarkOptions(command: Command): Command {
     .option('--data <dir>', "a benchmark's folder: its images and its ground truth")
     .option('--manifest <file>', '.jsonl manifest (labels)')
     .option('--groundtruth <path>', 'JSON file (groundtruth); ground truth of a benchmark that lies apart from --data')
+    .option(...imageRootOption)
     .option('--upright <path>', 'Holidays: list of turns, or folder of upright images');
 }
 

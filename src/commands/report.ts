@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import type { ReportStageOptions } from '../stages/report.js';
 import { loadStage } from '../stages/load-stage.js';
 import { addCommonOptions, type CommonOptions, positiveInteger, printResult, terminalContext } from './console.js';
+import { imageRootOption } from './image-root-option.js';
 
 export function register(program: Command): void {
   const command = program
@@ -11,6 +12,7 @@ export function register(program: Command): void {
     .option('--out <file>', 'the page (default: report.html in the run folder)')
     .option('--overwrite', 'replace an existing page')
     .option('--manifest <file>', 'manifest of the training images, for pictures (default: the one the run names)')
+    .option(...imageRootOption)
     .option('--init <file>', 'the model that training started from: shows what excites single neurons before and after')
     .option(
       '--heat-maps <n>',

@@ -25,6 +25,7 @@ import {
   printResult,
   terminalView,
 } from './console.js';
+import { imageRootOption } from './image-root-option.js';
 
 export interface TrainCommandOptions extends TrainOptions, CommonOptions {
   device: string;
@@ -51,7 +52,11 @@ export function addTrainOptions(
     .option('--set <key=value>', 'one setting, over the recipe; repeatable', collect, [])
     .option('--init <file>', 'model to start from (.safetensors; default: the small trunk of this package)')
     .option('--val <file>', val)
-    .option('--resume', 'continue the run from its last checkpoint; begins it if there is none')
+    .option(...imageRootOption)
+    .option(
+      '--resume',
+      'continue the run from its last checkpoint; begins it if there is none, and leaves it as it is if it is finished',
+    )
     .option('--dry-run', 'say what the run would do and cost, measured on a few images; write nothing')
     .option('--max-hours <h>', 'stop after this time, with a checkpoint', hours)
     .option('--seed <n>', `seed of ${seeds} (the setting "seed")`, nonNegativeInteger)

@@ -8,7 +8,8 @@ import { symlink } from 'node:fs/promises';
 import { basename, join, relative, resolve } from 'node:path';
 import { makeFolder } from './files.js';
 import { InputError, messageOf } from '../errors.js';
-import { type ImageRecord, pathInside } from './manifest.js';
+import { pathInside } from './image-path.js';
+import type { ImageRecord } from './manifest.js';
 
 export interface LinkedRecords {
   records: ImageRecord[];

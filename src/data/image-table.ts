@@ -4,11 +4,10 @@
  * manifest's; every other column is kept under its name, as text. Commas, semicolons or tabs between cells, quoted or not.
  */
 import type { ImageRecord } from './manifest.js';
-import { dirname, isAbsolute, join, resolve } from 'node:path';
+import { dirname, join } from 'node:path';
 import { type CsvError, type InfoDataSet, parse } from 'csv-parse/sync';
 import { InputError } from '../errors.js';
-import { pathInside } from './manifest.js';
-import { slashedPath } from './slashed-path.js';
+import { listedImagePath, pathInside } from './image-path.js';
 import { readText, whyUnreadable } from './read-file.js';
 
 /** An image as a folder or a table names it. */
@@ -57,13 +56,9 @@ export async function readImageTable(file: string, options: TableOptions = {}): 
       }
       return value || undefined;
     };
-    const path = slashedPath(cell('path') ?? '', folder);
-    const inside = pathInside(folder, resolve(folder, path));
-    if (path === '' || isAbsolute(path) || inside === undefined) {
-      throw new InputError(
-        `${where}: "path" must name an image in the table's folder or below it, relative to the table, got "${path}".`,
-      );
-    }
+    const path = cell('path');
+    if (path === undefined) throw new InputError(`${where}: "path" is empty.`);
+    const inside = pathInside(folder, listedImagePath(path, { where, folder })) as string;
     const id = cell('id');
     if (columns.known.has('id')) {
       if (id === undefined) throw new InputError(`${where}: "id" is empty; fill the column or remove it.`);

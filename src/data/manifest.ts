@@ -3,17 +3,16 @@
  * `{"id","path","landmark","group"?,"box"?: {"x","y","width","height"}}`, one photograph each. Other keys are the owner's
  * (an author, a date): they mean nothing here and are written again wherever their record is.
  *
- * A manifest may come from someone else, so a path is relative to the manifest's folder, written with `/`, and never
- * leaves that folder: absolute paths and `..` are refused as text. A symbolic link inside the folder may lead anywhere,
- * since its owner made it; `image-link.ts` makes one where a manifest is to lie apart from its images.
+ * A path is relative to the manifest's folder, written with `/`, and does not leave that folder (`image-path.ts`); `image-link.ts` makes a
+ * link where a manifest is to lie apart from its images.
  */
 import { createReadStream } from 'node:fs';
-import { dirname, isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { dirname, join } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { InputError, messageOf } from '../errors.js';
 import { type WriteOptions, writeFileAtomic } from './files.js';
-import { slashedPath } from './slashed-path.js';
+import { type ImagePathOptions, listedImagePath, pathInside } from './image-path.js';
 import { whyUnreadable } from './read-file.js';
 
 /** A rectangle in pixels of the upright image (EXIF orientation applied), origin top left. */
@@ -63,15 +62,15 @@ const lineSchema = z.looseObject({
 
 /**
  * The records of a manifest, in file order. A line that repeats an earlier one says nothing new and is passed over.
- * @throws InputError naming `file:line`: no JSON, a missing or wrong field, an id used for two records, a path out of the folder,
- *   bytes that are not UTF-8, a line over 1 MiB; naming `file`: unreadable, or no record at all.
+ * @throws InputError naming `file:line`: no JSON, a missing or wrong field, an id used for two records, a path out of the folder
+ *   and of `imageRoot`, bytes that are not UTF-8, a line over 1 MiB; naming `file`: unreadable, or no record at all.
  */
-export async function readManifest(file: string): Promise<ImageRecord[]> {
+export async function readManifest(file: string, options: ImagePathOptions = {}): Promise<ImageRecord[]> {
   const records: ImageRecord[] = [];
   const earlierOfId = new Map<string, { line: number; record: ImageRecord }>();
   for await (const { text, line } of readLines(file)) {
     if (text.trim() === '') continue;
-    const record = parseLine(text, `${file}:${line}`, dirname(file));
+    const record = parseLine(text, { ...options, where: `${file}:${line}`, folder: dirname(file) });
     const earlier = earlierOfId.get(record.id);
     if (earlier !== undefined) {
       if (isDeepStrictEqual(earlier.record, record)) continue;
@@ -106,13 +105,6 @@ export function manifestText(file: string, records: readonly ImageRecord[]): str
   return records.map((record) => `${JSON.stringify(toLine(record, folder, file))}\n`).join('');
 }
 
-/** `path` relative to `folder` with `/`, or undefined where it lies outside; as text, links are not followed. */
-export function pathInside(folder: string, path: string): string | undefined {
-  const inside = relative(resolve(folder), resolve(path));
-  if (inside === '' || isAbsolute(inside) || inside === '..' || inside.startsWith(`..${sep}`)) return undefined;
-  return inside.split(sep).join('/');
-}
-
 function toLine({ id, path, landmark, group, box, fields }: ImageRecord, folder: string, file: string) {
   const inside = pathInside(folder, path);
   if (inside === undefined) {
@@ -126,7 +118,8 @@ function toLine({ id, path, landmark, group, box, fields }: ImageRecord, folder:
   return { ...known, ...fields, ...known };
 }
 
-function parseLine(text: string, where: string, folder: string): ImageRecord {
+function parseLine(text: string, place: Parameters<typeof listedImagePath>[1]): ImageRecord {
+  const { where } = place;
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -140,16 +133,9 @@ function parseLine(text: string, where: string, folder: string): ImageRecord {
     throw new InputError(`${where}: ${field}: ${issue.message}. Expected {"id","path","landmark","group"?,"box"?}.`);
   }
   const { id, path, landmark, group, box, ...fields } = parsed.data;
-  // a drive letter or a backslash is absolute or a separator on Windows, whatever this machine is
-  if (isAbsolute(path) || /^[a-z]:/i.test(path) || path.startsWith('\\')) {
-    throw new InputError(`${where}: "path" must be relative to the manifest, got "${path}".`);
-  }
-  if (path.split(/[/\\]/).includes('..')) {
-    throw new InputError(`${where}: "path" must not leave the manifest's folder with "..", got "${path}".`);
-  }
   return {
     id,
-    path: join(folder, slashedPath(path, folder)),
+    path: listedImagePath(path, place),
     landmark,
     ...(group !== undefined && { group }),
     ...(box && { box }),

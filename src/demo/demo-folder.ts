@@ -15,7 +15,7 @@ import { readdir, realpath } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { makeFolder, removeTree, writeFileAtomic } from '../data/files.js';
 import { isFolderLock } from '../data/folder-lock.js';
-import { pathInside } from '../data/manifest.js';
+import { pathInside } from '../data/image-path.js';
 import { readText } from '../data/read-file.js';
 import { InputError, UsageError } from '../errors.js';
 

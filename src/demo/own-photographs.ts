@@ -1,7 +1,8 @@
 /** @file The user's folder per landmark as the demo needs it: training photographs, and queries for validation and test. */
 import { writeFileAtomic } from '../data/files.js';
 import { groupBy } from '../data/group-by.js';
-import { type ImageRecord, pathInside, readManifest, writeManifest } from '../data/manifest.js';
+import { pathInside } from '../data/image-path.js';
+import { type ImageRecord, readManifest, writeManifest } from '../data/manifest.js';
 import { splitRecords } from '../data/split.js';
 import { InputError } from '../errors.js';
 import { type GroundTruth, labelsGroundTruth } from '../retrieval/ground-truth.js';

@@ -2,15 +2,15 @@
  * @file What is right for each query: read from the project's JSON format or derived from a manifest's labels.
  *
  * JSON: {"queries":[{"id","image","box"?:{x,y,width,height},"positives":[ids],"junk"?:[ids],"landmark"?}],
- *        "database":[{"id","image"}]}, image paths relative to the file and inside its folder, boxes in pixels of the
+ *        "database":[{"id","image"}]}, image paths relative to the file and inside its folder (`image-path.ts`), boxes in pixels of the
  * upright image. Junk neither counts nor advances the rank. A query's own image leaves its ranking only where its id is
  * in its junk: Oxford/Paris keep it as a positive, most others drop it.
  */
-import { dirname, isAbsolute, resolve } from 'node:path';
+import { dirname } from 'node:path';
 import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
-import { type Box, type ImageRecord, pathInside } from '../data/manifest.js';
-import { slashedPath } from '../data/slashed-path.js';
+import { type ImagePathOptions, listedImagePath } from '../data/image-path.js';
+import type { Box, ImageRecord } from '../data/manifest.js';
 import { readText, whyUnreadable } from '../data/read-file.js';
 import { InputError, messageOf } from '../errors.js';
 import { groupBy } from '../data/group-by.js';
@@ -59,18 +59,18 @@ const schema = z.object({
 });
 
 /** Reads a ground truth file; @throws InputError naming the file, the entry and the way out. */
-export async function readGroundTruth(file: string): Promise<GroundTruth> {
+export async function readGroundTruth(file: string, options: ImagePathOptions = {}): Promise<GroundTruth> {
   let text: string;
   try {
     text = await readText(file);
   } catch (error) {
     throw new InputError(`Cannot read ground truth ${file}: ${whyUnreadable(file, error)}`);
   }
-  return parseGroundTruth(text, file);
+  return parseGroundTruth(text, file, options);
 }
 
 /** Parses the text of `file`; image paths are resolved against its folder. */
-export function parseGroundTruth(text: string, file: string): GroundTruth {
+export function parseGroundTruth(text: string, file: string, { imageRoot }: ImagePathOptions = {}): GroundTruth {
   let json: unknown;
   try {
     json = JSON.parse(text);
@@ -102,15 +102,15 @@ export function parseGroundTruth(text: string, file: string): GroundTruth {
       throw new InputError(`${file}: query "${query.id}" lists ${firstFew(both)} as positive and as junk; keep one.`);
     }
   }
-  const folder = dirname(file);
+  const place = { where: file, folder: dirname(file), imageRoot };
   return {
     queries: queries.map((query) => ({
       ...query,
       positives: [...new Set(query.positives)],
-      image: resolveInside(folder, query.image, file),
+      image: listedImagePath(query.image, place),
       landmark: query.landmark ?? landmarkOfId(query.id),
     })),
-    database: database.map((entry) => ({ id: entry.id, image: resolveInside(folder, entry.image, file) })),
+    database: database.map((entry) => ({ id: entry.id, image: listedImagePath(entry.image, place) })),
   };
 }
 
@@ -162,14 +162,4 @@ function distinct<T extends { id: string }>(entries: readonly T[], where: string
     }
   }
   return [...seen.values()];
-}
-
-function resolveInside(folder: string, path: string, file: string): string {
-  const absolute = resolve(folder, slashedPath(path, folder));
-  if (isAbsolute(path) || pathInside(folder, absolute) === undefined) {
-    throw new InputError(
-      `${file}: image path "${path}" leads out of the file's folder; move the file above the images and use relative paths.`,
-    );
-  }
-  return absolute;
 }

@@ -4,7 +4,7 @@
  */
 import { existsSync } from 'node:fs';
 import { open, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { z } from 'zod';
 import { makeFolder, removeLeftover, temporaryBeside, writeFileAtomic } from '../data/files.js';
 import { encodeModelFile, readBytes } from '../data/model-file.js';
@@ -89,7 +89,12 @@ export async function readCheckpoint(
 async function checkpointNames(folder: string): Promise<string[]> {
   if (!existsSync(folder)) return [];
   const names = (await readdir(folder)).filter((name) => /^step-\d{6,}$/.test(name));
-  return names.sort((a, b) => Number(a.slice(5)) - Number(b.slice(5)));
+  return names.sort((a, b) => stepOf(a) - stepOf(b));
+}
+
+/** Finished updates of the state in a checkpoint's folder. */
+export function stepOf(checkpoint: string): number {
+  return Number(basename(checkpoint).slice('step-'.length));
 }
 
 /** The rename itself must survive a power cut before older checkpoints are removed. */

@@ -67,7 +67,7 @@ export class RunFolder {
     }
   }
 
-  /** Drops what the log says of updates after `step`, and a last line that a kill cut short. */
+  /** Drops what the log says of updates after `step` and of an end, for the run goes on, and a last line that a kill cut short. */
   async truncateLog(step: number): Promise<void> {
     await makeFolder(this.path);
     if (!existsSync(this.log)) return;
@@ -79,7 +79,8 @@ export class RunFolder {
 function isKept(line: string, step: number): boolean {
   if (line === '') return false;
   try {
-    const record = JSON.parse(line) as { step?: unknown } | null;
+    const record = JSON.parse(line) as { step?: unknown; event?: unknown } | null;
+    if (record?.event === 'stop' || record?.event === 'finish') return false;
     return typeof record?.step === 'number' && record.step <= step;
   } catch {
     return false;

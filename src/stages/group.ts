@@ -17,7 +17,8 @@ import { photographGroups, type PhotographGroups } from '../collection/photograp
 import { groupBy } from '../data/group-by.js';
 import { assertWritable, writeFileSet } from '../data/files.js';
 import { linkImages } from '../data/image-link.js';
-import { type ImageRecord, manifestText, pathInside } from '../data/manifest.js';
+import { pathInside } from '../data/image-path.js';
+import { type ImageRecord, manifestText } from '../data/manifest.js';
 import { InputError } from '../errors.js';
 import { groupsReport } from '../report/groups-report.js';
 import { cleaningView } from './clean.js';

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import { evenly } from '../data/evenly.js';
+import type { ImagePathOptions } from '../data/image-path.js';
 import { assertWritable, writeFileAtomic } from '../data/files.js';
 import { type ImageRecord, readManifest } from '../data/manifest.js';
 import { loadModel } from '../data/model-file.js';
@@ -15,7 +16,7 @@ import { RunFolder } from '../run/run-folder.js';
 import { type StageContext, type StageView, silentView } from './context.js';
 import { type EngineChoice, openEngine } from './open-model.js';
 
-export interface ReportStageOptions extends EngineChoice {
+export interface ReportStageOptions extends EngineChoice, ImagePathOptions {
   /** Run folder; it may be unfinished. */
   run: string;
   /** The page. Default: report.html in the run folder. */
@@ -66,14 +67,14 @@ export async function reportRun(options: ReportStageOptions, context: StageConte
 
 /** The training images; undefined where the manifest that the run names is not there any more. */
 async function recordsOf(
-  { manifest, run }: ReportStageOptions,
+  { manifest, run, imageRoot }: ReportStageOptions,
   named: string | undefined,
   view: StageView,
 ): Promise<ImageRecord[] | undefined> {
-  if (manifest !== undefined) return readManifest(manifest);
+  if (manifest !== undefined) return readManifest(manifest, { imageRoot });
   if (named === undefined) return undefined;
   const file = join(run, named);
-  if (existsSync(file)) return readManifest(file);
+  if (existsSync(file)) return readManifest(file, { imageRoot });
   view.note(`${file}, the manifest of the run, is missing; --manifest FILE shows pictures.`);
   return undefined;
 }

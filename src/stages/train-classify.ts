@@ -155,10 +155,10 @@ async function settings(options: TrainOptions, folder: RunFolder): Promise<Class
 async function readWork(options: TrainOptions, given?: readonly ImageRecord[]) {
   const config = await settings(options, new RunFolder(options.run));
   assertSides(config);
-  const held: HeldBack = holdBack([...(given ?? (await readManifest(options.manifest)))], config);
+  const held: HeldBack = holdBack([...(given ?? (await readManifest(options.manifest, options)))], config);
   const [records, views] = [withViews(held.train, config.views), await openViews(config.views, held.train)];
   const classes = classesOf(records);
-  const measured = options.val === undefined ? undefined : await readManifest(options.val);
+  const measured = options.val === undefined ? undefined : await readManifest(options.val, options);
   const validation = measured && { records: measured, labels: labelsOf(measured, classes, options.val!) };
   return { config, held, records, views, classes, validation };
 }

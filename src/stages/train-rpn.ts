@@ -125,13 +125,14 @@ async function settings(options: TrainOptions, folder: RunFolder): Promise<RpnCo
 async function readWork(options: TrainRpnOptions, view: StageView) {
   const config = await settings(options, new RunFolder(options.run));
   assertOverlaps(config);
-  const all = await readManifest(options.manifest);
+  const all = await readManifest(options.manifest, options);
   const records = boxedRecords(all, options.manifest);
   const withoutBox = all.length - records.length;
   if (withoutBox > 0) {
     view.note(`${options.manifest}: ${withoutBox} of ${all.length} records have no box and are left out.`);
   }
-  const validation = options.val === undefined ? undefined : boxedRecords(await readManifest(options.val), options.val);
+  const validation =
+    options.val === undefined ? undefined : boxedRecords(await readManifest(options.val, options), options.val);
   return { config, records, withoutBox, validation };
 }
 

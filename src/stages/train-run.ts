@@ -15,6 +15,7 @@ import { trainInFolder } from '../train/train-in-folder.js';
 import { finishes } from '../train/finish-config.js';
 import type { Trainer } from '../train/trainer.js';
 import { type StageContext, type StageView, silentView } from './context.js';
+import { cameToItsEnd, finishedRun } from './finished-run.js';
 import { openEngine } from './open-model.js';
 import { type FinishPlan, finishRun } from './train-finish.js';
 import { type ReportWords, type RunSummary, TrainReport } from './train-report.js';
@@ -99,11 +100,25 @@ export async function trainJob(
 ): Promise<TrainResult> {
   const { config, schema, words } = job;
   const startedAt = performance.now();
+  const place = { run: folder.path, model: folder.model };
+  const plan = job.finish && finishes(job.finish.config) ? job.finish : undefined;
+  const checkpoint = options.resume === true ? await folder.latestCheckpoint() : undefined;
+  if (checkpoint !== undefined) {
+    const { steps } = config;
+    const read = group.leads
+      ? await finishedRun(folder, { checkpoint, steps, finishes: plan !== undefined })
+      : undefined;
+    const [before] = await group.gather(read);
+    if (before !== undefined) {
+      view.note(`${folder.path} is finished; nothing is left to do.`);
+      const { summary, measured, finished } = before;
+      return { ...job.resultOf(summary, place, measured), ...(finished && { finished }) };
+    }
+  }
   const threads = threadsOf(options, group);
   await openEngine({ ...options, threads }, job.maxSessions);
   let report: TrainReport | undefined;
   const working: Working = (label) => (done, total) => report?.working(label, done, total);
-  const checkpoint = options.resume === true ? await folder.latestCheckpoint() : undefined;
   let resume: LoopOptions['resume'];
   let opened: OpenedTrainer;
   if (checkpoint === undefined) {
@@ -129,13 +144,10 @@ export async function trainJob(
     const records = trainInFolder(folder, trainer, { config, schema, resume, group, ...notes });
     for await (const record of records) report.add(record);
     await group.collective.barrier(); // the others may read what the first one has written
-    const place = { run: folder.path, model: folder.model };
     const summary = report.summary();
-    if (job.finish === undefined || !finishes(job.finish.config) || !cameToItsEnd(summary.stopped)) {
-      return job.resultOf(summary, place, report.measured);
-    }
+    if (plan === undefined || !cameToItsEnd(summary.stopped)) return job.resultOf(summary, place, report.measured);
     const { step } = summary;
-    const finished = await finishRun(job.finish, { trainer, step, folder, options, threads }, { group, view });
+    const finished = await finishRun(plan, { trainer, step, folder, options, threads }, { group, view });
     const stopped = group.signal.aborted ? 'interrupted' : 'out of time';
     const seconds = (performance.now() - startedAt) / 1000;
     const ended = { ...summary, seconds, ...(finished === undefined && ({ stopped } as const)) };
@@ -145,11 +157,6 @@ export async function trainJob(
     await lifeline.end();
     opened.dispose();
   }
-}
-
-/** Whether a run came to its last update. */
-export function cameToItsEnd(stopped: string | undefined): boolean {
-  return stopped === 'finished' || stopped === 'nothing left to learn';
 }
 
 /** What was asked for; else the ranks of one machine share its cores, as they were bound to them or evenly. Undefined: all. */

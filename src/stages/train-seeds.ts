@@ -12,8 +12,9 @@ import { openCollective } from '../train/mpi.js';
 import { EndedTogether, type ProcessGroup } from '../train/process-group.js';
 import type { Criterion } from '../train/trainer.js';
 import type { StageContext } from './context.js';
+import { cameToItsEnd } from './finished-run.js';
 import { errorOfRank, tellIfAlone } from './rank-notes.js';
-import { cameToItsEnd, type RunContext, runContext, type TrainResult } from './train-run.js';
+import { type RunContext, runContext, type TrainResult } from './train-run.js';
 import { onlyWriter, startFiles, type TrainOptions, writeBeginning } from './train-settings.js';
 
 export interface SeededTrainer<Options extends TrainOptions> {

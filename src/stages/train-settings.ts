@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { z } from 'zod';
 import { resolveConfig } from '../config.js';
 import { withFolderLock } from '../data/folder-lock.js';
+import type { ImagePathOptions } from '../data/image-path.js';
 import { InputError, UsageError } from '../errors.js';
 import type { RunFolder } from '../run/run-folder.js';
 import { packageTrunk, readStart, type StartFiles, writeStart } from '../run/run-start.js';
@@ -11,7 +12,7 @@ import type { ProcessGroup } from '../train/process-group.js';
 import type { StageView } from './context.js';
 import type { EngineChoice } from './open-model.js';
 
-export interface TrainOptions extends EngineChoice {
+export interface TrainOptions extends EngineChoice, ImagePathOptions {
   /** Manifest (.jsonl) of the training images. */
   manifest: string;
   /** The run folder. */
@@ -24,7 +25,7 @@ export interface TrainOptions extends EngineChoice {
   init?: string | undefined;
   /** What is measured while training; the best model is chosen by it. */
   val?: string | undefined;
-  /** Continue the run from its last checkpoint; begin it if there is none. */
+  /** Continue the run from its last checkpoint; begin it if there is none; nothing where it is finished, unless `steps` are more. */
   resume?: boolean;
   /** Stop after this time, with a checkpoint. */
   maxHours?: number | undefined;

@@ -212,7 +212,7 @@ async function settings(options: TrainOptions, folder: RunFolder): Promise<Tripl
 async function readWork(options: TrainTripletOptions, view: StageView): Promise<Work> {
   const config = await settings(options, new RunFolder(options.run));
   assertFinish(config);
-  const held = holdBack(await readManifest(options.manifest), config);
+  const held = holdBack(await readManifest(options.manifest, options), config);
   const [records, views] = [withViews(held.train, config.views), await openViews(config.views, held.train)];
   assertTriplets(records);
   const { landmarksWithOnePhoto } = summarizeSet(records);
@@ -221,7 +221,7 @@ async function readWork(options: TrainTripletOptions, view: StageView): Promise<
       `${landmarksWithOnePhoto} of the landmarks have one photograph: they are never queries or positives, only negatives.`,
     );
   }
-  const validation = options.val === undefined ? undefined : await readValidation(options.val);
+  const validation = options.val === undefined ? undefined : await readValidation(options.val, options);
   return { config, ...held, records, views, validation };
 }
 

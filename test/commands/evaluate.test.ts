@@ -1,6 +1,6 @@
-import { copyFileSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { CommanderError } from 'commander';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { integerList, register } from '../../src/commands/evaluate.js';
@@ -46,6 +46,28 @@ describe('rmac evaluate', () => {
     expect(byTruth).toEqual({ ...byModel, protocol: 'groundtruth' });
     const finite = await json(...labels(), '--descriptors', descriptors, '--ap', 'finite-sum');
     expect(finite.map).toBe(byModel.mapFiniteSum);
+  });
+
+  test('a ground truth or manifest beside its images needs the folder that both are in', async () => {
+    const lists = join(set.folder, 'lists');
+    mkdirSync(lists);
+    const beside = (file: string, key: string) => {
+      const copy = join(lists, basename(file));
+      writeFileSync(copy, readFileSync(file, 'utf8').replaceAll(`"${key}":"`, `"${key}":"../images/`));
+      return copy;
+    };
+    const options = ['--model', set.model, '--size', '64', '--json'];
+    const json = async (...argv: string[]) => JSON.parse((await evaluate(...argv, ...options)).stdout) as object;
+    const figures = await json(...groundTruth());
+    for (const from of [
+      groundTruth(beside(set.groundTruth, 'image')),
+      ['--protocol', 'labels', '--manifest', beside(set.manifest, 'path')],
+    ]) {
+      await expect(evaluate(...from, ...options)).rejects.toThrow(
+        /the image path "..\/images\/stripes\/0.png" leads out of the file's folder; .*--image-root/,
+      );
+      expect(await json(...from, '--image-root', set.folder)).toEqual({ ...figures, protocol: from[1] });
+    }
   });
 
   test('an .npy file alone: rows in the order of the ground truth, of its database and its queries', async () => {
@@ -158,6 +180,7 @@ describe('rmac evaluate', () => {
     await usage(/labels needs --manifest/, '--protocol', 'labels', '--model', set.model);
     await usage(/groundtruth needs --groundtruth/, '--protocol', 'groundtruth', '--manifest', set.manifest);
     await usage(/takes --manifest only/, ...labels(), '--groundtruth', set.groundTruth);
+    await usage(/--image-root is for/, '--protocol', 'oxford5k', '--descriptors', descriptors, '--image-root', '/');
     await usage(/either --model FILE or --preset NAME/, ...labels());
     await usage(/either --model/, ...labels(), '--model', set.model, '--descriptors', descriptors);
     await usage(/--queries goes with/, ...labels(), '--model', set.model, '--queries', descriptors);

@@ -1,6 +1,6 @@
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join, relative } from 'node:path';
+import { dirname, join, relative } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { register } from '../../src/commands/report.js';
 import { writeManifest } from '../../src/data/manifest.js';
@@ -176,6 +176,16 @@ describe('rmac report', () => {
     await expect(report(empty)).rejects.toThrow(/holds no run: expected log\.jsonl/);
     writeFileSync(join(empty, 'log.jsonl'), '');
     expect((await report(empty)).result).toMatchObject({ step: 0, problems: ['log.jsonl says nothing yet.'] });
+  });
+
+  test('a manifest beside its images needs the folder that both are in', async () => {
+    const run = makeRun();
+    const apart = join(mkdtempSync(join(tmpdir(), 'rmac-lists-')), 'train.jsonl');
+    const above = `"path":"${relative(dirname(apart), dirname(manifest))}/`;
+    writeFileSync(apart, readFileSync(manifest, 'utf8').replaceAll('"path":"', above));
+    await expect(report(run, '--manifest', apart)).rejects.toThrow(/leads out of the file's folder/);
+    await report(run, '--manifest', apart, '--image-root', tmpdir());
+    expect(count(pageOf(run), '<img')).toBe(3);
   });
 
   test('a manifest that is gone costs the pictures only', async () => {

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { cp, readdir, readFile, rm } from 'node:fs/promises';
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, test } from 'vitest';
@@ -136,6 +136,8 @@ describe('rmac train classify', () => {
     await train(run);
     const before = join(run, 'checkpoints', 'step-000002');
     for (const file of files.slice(0, 2)) await cp(join(before, file), join(run, file));
+    const log = join(run, 'log.jsonl');
+    await writeFile(log, (await readFile(log, 'utf8')).replace(/.*"event":"stop".*\n/, ''));
     await train(run, '--resume');
     const last = join(run, 'checkpoints', 'step-000003');
     for (const file of files.slice(0, 2)) expect(await sameBytes(join(run, file), join(last, file)), file).toBe(true);

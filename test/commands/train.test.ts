@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { appendFile, cp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { appendFile, cp, mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { Command } from 'commander';
@@ -99,6 +99,18 @@ const logOf = async (run: string) =>
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as LogLine);
+
+/** The log without its last record. */
+const dropLast = async (run: string) => {
+  const log = await logOf(run);
+  await writeFile(
+    join(run, 'log.jsonl'),
+    log
+      .slice(0, -1)
+      .map((line) => `${JSON.stringify(line)}\n`)
+      .join(''),
+  );
+};
 
 describe('rmac train triplet', () => {
   test('leaves a whole run folder, and resuming it exits well without training', async () => {
@@ -213,6 +225,7 @@ describe('rmac train triplet', () => {
     await train(run);
     const last = join(run, 'checkpoints', 'step-000003', 'model.safetensors');
     await cp(join(run, 'checkpoints', 'step-000002', 'model.safetensors'), join(run, 'model.safetensors'));
+    await dropLast(run);
     expect(await train(run, '--resume')).toMatchObject({ step: 3, stopped: 'finished' });
     expect(await sameBytes(join(run, 'model.safetensors'), last)).toBe(true);
   });
@@ -289,9 +302,18 @@ describe('rmac train triplet', () => {
     expect(await train(run, '--resume')).toMatchObject({ step: 3, stopped: 'finished' });
   });
 
-  test('--dry-run measures and writes nothing', async () => {
+  test('--dry-run measures and writes nothing, of photographs beside the folder of their list too', async () => {
     const run = join(await temporaryFolder(), 'run');
-    const result = await train(run, '--dry-run');
+    await mkdir(join(folder, 'lists'), { recursive: true });
+    const apart = join(folder, 'lists/apart.jsonl');
+    await writeFile(apart, (await readFile(manifest, 'utf8')).replaceAll('"path":"', '"path":"../'));
+    for (const lists of [
+      ['--manifest', apart],
+      ['--val', apart],
+    ]) {
+      await expect(train(run, '--dry-run', ...lists)).rejects.toThrow(/apart.jsonl:1: .* leads out .*--image-root/);
+    }
+    const result = await train(run, '--dry-run', '--manifest', apart, '--val', apart, '--image-root', folder);
     // Nine images: every query has 2 positives and 6 negatives.
     expect(result).toMatchObject({ images: 9, landmarks: 3, landmarksWithOnePhoto: 0, possibleTriplets: 9 * 2 * 6 });
     for (const key of ['memoryBytes', 'msPerUpdate', 'msPerMining', 'etaSeconds', 'trainedParameters']) {

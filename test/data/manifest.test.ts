@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join, relative } from 'node:path';
 import * as fc from 'fast-check';
 import { afterAll, describe, expect, test } from 'vitest';
-import { type ImageRecord, pathInside, readManifest, writeManifest } from '../../src/data/manifest.js';
+import { type ImageRecord, readManifest, writeManifest } from '../../src/data/manifest.js';
 import { InputError } from '../../src/errors.js';
 import { sharedData } from '../support/data.js';
 
@@ -97,15 +97,8 @@ describe('readManifest', () => {
       '{"id":"a/1","path":"b.jpg","landmark":"b"}',
       /:2: the id "a\/1" was used in line 1 for another image; ids must be unique/,
     ],
-    ['an absolute path', '{"id":"b","path":"/etc/b.jpg","landmark":"b"}', /:2: "path" must be relative/],
-    ['a Windows path', '{"id":"b","path":"C:\\\\b.jpg","landmark":"b"}', /:2: "path" must be relative/],
-    [
-      'a path out of the folder',
-      '{"id":"b","path":"../b.jpg","landmark":"b"}',
-      /:2: "path" must not leave the manifest's folder/,
-    ],
-    ['one that comes back', '{"id":"b","path":"a/../../x/b.jpg","landmark":"b"}', /:2: "path" must not leave/],
-    ['with backslashes', '{"id":"b","path":"..\\\\b.jpg","landmark":"b"}', /:2: "path" must not leave/],
+    ['an absolute path', '{"id":"b","path":"/etc/b.jpg","landmark":"b"}', /:2: the image path .* must be relative/],
+    ['a path out of the folder', '{"id":"b","path":"../b.jpg","landmark":"b"}', /:2: the image path .* leads out/],
     ['a box without height', box('{"x":0,"y":0,"width":1}'), /:2: "box.height": /],
     ['an empty box', box('{"x":0,"y":0,"width":0,"height":5}'), /:2: "box.width": must be above 0/],
     ['an endless box', box('{"x":0,"y":0,"width":1e999,"height":5}'), /:2: "box.width": .*number/],
@@ -174,13 +167,6 @@ describe('writeManifest', () => {
       /a.jpg lies outside the manifest's folder; write the manifest beside or above its images/,
     );
     await expect(readManifest(out)).rejects.toThrow(/ENOENT/);
-  });
-
-  test('pathInside compares whole names', () => {
-    expect(pathInside('/data/a', '/data/a/b/c.jpg')).toBe('b/c.jpg');
-    expect(pathInside('/data/a', '/data/ab/c.jpg')).toBeUndefined();
-    expect(pathInside('/data/a', '/data/a')).toBeUndefined();
-    expect(pathInside('.', 'x/y.jpg')).toBe('x/y.jpg');
   });
 });
 

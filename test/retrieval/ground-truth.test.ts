@@ -65,7 +65,7 @@ describe('parseGroundTruth', () => {
       { queries: [{ ...query, junk: ['a/2'] }], database },
       /a\/2 as positive and as junk; keep one/,
     ],
-    ['an absolute path', { queries: [{ ...query, image: '/etc/passwd' }], database }, /leads out of the file's folder/],
+    ['an absolute path', { queries: [{ ...query, image: '/etc/passwd' }], database }, /must be relative/],
     ['a path upwards', { queries: [query], database: [...database, { id: 'x', image: 'a/../../x.jpg' }] }, /leads out/],
   ])('%s is refused in one line that names the file', (_, value, message) => {
     expect(() => parse(value)).toThrow(InputError);

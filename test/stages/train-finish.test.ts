@@ -1,4 +1,4 @@
-import { cp, readFile, writeFile } from 'node:fs/promises';
+import { cp, readdir, readFile, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, test } from 'vitest';
 import { writeManifest } from '../../src/data/manifest.js';
@@ -140,6 +140,43 @@ describe('the end of a training run', () => {
     expect(classes).toBe(5);
     expect(finished).toMatchObject({ share: 0.5, shares: [], dimension: 4 });
     expect((await readModelFile(model)).meta).toMatchObject({ whitening: { dimension: 4 }, imageSize: 32 });
+  });
+
+  test.each([
+    ['the last weights', []],
+    ['their average', ['averageDecay=0.5', 'whitenDimension=4']],
+    ['the average with the start, whitened', ['averageWithStart=auto', 'holdBack=0.4', 'finalWhitenDimension=4']],
+  ])('finished with %s, a resumed run says so and does nothing; more updates go on', async (name, set) => {
+    const run = join(folder, name);
+    const filesOf = async () => {
+      const names = (await readdir(run, { recursive: true, withFileTypes: true })).filter((file) => file.isFile());
+      const paths = names.map((file) => join(file.parentPath, file.name)).toSorted();
+      return Promise.all(paths.map(async (path) => [path, (await stat(path)).mtimeMs]));
+    };
+    const result = (await trainTriplet({ ...options(name, ...set), val: manifest })) as TrainResult;
+    const files = await filesOf();
+    const notes: string[] = [];
+    const view = { ...silentView, note: (line: string) => notes.push(line) };
+    const on = { manifest, run, threads: 2, resume: true };
+    expect(await trainTriplet(on, { view })).toEqual({ ...result, seconds: expect.any(Number) as number });
+    expect(notes).toEqual([`${run} is finished; nothing is left to do.`]);
+    expect(await filesOf()).toEqual(files);
+
+    expect(await trainTriplet({ ...on, set: ['steps=3'] })).toMatchObject({ step: 3, stopped: 'finished' });
+    const ends = (await logOf(name)).filter(({ event }) => event === 'stop' || event === 'finish');
+    expect(ends.map(({ step }) => step)).toEqual(result.finished === undefined ? [3] : [3, 3]);
+  });
+
+  test('killed while it was made again, the model is made again', async () => {
+    const [before, run] = ['share', 'again'].map((name) => join(folder, name));
+    await cp(before, run, { recursive: true });
+    const on = { manifest, run, threads: 2, resume: true };
+    await trainTriplet({ ...on, set: ['steps=9'] }, { signal: AbortSignal.abort() });
+    const log = (await logOf('again')).slice(0, -1); // killed, it does not say that it stopped
+    await writeFile(join(run, 'log.jsonl'), log.map((record) => `${JSON.stringify(record)}\n`).join(''));
+    expect(await sameBytes(join(run, 'model.safetensors'), join(before, 'model.safetensors'))).toBe(false);
+    expect(await trainTriplet({ ...on, set: ['steps=2'] })).toMatchObject({ finished: { share: 0.25 } });
+    expect(await sameBytes(join(run, 'model.safetensors'), join(before, 'model.safetensors'))).toBe(true);
   });
 
   test('settings that do not fit are said before anything is trained', async () => {

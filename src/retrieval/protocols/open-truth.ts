@@ -48,7 +48,9 @@ async function openPublished(
 
 async function openOwn(source: TruthSource): Promise<GroundTruth> {
   const file = truthPath(source);
-  return source.protocol === 'groundtruth' ? readGroundTruth(file) : labelsGroundTruth(await readManifest(file));
+  return source.protocol === 'groundtruth'
+    ? readGroundTruth(file, source)
+    : labelsGroundTruth(await readManifest(file, source));
 }
 
 /** The ground truth of the main setting. */

@@ -1,4 +1,5 @@
 /** @file What is measured on: the protocol, a benchmark's folder, a manifest or a ground-truth file. */
+import type { ImagePathOptions } from '../../data/image-path.js';
 import { UsageError } from '../../errors.js';
 import { type BenchmarkProtocol, benchmarkProtocols } from './benchmark.js';
 
@@ -6,7 +7,7 @@ export const protocols = ['labels', 'groundtruth', ...benchmarkProtocols] as con
 export type Protocol = (typeof protocols)[number];
 
 /** Where the truth is. */
-export interface TruthSource {
+export interface TruthSource extends ImagePathOptions {
   /** Which queries, which positives (docs/protocols.md). */
   protocol: Protocol;
   /** A benchmark's folder: its images and its ground truth. */
@@ -26,10 +27,13 @@ export function isPublished(protocol: Protocol): protocol is BenchmarkProtocol {
 
 /** @throws UsageError where the parts do not fit together; `images`: whether images will be described. */
 export function checkTruthSource(source: TruthSource, images: boolean): void {
-  const { protocol, data, manifest, groundtruth, upright } = source;
+  const { protocol, data, manifest, groundtruth, upright, imageRoot } = source;
   if (isPublished(protocol)) {
     if (manifest !== undefined) {
       throw new UsageError(`--protocol ${protocol} takes --data or --groundtruth, no manifest.`);
+    }
+    if (imageRoot !== undefined) {
+      throw new UsageError('--image-root is for --protocol labels and groundtruth, whose files name their images.');
     }
     if (images && data === undefined) throw new UsageError(`--protocol ${protocol} with images needs --data DIR.`);
     return;

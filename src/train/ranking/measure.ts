@@ -1,5 +1,6 @@
 /** @file mAP of a model while it trains. */
 import type { ImageSizing } from '../../data/images.js';
+import type { ImagePathOptions } from '../../data/image-path.js';
 import { readManifest } from '../../data/manifest.js';
 import { InputError } from '../../errors.js';
 import { describeGroundTruth } from '../../retrieval/describe-ground-truth.js';
@@ -10,10 +11,10 @@ import type { DescriptorTable } from '../../retrieval/ranking.js';
 import { alone, type ProcessGroup } from '../process-group.js';
 
 /** `--val`: a ground truth (.json), or a manifest (.jsonl) whose labels say what is right. */
-export async function readValidation(file: string): Promise<GroundTruth> {
+export async function readValidation(file: string, options: ImagePathOptions): Promise<GroundTruth> {
   const groundTruth = file.endsWith('.jsonl')
-    ? labelsGroundTruth(await readManifest(file))
-    : await readGroundTruth(file);
+    ? labelsGroundTruth(await readManifest(file, options))
+    : await readGroundTruth(file, options);
   if (!groundTruth.queries.some(({ positives }) => positives.length > 0)) {
     throw new InputError(`${file}: no query has positives, so there is nothing to measure.`);
   }
