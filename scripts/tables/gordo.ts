@@ -18,6 +18,7 @@ import { writeManifests } from '../../src/data/write-manifests.js';
 import {
   clean,
   evaluate,
+  importModel,
   synthesize,
   trainClassify,
   type TrainOptions,
@@ -40,8 +41,8 @@ const planSchema = z.strictObject({
   generate: z
     .strictObject({ landmarks: z.int(), photos: z.int(), size: z.int(), noise: z.number(), seed: z.int() })
     .optional(),
-  /** Model file to start from. Default: the small trunk of the package. */
-  init: z.string().optional(),
+  /** Weights of a network to start from. Default: the small trunk of the package. */
+  init: z.strictObject({ file: z.string(), arch: z.string() }).optional(),
   /** Ground truths by name. The first is measured while ranking, for Fig. 4. */
   tests: z.record(z.string(), z.string()).default({}),
   /** Longest side in every measurement, px, and what its sides are rounded to. */
@@ -173,7 +174,13 @@ async function trained(
   return new RunFolder(run).model;
 }
 
-const start = plan.init === undefined ? packageTrunk : shared(plan.init);
+const { init } = plan;
+const start =
+  init === undefined
+    ? packageTrunk
+    : await made(modelFile('start'), (unfinished) =>
+        importModel({ file: shared(init.file), arch: init.arch, out: unfinished, overwrite: true }),
+      );
 await measure({ table: 'Table 1', name: 'off the shelf', seed: 1 }, start);
 await measure({ table: 'Table 1', name: 'off the shelf, PCA', seed: 1 }, await whitened('off', start));
 
