@@ -55,6 +55,8 @@ const planSchema = z.strictObject({
   classify: training,
   rank: training,
   rpn: training,
+  /** What Table 2 compares. */
+  regions: z.array(z.string()).default(['grid', 'rpn:16', 'rpn:32', 'rpn:64', 'rpn:128', 'rpn:256']),
 });
 
 const { positionals, values } = parseArgs({
@@ -226,7 +228,7 @@ for (const seed of seeds) {
         init: from,
         seed,
       });
-      for (const regions of ['grid', 'rpn:16', 'rpn:32', 'rpn:64', 'rpn:128', 'rpn:256']) {
+      for (const regions of plan.regions) {
         const model = await whitened(id(`${when}-${regions}`.replaceAll(/\W+/g, '-')), proposing, regions);
         await measure({ table: 'Table 2', name: `${regions}, ${when}, PCA of its regions`, seed }, model, regions);
       }
