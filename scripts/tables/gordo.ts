@@ -161,18 +161,8 @@ async function trained(
   more: readonly string[] = [],
 ): Promise<string> {
   const run = join(out, 'runs', name);
-  await made(join(run, 'finished.json'), async (unfinished) => {
-    const result = await stage({
-      ...options,
-      ...engine,
-      imageRoot,
-      run,
-      config: recipe,
-      set: [...set, ...more],
-      resume: true,
-    });
-    await writeFile(unfinished, JSON.stringify(result));
-  });
+  process.stderr.write(`${new Date().toISOString()} ${run}\n`);
+  await stage({ ...options, ...engine, imageRoot, run, config: recipe, set: [...set, ...more], resume: true });
   return new RunFolder(run).model;
 }
 
