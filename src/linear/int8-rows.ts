@@ -22,3 +22,9 @@ export function toInt8({ data, dimension }: DescriptorRows): ScaledBytes {
   }
   return { scales, values };
 }
+
+/** The rows that bytes stand for. [N, D] */
+export function fromInt8({ scales, values }: ScaledBytes): DescriptorRows {
+  const dimension = values.length / scales.length;
+  return { dimension, data: Float32Array.from(values, (value, i) => value * scales[Math.floor(i / dimension)]) };
+}

@@ -49,7 +49,7 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     collection = await openCollection(index);
     for (const precision of ['float16', 'int8'] as const) {
       const out = join(set.folder, precision);
-      await exportSite({ index, out, precision });
+      await exportSite({ index, out, precision, vectors: precision });
       hosts.set(precision, await staticHost(out));
     }
     both = join(set.folder, 'both.png');
@@ -86,9 +86,14 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
 
   const open = (precision: Precision) => visit(hosts.get(precision)!.address);
 
-  async function visit(address: string, missing?: string): Promise<Page> {
+  /** `instead`: what comes in place of the files of that name; without it they are missing. */
+  async function visit(address: string, missing?: string, instead?: string): Promise<Page> {
     const opened = await browser.newPage();
-    if (missing !== undefined) await opened.route(missing, (route) => route.abort());
+    if (missing !== undefined) {
+      await opened.route(missing, (route) =>
+        instead === undefined ? route.abort() : route.fulfill({ body: instead }),
+      );
+    }
     opened.setDefaultTimeout(20_000);
     opened.on('request', (request) => {
       if (!request.url().startsWith(address) && !/^(blob|data):/.test(request.url())) strayed.push(request.url());
@@ -258,12 +263,24 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     expect(dark).toBe(colorScheme === 'dark' ? 'rgb(22, 23, 26)' : 'rgb(246, 246, 244)');
   });
 
+  test.each([
+    ['collection.json', '{"photographs":12,"dimension":64}', 'not of one version'], // of an earlier site
+    ['collection.json', '{"format":"rmac s', 'not of one version'],
+    ['vectors.f16', 'half of it', 'vectors.f16 of this site is not whole'],
+  ])('%s that is %s is refused', async (name, body, reason) => {
+    page = await visit(hosts.get('float16')!.address, `**/${name}`, body);
+    await page.setInputFiles('#file', both);
+    await expect.poll(() => page.locator('#reason').textContent(), { timeout: 60_000 }).toContain(reason);
+    expect(await cards().count()).toBe(0);
+    await page.close();
+  });
+
   test('a file of the site that is missing is named', async () => {
     const { address } = hosts.get('float16')!;
-    page = await visit(address, '**/vectors.i8');
+    page = await visit(address, '**/vectors.f16');
     await page.setInputFiles('#file', both);
     await expect
       .poll(() => page.locator('#reason').textContent(), { timeout: 60_000 })
-      .toContain('vectors.i8 of this site cannot be reached');
+      .toContain('vectors.f16 of this site cannot be reached');
   });
 });

@@ -50,14 +50,23 @@ async function openModel() {
   return opened ?? openSession('ort.wasm.min', 'ort-wasm-simd-threaded', ['wasm']);
 }
 
-const model = openModel();
+let asked = false;
+/** Warm: without a photograph that waits, one that is made up pays for what is compiled and set up at first use. */
+const model = openModel().then(async (run) => {
+  const { longest } = (await collection).sizing;
+  if (!asked) await describe(new ImageData(2 * longest, Math.ceil(1.5 * longest)), undefined, run).catch(() => undefined);
+  return run;
+});
+for (const each of [collection, model]) each.catch(() => undefined); // told to whoever asks
 
 /**
- * @param {Blob} photograph
- * @param {Box} [box]
+ * @param {ImageBitmapSource} photograph
+ * @param {Box | undefined} box
+ * @param {Run | Promise<Run>} runner
  */
-async function describe(photograph, box) {
+async function describe(photograph, box, runner) {
   const { sizing } = await collection;
+  const times = [performance.now()];
   const bitmap = await createImageBitmap(photograph).catch(() => undefined);
   if (bitmap === undefined) throw new Error('The browser cannot read this file as a picture: try a JPEG.');
   const { width, height } = bitmap;
@@ -68,9 +77,14 @@ async function describe(photograph, box) {
     const part = { left, top, width: clip(x + size.width, width) - left, height: clip(y + size.height, height) - top };
     if (Math.min(width, height) < 8) throw new Error('The picture is too small: at least 8 px a side.');
     if (part.width < 1 || part.height < 1) throw new Error('The box has no pixel of the picture.');
+    times.push(performance.now());
     const sides = shownSides({ width, height }, part, sizing);
     const pixels = resized((/** @type {import('./resize.js').Part} */ of) => read(bitmap, of), part, sides, sizing.kernel);
-    return { descriptor: await (await model)(pixels, sides), size: { width, height } };
+    times.push(performance.now());
+    const descriptor = await (await runner)(pixels, sides);
+    times.push(performance.now());
+    const [decode, resize, network] = times.slice(1).map((time, i) => time - times[i]);
+    return { descriptor, size: { width, height }, ms: { decode, resize, network } };
   } finally {
     bitmap.close();
   }
@@ -92,5 +106,6 @@ function read(bitmap, { left, top, width, height }) {
 
 self.addEventListener('message', (/** @type {MessageEvent<{ number: number, photograph: Blob, box?: Box }>} */ { data }) => {
   const answer = (/** @type {object} */ reply) => self.postMessage({ number: data.number, ...reply });
-  describe(data.photograph, data.box).then(answer, (error) => answer({ error: String(error?.message ?? error) }));
+  asked = true;
+  describe(data.photograph, data.box, model).then(answer, (error) => answer({ error: String(error?.message ?? error) }));
 });
