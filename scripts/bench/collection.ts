@@ -8,20 +8,18 @@
  * Indexes are kept in --work (default: a temporary folder).
  */
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { CollectionRecord } from '../../src/collection/collection-record.js';
 import { EmbeddedStore } from '../../src/collection/embedded-store.js';
-import { meanOfFirst, objectSimilarities } from '../../src/collection/evidence.js';
+import { evidenceOf } from '../../src/collection/evidence.js';
 import { surelyAgreeing } from '../../src/collection/keypoint-look.js';
 import { learnThreshold } from '../../src/collection/learn-threshold.js';
-import type { StoredNeighbour } from '../../src/collection/vector-store.js';
+import { presenceOf } from '../../src/collection/presence.js';
 import { smallest } from '../../src/extremes.js';
-import { evenly } from '../../src/data/evenly.js';
-import { readManifest } from '../../src/data/manifest.js';
 import { readGroundTruth } from '../../src/retrieval/ground-truth.js';
 import { buildIndex } from '../../src/stages/index-update.js';
 import { openCollection } from '../../src/stages/search.js';
@@ -233,66 +231,114 @@ async function covers(data: string, model: string): Promise<void> {
   collection.dispose();
 }
 
+/** A photograph that is asked about, and whether another one shows the same. */
 interface Query {
-  id: string;
-  /** Whether a photograph shows the same. */
+  vector: Float32Array;
+  object: string;
   isPositive: (id: string) => boolean;
+  /** Its own record, where it is in the collection. */
+  without?: CollectionRecord;
 }
 
-/** A query about what is there stands beside its positives, one about what is not there finds everything of its label taken out. */
-async function absent(name: string, index: string, queries: readonly Query[]): Promise<void> {
+/** Photographs of an index, as queries about what shows the same object. */
+async function queriesOf(index: string): Promise<Query[]> {
   const store = await EmbeddedStore.open(index, { vectors: true });
-  const { similarity = Number.POSITIVE_INFINITY, photographs: asked = 1, how } = await learnThreshold(store);
-  const labelOf = (id: string) => store.record(id)?.columns.group ?? store.record(id)?.object;
-  const present: number[] = [];
-  const others: number[] = [];
-  for (const { id, isPositive } of queries) {
+  const queries: Query[] = [];
+  for (const { id, object = '' } of store.records()) {
     const { data } = await store.vectors([id]);
-    const found = (await store.search(data, { count: store.size })).filter((each) => each.id !== id);
-    const other = found.find((each) => labelOf(each.id) !== labelOf(id));
-    const evidence = async (nearest: StoredNeighbour) =>
-      meanOfFirst(await objectSimilarities(store, data, nearest, store.record(id)), asked);
-    if (isPositive(found[0].id)) present.push(await evidence(found[0]));
-    if (other !== undefined) others.push(await evidence(other));
+    queries.push({ vector: data, object, isPositive: (other) => other.startsWith(`${object}/`) });
   }
-  const reaching = (similarities: readonly number[], limit: number) =>
-    rounded(similarities.filter((each) => each >= limit).length / similarities.length, 3);
-  const limit = present.toSorted((a, b) => a - b)[Math.floor(0.05 * present.length)];
+  await store.close();
+  return queries;
+}
+
+/**
+ * By the threshold that the collection taught: which `queries` are answered, with their object there (those whose first result is
+ * right) and with it taken out, and which `strangers`, whose objects were never there.
+ */
+async function absent(name: string, store: EmbeddedStore, queries: readonly Query[], strangers: readonly Query[] = []) {
+  const {
+    presence,
+    similarity = Number.POSITIVE_INFINITY,
+    photographs: averaged = 1,
+    how,
+  } = await learnThreshold(store);
+  const judged = { plain: [[], [], []] as number[][], learned: [[], [], []] as number[][] };
+  const judge = async ({ vector, without }: Query, kind: number, isAnswer?: (record: CollectionRecord) => boolean) => {
+    const ranked = (count: number) => store.search(vector, { count });
+    const evidence = await evidenceOf(store, vector, { ranked, isAnswer, without });
+    if (evidence === undefined) return;
+    judged.plain[kind].push(averaged === 1 ? evidence.nearest : evidence.several);
+    if (presence !== undefined) judged.learned[kind].push(presenceOf(evidence, presence));
+  };
+  for (const query of queries) {
+    const [first] = (await store.search(query.vector, { count: 2 })).filter(({ id }) => id !== query.without?.id);
+    if (query.isPositive(first.id)) await judge(query, 0);
+    await judge(query, 1, (record) => (record.columns.group ?? record.object) !== query.object);
+  }
+  for (const query of strangers) await judge(query, 2);
+  const figures = (kinds: number[][], threshold: number) => {
+    const reaching = (all: readonly number[], limit: number) =>
+      all.length === 0 ? undefined : rounded(all.filter((each) => each >= limit).length / all.length, 3);
+    const [there, gone, never] = kinds;
+    const limit = there.toSorted((x, y) => x - y)[Math.floor(0.05 * there.length)];
+    return {
+      learned: { kept: reaching(there, threshold), gone: reaching(gone, threshold), never: reaching(never, threshold) },
+      at95: { gone: reaching(gone, limit), never: reaching(never, limit) },
+      area: {
+        gone: rounded(areaOf(there, gone), 3),
+        never: never.length === 0 ? undefined : rounded(areaOf(there, never), 3),
+      },
+    };
+  };
   print({
     absent: name,
     photographs: store.size,
-    queries: [present.length, others.length],
-    asked,
-    learned: { kept: reaching(present, similarity), answered: reaching(others, similarity) },
-    at95: { kept: reaching(present, limit), answered: reaching(others, limit) },
+    queries: judged.plain.map((each) => each.length),
+    similarity: { averaged, ...figures(judged.plain, similarity) },
+    probability: presence && figures(judged.learned, presence.threshold),
     how,
   });
   await store.close();
 }
 
-/** Photographs of products; the label is the truth. */
+/** Under the ROC curve: how often what is there has more than what is not. */
+function areaOf(there: readonly number[], gone: readonly number[]): number {
+  let won = 0;
+  for (const a of there) for (const b of gone) won += a > b ? 1 : a === b ? 0.5 : 0;
+  return won / (there.length * gone.length);
+}
+
+/** Other photographs of products that are there, and photographs of eight that never were: the label is the truth. */
 async function products(data: string, model: string): Promise<void> {
-  const index = join(work, 'products');
-  const source = join(data, 'products/manifest-train.jsonl');
-  await buildIndex({ source, model, out: index, size: 224, snap: 16 });
-  const labels = new Map((await readManifest(source)).map(({ id, landmark }) => [id, landmark]));
-  const queries = evenly([...labels.keys()], 400).map((id) => ({
-    id,
-    isPositive: (other: string) => labels.get(other) === labels.get(id),
-  }));
-  await absent('products', index, queries);
+  const folder = join(data, 'products');
+  const size = { model, size: 256, snap: 32 };
+  const index = (name: string) => join(work, `products-${name}`);
+  await buildIndex({ ...size, source: join(folder, 'manifest-train.jsonl'), out: index('there') });
+  await buildIndex({ ...size, source: join(folder, 'manifest-val.jsonl'), out: index('queries') });
+  const { database } = await readGroundTruth(join(folder, 'groundtruth-unseen.json'));
+  const strangers = join(work, 'products-never.txt');
+  writeFileSync(strangers, database.map(({ image }) => `${image}\n`).join(''));
+  await buildIndex({ ...size, source: strangers, out: index('never') });
+  const store = await EmbeddedStore.open(index('there'), { vectors: true });
+  await absent('products', store, await queriesOf(index('queries')), await queriesOf(index('never')));
 }
 
 /** Photographs as a text search gives them; the ground truth says which show the query's view. */
 async function landmarks(data: string, model: string): Promise<void> {
   const index = join(work, 'landmarks');
   await buildIndex({ source: join(data, 'landmarks/manifest-noisy.jsonl'), model, out: index, size: 320, snap: 32 });
-  const { queries } = await readGroundTruth(join(data, 'groundtruth-unseen.json'));
-  const collection = await EmbeddedStore.open(index);
-  const known = queries.filter(({ id }) => collection.record(id) !== undefined);
-  await collection.close();
-  const asked = known.map(({ id, positives }) => ({ id, isPositive: (other: string) => positives.includes(other) }));
-  await absent('landmarks', index, asked);
+  const truth = await readGroundTruth(join(data, 'groundtruth-unseen.json'));
+  const store = await EmbeddedStore.open(index, { vectors: true });
+  const queries: Query[] = [];
+  for (const { id, positives } of truth.queries) {
+    const without = store.record(id);
+    if (without === undefined) continue;
+    const { data: vector } = await store.vectors([id]);
+    const object = without.columns.group ?? without.object!;
+    queries.push({ vector, object, isPositive: (other) => positives.includes(other), without });
+  }
+  await absent('landmarks', store, queries);
 }
 
 try {

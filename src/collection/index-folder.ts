@@ -59,6 +59,15 @@ const headSchema = z.object({
       similarity: z.number().optional(),
       /** Nearest photographs of the object whose mean similarity is compared with it (evidence.ts); 1 unless said. */
       photographs: count.min(1).optional(),
+      /** The probability that is compared in its place (presence.ts). */
+      presence: z
+        .object({
+          threshold: z.number(),
+          intercept: z.number(),
+          weights: z.object({ nearest: z.number(), several: z.number(), lead: z.number(), among: z.number() }),
+          usual: z.object({ lead: z.number(), among: z.number() }),
+        })
+        .optional(),
       how: z.string(),
       state: z.string(),
       fixed: z.boolean().optional(),

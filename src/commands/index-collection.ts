@@ -140,9 +140,11 @@ function infoText({
   model,
   store,
   threshold,
+  thresholdProbability,
   thresholdHow,
 }: CollectionInfo): string {
-  const limit = threshold === undefined ? 'none' : threshold.toFixed(4);
+  const similarity = threshold === undefined ? 'none' : threshold.toFixed(4);
+  const limit = thresholdProbability === undefined ? similarity : `probability ${thresholdProbability.toFixed(2)}`;
   return [
     `${name}: ${photographs} photographs${objects === 0 ? '' : ` of ${objects} objects`}`,
     `model ${model.file}, ${model.dimension} values, sha256 ${model.sha256}`,

@@ -41,7 +41,7 @@ export function register(program: Command): void {
     .addHelpText(
       'after',
       `
---json: {"query", "found", "evidence", "threshold", "results": [{"id", "object", "similarity", ...}]}, for several queries {"queries": [...]}
+--json: {"query", "found", "evidence", "measure", "threshold", "results": [{"id", "object", "similarity", ...}]}, for several queries {"queries": [...]}
 
 Example:
   rmac search photo.jpg --index collection/ --where town=Lisbon --k 10

@@ -32,7 +32,10 @@ export type ResultReply = z.infer<typeof resultReply>;
 
 export const searchReply = z.object({
   found: z.boolean().nullable().describe('whether the collection has it; null where it has no threshold'),
-  evidence: z.number().nullable().describe('mean similarity of the nearest photographs of the first object'),
+  evidence: z
+    .number()
+    .nullable()
+    .describe('probability that the collection has it; a similarity where it learned none'),
   threshold: z.number().nullable().describe('evidence from which on something counts as found'),
   size: sides.describe('of the query, px, upright'),
   objects: z

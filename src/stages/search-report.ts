@@ -15,11 +15,15 @@ export interface AnsweredQuery {
 export function verdictOf({
   found,
   evidence,
+  measure,
   threshold,
-}: Pick<SearchAnswer, 'found' | 'evidence' | 'threshold'>): string {
+}: Pick<SearchAnswer, 'found' | 'evidence' | 'measure' | 'threshold'>): string {
   if (found === undefined) return '';
+  const digits = measure === 'probability' ? 2 : 4;
   const limit =
-    threshold === undefined ? '' : ` (${evidence?.toFixed(4) ?? 'nothing'}, threshold ${threshold.toFixed(4)})`;
+    threshold === undefined
+      ? ''
+      : ` (${evidence === undefined ? 'nothing' : `${measure} ${evidence.toFixed(digits)}`}, threshold ${threshold.toFixed(digits)})`;
   return `${found ? 'in the collection' : 'not in the collection, as it seems'}${limit}`;
 }
 

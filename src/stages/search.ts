@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
 import { type CollectionRecord } from '../collection/collection-record.js';
-import { evidenceOf } from '../collection/evidence.js';
-import { photographPath, readHead, stateOf } from '../collection/index-folder.js';
+import { type Evidence, evidenceOf, firstNeighbours } from '../collection/evidence.js';
+import { type IndexHead, photographPath, readHead, stateOf } from '../collection/index-folder.js';
 import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
 import { CollectionMaps } from '../collection/map-look.js';
 import { openStore } from '../collection/open-store.js';
+import { presenceOf } from '../collection/presence.js';
 import type { LookedForQuery, LookInside } from '../collection/second-look.js';
 import { bestOfTurns, type Turn, type TurnCount, turnedBy } from '../collection/turned-query.js';
 import type { CollectionStore, ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
@@ -39,10 +40,12 @@ export interface CollectionInfo {
   objects: number;
   /** Names of the columns that the photographs have besides those that an item has by name. */
   columns: string[];
-  /** Similarity under which a query is said not to be in the collection; undefined where none could be learned. */
+  /** Similarity under which a query is said not to be in the collection, where no probability is; undefined where none could be learned. */
   threshold: number | undefined;
   /** Nearest photographs of an object whose mean similarity is compared with the threshold. */
   thresholdPhotographs: number;
+  /** Probability under which a query is said not to be in the collection; undefined where none could be learned. */
+  thresholdProbability: number | undefined;
   /** How the threshold was learned, or why there is none. */
   thresholdHow: string | undefined;
 }
@@ -93,8 +96,13 @@ export interface FoundObject {
 export interface SearchAnswer {
   /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
   found: boolean | undefined;
-  /** What is compared with the threshold: the similarity of the nearest photograph, or of several of its object in the mean, as was learned. */
+  /**
+   * What is compared with the threshold: the probability that the collection has it, were half of all queries about what it has; where
+   * none was learned, the similarity of the nearest photograph, or of several of its object in the mean.
+   */
   evidence: number | undefined;
+  /** Which of them it is. */
+  measure: 'probability' | 'similarity';
   threshold: number | undefined;
   /** Of the upright query, px. */
   size: { width: number; height: number };
@@ -287,7 +295,7 @@ class Collection implements OpenedCollection {
       (await store.search(vector, { count: wanted + 1, where, signal }))
         .filter(({ id }) => id !== without)
         .slice(0, wanted);
-    const depth = rerank === undefined ? count : Math.max(count, lookDepth(rerank, store.size));
+    const depth = Math.max(count, rerank === undefined ? firstNeighbours : lookDepth(rerank, store.size));
     const byTurn = [];
     for (const { turn, vector } of queries) {
       const expanded =
@@ -303,11 +311,18 @@ class Collection implements OpenedCollection {
         ...(several && { turn }),
       }),
     );
-    const { similarity: threshold, photographs = 1 } = store.head.threshold ?? {};
-    const best = neighbours.at(0);
-    const asked = byTurn.find(({ turn }) => turn === best?.turn)?.expanded;
-    const evidence = asked && (await evidenceOf(store, asked, best, photographs, without));
-    let found = threshold === undefined ? undefined : (evidence ?? Number.NEGATIVE_INFINITY) >= threshold;
+    const { head } = store;
+    const asked = byTurn.find(({ turn }) => turn === neighbours.at(0)?.turn);
+    const evidence =
+      asked &&
+      (await evidenceOf(store, asked.expanded, {
+        ranked: async (wanted) => (wanted <= depth ? asked.neighbours : nearest(asked.expanded, wanted)),
+        without: without === undefined ? undefined : { id: without },
+        several: head.threshold?.presence === undefined ? head.threshold?.photographs : undefined,
+      }));
+    const judged = judgement(evidence, head.threshold);
+    let found =
+      judged.threshold === undefined ? undefined : (judged.evidence ?? Number.NEGATIVE_INFINITY) >= judged.threshold;
     const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
     if (rerank !== undefined) {
       startedAt = performance.now();
@@ -316,7 +331,7 @@ class Collection implements OpenedCollection {
     }
     // Keypoints that agree are surer than any similarity; where few do, it may be a thing that has few.
     if (rerank === 'sift') found = (results.at(0)?.agreeing ?? 0) >= surelyAgreeing || found === true;
-    return { found, evidence, threshold, size, objects: byObject(results.slice(0, count)), ms };
+    return { found, ...judged, size, objects: byObject(results.slice(0, count)), ms };
   }
 
   #lookFor(rerank: 'aml' | 'sift', image: LookedForQuery): Promise<LookInside> {
@@ -327,6 +342,19 @@ class Collection implements OpenedCollection {
     this.#maps ??= new CollectionMaps(this.folder, this.opened.model, this.#sizing);
     return this.#maps.lookFor(image);
   }
+}
+
+/** What of the evidence is compared, and with what. */
+function judgement(
+  evidence: Evidence | undefined,
+  { similarity, photographs = 1, presence }: Partial<NonNullable<IndexHead['threshold']>> = {},
+): Pick<SearchAnswer, 'evidence' | 'measure' | 'threshold'> {
+  if (presence === undefined) {
+    const plain = photographs === 1 ? evidence?.nearest : evidence?.several;
+    return { evidence: plain, measure: 'similarity', threshold: similarity };
+  }
+  const probability = evidence && presenceOf(evidence, presence);
+  return { evidence: probability, measure: 'probability', threshold: presence.threshold };
 }
 
 /** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
@@ -424,6 +452,7 @@ export function infoOf(folder: string, store: CollectionStore): CollectionInfo {
     columns: [...columns],
     threshold: threshold?.similarity,
     thresholdPhotographs: threshold?.photographs ?? 1,
+    thresholdProbability: threshold?.presence?.threshold,
     thresholdHow: threshold?.how,
   };
 }

@@ -3,7 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { EmbeddedStore } from '../../src/collection/embedded-store.js';
-import { meanOfFirst, objectSimilarities } from '../../src/collection/evidence.js';
+import type { CollectionRecord } from '../../src/collection/collection-record.js';
+import { evidenceOf, showAnother } from '../../src/collection/evidence.js';
+import { presenceOf } from '../../src/collection/presence.js';
 import { learnFromDistractors, learnThreshold } from '../../src/collection/learn-threshold.js';
 
 /** A store of photographs on the unit circle, by angle and object. */
@@ -33,63 +35,99 @@ async function storeOf(
   return store;
 }
 
-test('the similarity that 95 % reach with their own object, and how many reach it with another', async () => {
+test('the probability and the similarity that 95 % reach with their own object, and how many reach it with another', async () => {
   // 60 objects of two photographs on the circle: three pairs 0.1 apart, the others 0.002, the nearest of another object at least 0.088.
   const photographs = Array.from({ length: 120 }, (_, i) => {
     const object = i >> 1;
     const [first, apart] = object < 3 ? [5.3 + 0.3 * object, 0.1] : [0.09 * (object - 3), 0.002];
     return { angle: first + (i % 2) * apart, object: `o${object}` };
   });
-  const { similarity, how } = await learnThreshold(await storeOf(photographs));
+  const store = await storeOf(photographs);
+  const { similarity, photographs: compared, presence, how } = await learnThreshold(store);
   // Six of 120 lie below the 5 % quantile: the six of the three pairs.
   expect(similarity).toBeGreaterThan(Math.cos(0.05));
+  expect(compared).toBe(1);
   expect(how).toBe(
-    '95 % of 120 photographs whose nearest shows their object are as similar to it; without their object, 0.0 % of 120 are to another, as queries about something else would be',
+    '95 % of 120 photographs whose nearest shows their object are as probable to be there; with their object left out, 0.0 % of 120 are, as queries about something else would be',
   );
+  const asked = async (angle: number) => {
+    const query = Float32Array.of(Math.cos(angle), Math.sin(angle));
+    const ranked = (count: number) => store.search(query, { count });
+    return presenceOf((await evidenceOf(store, query, { ranked }))!, presence!);
+  };
+  expect(await asked(0.09 * 20 + 0.001)).toBeGreaterThanOrEqual(presence!.threshold);
+  expect(await asked(0.09 * 20 + 0.046)).toBeLessThan(presence!.threshold);
 });
 
-test('where one photograph of another object looks alike, several of an object are asked for', async () => {
-  // Ten objects around the circle, three photographs of each close together, one farther off, and one beside the next object.
-  const apart = (2 * Math.PI) / 10;
-  const photographs = Array.from({ length: 50 }, (_, i) => {
-    const object = Math.floor(i / 5);
-    return { angle: object * apart + [0, 0.02, 0.04, 0.2, apart - 0.1][i % 5], object: `o${object}` };
+test('how alike an object is decides what is like it: loose and tight ones, where no similarity tells', async () => {
+  // Twelve objects around the circle. The photographs of the even ones lie within 0.15 of each other, those of the odd ones within 0.01, and
+  // beside each of these lies one of another odd object, no farther than loose photographs are from each other.
+  const apart = (2 * Math.PI) / 12;
+  const photographs = Array.from({ length: 144 }, (_, i) => {
+    const object = Math.floor(i / 12);
+    const width = object % 2 === 0 ? 0.15 : 0.01;
+    return { angle: object * apart + width * ((((i % 12) * 7) % 12) / 11), object: `o${object}` };
   });
-  const { similarity, photographs: asked, how } = await learnThreshold(await storeOf(photographs));
-  expect(asked).toBe(5);
-  // Of its own: by the nearest alone, the threshold would be cos 0.16, which the photograph beside the next object reaches.
-  expect(similarity).toBeLessThan(Math.cos(0.16));
-  expect(how).toBe(
-    '95 % of 40 photographs whose nearest shows their object are as similar to its 5 nearest photographs, in the mean; without their object, 0.0 % of 50 are to another, as queries about something else would be',
-  );
+  const siblings = photographs
+    .filter((_, i) => Math.floor(i / 12) % 2 === 1)
+    .map(({ angle, object }) => ({ angle: angle + 0.04, object: `sibling of ${object}` }));
+  const { presence, how } = await learnThreshold(await storeOf([...photographs, ...siblings]));
+  const [, share] = /left out, (\S+) % of 216/.exec(how)!;
+  expect(Number(share)).toBeLessThan(10);
+  expect(presence!.weights.among).toBeLessThan(0);
 });
 
-test('similarities to an object: the nearest first, then falling, without the query and copies of its file', async () => {
+test('evidence: the nearest, several of its object, the lead on another, and how alike those several are', async () => {
+  const angles = [0, 0.3, 0.2, 0, 0.25, 0.1];
   const store = await storeOf([
-    { angle: 0, object: 'a' },
-    { angle: 0.3, object: 'a' },
-    { angle: 0.2, object: 'a' },
-    { angle: 0, object: 'a', sha256: '0' },
-    { angle: 0.1, object: 'b' },
-    { angle: 0.1 },
+    { angle: angles[0], object: 'a' },
+    { angle: angles[1], object: 'a' },
+    { angle: angles[2], object: 'a' },
+    { angle: angles[3], object: 'a', sha256: '0' },
+    { angle: angles[4], object: 'b' },
+    { angle: angles[5] },
   ]);
   const query = Float32Array.of(1, 0);
-  const nearest = (id: string) => ({ id, similarity: 0.99 });
-  const rounded = async (...args: Parameters<typeof objectSimilarities>) =>
-    (await objectSimilarities(...args)).map((each) => Math.round(100 * each) / 100);
-  expect(await rounded(store, query, nearest('p2'))).toEqual([0.99, 1, 1, 0.96]);
-  expect(await rounded(store, query, nearest('p2'), store.record('p0'))).toEqual([0.99, 0.96]);
-  expect(await rounded(store, query, nearest('p4'))).toEqual([0.99]);
-  expect(await rounded(store, query, nearest('p5'))).toEqual([0.99]);
-  expect(meanOfFirst([1, 0.5, 0], 2)).toBe(0.75);
-  expect(meanOfFirst([1, 0.5], 5)).toBe(0.75);
+  const ranked = (count: number) => store.search(query, { count });
+  const expectEvidence = async (
+    answers: Partial<Parameters<typeof evidenceOf>[2]>,
+    expected: readonly (number | undefined)[],
+  ) => {
+    const evidence: (number | undefined)[] = Object.values((await evidenceOf(store, query, { ranked, ...answers }))!);
+    expect(evidence.map((each) => each === undefined)).toEqual(expected.map((each) => each === undefined));
+    for (const [i, each] of evidence.entries()) expect(each ?? 0).toBeCloseTo(expected[i] ?? 0, 3);
+  };
+  const [c1, c2, c25, c3] = [0.1, 0.2, 0.25, 0.3].map(Math.cos);
+  // The unlabelled photograph may show the same: the lead is that on b.
+  await expectEvidence({}, [1, (1 + 1 + c2 + c3) / 4, 1 - c25, (1 + c2 + c3 + c2 + c3 + c1) / 6]);
+  // A photograph of the collection, without itself; without copies of its file, the unlabelled one is nearest, and alone.
+  await expectEvidence({ without: { id: 'p0' } }, [1, (1 + c2 + c3) / 3, 1 - c25, (c2 + c3 + c1) / 3]);
+  await expectEvidence({ without: store.record('p0') }, [c1, c1, c1 - c2, undefined]);
+  await expectEvidence({ isAnswer: ({ object }) => object === 'b' }, [c25, c25, undefined, undefined]);
+  expect(await evidenceOf(store, query, { ranked, isAnswer: () => false })).toBeUndefined();
+});
+
+test('groups of a manifest that may show the same are no lead on each other', () => {
+  const record = (object: string | undefined, group?: string) =>
+    ({ object, columns: group === undefined ? {} : { group } }) as CollectionRecord;
+  expect(showAnother(record('a'), record('b'))).toBe(true);
+  expect(showAnother(record('a'), record('a'))).toBe(false);
+  expect(showAnother(record('a'), record(undefined))).toBe(false);
+  expect(showAnother(record(undefined), record(undefined))).toBe(true);
+  expect(showAnother(record('a', 'site'), record('b', 'site'))).toBe(false);
+  expect(showAnother(record('a', 'site'), record('b'))).toBe(true);
 });
 
 test('objects that cannot be told apart: the share that would be answered wrongly is said', async () => {
-  // In fours along the circle: the nearest to either side is of the own object, those of the other are hardly farther.
-  const photographs = Array.from({ length: 200 }, (_, i) => ({ angle: i * 0.03, object: `o${(i >> 2) % 2}` }));
+  // Anywhere on the circle, whatever their object.
+  const scattered = (i: number) => Math.abs(Math.sin(12.9898 * i) * 43758.5453) % 1;
+  const photographs = Array.from({ length: 300 }, (_, i) => ({
+    angle: 2 * Math.PI * scattered(i),
+    object: `o${Math.floor(4 * scattered(i + 1000))}`,
+  }));
   const { how } = await learnThreshold(await storeOf(photographs));
-  expect(how).toMatch(/^95 % of 1\d\d .*; without their object, (\d\d) % of 200 are to another/);
+  const [, share] = /^95 % of \d+ .*; with their object left out, (\d\d) % of 300 are/.exec(how)!;
+  expect(Number(share)).toBeGreaterThan(80);
 });
 
 test('copies of a file are no other photograph of an object; too few say nothing', async () => {

@@ -7,6 +7,7 @@ import { columnOption, register } from '../../src/commands/index-collection.js';
 import { register as registerSearch } from '../../src/commands/search.js';
 import { openStore } from '../../src/collection/open-store.js';
 import { addToIndex, buildIndex, type IndexUpdateResult, removeFromIndex } from '../../src/stages/index-update.js';
+import { verdictOf } from '../../src/stages/search-report.js';
 import { indexInfo, openCollection } from '../../src/stages/search.js';
 import { runCommand } from '../commands/run-command.js';
 import { makeSmallSet, type SmallSet } from '../commands/small-set.js';
@@ -255,6 +256,21 @@ test('queries: bytes, a box, filters, similar ones, expansion; what is no photog
       expect(evidence).toBeCloseTo((a + b + c) / 3, 5);
       expect([found, threshold]).toEqual([evidence! >= 0.9, 0.9]);
     }
+    // Where a probability was learned, it is compared: half where the nearest is not at all similar.
+    const learned = await openStore(index);
+    const weights = { nearest: 3, several: 0, lead: 0, among: 0 };
+    const presence = { threshold: 0.9, intercept: 0, weights, usual: { lead: 0, among: 0 } };
+    await learned.setThreshold({ similarity: 1, presence, how: 'by hand' });
+    await learned.close();
+    expect(await collection.reload()).toBe(true);
+    const probable = await collection.search({ image }, { count: 12 });
+    const nearest = probable.objects[0].results[0].similarity;
+    expect(probable.evidence).toBeCloseTo(1 / (1 + Math.exp(-3 * nearest)), 10);
+    expect(probable).toMatchObject({ measure: 'probability', threshold: 0.9, found: probable.evidence! >= 0.9 });
+    expect(verdictOf(probable)).toBe(
+      `in the collection (probability ${probable.evidence!.toFixed(2)}, threshold 0.90)`,
+    );
+    expect(verdictOf({ ...probable, measure: 'similarity' })).toMatch(/\(similarity 0\.9\d\d\d, threshold 0\.9000\)$/);
     await expect(collection.search({ image: Buffer.from('<svg/>') })).rejects.toThrow(/not a photograph/);
     await expect(collection.search({ image: new Uint8Array() })).rejects.toThrow(/empty/);
     await expect(collection.search({ image, box: { x: 90, y: 0, width: 5, height: 5 } })).rejects.toThrow(/no pixel/);

@@ -70,6 +70,7 @@ export async function fakeCollection(
     return {
       found: results.length > 0 && results[0].similarity >= threshold,
       evidence: results.at(0)?.similarity,
+      measure: 'similarity' as const,
       threshold,
       objects: [...objects].map(([object, of]) => ({ object, results: of })),
       ms: { describe: 1, search: 1 },
@@ -87,6 +88,7 @@ export async function fakeCollection(
       columns,
       threshold: 0.95,
       thresholdPhotographs: 1,
+      thresholdProbability: undefined,
     },
     item: (id) => byId.get(id),
     async search({ image, box }, options) {
