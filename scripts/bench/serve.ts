@@ -168,6 +168,9 @@ async function measure(folder: string): Promise<void> {
       firstTenth: Math.round(median(rss.slice(0, part))),
       middle: Math.round(median(rss.slice(part * 4, part * 6))),
       lastTenth: Math.round(median(rss.slice(-part))),
+      every15s: Array.from({ length: Math.ceil(rss.length / 150) }, (_, i) =>
+        Math.round(median(rss.slice(150 * i, 150 * (i + 1)))),
+      ),
     },
     node: process.version,
   });

@@ -27,10 +27,10 @@ export function register(program: Command): void {
     )
     .option('--min-inliers <n>', 'keypoints on one affine map that make a pair', positiveInteger, 15)
     .option(
-      '--linkage <share>',
-      'of the pairs between two groups that are verified where they are joined',
+      '--overlap <share>',
+      "of the cells that a pair lies on in common with a photograph's best pair where it connects",
       fraction,
-      0.5,
+      0.3,
     )
     .option('--no-report', 'write no report.html')
     .option('--overwrite', 'replace existing results');

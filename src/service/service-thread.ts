@@ -6,6 +6,7 @@ import { InputError, messageOf, QueryError, UsageError } from '../errors.js';
 import type { OpenCollectionOptions } from '../stages/search.js';
 import type { CollectionService } from './collection-service.js';
 import type { ServiceWorker } from './service-worker.js';
+import { untilFailed } from './until-failed.js';
 
 export interface ServiceThread extends CollectionService {
   /** Rejects where the thread ends on its own. */
@@ -22,11 +23,11 @@ export async function openServiceThread(directory: string, options: OpenCollecti
     worker.once('error', (error) => reject(error));
     worker.once('exit', (code) => reject(new Error(`the thread of the collection ended with code ${code}`)));
   });
-  failed.catch(() => undefined); // whoever asks next hears of it
+  const wait = untilFailed(failed);
   // Comlink leaves a question without an answer where the thread has gone.
   const answer = async <T>(question: Promise<T>): Promise<T> => {
     try {
-      return await Promise.race([question, failed]);
+      return await wait(question);
     } catch (error) {
       throw sameError(error);
     }

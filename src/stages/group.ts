@@ -33,8 +33,8 @@ export interface GroupStageOptions extends Omit<IndexBuildOptions, 'name'> {
   neighbours?: number;
   /** Keypoints on one affine map that make a pair. Default 15. */
   minInliers?: number;
-  /** Share of the pairs between two groups that are verified where these are joined; 0: one is enough. Default 0.5. */
-  linkage?: number;
+  /** Share of the cells that a verified pair has in common with the best pairs of both photographs, where it connects them; 0: every pair does. Default 0.3. */
+  overlap?: number;
   /** Write report.html. Default true. */
   report?: boolean;
 }
@@ -71,7 +71,7 @@ export interface GroupStageResult {
 
 /** @throws InputError where results are there already, no photograph can be used, or on the signal. */
 export async function group(options: GroupStageOptions, context: StageContext = {}): Promise<GroupStageResult> {
-  const { out, neighbours = 20, minInliers = defaultMinInliers, linkage = 0.5, overwrite = false } = options;
+  const { out, neighbours = 20, minInliers = defaultMinInliers, overlap = 0.3, overwrite = false } = options;
   const { view = silentView, signal } = context;
   const startedAt = performance.now();
   const files = groupFiles(out);
@@ -97,7 +97,7 @@ export async function group(options: GroupStageOptions, context: StageContext = 
     const pairs = uniquePairs([...byDescriptor, ...byFeatures]);
     await stages.compare(pairs, facts, 'compare across');
     const graph = collectionGraph(facts, pairs, stages.log);
-    const found = photographGroups(records.length, graph, { minInliers, linkage });
+    const found = photographGroups(records.length, graph, { minInliers, overlap });
     const names = numberedNames('group', found.groups);
     const sites = siteNames(found);
     const grouped = records.flatMap((record, node): ImageRecord[] => {

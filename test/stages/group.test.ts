@@ -2,7 +2,6 @@ import '../support/engine.js';
 import { copyFileSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import * as fc from 'fast-check';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import type { PhotographEdge } from '../../src/cleaning/graph/collection-graph.js';
@@ -88,78 +87,74 @@ test('interrupted between descriptors and comparisons: the same command goes on'
 
 test('copies alone are no group; weak pairs connect nothing', () => {
   const graph = { edges: [edge(0, 1, 20), edge(2, 3, 14), edge(4, 5, 40)], duplicates: [[4, 5]] };
-  expect(photographGroups(6, graph, { minInliers: 15, linkage: 0.5 })).toEqual({
+  expect(photographGroups(6, graph, { minInliers: 15, overlap: 0.3 })).toEqual({
     groups: [[0, 1]],
     copyOf: new Map([[5, 4]]),
     sites: [0, 0, 2, 3, 1, 1],
   });
-  expect(photographGroups(6, graph, { minInliers: 14, linkage: 0.5 }).groups).toEqual([
+  expect(photographGroups(6, graph, { minInliers: 14, overlap: 0.3 }).groups).toEqual([
     [0, 1],
     [2, 3],
   ]);
 });
 
+/** Eight cells: row by row, 0 to 7. */
+const rows = (...which: number[]) => which.reduce((cells, row) => cells | (0xffn << BigInt(8 * row)), 0n);
+
 test('what photographs share behind two things does not join them; they are of one site', () => {
-  // Two things of three photographs each, filmed on one table: its pairs have more keypoints, and cover less of the picture.
+  // Two things of three photographs each, in the middle, filmed on one table, on which there are more keypoints.
   const things = [0, 3].flatMap((first) => [
-    edge(first, first + 1, 30, 0.5),
-    edge(first + 1, first + 2, 25, 0.4),
-    edge(first, first + 2, 40, 0.3),
+    edge(first, first + 1, 30, rows(2, 3, 4, 5)),
+    edge(first + 1, first + 2, 25, rows(2, 3, 4)),
+    edge(first, first + 2, 40, rows(3, 4, 5)),
   ]);
-  const table = [edge(0, 3, 200, 0.2), edge(0, 4, 150, 0.2), edge(1, 3, 180, 0.2), edge(1, 4, 90, 0.2)];
-  const graph = { edges: [...table, ...things, edge(6, 7, 20, 0.1)], duplicates: [[6, 8]] };
-  const grouped = (linkage: number) => photographGroups(9, graph, { minInliers: 15, linkage });
-  const separate = [
-    [0, 1, 2],
-    [3, 4, 5],
-    [6, 7, 8],
-  ]; // prettier-ignore
-  expect(grouped(0.5)).toMatchObject({ groups: separate, sites: [0, 0, 0, 0, 0, 0, 1, 1, 1] });
-  // Four of nine pairs are verified.
-  expect(grouped(0.45).groups).toEqual(separate);
-  expect(grouped(0.44).groups).toEqual([
-    [0, 1, 2, 3, 4, 5],
-    [6, 7, 8],
-  ]); // prettier-ignore
+  const table = [
+    edge(0, 3, 200, rows(0, 7)),
+    edge(0, 4, 150, rows(0, 7)),
+    edge(1, 3, 180, rows(0)),
+    edge(2, 5, 90, rows(7)),
+  ];
+  const graph = { edges: [...table, ...things, edge(6, 7, 20, rows(1))], duplicates: [[6, 8]] };
+  const grouped = (overlap: number) => photographGroups(9, graph, { minInliers: 15, overlap });
+  expect(grouped(0.3)).toMatchObject({
+    groups: [
+      [0, 1, 2],
+      [3, 4, 5],
+      [6, 7, 8],
+    ],
+    sites: [0, 0, 0, 0, 0, 0, 1, 1, 1],
+  });
+  // Any pair, where no overlap is asked for.
   expect(grouped(0).groups).toEqual([
     [0, 1, 2, 3, 4, 5],
     [6, 7, 8],
   ]); // prettier-ignore
 });
 
-test('pairs that cover most of a picture come first, copies stand for their originals, and a pair counts once', () => {
-  // 0 and 1 agree, 1 and its copy 2 both with 3: one of two pairs, whichever photograph was compared.
-  const edges = [edge(0, 1, 15, 0.6), edge(1, 3, 99, 0.2), edge(2, 3, 99, 0.2)];
-  const graph = { edges, duplicates: [[1, 2]] };
-  expect(photographGroups(4, graph, { minInliers: 15, linkage: 0.5 }).groups).toEqual([[0, 1, 2, 3]]);
-  expect(photographGroups(4, graph, { minInliers: 15, linkage: 0.6 }).groups).toEqual([[0, 1, 2]]);
+test('a pair connects where it lies on the share of cells, at both of its photographs', () => {
+  // 1 is about rows 0 to 3. Its pair with 2 has one row of four in common, or of seven on the other side.
+  const chain = (cells: bigint) => [edge(0, 1, 20, rows(0, 1, 2, 3)), edge(1, 2, 20, cells, rows(5))];
+  const grouped = (edges: PhotographEdge[], overlap: number) =>
+    photographGroups(4, { edges, duplicates: [] }, { minInliers: 15, overlap }).groups;
+  expect(grouped(chain(rows(3)), 0.25)).toEqual([[0, 1, 2]]);
+  expect(grouped(chain(rows(3)), 0.26)).toEqual([[0, 1]]);
+  expect(grouped(chain(rows(3, 4, 5)), 0.16)).toEqual([[0, 1, 2]]);
+  expect(grouped(chain(rows(3, 4, 5)), 0.17)).toEqual([[0, 1]]);
+  // 2 is about something else than its pair with 1, on a larger part of it.
+  const elsewhere = edge(2, 3, 15, rows(6, 7), rows(0, 1));
+  expect(grouped([...chain(rows(3)), elsewhere], 0.25)).toEqual([
+    [0, 1],
+    [2, 3],
+  ]); // prettier-ignore
 });
 
-test('the share of the pairs between two groups is what a count of them says', () => {
-  const count = 9;
-  const edges = fc.uniqueArray(fc.tuple(fc.nat(count - 2), fc.nat(count - 1), fc.nat(9)), {
-    selector: ([a, b]) => `${Math.min(a, b)} ${Math.max(a, b)}`,
-  });
-  fc.assert(
-    fc.property(edges, fc.constantFrom(0.2, 0.5, 0.8), (drawn, linkage) => {
-      const pairs = drawn.filter(([a, b]) => a !== b).map(([a, b, coverage]) => edge(a, b, 20, coverage / 10));
-      const isVerified = (a: number, b: number) =>
-        pairs.some((pair) => (pair.a === a && pair.b === b) || (pair.a === b && pair.b === a));
-      let clusters = Array.from({ length: count }, (_, node) => [node]);
-      for (const { a, b } of pairs.toSorted((x, y) => y.coverage - x.coverage)) {
-        const [x, y] = [a, b].map((node) => clusters.find((nodes) => nodes.includes(node))!);
-        const verified = x.flatMap((i) => y.filter((j) => isVerified(i, j))).length;
-        if (x === y || verified < linkage * x.length * y.length) continue;
-        clusters = [...clusters.filter((nodes) => nodes !== x && nodes !== y), [...x, ...y]];
-      }
-      const expected = clusters.filter((nodes) => nodes.length > 1).map((nodes) => nodes.toSorted((i, j) => i - j));
-      const { groups } = photographGroups(count, { edges: pairs, duplicates: [] }, { minInliers: 15, linkage });
-      expect(new Set(groups.map(String))).toEqual(new Set(expected.map(String)));
-    }),
-    { numRuns: 60 },
-  );
+test('copies stand for their originals', () => {
+  const edges = [edge(0, 1, 15, rows(1, 2)), edge(2, 3, 99, rows(2))];
+  expect(photographGroups(4, { edges, duplicates: [[1, 2]] }, { minInliers: 15, overlap: 0.5 }).groups).toEqual([
+    [0, 1, 2, 3],
+  ]);
 });
 
-function edge(a: number, b: number, inliers: number, coverage = 0.5): PhotographEdge {
-  return { a, b, inliers, coverage } as PhotographEdge;
+function edge(a: number, b: number, inliers: number, cellsA = rows(3), cellsB = cellsA): PhotographEdge {
+  return { a, b, inliers, cellsA, cellsB } as PhotographEdge;
 }

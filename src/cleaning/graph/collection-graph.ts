@@ -1,5 +1,6 @@
 /** @file The log's pairs of contents as a graph of a manifest's photographs, and the sets of copies among them. */
 import { type AffineMap, identityMap, invertMap } from '../matching/affine-map.js';
+import { allCells, parseCells } from '../matching/coverage.js';
 import { type BoxPx, boxAroundPoints } from '../boxes/boxes.js';
 import { type ComparedPair, type MatchLog, pairKey } from './match-log.js';
 import { nearDuplicateSets } from '../features/near-duplicates.js';
@@ -19,8 +20,9 @@ export interface PhotographEdge {
   /** Boxes of the inliers, px. */
   boxA: BoxPx;
   boxB: BoxPx;
-  /** Share of the picture on which the inliers lie, of that where it is larger. */
-  coverage: number;
+  /** Cells on which the inliers lie (coverage.ts). */
+  cellsA: bigint;
+  cellsB: bigint;
 }
 
 export interface CollectionGraph {
@@ -63,14 +65,15 @@ export function collectionGraph(
 
 function edgeOf(a: number, b: number, pair: ComparedPair, forward: boolean): PhotographEdge | undefined {
   if (pair.verified === undefined) return undefined;
-  const { aToB: map, boxA, boxB, coverage } = pair.verified;
+  const { aToB: map, boxA, boxB } = pair.verified;
+  const [cellsA, cellsB] = [parseCells(pair.verified.cellsA), parseCells(pair.verified.cellsB)];
   const inverse = invertMap(map);
   if (inverse === null) return undefined;
   const { matches, inliers, overlay = 0 } = pair;
-  const common = { a, b, matches, inliers, overlay, coverage };
+  const common = { a, b, matches, inliers, overlay };
   return forward
-    ? { ...common, aToB: map, bToA: inverse, boxA, boxB }
-    : { ...common, aToB: inverse, bToA: map, boxA: boxB, boxB: boxA };
+    ? { ...common, aToB: map, bToA: inverse, boxA, boxB, cellsA, cellsB }
+    : { ...common, aToB: inverse, bToA: map, boxA: boxB, boxB: boxA, cellsA: cellsB, cellsB: cellsA };
 }
 
 /** Two files of equal bytes: everything agrees. */
@@ -80,7 +83,7 @@ function copyEdge(
   { width, height, keypoints }: PhotographFacts & { error?: undefined },
 ): PhotographEdge {
   const whole = boxAroundPoints([-0.5, -0.5, width - 0.5, height - 0.5]);
-  const common = { a, b, matches: keypoints, inliers: keypoints, overlay: 0, coverage: 1 };
+  const common = { a, b, matches: keypoints, inliers: keypoints, overlay: 0, cellsA: allCells, cellsB: allCells };
   return { ...common, aToB: identityMap, bToA: identityMap, boxA: whole, boxB: whole };
 }
 

@@ -12,6 +12,7 @@ import { isBeingWritten } from '../../data/folder-lock.js';
 import { writeFailure } from '../../data/write-failure.js';
 import { makeFolder } from '../../data/files.js';
 import { InputError } from '../../errors.js';
+import { allCells, cellsText } from '../matching/coverage.js';
 import type { Shard } from '../../retrieval/descriptor-folder.js';
 import { append } from '../../extremes.js';
 
@@ -22,6 +23,10 @@ export type MatchSettings = LogSettings;
 
 const box = z.tuple([z.number(), z.number(), z.number(), z.number()]);
 const affine = z.tuple([z.number(), z.number(), z.number(), z.number(), z.number(), z.number()]);
+const cells = z
+  .string()
+  .regex(/^[0-9a-f]{16}$/)
+  .default(cellsText(allCells));
 const imageSchema = z.object({
   image: z.string(),
   width: z.number(),
@@ -38,8 +43,8 @@ const pairSchema = z.object({
   inliers: z.number(),
   /** Inliers on what was laid over both photographs; this result is without them (banners.ts). */
   overlay: z.number().optional(),
-  /** Absent where nothing was verified. The map of pixel centres [a, b, tx, c, d, ty]; boxes of the inliers [yMin, xMin, yMax, xMax); their coverage, which logs of earlier versions lack. */
-  verified: z.object({ aToB: affine, boxA: box, boxB: box, coverage: z.number().default(0) }).optional(),
+  /** Absent where nothing was verified. The map of pixel centres [a, b, tx, c, d, ty]; boxes of the inliers [yMin, xMin, yMax, xMax); their cells (coverage.ts), which logs of earlier versions lack. */
+  verified: z.object({ aToB: affine, boxA: box, boxB: box, cellsA: cells, cellsB: cells }).optional(),
 });
 const lineSchema = z.union([imageSchema, pairSchema]);
 

@@ -1,7 +1,7 @@
 /** @file What one pair of images has in common, as the match graph keeps it. */
 import type { AffineMap } from './affine-map.js';
 import { findOverlay, inStrip, type Overlay } from './banners.js';
-import { coveredShare } from './coverage.js';
+import { coveredCells } from './coverage.js';
 import { boxAroundPoints, type BoxPx } from '../boxes/boxes.js';
 import { descriptorLength, type Features, frameLength } from '../features/features.js';
 import { matchFeatures, type MatchOptions } from './matching.js';
@@ -24,8 +24,9 @@ export interface PairResult {
     /** Boxes of the inliers, px. */
     boxA: BoxPx;
     boxB: BoxPx;
-    /** Share of the picture on which the inliers lie (coverage.ts), of that where it is larger. */
-    coverage: number;
+    /** Cells on which the inliers lie (coverage.ts). */
+    cellsA: bigint;
+    cellsB: bigint;
   };
 }
 
@@ -59,8 +60,8 @@ export function examinePair(
     const to = positions(right, inliers, 1);
     const found = findOverlay({ from, to, affine, sizeA: a, sizeB: b, correlation });
     if (found === undefined) {
-      const coverage = Math.max(coveredShare(from, a), coveredShare(to, b));
-      const verified = { aToB: affine, boxA: boxAroundPoints(from), boxB: boxAroundPoints(to), coverage };
+      const boxes = { boxA: boxAroundPoints(from), boxB: boxAroundPoints(to) };
+      const verified = { aToB: affine, ...boxes, cellsA: coveredCells(from, a), cellsB: coveredCells(to, b) };
       return { ...common, inliers: count, verified };
     }
     overlay += count;

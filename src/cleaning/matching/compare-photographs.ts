@@ -2,6 +2,7 @@
 import { groupBy } from '../../data/group-by.js';
 import { InputError } from '../../errors.js';
 import { type CompareOptions, examinePair, type PairResult } from './compare-pair.js';
+import { cellsText } from './coverage.js';
 import type { Features } from '../features/features.js';
 import { type ComparedPair, type MatchLog, pairKey } from '../graph/match-log.js';
 import { matchPairs, shareFeatures } from './pair-workers.js';
@@ -84,7 +85,8 @@ function forLog({ matches, inliers, overlay, verified }: PairResult): Omit<Compa
         aToB: [...verified.aToB],
         boxA: [...verified.boxA],
         boxB: [...verified.boxB],
-        coverage: verified.coverage,
+        cellsA: cellsText(verified.cellsA),
+        cellsB: cellsText(verified.cellsB),
       },
     }),
   };

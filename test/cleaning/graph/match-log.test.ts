@@ -14,11 +14,12 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const settings = { features: 'sift' };
 const image = { image: 'k1', width: 640, height: 480, keypoints: 12, signature: 'AAAA' };
+const cells = { cellsA: '00000000000000ff', cellsB: '8000000000000000' };
 const pair: ComparedPair = {
   pair: ['k1', 'k2'],
   matches: 30,
   inliers: 20,
-  verified: { aToB: [1, 0.1, 1 / 3, 0, 1, -7e-9], boxA: [0, 1, 2, 3], boxB: [4, 5, 6, 7], coverage: 0.5 },
+  verified: { aToB: [1, 0.1, 1 / 3, 0, 1, -7e-9], boxA: [0, 1, 2, 3], boxB: [4, 5, 6, 7], ...cells },
 };
 const unverified: ComparedPair = { pair: ['k1', 'k3'], matches: 2, inliers: 0 };
 
