@@ -91,11 +91,10 @@ export { type FitChoice, type PresetChoice } from './stages/open-preset.js';
 export { measureModelRegions, type RegionsStageOptions, type RegionsStageResult } from './stages/regions.js';
 export { reportRun, type ReportStageOptions, type ReportStageResult } from './stages/report.js';
 export { scan, type ScanReport, type ScanStageOptions } from './stages/scan.js';
+export { type Judgement } from './collection/judgement.js';
+export { type CollectionInfo, type CollectionItem, indexInfo } from './stages/collection-info.js';
 export {
-  type CollectionInfo,
-  type CollectionItem,
   type FoundObject,
-  indexInfo,
   openCollection,
   type OpenCollectionOptions,
   type OpenedCollection,

@@ -11,7 +11,7 @@ import {
   type IndexUpdateResult,
   removeFromIndex,
 } from '../stages/index-update.js';
-import { type CollectionInfo, indexInfo } from '../stages/search.js';
+import { type CollectionInfo, indexInfo } from '../stages/collection-info.js';
 import { addCommonOptions, type CommonOptions, printResult, say, terminalContext } from './console.js';
 import { addModelOptions } from './model-options.js';
 

@@ -2,14 +2,8 @@
 import { oneAtATime } from '../data/one-at-a-time.js';
 import { uprightSize } from '../data/upright-size.js';
 import { InputError } from '../errors.js';
-import type {
-  CollectionItem,
-  OpenedCollection,
-  SearchAnswer,
-  SearchOptions,
-  SearchQuery,
-  SearchResult,
-} from '../stages/search.js';
+import type { CollectionItem } from '../stages/collection-info.js';
+import type { OpenedCollection, SearchAnswer, SearchOptions, SearchQuery, SearchResult } from '../stages/search.js';
 import type { CollectionReply, ItemReply, ResultReply, SearchReply } from './replies.js';
 
 /** What a request may ask of a search. */

@@ -27,7 +27,7 @@ import { pageFile, pageNames } from '../service/page-files.js';
 import type { ItemReply } from '../service/replies.js';
 import { type StageContext, silentView } from './context.js';
 import { type EngineChoice, openEngine, openModel } from './open-model.js';
-import { columnValues, infoOf, itemOf } from './search.js';
+import { columnValues, infoOf, itemOf } from './collection-info.js';
 import { type siteVectors, type StoredVectors, writeVectors } from './site-vectors.js';
 
 /** Which collection, how small, and where to. */

@@ -2,53 +2,27 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { type CollectionRecord } from '../collection/collection-record.js';
-import { type Evidence, evidenceOf, firstNeighbours } from '../collection/evidence.js';
-import { type IndexHead, photographPath, readHead, stateOf } from '../collection/index-folder.js';
+import { evidenceOf, firstNeighbours } from '../collection/evidence.js';
+import { expandedQuery } from '../collection/expanded-query.js';
+import { photographPath, readHead, stateOf } from '../collection/index-folder.js';
 import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
 import { CollectionMaps } from '../collection/map-look.js';
 import { openStore } from '../collection/open-store.js';
-import { presenceOf } from '../collection/presence.js';
+import { judgementOf, type Judgement } from '../collection/judgement.js';
 import type { LookedForQuery, LookInside } from '../collection/second-look.js';
 import { bestOfTurns, type Turn, type TurnCount, turnedBy } from '../collection/turned-query.js';
-import type { CollectionStore, ColumnFilter, StoredNeighbour } from '../collection/vector-store.js';
+import type { CollectionStore, ColumnFilter } from '../collection/vector-store.js';
 import { groupBy } from '../data/group-by.js';
 import { cropInside, decodeImage, type ImageSizing } from '../data/images.js';
 import type { Box } from '../data/manifest.js';
 import { uprightSize } from '../data/upright-size.js';
 import { InputError, QueryError, UsageError } from '../errors.js';
 import { descriptorOf, sizingFor } from '../retrieval/describe.js';
-import { expandQueries, parseQueryExpansion } from '../retrieval/expansion.js';
 import { cropSizing } from '../retrieval/query-crop.js';
+import { type CollectionInfo, type CollectionItem, columnValues, infoOf, itemOf } from './collection-info.js';
 import { type StageContext } from './context.js';
 import { assertModel } from './index-update.js';
 import { type EngineChoice, openDescriber, type OpenedModel, openEngine } from './open-model.js';
-
-/** A photograph of a collection. `path`: its file, absolute. */
-export type CollectionItem = Omit<CollectionRecord, 'bytes' | 'modified' | 'sha256'>;
-
-/** What a collection is. */
-export interface CollectionInfo {
-  name: string;
-  /** The folder of the index. */
-  index: string;
-  model: { file: string; sha256: string; dimension: number };
-  /** Address of the database that has the vectors; undefined where the folder has them. */
-  store: string | undefined;
-  photographs: number;
-  /** Distinct objects that photographs are said to show; 0 where nothing is said. */
-  objects: number;
-  /** Names of the columns that the photographs have besides those that an item has by name. */
-  columns: string[];
-  /** Similarity under which a query is said not to be in the collection, where no probability is; undefined where none could be learned. */
-  threshold: number | undefined;
-  /** Nearest photographs of an object whose mean similarity is compared with the threshold. */
-  thresholdPhotographs: number;
-  /** Probability under which a query is said not to be in the collection; undefined where none could be learned. */
-  thresholdProbability: number | undefined;
-  /** How the threshold was learned, or why there is none. */
-  thresholdHow: string | undefined;
-}
 
 /** A photograph that is asked about. */
 export interface SearchQuery {
@@ -93,17 +67,9 @@ export interface FoundObject {
 }
 
 /** What a collection has of a query. */
-export interface SearchAnswer {
+export interface SearchAnswer extends Judgement {
   /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
   found: boolean | undefined;
-  /**
-   * What is compared with the threshold: the probability that the collection has it, were half of all queries about what it has; where
-   * none was learned, the similarity of the nearest photograph, or of several of its object in the mean.
-   */
-  evidence: number | undefined;
-  /** Which of them it is. */
-  measure: 'probability' | 'similarity';
-  threshold: number | undefined;
   /** Of the upright query, px. */
   size: { width: number; height: number };
   /** By their best photograph, best first. */
@@ -136,7 +102,6 @@ export interface OpenCollectionOptions extends EngineChoice {
   model?: string;
 }
 
-const mostValues = 1000;
 const defaultCount = 20;
 
 /** Opens the index in `directory`. @throws InputError where there is none, or it is damaged or another model's. */
@@ -320,7 +285,7 @@ class Collection implements OpenedCollection {
         without: without === undefined ? undefined : { id: without },
         several: head.threshold?.presence === undefined ? head.threshold?.photographs : undefined,
       }));
-    const judged = judgement(evidence, head.threshold);
+    const judged = judgementOf(evidence, head.threshold);
     let found =
       judged.threshold === undefined ? undefined : (judged.evidence ?? Number.NEGATIVE_INFINITY) >= judged.threshold;
     const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
@@ -342,19 +307,6 @@ class Collection implements OpenedCollection {
     this.#maps ??= new CollectionMaps(this.folder, this.opened.model, this.#sizing);
     return this.#maps.lookFor(image);
   }
-}
-
-/** What of the evidence is compared, and with what. */
-function judgement(
-  evidence: Evidence | undefined,
-  { similarity, photographs = 1, presence }: Partial<NonNullable<IndexHead['threshold']>> = {},
-): Pick<SearchAnswer, 'evidence' | 'measure' | 'threshold'> {
-  if (presence === undefined) {
-    const plain = photographs === 1 ? evidence?.nearest : evidence?.several;
-    return { evidence: plain, measure: 'similarity', threshold: similarity };
-  }
-  const probability = evidence && presenceOf(evidence, presence);
-  return { evidence: probability, measure: 'probability', threshold: presence.threshold };
 }
 
 /** Best scores first; photographs in which nothing was found, or that cannot be read any more, follow as they were. */
@@ -400,69 +352,7 @@ function clippedBox(box: Box, size: SearchAnswer['size']): Box {
   return { x, y, width, height };
 }
 
-async function expandedQuery(
-  store: CollectionStore,
-  query: Float32Array,
-  text: string,
-  nearest: (vector: Float32Array, count: number) => Promise<StoredNeighbour[]>,
-): Promise<Float32Array> {
-  const expansion = parseQueryExpansion(text);
-  if (expansion === undefined) {
-    throw new QueryError(
-      `Query expansion: expected aqe:K such as aqe:10, or alpha:A:K such as alpha:3:50, got "${text}".`,
-    );
-  }
-  const found = await nearest(query, expansion.k);
-  const neighbours = {
-    count: found.length,
-    rows: Int32Array.from(found.keys()),
-    similarities: Float32Array.from(found, ({ similarity }) => similarity),
-  };
-  const rows = await store.vectors(found.map(({ id }) => id));
-  const { data } = expandQueries({ dimension: store.dimension, data: query }, rows, neighbours, expansion);
-  // of unit length, so that its similarities compare with others
-  const length = Math.sqrt(data.reduce((sum, value) => sum + value * value, 0));
-  return length === 0 ? data : data.map((value) => value / length);
-}
-
 function byObject(results: readonly SearchResult[]): FoundObject[] {
   const groups = groupBy(results, ({ item }) => item.object ?? item);
   return [...groups.values()].map((group) => ({ object: group[0].item.object, results: group }));
-}
-
-/** Distinct values of a column, sorted, the first of them. */
-export function columnValues(store: CollectionStore, column: string): string[] {
-  return store.values(column).toSorted().slice(0, mostValues);
-}
-
-export function itemOf(folder: string, record: CollectionRecord): CollectionItem {
-  const { bytes: _bytes, modified: _modified, sha256: _sha256, ...item } = record;
-  return { ...item, path: photographPath(folder, record.path) };
-}
-
-export function infoOf(folder: string, store: CollectionStore): CollectionInfo {
-  const { name, model, columns, threshold, store: database } = store.head;
-  return {
-    name,
-    index: folder,
-    model: { ...model },
-    store: database?.address,
-    photographs: store.size,
-    objects: store.values('object').length,
-    columns: [...columns],
-    threshold: threshold?.similarity,
-    thresholdPhotographs: threshold?.photographs ?? 1,
-    thresholdProbability: threshold?.presence?.threshold,
-    thresholdHow: threshold?.how,
-  };
-}
-
-/** What the index in `directory` holds, without its vectors. @throws InputError where there is none, or it is damaged. */
-export async function indexInfo(directory: string): Promise<CollectionInfo> {
-  const store = await openStore(directory);
-  try {
-    return infoOf(directory, store);
-  } finally {
-    await store.close();
-  }
 }

@@ -7,7 +7,8 @@ import { decodeImage } from '../../src/data/images.js';
 import type { Box } from '../../src/data/manifest.js';
 import { openImage } from '../../src/data/open-image.js';
 import { QueryError } from '../../src/errors.js';
-import type { CollectionItem, OpenedCollection, SearchOptions, SearchResult } from '../../src/stages/search.js';
+import type { CollectionItem } from '../../src/stages/collection-info.js';
+import type { OpenedCollection, SearchOptions, SearchResult } from '../../src/stages/search.js';
 
 export interface FakeOptions {
   /** What is told of photograph i beside its id, path and the column "colour". */
