@@ -81,6 +81,7 @@ export { evaluate, type EvaluateStageOptions, type EvaluateStageResult } from '.
 export { explain, type ExplainStageOptions, type ExplainStageResult } from './stages/explain.js';
 export { exportModel, type ExportReport, type ExportStageOptions } from './stages/export.js';
 export { exportSite, type ExportSiteOptions, type ExportSiteResult } from './stages/export-site.js';
+export type { StoredVectors } from './stages/site-vectors.js';
 export { extract, type ExtractStageOptions, type ExtractStageResult } from './stages/extract.js';
 export { match, type MatchReport, type MatchStageOptions } from './stages/match.js';
 export { type MeasureRetrievalOptions } from './stages/measure-retrieval.js';

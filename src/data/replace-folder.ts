@@ -22,8 +22,9 @@ export async function writeWholeFolder<T>(out: string, write: (fresh: string) =>
     await replaceFolder(target, fresh);
     return result;
   } catch (error) {
-    // Errors of the file system have a code; anything else is not the person's doing.
-    if (error instanceof Error && 'code' in error) throw new InputError(`Cannot write ${out}: ${messageOf(error)}`);
+    // Errors of the file system have a code in letters (what was aborted has a number); anything else is not the person's doing.
+    if (error instanceof Error && 'code' in error && typeof error.code === 'string')
+      throw new InputError(`Cannot write ${out}: ${messageOf(error)}`);
     throw error;
   } finally {
     await removeLeftover(fresh);

@@ -1,25 +1,23 @@
 /**
- * @file A collection as a folder for any static host: page, model, descriptors in bytes and thumbnails. The visitor's photograph is
+ * @file A collection as a folder for any static host: page, model, descriptors and thumbnails. The visitor's photograph is
  * described in the browser, by the files of onnxruntime-web, and leaves it for nowhere.
  */
 import { existsSync } from 'node:fs';
 import { mkdir, readdir, readFile, stat } from 'node:fs/promises';
 import { createRequire } from 'node:module';
-import { basename, dirname, extname, join, resolve } from 'node:path';
+import { basename, dirname, extname, join } from 'node:path';
 import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { EmbeddedStore } from '../collection/embedded-store.js';
 import { readHead } from '../collection/index-folder.js';
-import { removeLeftover, removeTemporaries, temporaryBeside, writeFileAtomic } from '../data/files.js';
-import { lockOutput } from '../data/folder-lock.js';
+import { writeFileAtomic } from '../data/files.js';
 import type { ImageSizing } from '../data/images.js';
-import { assertReplaceable, replaceFolder } from '../data/replace-folder.js';
+import { assertReplaceable, writeWholeFolder } from '../data/replace-folder.js';
 import { runAhead } from '../data/run-ahead.js';
 import { InputError, UsageError } from '../errors.js';
 import type { Precision } from '../export/manifest.js';
 import { exportOnnx } from '../export/onnx.js';
 import { type Verification, verifyOnnx } from '../export/verify-onnx.js';
-import { toInt8 } from '../linear/int8-rows.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import type { ModelMeta } from '../models/meta.js';
 import { smallJpeg } from '../report/thumbnail.js';
@@ -30,6 +28,7 @@ import type { ItemReply } from '../service/replies.js';
 import { type StageContext, silentView } from './context.js';
 import { type EngineChoice, openEngine, openModel } from './open-model.js';
 import { columnValues, infoOf, itemOf } from './search.js';
+import { type siteVectors, type StoredVectors, writeVectors } from './site-vectors.js';
 
 /** Which collection, how small, and where to. */
 export interface ExportSiteOptions extends EngineChoice {
@@ -39,6 +38,8 @@ export interface ExportSiteOptions extends EngineChoice {
   out: string;
   /** How the model's file stores its weights. Default `float16`. */
   precision?: Exclude<Precision, 'float32'>;
+  /** How the descriptors are stored. Default `auto`: `int8` where it finds 98 % of what the index finds, else `float16`. */
+  vectors?: (typeof siteVectors)[number];
   /** Longest side of the thumbnails, px. Default 320. */
   thumbnails?: number;
   /** Replace a site that is there. */
@@ -53,6 +54,7 @@ export interface ExportSiteResult {
   withoutPicture: number;
   /** Bytes of the files, by what they are. */
   bytes: { model: number; index: number; page: number; runtime: number; thumbnails: number };
+  vectors: StoredVectors;
   /** How the model's file agrees with the model; look at `ok`. */
   verified: Verification;
 }
@@ -82,16 +84,20 @@ const policy = [
   "base-uri 'none'",
 ].join('; ');
 
-/** What of the service's page a site does not have: no second look, no programs that ask, no pictures that browsers cannot read. */
+/** What of the service's page a site does not have: no second look, no programs that ask, no pictures that browsers cannot read; it can be opened as a file. */
 const pageChanges = [
   ['<meta charset="utf-8">', `<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="${policy}">`],
+  [
+    '<p id="size"></p>',
+    '<p id="size"><span class="late">Not open yet. A page that was opened as a file stays so: it needs a server of files.</span></p>',
+  ],
   ['<label>Look closer', '<label hidden>Look closer'],
   ['image/webp,image/tiff,', 'image/webp,'],
   [' Programs find the description of the service at <a href="openapi.json">openapi.json</a>.', ''],
 ] as const;
 
-/** Descriptors that are in memory at once. */
-const rowsAtOnce = 4096;
+/** What the page has to find in collection.json (service.js). */
+const format = 'rmac site, version 2';
 /** Photographs that the model's file is compared on. */
 const verifiedPictures = 5;
 
@@ -101,15 +107,13 @@ const verifiedPictures = 5;
  *   the collection cannot be read; UsageError for a size of thumbnails out of range.
  */
 export async function exportSite(options: ExportSiteOptions, context: StageContext = {}): Promise<ExportSiteResult> {
-  const { index, out, precision = 'float16', thumbnails = 320, overwrite } = options;
+  const { index, out, precision = 'float16', vectors: wanted = 'auto', thumbnails = 320, overwrite } = options;
   const { view = silentView } = context;
   if (!Number.isInteger(thumbnails) || thumbnails < 32 || thumbnails > 1600) {
     throw new UsageError(`--thumbnails: expected 32 to 1600 px, got ${thumbnails}.`);
   }
-  await assertReplaceable(out, { overwrite, mark: 'vectors.i8', kind: 'an exported site' });
+  await assertReplaceable(out, { overwrite, mark: 'describe-worker.js', kind: 'an exported site' });
   const runtime = runtimeFolder();
-  const target = resolve(out);
-  const begun = Date.now();
   if ((await readHead(index)).store !== undefined) {
     throw new InputError(
       `${index} keeps its vectors in a database; a site is made of an index that has them in its folder.`,
@@ -117,41 +121,35 @@ export async function exportSite(options: ExportSiteOptions, context: StageConte
   }
   await openEngine(options);
   const store = await EmbeddedStore.open(index);
-  const fresh = temporaryBeside(target);
-  let release = () => undefined as void;
   let model: DescriptorModel | undefined;
   try {
-    const { head } = store;
-    model = await openModel(join(index, head.model.file), head.describing, view);
-    const sizing = sizingFor(model.meta, head.describing);
-    assertPortable(index, model.meta, sizing);
-    release = await lockOutput(target); // beside it, for the folder itself is exchanged
-    await removeTemporaries(dirname(target), { before: begun, of: basename(target) });
-    const pictured = await writeItems(store, { index, folder: fresh, thumbnails }, context);
-    await writeVectors(store, fresh);
-    const about = toCollectionReply({ info: infoOf(index, store), values: (column) => columnValues(store, column) });
-    const limits = { megabytes: 100, results: 1000 };
-    // With WebGPU that runtime opens no model that casts to float64, as the grid of R-MAC does.
-    const gpu = model.meta.pooling.kind !== 'rmac';
-    const collection = { ...about, limits, dimension: store.dimension, sizing, gpu };
-    await writeFileAtomic(join(fresh, 'collection.json'), `${JSON.stringify(collection)}\n`);
-    await writePage(fresh, runtime, gpu ? [...runtimeFiles, ...gpuRuntimeFiles] : runtimeFiles);
-    const { files, resize } = await exportOnnx(model, join(fresh, 'model'), 'any', { precision });
-    const images = pictured.slice(0, verifiedPictures);
-    const verified = await verifyOnnx(model, join(fresh, 'model'), files[0], { images, resize, precision });
-    const bytes = {
-      model: await bytesIn(join(fresh, 'model')),
-      index: await bytesIn(fresh, /\.(json|i8|f32)$/),
-      page: await bytesIn(fresh, /\.(html|css|js)$/),
-      runtime: await bytesIn(join(fresh, 'ort')),
-      thumbnails: await bytesIn(join(fresh, 'thumbnails')),
-    };
-    const photographs = store.size;
-    await replaceFolder(target, fresh);
-    return { out, photographs, withoutPicture: photographs - pictured.length, bytes, verified };
+    const { head, dimension, size: photographs } = store;
+    const opened = (model = await openModel(join(index, head.model.file), head.describing, view));
+    const sizing = sizingFor(opened.meta, head.describing);
+    assertPortable(index, opened.meta, sizing);
+    return await writeWholeFolder(out, async (fresh) => {
+      const pictured = await writeItems(store, { index, folder: fresh, thumbnails }, context);
+      const vectors = await writeVectors(store, fresh, wanted);
+      const about = toCollectionReply({ info: infoOf(index, store), values: (column) => columnValues(store, column) });
+      const limits = { megabytes: 100, results: 1000 };
+      // With WebGPU that runtime opens no model that casts to float64, as the grid of R-MAC does.
+      const gpu = opened.meta.pooling.kind !== 'rmac';
+      const collection = { format, ...about, limits, dimension, vectors, sizing, gpu };
+      await writeFileAtomic(join(fresh, 'collection.json'), `${JSON.stringify(collection)}\n`);
+      await writePage(fresh, runtime, gpu ? [...runtimeFiles, ...gpuRuntimeFiles] : runtimeFiles);
+      const { files, resize } = await exportOnnx(opened, join(fresh, 'model'), 'any', { precision });
+      const images = pictured.slice(0, verifiedPictures);
+      const verified = await verifyOnnx(opened, join(fresh, 'model'), files[0], { images, resize, precision });
+      const bytes = {
+        model: await bytesIn(join(fresh, 'model')),
+        index: await bytesIn(fresh, /\.(json|i8|f16|f32)$/),
+        page: await bytesIn(fresh, /\.(html|css|js)$/),
+        runtime: await bytesIn(join(fresh, 'ort')),
+        thumbnails: await bytesIn(join(fresh, 'thumbnails')),
+      };
+      return { out, photographs, withoutPicture: photographs - pictured.length, bytes, vectors, verified };
+    });
   } finally {
-    await removeLeftover(fresh);
-    release();
     model?.dispose();
     await store.close();
   }
@@ -217,31 +215,13 @@ async function writeItems(
   return pictured;
 }
 
-/** The descriptors in bytes, and the scale of each, in the order of the items. */
-async function writeVectors(store: EmbeddedStore, folder: string): Promise<void> {
-  const ids = store.ids();
-  const scales: Float32Array[] = [];
-  const blocks = async function* () {
-    for (let first = 0; first < ids.length; first += rowsAtOnce) {
-      const rows = toInt8(await store.vectors(ids.slice(first, first + rowsAtOnce)));
-      scales.push(rows.scales);
-      yield new Uint8Array(rows.values.buffer);
-    }
-  };
-  await writeFileAtomic(join(folder, 'vectors.i8'), blocks());
-  await writeFileAtomic(
-    join(folder, 'scales.f32'),
-    scales.map(({ buffer }) => new Uint8Array(buffer)),
-  );
-}
-
 /** The page of the service, with answers of its own, and the runtime. */
 async function writePage(folder: string, runtime: string, names: readonly string[]): Promise<void> {
   for (const name of pageNames) {
     const text = (await pageFile(name)).toString();
     if (name !== 'service.js') await writeFileAtomic(join(folder, name), name === 'index.html' ? sitePage(text) : text);
   }
-  for (const name of ['service.js', 'int8-rows.js', 'resize.js', 'describe-worker.js']) {
+  for (const name of ['service.js', 'rows.js', 'resize.js', 'describe-worker.js']) {
     await writeFileAtomic(join(folder, name), await pageFile(`site/${name}`));
   }
   await mkdir(join(folder, 'ort'));

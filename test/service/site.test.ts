@@ -2,6 +2,7 @@
 import '../support/engine.js';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -49,7 +50,7 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     collection = await openCollection(index);
     for (const precision of ['float16', 'int8'] as const) {
       const out = join(set.folder, precision);
-      await exportSite({ index, out, precision });
+      await exportSite({ index, out, precision, vectors: precision });
       hosts.set(precision, await staticHost(out));
     }
     both = join(set.folder, 'both.png');
@@ -86,9 +87,14 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
 
   const open = (precision: Precision) => visit(hosts.get(precision)!.address);
 
-  async function visit(address: string, missing?: string): Promise<Page> {
+  /** `instead`: what comes in place of the files of that name; without it they are missing. */
+  async function visit(address: string, missing?: string, instead?: string): Promise<Page> {
     const opened = await browser.newPage();
-    if (missing !== undefined) await opened.route(missing, (route) => route.abort());
+    if (missing !== undefined) {
+      await opened.route(missing, (route) =>
+        instead === undefined ? route.abort() : route.fulfill({ body: instead }),
+      );
+    }
     opened.setDefaultTimeout(20_000);
     opened.on('request', (request) => {
       if (!request.url().startsWith(address) && !/^(blob|data):/.test(request.url())) strayed.push(request.url());
@@ -126,11 +132,14 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     await expectAnswer({ image });
     expect(await cards().first().getByRole('heading').textContent()).toBe(title('checks', 2));
     const encoded = readFileSync(image).toString('base64');
-    const actual = await page.workers()[0].evaluate<number[]>(`new Promise((resolve) => {
+    const { descriptor: actual, ms } = await page.workers()[0].evaluate<{
+      descriptor: number[];
+      ms: Record<string, number>;
+    }>(`new Promise((resolve) => {
       const { postMessage } = self;
-      self.postMessage = ({ descriptor }) => {
+      self.postMessage = ({ descriptor, ms }) => {
         Object.assign(self, { postMessage });
-        resolve([...descriptor]);
+        resolve({ descriptor: [...descriptor], ms });
       };
       const bytes = Uint8Array.from(atob('${encoded}'), (c) => c.charCodeAt(0));
       self.dispatchEvent(new MessageEvent('message', { data: { number: 1, photograph: new Blob([bytes]) } }));
@@ -141,6 +150,8 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     const cosine = actual.reduce((sum, value, d) => sum + value * expected[d], 0);
     process.stdout.write(`${precision}: cosine of the browser's descriptor with ours: ${cosine.toFixed(6)}\n`);
     expect(cosine).toBeGreaterThan(0.999);
+    expect(Object.keys(ms)).toEqual(['decode', 'resize', 'network']);
+    expect(ms.network).toBeGreaterThan(0);
   });
 
   test('title, rights, link and picture; what is similar to it; back by the address', async () => {
@@ -258,12 +269,32 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     expect(dark).toBe(colorScheme === 'dark' ? 'rgb(22, 23, 26)' : 'rgb(246, 246, 244)');
   });
 
+  test('a page that is opened as a file says what it needs', async () => {
+    const opened = await browser.newPage();
+    await opened.goto(pathToFileURL(join(set.folder, 'float16/index.html')).href);
+    await opened.getByText('it needs a server of files').waitFor({ timeout: 20_000 });
+    await opened.close();
+    expect(await page.locator('#size').textContent()).toBe('12 photographs');
+  });
+
+  test.each([
+    ['collection.json', '{"photographs":12,"dimension":64}', 'not of one version'], // of an earlier site
+    ['collection.json', '{"format":"rmac s', 'not of one version'],
+    ['vectors.f16', 'half of it', 'vectors.f16 of this site is not whole'],
+  ])('%s that is %s is refused', async (name, body, reason) => {
+    page = await visit(hosts.get('float16')!.address, `**/${name}`, body);
+    await page.setInputFiles('#file', both);
+    await expect.poll(() => page.locator('#reason').textContent(), { timeout: 60_000 }).toContain(reason);
+    expect(await cards().count()).toBe(0);
+    await page.close();
+  });
+
   test('a file of the site that is missing is named', async () => {
     const { address } = hosts.get('float16')!;
-    page = await visit(address, '**/vectors.i8');
+    page = await visit(address, '**/vectors.f16');
     await page.setInputFiles('#file', both);
     await expect
       .poll(() => page.locator('#reason').textContent(), { timeout: 60_000 })
-      .toContain('vectors.i8 of this site cannot be reached');
+      .toContain('vectors.f16 of this site cannot be reached');
   });
 });

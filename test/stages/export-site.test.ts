@@ -1,11 +1,12 @@
 import '../support/engine.js';
 import { readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import seedrandom from 'seedrandom';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { register } from '../../src/commands/export.js';
+import { EmbeddedStore } from '../../src/collection/embedded-store.js';
 import { decodeImage } from '../../src/data/images.js';
+import { fromHalf as halves, toHalf } from '../../src/linear/half-float.js';
 import { toInt8 } from '../../src/linear/int8-rows.js';
 import { exportSite, type ExportSiteResult } from '../../src/stages/export-site.js';
 import { buildIndex } from '../../src/stages/index-update.js';
@@ -26,8 +27,9 @@ interface Resize {
   shownSides: (whole: Sides, part: Sides, sizing: object) => Sides;
   resized: (read: (part: Part) => Uint8Array, part: Part, target: Sides, kernel?: string) => Float32Array;
 }
-interface Int8Rows {
-  nearestInt8: (rows: object, query: Float32Array, count: number) => { row: number; similarity: number }[];
+interface Rows {
+  fromHalf: (bits: Uint16Array) => Float32Array;
+  nearest: (rows: object, query: Float32Array, count: number) => { row: number; similarity: number }[];
 }
 /** A script of the page, which is no part of the compiled library. */
 const script = async <T>(name: string) =>
@@ -56,17 +58,9 @@ const read = (name: string) => readFileSync(join(out, name));
 
 test('the folder: all that the page asks for, nothing else, nothing beside it', () => {
   expect(readdirSync(out).toSorted()).toEqual(
-    [
-      'collection.json',
-      'describe-worker.js',
-      'index.html',
-      'int8-rows.js',
-      'items.json',
-      'model',
-      'ort',
-      'page.css',
-      'page.js',
-    ].concat(['query.js', 'resize.js', 'results.js', 'scales.f32', 'service.js', 'thumbnails', 'vectors.i8']),
+    ['collection.json', 'describe-worker.js', 'index.html', 'items.json', 'model', 'ort', 'page.css', 'page.js'].concat(
+      ['query.js', 'resize.js', 'results.js', 'rows.js', 'service.js', 'thumbnails', 'vectors.f16'],
+    ),
   );
   expect(readdirSync(join(out, 'thumbnails'))).toHaveLength(12);
   const withoutGpu = ['ort-wasm-simd-threaded.bin', 'ort-wasm-simd-threaded.js', 'ort.wasm.min.js'];
@@ -87,36 +81,36 @@ test('the folder: all that the page asks for, nothing else, nothing beside it', 
   expect(page).toContain('<label hidden>Look closer');
 });
 
-test('descriptors in bytes find what the exact ones find', async () => {
-  const { nearestInt8 } = await script<Int8Rows>('int8-rows.js');
-  const dimension = 128;
-  const count = 3000;
-  const random = seedrandom('rows');
-  const centres = Array.from({ length: 100 * dimension }, () => random() - 0.5);
-  const data = new Float32Array(count * dimension); // 100 things, 30 photographs of each
-  for (const i of data.keys()) data[i] = centres[i % centres.length] + 0.8 * (random() - 0.5);
-  for (let row = 0; row < count; row++) {
-    const of = data.subarray(row * dimension, (row + 1) * dimension);
-    const length = Math.hypot(...of);
-    for (const d of of.keys()) of[d] /= length;
-  }
-  const { scales, values } = toInt8({ data, dimension });
-  let kept = 0;
-  const queries = 40;
-  for (let q = 0; q < queries; q++) {
-    const query = data.slice(q * dimension, (q + 1) * dimension).map((value, d) => value + 0.02 * Math.sin(q + d));
-    const similarity = (row: number) => query.reduce((sum, value, d) => sum + value * data[row * dimension + d], 0);
-    const exact = Array.from({ length: count }, (_, row) => ({ row, similarity: similarity(row) }));
-    const best = new Set(
-      exact
-        .toSorted((a, b) => b.similarity - a.similarity)
-        .slice(0, 10)
-        .map(({ row }) => row),
-    );
-    kept += nearestInt8({ dimension, scales, values }, query, 10).filter(({ row }) => best.has(row)).length;
-  }
-  process.stdout.write(`recall@10 of descriptors in bytes: ${(kept / queries / 10).toFixed(4)}\n`);
-  expect(kept / queries / 10).toBeGreaterThanOrEqual(0.98);
+test('the page reads float16, and finds the nearest rows by it and by bytes', async () => {
+  const { fromHalf, nearest } = await script<Rows>('rows.js');
+  const finite = Uint16Array.from({ length: 1 << 16 }, (_, bits) => bits).filter((bits) => ((bits >> 10) & 31) < 31);
+  expect(fromHalf(finite)).toEqual(halves(finite));
+  const dimension = 4;
+  const data = Float32Array.of(1, 0, 0, 0, 0.5, -0.5, 0.5, 0.5, 0.5, -0.5, 0.5, 0.5, 0, 1, 0, 0);
+  const query = Float32Array.of(0.6, -0.8, 0, 0);
+  const expected = [
+    [1, 0.7],
+    [2, 0.7],
+    [0, 0.6],
+  ].map(([row, similarity]) => ({ row, similarity: expect.closeTo(similarity, 2) as number }));
+  expect(nearest({ dimension, values: fromHalf(toHalf(data)) }, query, 3)).toEqual(expected);
+  expect(nearest({ dimension, ...toInt8({ dimension, data }) }, query, 3)).toEqual(expected);
+});
+
+test('descriptors as asked, else as they find what the index finds; collection.json and the page agree on the form', async () => {
+  const head = () => JSON.parse(read('collection.json').toString());
+  expect(read('service.js').toString()).toContain(`'${head().format}'`);
+  expect(head().vectors).toEqual(written.vectors);
+  const { type, int8Recall } = written.vectors;
+  expect(type).toBe(int8Recall < 0.98 ? 'float16' : 'int8');
+  const store = await EmbeddedStore.open(index);
+  const { data } = await store.vectors(store.ids());
+  await store.close();
+  expect(halves(new Uint16Array(new Uint8Array(read('vectors.f16')).buffer))).toEqual(data); // what the index has
+  const { vectors } = await exportSite({ index, out, vectors: 'int8', overwrite: true });
+  expect(vectors).toEqual({ type: 'int8', int8Recall });
+  expect(head().vectors).toEqual(vectors);
+  expect(readdirSync(out).filter((name) => /\.(i8|f16|f32)$/.test(name))).toEqual(['scales.f32', 'vectors.i8']);
 });
 
 test('10,000 photographs weigh at most 25 MB without their thumbnails', () => {
@@ -184,7 +178,7 @@ test('refused, and nothing is changed or left', async () => {
   await buildIndex({ source: join(set.images, 'rings'), model: set.model, out: native, size: 'none' });
   await expect(exportSite({ index: native, out: other })).rejects.toThrow(/at their own size/);
   rmSync(native, { recursive: true });
-  await expect(exportSite({ index, out: other }, { signal: AbortSignal.abort() })).rejects.toThrow();
+  await expect(exportSite({ index, out: other }, { signal: AbortSignal.abort() })).rejects.toThrow(/aborted$/);
   expect(readdirSync(set.folder)).toEqual(before);
 });
 

@@ -22,13 +22,13 @@ export interface StaticHost {
   close: () => void;
 }
 
-/** Serves `folder` on the loopback. */
-export async function staticHost(folder: string): Promise<StaticHost> {
+/** Serves `folder` on the loopback, with `headers` that the host adds to each file. */
+export async function staticHost(folder: string, headers: Record<string, string> = {}): Promise<StaticHost> {
   const server = createServer((request, response) => {
     const path = normalize(decodeURIComponent(new URL(request.url ?? '/', 'http://x').pathname));
     const file = join(folder, path === '/' ? 'index.html' : path);
     if (!existsSync(file)) return response.writeHead(404).end();
-    response.writeHead(200, { 'content-type': types[extname(file)] ?? 'application/octet-stream' });
+    response.writeHead(200, { ...headers, 'content-type': types[extname(file)] ?? 'application/octet-stream' });
     return response.end(readFileSync(file));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -51,6 +51,7 @@ async function openModel() {
 }
 
 const model = openModel();
+for (const each of [collection, model]) each.catch(() => undefined); // told to whoever asks
 
 /**
  * @param {Blob} photograph
@@ -58,6 +59,7 @@ const model = openModel();
  */
 async function describe(photograph, box) {
   const { sizing } = await collection;
+  const times = [performance.now()];
   const bitmap = await createImageBitmap(photograph).catch(() => undefined);
   if (bitmap === undefined) throw new Error('The browser cannot read this file as a picture: try a JPEG.');
   const { width, height } = bitmap;
@@ -68,9 +70,14 @@ async function describe(photograph, box) {
     const part = { left, top, width: clip(x + size.width, width) - left, height: clip(y + size.height, height) - top };
     if (Math.min(width, height) < 8) throw new Error('The picture is too small: at least 8 px a side.');
     if (part.width < 1 || part.height < 1) throw new Error('The box has no pixel of the picture.');
+    times.push(performance.now());
     const sides = shownSides({ width, height }, part, sizing);
     const pixels = resized((/** @type {import('./resize.js').Part} */ of) => read(bitmap, of), part, sides, sizing.kernel);
-    return { descriptor: await (await model)(pixels, sides), size: { width, height } };
+    times.push(performance.now());
+    const descriptor = await (await model)(pixels, sides);
+    times.push(performance.now());
+    const [decode, resize, network] = times.slice(1).map((time, i) => time - times[i]);
+    return { descriptor, size: { width, height }, ms: { decode, resize, network } };
   } finally {
     bitmap.close();
   }

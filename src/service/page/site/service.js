@@ -1,10 +1,13 @@
 /** @file The service as the page asks it where there is none: answers from the files beside the page, and no photograph leaves it. */
-import { nearestInt8, rowOf } from './int8-rows.js';
+import { fromHalf, nearest, rowOf } from './rows.js';
 
 /** @typedef {import('../../replies.js').ItemReply} ItemReply */
 /** @typedef {import('../../replies.js').SearchReply} SearchReply */
-/** @typedef {import('../../replies.js').CollectionReply & { dimension: number }} Head */
-/** @typedef {{ descriptor: Float32Array, size: { width: number, height: number } }} Described */
+/** @typedef {import('../../replies.js').CollectionReply & { dimension: number, vectors: { type: 'int8' | 'float16' } }} Head */
+/** @typedef {{ descriptor: Float32Array, size: { width: number, height: number }, ms: Record<string, number> }} Described ms: of its steps */
+
+/** What collection.json has to say of itself. */
+const format = 'rmac site, version 2';
 
 /** What cannot be answered, in words for the reader. */
 export class Refusal extends Error {
@@ -20,13 +23,31 @@ async function load(path) {
   return response;
 }
 
-const head = /** @type {Promise<Head>} */ (load('collection.json').then((response) => response.json()));
+/** @returns {Promise<Head>} */
+async function loadHead() {
+  const read = await (await load('collection.json')).json().catch(() => undefined);
+  if (read?.format === format) return read;
+  throw new Refusal('The files of this site are not of one version: open the page again. If it says the same, the site has to be copied anew.');
+}
+
+/**
+ * @param {Head} head
+ * @returns {Promise<import('./rows.js').Rows>}
+ */
+async function loadRows({ photographs, dimension, vectors: { type } }) {
+  const bytes = async (/** @type {string} */ path, /** @type {number} */ each) => {
+    const buffer = await (await load(path)).arrayBuffer();
+    if (buffer.byteLength === each * photographs) return buffer;
+    throw new Refusal(`The file ${path} of this site is not whole: it has to be copied anew.`);
+  };
+  if (type === 'float16') return { dimension, values: fromHalf(new Uint16Array(await bytes('vectors.f16', 2 * dimension))) };
+  const [values, scales] = await Promise.all([bytes('vectors.i8', dimension), bytes('scales.f32', 4)]);
+  return { dimension, values: new Int8Array(values), scales: new Float32Array(scales) };
+}
+
+const head = loadHead();
 const items = /** @type {Promise<ItemReply[]>} */ (load('items.json').then((response) => response.json()));
-const rows = Promise.all([head, load('scales.f32'), load('vectors.i8')]).then(async ([{ dimension }, scales, values]) => ({
-  dimension,
-  scales: new Float32Array(await scales.arrayBuffer()),
-  values: new Int8Array(await values.arrayBuffer()),
-}));
+const rows = head.then(loadRows);
 for (const each of [head, items, rows]) each.catch(() => undefined); // told to whoever asks
 
 // A worker of an address has its own policy, which a static host does not send; one of a blob has the page's.
@@ -84,13 +105,13 @@ function valueOf(item, column) {
  * @param {number} [without] a row that is no answer
  * @returns {Promise<SearchReply>}
  */
-async function search({ descriptor, size }, terms, without) {
+async function search({ descriptor, size, ms }, terms, without) {
   const startedAt = performance.now();
   const [{ threshold, thresholdPhotographs }, all, table] = await Promise.all([head, items, rows]);
   const filters = terms.getAll('where').map((text) => /** @type {const} */ ([text.split('=', 1)[0], text.slice(text.indexOf('=') + 1)]));
   const isAnswer = (/** @type {number} */ row) =>
     row !== without && filters.every(([column, value]) => valueOf(all[row], column) === value);
-  const found = nearestInt8(table, descriptor, Number(terms.get('k') ?? 24), isAnswer);
+  const found = nearest(table, descriptor, Number(terms.get('k') ?? 24), isAnswer);
   /** @type {Map<unknown, SearchReply['objects'][number]>} */
   const objects = new Map();
   for (const { row, similarity } of found) {
@@ -103,7 +124,7 @@ async function search({ descriptor, size }, terms, without) {
   const same =
     shown === undefined
       ? found.slice(0, 1)
-      : nearestInt8(table, descriptor, thresholdPhotographs, (row) => row !== without && all[row].object === shown);
+      : nearest(table, descriptor, thresholdPhotographs, (row) => row !== without && all[row].object === shown);
   const evidence = same.length === 0 ? null : same.reduce((sum, { similarity }) => sum + similarity, 0) / same.length;
   return {
     found: threshold === null ? null : (evidence ?? Number.NEGATIVE_INFINITY) >= threshold,
@@ -111,7 +132,7 @@ async function search({ descriptor, size }, terms, without) {
     threshold,
     size,
     objects: [...objects.values()],
-    ms: { describe: 0, search: performance.now() - startedAt },
+    ms: { describe: Object.values(ms).reduce((sum, of) => sum + of, 0), search: performance.now() - startedAt },
   };
 }
 
@@ -131,11 +152,12 @@ async function rowNamed(id) {
 export async function ask(address, { body, signal } = {}) {
   const [path, terms = ''] = address.split('?', 2);
   const [kind, id = ''] = path.split('/', 2);
-  if (kind === 'collection') return head;
+  const about = await head;
+  if (kind === 'collection') return about;
   if (kind === 'items') return (await items)[await rowNamed(decodeURIComponent(id))];
   if (kind === 'similar') {
     const row = await rowNamed(decodeURIComponent(id));
-    return search({ descriptor: rowOf(await rows, row), size: { width: 0, height: 0 } }, new URLSearchParams(terms), row);
+    return search({ descriptor: rowOf(await rows, row), size: { width: 0, height: 0 }, ms: {} }, new URLSearchParams(terms), row);
   }
   const form = /** @type {FormData} */ (body);
   const text = form.get('box');
