@@ -1,43 +1,34 @@
 /**
  * @file `npm run bench:site [-- recall|site --items N --work DIR]`: the site of a collection of 10,000 photographs, on real ones where they
  * are found (RMAC_SHARED), else on generated ones. Prints JSON lines:
- *   recall   of the ten nearest by exact descriptors, those that the site's bytes find too: small trunk, and DenseNet-121 where its weights are
- *   site     its bytes, by what they are (photographs fewer than the items are repeated, and so said); then in Chromium, the model loaded:
- *            ms from choosing a file until the results stand, for photographs as they are and for one enlarged to 12 megapixels
+ *   recall   of the ten nearest by exact descriptors, those that bytes and float16 find too: small trunk, and DenseNet-121 where its weights are
+ *   site     its bytes, by what they are (photographs fewer than the items are repeated, and so said); then in Chromium, ms from choosing
+ *            a file until the results stand and of the steps that the worker tells, and the processor's ms of all processes of the browser: on a page that is
+ *            still loading; once that is quiet the first photograph, twelve more, and one enlarged to 12 megapixels; on a host without and with the headers that allow threads
  * Descriptors, index and site are kept in --work (default: a temporary folder), where a later run finds the first two.
  */
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
-import { availableParallelism, loadavg, tmpdir } from 'node:os';
+import { tmpdir } from 'node:os';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { type Browser, chromium } from 'playwright-core';
 import sharp from 'sharp';
 import { chromiumPath } from '../../test/support/chromium.js';
-import { offline, staticHost } from '../../test/support/static-host.js';
 import { EmbeddedStore } from '../../src/collection/embedded-store.js';
 import { evenly } from '../../src/data/evenly.js';
 import { listImages } from '../../src/data/image-list.js';
 import { sha256OfFile } from '../../src/data/sha256.js';
-import { toInt8 } from '../../src/linear/int8-rows.js';
+import { fromHalf, toHalf } from '../../src/linear/half-float.js';
+import { fromInt8, toInt8 } from '../../src/linear/int8-rows.js';
+import type { DescriptorRows } from '../../src/linear/rows.js';
 import { type DescriptorSet, readDescriptorFolder } from '../../src/retrieval/descriptor-folder.js';
-import { blocksOf, nearestRows } from '../../src/retrieval/nearest-rows.js';
+import { roundedRecall } from '../../src/retrieval/rounded-recall.js';
 import { packageTrunk } from '../../src/run/run-start.js';
 import { exportSite } from '../../src/stages/export-site.js';
 import { extract } from '../../src/stages/extract.js';
 import { synthesize } from '../../src/stages/synthesize.js';
 import { importModel } from '../../src/stages/weights-import.js';
-import { median, print, rounded } from './process.js';
-
-/** Of src/service/page/site/int8-rows.js, which is no part of the compiled library. */
-interface Int8Rows {
-  nearestInt8: (
-    rows: { dimension: number; scales: Float32Array; values: Int8Array },
-    query: Float32Array,
-    count: number,
-    allowed: (row: number) => boolean,
-  ) => { row: number }[];
-}
-const bytesScript = new URL('../../src/service/page/site/int8-rows.js', import.meta.url).href;
+import { print, rounded } from './process.js';
+import { timesInBrowser } from './site-in-browser.js';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
@@ -82,31 +73,22 @@ async function described(
   return { ...set, files: set.ids.map((id) => pathOf.get(id)!) };
 }
 
-/** What of the ten nearest others of a photograph the bytes find; of equally near ones any is right. */
+/** What of the ten nearest others of a photograph by float32 is found by bytes, and by float16. */
 async function recall(name: string, kind: string, set: DescriptorSet): Promise<void> {
-  const { nearestInt8 } = (await import(bytesScript)) as Int8Rows;
   const { dimension, data, ids } = set;
-  const table = { dimension, ...toInt8(set) };
   const rows = evenly([...ids.keys()], 500);
-  const queries = new Float32Array(rows.length * dimension);
-  const row = (of: number) => data.subarray(of * dimension, (of + 1) * dimension);
-  for (const [q, of] of rows.entries()) queries.set(row(of), q * dimension);
-  const count = 10;
-  const { similarities } = await nearestRows({ dimension, data: queries }, blocksOf(set), {
-    count,
-    skip: Int32Array.from(rows),
-  });
-  let kept = 0;
-  for (const [q, of] of rows.entries()) {
-    const query = row(of);
-    const similarity = (other: number) => row(other).reduce((sum, value, d) => sum + value * query[d], 0);
-    const least = similarities[(q + 1) * count - 1] - 1e-6;
-    kept += nearestInt8(table, query, count, (other) => other !== of).filter(
-      (each) => similarity(each.row) >= least,
-    ).length;
-  }
-  const recallAt10 = rounded(kept / count / rows.length, 4);
-  print({ recall: name, photographs: `${ids.length} ${kind}`, dimension, queries: rows.length, recallAt10 });
+  const queries = {
+    dimension,
+    data: Float32Array.from(
+      { length: rows.length * dimension },
+      (_, i) => data[rows[Math.floor(i / dimension)] * dimension + (i % dimension)],
+    ),
+  };
+  const of = async (copy: DescriptorRows) =>
+    rounded(await roundedRecall({ queries, rows, exact: [set], rounded: [copy], total: ids.length }), 4);
+  const int8 = await of(fromInt8(toInt8(set)));
+  const float16 = await of({ dimension, data: fromHalf(toHalf(data)) });
+  print({ recallAt10: name, photographs: `${ids.length} ${kind}`, dimension, queries: rows.length, int8, float16 });
 }
 
 /** The index of so many items, each of a photograph that is there. */
@@ -150,7 +132,7 @@ const megabytes = (bytes: number) => rounded(bytes / 1e6, 2);
 async function madeSite(set: Described): Promise<string> {
   const index = await madeIndex(set);
   const out = join(work, 'site');
-  const { bytes, photographs: count, verified } = await exportSite({ index, out, overwrite: true, threads });
+  const { bytes, photographs: count, vectors, verified } = await exportSite({ index, out, overwrite: true, threads });
   const { thumbnails, ...rest } = bytes;
   print({
     bytes: `${count} items, ${Math.min(items, set.files.length)} photographs`,
@@ -158,58 +140,10 @@ async function madeSite(set: Described): Promise<string> {
     megabytes: Object.fromEntries(Object.entries(rest).map(([name, of]) => [name, megabytes(of)])),
     withoutThumbnails: megabytes(Object.values(rest).reduce((sum, of) => sum + of, 0)),
     thumbnails: megabytes(thumbnails),
+    vectors,
     cosineOfModel: rounded(verified.cosine, 6),
   });
   return out;
-}
-
-/** Chooses each of the files in turn in one page. */
-async function inBrowser(site: string, files: readonly string[], big: string): Promise<void> {
-  const host = await staticHost(site);
-  let browser: Browser | undefined;
-  try {
-    browser = await chromium.launch({ executablePath: chromiumPath, args: ['--no-sandbox', offline] });
-    const page = await browser.newPage();
-    page.setDefaultTimeout(120_000);
-    const asked: string[] = [];
-    page.on('request', (request) => asked.push(basename(request.url())));
-    const startedAt = performance.now();
-    await page.goto(host.address);
-    const answered = async (file: string) => {
-      const ms = page.evaluate<number>(`new Promise((resolve) => {
-        const list = document.querySelector('#list');
-        let chosenAt;
-        document.querySelector('#file').addEventListener('change', () => { chosenAt = performance.now(); }, { once: true, capture: true });
-        new MutationObserver((_, observer) => {
-          if (chosenAt === undefined || list.getAttribute('aria-busy') !== 'false' || list.children.length === 0) return;
-          observer.disconnect();
-          requestAnimationFrame(() => resolve(performance.now() - chosenAt));
-        }).observe(list, { attributes: true });
-      })`);
-      await page.setInputFiles('#file', file);
-      return ms;
-    };
-    await answered(files[0]);
-    const fromNothing = performance.now() - startedAt;
-    const times: number[] = [];
-    for (const file of files.slice(1)) times.push(await answered(file));
-    const bigTimes = [await answered(big), await answered(big), await answered(big)];
-    print({
-      chromium: browser.version(),
-      runtime: asked.filter((name) => name.startsWith('ort.')),
-      firstResultOfAFreshPageMs: Math.round(fromNothing),
-      photographs: times.length,
-      ms: Math.round(median(times)),
-      mostMs: Math.round(times.toSorted((a, b) => b - a)[0]),
-      twelveMegapixelsMs: Math.round(median(bigTimes)),
-      threads: await page.evaluate('crossOriginIsolated ? Math.min(4, navigator.hardwareConcurrency) : 1'),
-      cores: availableParallelism(),
-      load: rounded(loadavg()[0], 1),
-    });
-  } finally {
-    await browser?.close();
-    host.close();
-  }
 }
 
 try {
@@ -231,7 +165,7 @@ try {
     const big = join(temporary, 'big.jpg');
     await sharp(chosen[0]).resize(4000, 3000, { fit: 'fill' }).jpeg({ quality: 90 }).toFile(big);
     if (chromiumPath === undefined) print({ skipped: 'no Chromium (set RMAC_CHROMIUM)' });
-    else await inBrowser(site, chosen, big);
+    else await timesInBrowser(site, { files: chosen, big, items });
   }
 } finally {
   rmSync(temporary, { recursive: true });
