@@ -26,5 +26,7 @@ export function toInt8({ data, dimension }: DescriptorRows): ScaledBytes {
 /** The rows that bytes stand for. [N, D] */
 export function fromInt8({ scales, values }: ScaledBytes): DescriptorRows {
   const dimension = values.length / scales.length;
-  return { dimension, data: Float32Array.from(values, (value, i) => value * scales[Math.floor(i / dimension)]) };
+  const data = new Float32Array(values.length);
+  for (let i = 0; i < data.length; i++) data[i] = values[i] * scales[Math.floor(i / dimension)];
+  return { dimension, data };
 }

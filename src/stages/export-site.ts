@@ -84,9 +84,13 @@ const policy = [
   "base-uri 'none'",
 ].join('; ');
 
-/** What of the service's page a site does not have: no second look, no programs that ask, no pictures that browsers cannot read. */
+/** What of the service's page a site does not have: no second look, no programs that ask, no pictures that browsers cannot read; it can be opened as a file. */
 const pageChanges = [
   ['<meta charset="utf-8">', `<meta charset="utf-8">\n<meta http-equiv="Content-Security-Policy" content="${policy}">`],
+  [
+    '<p id="size"></p>',
+    '<p id="size"><span class="late">Not open yet. A page that was opened as a file stays so: it needs a server of files.</span></p>',
+  ],
   ['<label>Look closer', '<label hidden>Look closer'],
   ['image/webp,image/tiff,', 'image/webp,'],
   [' Programs find the description of the service at <a href="openapi.json">openapi.json</a>.', ''],

@@ -2,6 +2,7 @@
 import '../support/engine.js';
 import { readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from 'vitest';
@@ -131,11 +132,14 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     await expectAnswer({ image });
     expect(await cards().first().getByRole('heading').textContent()).toBe(title('checks', 2));
     const encoded = readFileSync(image).toString('base64');
-    const actual = await page.workers()[0].evaluate<number[]>(`new Promise((resolve) => {
+    const { descriptor: actual, ms } = await page.workers()[0].evaluate<{
+      descriptor: number[];
+      ms: Record<string, number>;
+    }>(`new Promise((resolve) => {
       const { postMessage } = self;
-      self.postMessage = ({ descriptor }) => {
+      self.postMessage = ({ descriptor, ms }) => {
         Object.assign(self, { postMessage });
-        resolve([...descriptor]);
+        resolve({ descriptor: [...descriptor], ms });
       };
       const bytes = Uint8Array.from(atob('${encoded}'), (c) => c.charCodeAt(0));
       self.dispatchEvent(new MessageEvent('message', { data: { number: 1, photograph: new Blob([bytes]) } }));
@@ -146,6 +150,8 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     const cosine = actual.reduce((sum, value, d) => sum + value * expected[d], 0);
     process.stdout.write(`${precision}: cosine of the browser's descriptor with ours: ${cosine.toFixed(6)}\n`);
     expect(cosine).toBeGreaterThan(0.999);
+    expect(Object.keys(ms)).toEqual(['decode', 'resize', 'network']);
+    expect(ms.network).toBeGreaterThan(0);
   });
 
   test('title, rights, link and picture; what is similar to it; back by the address', async () => {
@@ -261,6 +267,14 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     }
     const dark = await page.evaluate(`getComputedStyle(document.body).backgroundColor`);
     expect(dark).toBe(colorScheme === 'dark' ? 'rgb(22, 23, 26)' : 'rgb(246, 246, 244)');
+  });
+
+  test('a page that is opened as a file says what it needs', async () => {
+    const opened = await browser.newPage();
+    await opened.goto(pathToFileURL(join(set.folder, 'float16/index.html')).href);
+    await opened.getByText('it needs a server of files').waitFor({ timeout: 20_000 });
+    await opened.close();
+    expect(await page.locator('#size').textContent()).toBe('12 photographs');
   });
 
   test.each([

@@ -50,21 +50,14 @@ async function openModel() {
   return opened ?? openSession('ort.wasm.min', 'ort-wasm-simd-threaded', ['wasm']);
 }
 
-let asked = false;
-/** Warm: without a photograph that waits, one that is made up pays for what is compiled and set up at first use. */
-const model = openModel().then(async (run) => {
-  const { longest } = (await collection).sizing;
-  if (!asked) await describe(new ImageData(2 * longest, Math.ceil(1.5 * longest)), undefined, run).catch(() => undefined);
-  return run;
-});
+const model = openModel();
 for (const each of [collection, model]) each.catch(() => undefined); // told to whoever asks
 
 /**
- * @param {ImageBitmapSource} photograph
- * @param {Box | undefined} box
- * @param {Run | Promise<Run>} runner
+ * @param {Blob} photograph
+ * @param {Box} [box]
  */
-async function describe(photograph, box, runner) {
+async function describe(photograph, box) {
   const { sizing } = await collection;
   const times = [performance.now()];
   const bitmap = await createImageBitmap(photograph).catch(() => undefined);
@@ -81,7 +74,7 @@ async function describe(photograph, box, runner) {
     const sides = shownSides({ width, height }, part, sizing);
     const pixels = resized((/** @type {import('./resize.js').Part} */ of) => read(bitmap, of), part, sides, sizing.kernel);
     times.push(performance.now());
-    const descriptor = await (await runner)(pixels, sides);
+    const descriptor = await (await model)(pixels, sides);
     times.push(performance.now());
     const [decode, resize, network] = times.slice(1).map((time, i) => time - times[i]);
     return { descriptor, size: { width, height }, ms: { decode, resize, network } };
@@ -106,6 +99,5 @@ function read(bitmap, { left, top, width, height }) {
 
 self.addEventListener('message', (/** @type {MessageEvent<{ number: number, photograph: Blob, box?: Box }>} */ { data }) => {
   const answer = (/** @type {object} */ reply) => self.postMessage({ number: data.number, ...reply });
-  asked = true;
-  describe(data.photograph, data.box, model).then(answer, (error) => answer({ error: String(error?.message ?? error) }));
+  describe(data.photograph, data.box).then(answer, (error) => answer({ error: String(error?.message ?? error) }));
 });

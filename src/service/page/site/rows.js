@@ -13,7 +13,9 @@ export function fromHalf(bits) {
     const size = exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25);
     return half >> 15 ? -size : size;
   });
-  return Float32Array.from(bits, (half) => values[half]);
+  const out = new Float32Array(bits.length);
+  for (let i = 0; i < bits.length; i++) out[i] = values[bits[i]]; // `from` takes ten times as long
+  return out;
 }
 
 /**
