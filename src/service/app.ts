@@ -1,5 +1,6 @@
 /** @file The routes of the service: what is asked, what is refused, and what is told when it goes wrong. */
 import { setTimeout } from 'node:timers/promises';
+import type { HttpBindings } from '@hono/node-server';
 import { type Context, Hono } from 'hono';
 import { HTTPException } from 'hono/http-exception';
 import { methodNotAllowed } from 'hono/method-not-allowed';
@@ -37,7 +38,7 @@ const refusalMs = 1000;
 /** Longest path and message of a line of the log. */
 const longestLine = 300;
 
-type Env = { Variables: { requestId: string; reason?: string } };
+type Env = { Bindings: Partial<HttpBindings>; Variables: { requestId: string; reason?: string } };
 
 /** The service as a function from requests to answers. */
 export async function serviceApp(
@@ -114,6 +115,8 @@ export async function serviceApp(
   /** Runs a search where there is room, and gives it up where it takes too long or nobody waits for it any more. */
   const search = async (c: Context<Env>, work: (signal: AbortSignal) => Promise<SearchReply>): Promise<Response> => {
     if (searches.isFull) {
+      // What is on its way arrives meanwhile: a connection with half of an upload on it is closed after the answer, with what is asked next.
+      c.env.incoming?.resume();
       // Those who ask again at once would take all the time of this thread, and all at the same moment.
       await setTimeout(refusalMs * (0.5 + Math.random()));
       c.header('Retry-After', '1');

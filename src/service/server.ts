@@ -2,7 +2,7 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { createAdaptorServer } from '@hono/node-server';
+import { createAdaptorServer, type HttpBindings } from '@hono/node-server';
 import { InputError } from '../errors.js';
 
 export interface ListenOptions {
@@ -25,13 +25,13 @@ const mostConnections = 2000;
 
 /** Answers requests by `fetch`. @throws InputError where the address cannot be had. */
 export async function listen(
-  fetch: (request: Request) => Response | Promise<Response>,
+  fetch: (request: Request, connection: HttpBindings) => Response | Promise<Response>,
   { host, port, seconds }: ListenOptions,
 ): Promise<RunningServer> {
   let closing = false;
   const server = createAdaptorServer({
-    fetch: async (request) => {
-      const response = await fetch(request);
+    fetch: async (request, connection) => {
+      const response = await fetch(request, connection as HttpBindings);
       if (closing) response.headers.set('Connection', 'close');
       return response;
     },

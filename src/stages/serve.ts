@@ -63,7 +63,11 @@ export async function serve(options: ServeStageOptions, context: StageContext = 
       hostNames: [host, ...hostNames],
       log: (line) => view.note(line),
     });
-    const server = await listen((request) => app.fetch(request), { host, port, seconds: limits.seconds });
+    const server = await listen((request, connection) => app.fetch(request, connection), {
+      host,
+      port,
+      seconds: limits.seconds,
+    });
     const { name, photographs } = await thread.about();
     const reload = async () => {
       try {

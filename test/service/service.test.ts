@@ -1,5 +1,6 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { request } from 'node:http';
+import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import sharp from 'sharp';
@@ -266,6 +267,29 @@ test('searches beyond the limit are refused, and health is told meanwhile', asyn
   for (const response of await Promise.all(first)) expect(response.status).toBe(200);
   expect((await post(server, upload(blue))).status).toBe(200);
   expect(await metric(server, 'rmac_searches_in_hand')).toBe(0);
+});
+
+test('a refused upload arrives while its refusal waits, and its connection takes the next request', async () => {
+  let open = () => undefined as void;
+  const gate = new Promise<void>((resolve) => (open = resolve));
+  const server = await start({ before: async () => gate }, { searches: 1 });
+  const first = post(server, upload(blue));
+  await until(async () => (await metric(server, 'rmac_searches_in_hand')) === 1);
+  const body = Buffer.alloc(8 << 20);
+  const socket = connect(Number(new URL(server.url).port), '127.0.0.1').setEncoding('utf8');
+  let heard = '';
+  socket.on('data', (text: string) => (heard += text));
+  socket.write(
+    `POST /search HTTP/1.1\r\nHost: localhost\r\nContent-Type: image/jpeg\r\nContent-Length: ${body.length}\r\n\r\n`,
+  );
+  await new Promise((resolve) => void socket.write(body, resolve));
+  expect(heard).toBe('');
+  await until(async () => heard.includes('429'));
+  socket.write('GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n');
+  await until(async () => heard.includes('{"status":"ok"}'));
+  socket.destroy();
+  open();
+  expect((await first).status).toBe(200);
 });
 
 test('a search that takes too long is given up, and its place is free when it has ended', async () => {

@@ -22,6 +22,10 @@ export async function served(
     hostNames,
     log: (line) => void lines.push(line),
   });
-  const server = await listen((request) => app.fetch(request), { host: '127.0.0.1', port: 0, seconds: all.seconds });
+  const server = await listen((request, connection) => app.fetch(request, connection), {
+    host: '127.0.0.1',
+    port: 0,
+    seconds: all.seconds,
+  });
   return { ...server, lines };
 }
