@@ -3,6 +3,7 @@ import type { Evidence } from './evidence.js';
 import type { IndexHead } from './index-folder.js';
 import { presenceOf } from './presence.js';
 
+/** What was compared with what. */
 export interface Judgement {
   /**
    * What is compared with the threshold: the probability that the collection has it, were half of all queries about what it has; where
