@@ -76,8 +76,7 @@ async function watch(url: string, until: number): Promise<void> {
     turns.push({ health: await ask(agent, `${url}health`), control: await ask(agent, control) });
     await wait(20);
   }
-  print(turns);
-  process.exit(0);
+  process.stdout.write(`${JSON.stringify(turns)}\n`, () => process.exit(0)); // a pipe takes a long line in parts
 }
 
 async function crowd(): Promise<void> {
