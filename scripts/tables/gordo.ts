@@ -105,9 +105,9 @@ const tests = Object.entries(plan.tests).map(([name, file]) => ({ name, groundtr
 if (generate !== undefined) tests.unshift({ name: 'generated', groundtruth: join(generated, 'groundtruth.json') });
 const cleaned = (name: string, manifest: string) =>
   made(join(out, name, 'clean.jsonl'), () => clean({ manifest, out: join(out, name) }));
-/** The photographs as found and cleaned, by the noise in them. */
-const sets: Record<string, { Full: string; Clean: string }> = {
-  full: { Full: full, Clean: await cleaned('clean', full) },
+/** The photographs as found and cleaned, by the noise in them, and the table that has them. */
+const sets: Record<string, { table: string; Full: string; Clean: string }> = {
+  full: { table: 'Table 1', Full: full, Clean: await cleaned('clean', full) },
 };
 const { wrong } = plan;
 if (wrong !== undefined) {
@@ -115,8 +115,15 @@ if (wrong !== undefined) {
     const records = withWrong(await readManifest(full), wrong);
     await writeManifests([{ file: join(out, 'noisier', 'manifest.jsonl'), records }], dirname(full), {});
   });
-  sets.noisier = { Full: noisier, Clean: await cleaned('noisier-clean', noisier) };
+  const table = `Table 1, ${Math.round(100 * wrong)} % wrong photographs added`;
+  sets.noisier = { table, Full: noisier, Clean: await cleaned('noisier-clean', noisier) };
 }
+
+/** What is pooled, as an option of a stage. */
+const regionsOf = (text?: string) => {
+  const regions = text === undefined ? undefined : parseRegions(text);
+  return regions === undefined ? {} : { regions };
+};
 
 const measured: Measured[] = [];
 /** Measures a model on every test, and writes the tables that there are. */
@@ -130,9 +137,8 @@ async function measure(row: Pick<Measured, 'table' | 'name' | 'seed'>, model: st
     );
     await made(file, async (unfinished) => {
       const { size, snap } = plan;
-      const source = regions === undefined ? undefined : parseRegions(regions);
       const options = { protocol: 'groundtruth', groundtruth, imageRoot, model, size, snap, ...engine } as const;
-      const { map, precisionAt1, queries } = await evaluate({ ...options, ...(source && { regions: source }) });
+      const { map, precisionAt1, queries } = await evaluate({ ...options, ...regionsOf(regions) });
       await writeFile(unfinished, JSON.stringify({ map, precisionAt1, queries }));
     });
     results[name] = JSON.parse(await readFile(file, 'utf8'));
@@ -146,9 +152,8 @@ const modelFile = (name: string) => join(out, 'models', `${name}.safetensors`);
 function whitened(name: string, model: string, regions?: string): Promise<string> {
   return made(modelFile(name), (unfinished) => {
     const { dimension, size, snap } = plan;
-    const source = regions === undefined ? undefined : parseRegions(regions);
     const options = { model, manifest: full, out: unfinished, dimension, size, snap, maxImages: 1000, overwrite: true };
-    return whitenModel({ ...options, ...engine, ...(source && { regions: source }) });
+    return whitenModel({ ...options, ...engine, ...regionsOf(regions) });
   });
 }
 
@@ -179,8 +184,7 @@ await measure({ table: 'Table 1', name: 'off the shelf, PCA', seed: 1 }, await w
 const val = tests[0].groundtruth;
 const layer = [`whitenDimension=${plan.dimension}`];
 for (const seed of seeds) {
-  for (const [noise, { Full, Clean }] of Object.entries(sets)) {
-    const table = noise === 'full' ? 'Table 1' : `Table 1, ${Math.round(100 * (wrong ?? 0))} % wrong photographs added`;
+  for (const [noise, { table, Full, Clean }] of Object.entries(sets)) {
     const id = (name: string) => `${noise}-${name}-${seed}`;
     const classified = (name: string, manifest: string) =>
       trained(id(name), trainClassify, plan.classify, { manifest, init: start, seed });

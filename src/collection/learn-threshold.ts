@@ -6,7 +6,7 @@ import { evenly } from '../data/evenly.js';
 import { InputError } from '../errors.js';
 import type { CollectionRecord } from './collection-record.js';
 import { type Evidence, evidenceOf, firstNeighbours, severalPhotographs, showAnother } from './evidence.js';
-import { type KnownEvidence, type LearnedEvidence, learnPresence } from './presence.js';
+import { type KnownEvidence, type LearnedEvidence, learnPresence, reachedBy } from './presence.js';
 import type { CollectionStore, StoredNeighbour } from './vector-store.js';
 import type { LearnedThreshold } from './index-folder.js';
 
@@ -56,8 +56,8 @@ export async function learnThreshold(store: CollectionStore, signal?: AbortSigna
 
 /** The similarity that the kept share of those that are there reach, and the share of those that are gone that reaches it. */
 function similarityOf({ there, gone }: LearnedEvidence, kind: 'nearest' | 'several') {
-  const reached = there.map(({ evidence }) => evidence[kind]).toSorted((a, b) => a - b);
-  const similarity = reached[Math.floor((1 - keptShare) * there.length)];
+  const similarities = there.map(({ evidence }) => evidence[kind]);
+  const similarity = reachedBy(similarities, keptShare);
   const answered = gone.filter(({ evidence }) => evidence[kind] >= similarity).length / gone.length;
   return { similarity, photographs: kind === 'nearest' ? 1 : severalPhotographs, answered };
 }

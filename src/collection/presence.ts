@@ -60,8 +60,13 @@ function fitPresence({ there, gone }: LearnedEvidence, kept: number): Presence {
   const { intercept, weights } = fitLogistic(rows(there), rows(gone));
   const [nearest, several, lead, among] = weights;
   const presence = { threshold: 0, intercept, weights: { nearest, several, lead, among }, usual };
-  const reached = there.map(({ evidence }) => presenceOf(evidence, presence)).toSorted((a, b) => a - b);
-  return { ...presence, threshold: reached[Math.floor((1 - kept) * reached.length)] };
+  const probabilities = there.map(({ evidence }) => presenceOf(evidence, presence));
+  return { ...presence, threshold: reachedBy(probabilities, kept) };
+}
+
+/** What a share of `kept` of the values reach. */
+export function reachedBy(values: readonly number[], kept: number): number {
+  return values.toSorted((a, b) => a - b)[Math.floor((1 - kept) * values.length)];
 }
 
 function meanOf(list: readonly KnownEvidence[], kind: 'lead' | 'among'): number {

@@ -121,7 +121,8 @@ function resample(data, { lines, length, stride, to, factor, kernel: name }) {
     const total = weights.reduce((sum, weight) => sum + weight, 0);
     for (let line = 0; line < lines; line++) {
       sums.fill(0);
-      for (let k = 0; k < weights.length; k++) { const weight = weights[k];
+      for (let k = 0; k < weights.length; k++) {
+        const weight = weights[k];
         const from = (line * length + Math.min(length - 1, Math.max(0, first + k))) * stride;
         for (let c = 0; c < stride; c++) sums[c] += weight * data[from + c];
       }
