@@ -15,7 +15,7 @@ import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import type { CollectionRecord } from '../../src/collection/collection-record.js';
 import { EmbeddedStore } from '../../src/collection/embedded-store.js';
-import { evidenceOf } from '../../src/collection/evidence.js';
+import { evidenceOf, type Shown } from '../../src/collection/evidence.js';
 import { surelyAgreeing } from '../../src/collection/keypoint-look.js';
 import { learnThreshold } from '../../src/collection/learn-threshold.js';
 import { presenceOf } from '../../src/collection/presence.js';
@@ -264,7 +264,7 @@ async function absent(name: string, store: EmbeddedStore, queries: readonly Quer
     how,
   } = await learnThreshold(store);
   const judged = { plain: [[], [], []] as number[][], learned: [[], [], []] as number[][] };
-  const judge = async ({ vector, without }: Query, kind: number, isAnswer?: (record: CollectionRecord) => boolean) => {
+  const judge = async ({ vector, without }: Query, kind: number, isAnswer?: (photograph: Shown) => boolean) => {
     const ranked = (count: number) => store.search(vector, { count });
     const evidence = await evidenceOf(store, vector, { ranked, isAnswer, without });
     if (evidence === undefined) return;

@@ -119,7 +119,9 @@ export async function timesInBrowser(
 }
 
 /** In the page: ms of one search in made-up descriptors. */
-const searchTimes = (count: number) => `import('./rows.js').then(({ fromHalf, nearest }) => {
+const searchTimes = (
+  count: number,
+) => `Promise.all([import('./library.js'), import('./rows.js')]).then(([{ fromHalf }, { nearest }]) => {
   const time = (rows, dimension) => {
     const query = new Float32Array(dimension).fill(0.1);
     const ms = Array.from({ length: 9 }, () => {

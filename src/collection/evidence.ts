@@ -3,9 +3,7 @@
  * told beside the nearest photograph of another object, and beside how alike the object's photographs are among themselves.
  */
 import { evenly } from '../data/evenly.js';
-import { innerProduct } from '../linear/rows.js';
-import type { CollectionRecord } from './collection-record.js';
-import type { CollectionStore, StoredNeighbour } from './vector-store.js';
+import { type DescriptorRows, innerProduct } from '../linear/rows.js';
 
 /** Similarities of a query, and around what it found. */
 export interface Evidence {
@@ -19,11 +17,27 @@ export interface Evidence {
   among: number | undefined;
 }
 
+/** What is said of a photograph. */
+export interface Shown {
+  object?: string | undefined;
+  sha256?: string | undefined;
+  columns: Readonly<Record<string, string>>;
+}
+
+/** The photographs that are compared: a `CollectionStore`, or the files of a site. */
+export interface ComparedPhotographs {
+  record(id: string): Shown | undefined;
+  /** Ids of the photographs of an object. */
+  having(column: 'object', value: string): string[];
+  /** [N, D], unit length. */
+  vectors(ids: readonly string[]): Promise<DescriptorRows>;
+}
+
 /** Which photographs can be an answer. */
 export interface Answers {
-  /** Nearest photographs to the query, best first, so many or more. */
-  ranked: (count: number) => Promise<readonly StoredNeighbour[]>;
-  isAnswer?: (record: CollectionRecord) => boolean;
+  /** Nearest photographs to the query, best first, so many or more. `similarity`: the dot product. */
+  ranked: (count: number) => Promise<readonly { id: string; similarity: number }[]>;
+  isAnswer?: (photograph: Shown) => boolean;
   /** A photograph that is no answer; with `sha256`, no copy of its file is one either. */
   without?: { id: string; sha256?: string } | undefined;
   /** Photographs of an object whose similarities are averaged. */
@@ -42,7 +56,7 @@ const copySimilarity = 0.999;
 
 /** Of a query [D]; undefined where nothing is found. */
 export async function evidenceOf(
-  store: CollectionStore,
+  store: ComparedPhotographs,
   query: Float32Array,
   { ranked, isAnswer = () => true, without, several = severalPhotographs }: Answers,
 ): Promise<Evidence | undefined> {
@@ -50,7 +64,7 @@ export async function evidenceOf(
     const neighbours = await ranked(count);
     const found = neighbours
       .map((neighbour) => ({ ...neighbour, record: store.record(neighbour.id)! }))
-      .filter(({ id, record }) => id !== without?.id && record.sha256 !== without?.sha256 && isAnswer(record));
+      .filter(({ id, record }) => id !== without?.id && !isCopy(record, without) && isAnswer(record));
     const nearest = found.at(0);
     const other =
       nearest && found.find(({ record }) => record !== nearest.record && showAnother(nearest.record, record));
@@ -59,7 +73,13 @@ export async function evidenceOf(
     if (nearest === undefined) return undefined;
     // Of another one farther than all these, the lead is more than that on the last.
     const bound = other ?? (isAll ? undefined : found[found.length - 1]);
-    const { similarities, among } = await nearestOfObject(store, query, nearest.record, several, without);
+    const { similarities, among } = await nearestOfObject(
+      store,
+      query,
+      { id: nearest.id, object: nearest.record.object },
+      several,
+      without,
+    );
     return {
       nearest: nearest.similarity,
       several: mean(similarities),
@@ -70,7 +90,7 @@ export async function evidenceOf(
 }
 
 /** Whether two photographs are said to show different things: of those without an object, and of one group of a manifest, nobody knows. */
-export function showAnother(one: CollectionRecord, other: CollectionRecord): boolean {
+export function showAnother(one: Shown, other: Shown): boolean {
   if (one.object === undefined) return true; // alone
   if (other.object === undefined || other.object === one.object) return false;
   return one.columns.group === undefined || one.columns.group !== other.columns.group;
@@ -78,9 +98,9 @@ export function showAnother(one: CollectionRecord, other: CollectionRecord): boo
 
 /** The photographs of `nearest`'s object that are nearest to the query: their similarities to it, and to each other in the mean. */
 async function nearestOfObject(
-  store: CollectionStore,
+  store: ComparedPhotographs,
   query: Float32Array,
-  { id, object }: CollectionRecord,
+  { id, object }: { id: string; object?: string | undefined },
   several: number,
   without: Answers['without'],
 ): Promise<{ similarities: number[]; among: number | undefined }> {
@@ -91,7 +111,7 @@ async function nearestOfObject(
   const photographs = ids
     .map((each, row) => ({ id: each, vector: data.subarray(row * length, (row + 1) * length) }))
     .map((each) => ({ ...each, similarity: innerProduct(query, each.vector) }))
-    .filter((each) => each.similarity < copySimilarity || store.record(each.id)!.sha256 !== without?.sha256)
+    .filter((each) => each.similarity < copySimilarity || !isCopy(store.record(each.id)!, without))
     .toSorted((a, b) => b.similarity - a.similarity)
     .slice(0, several);
   const pairs = photographs.flatMap((one, i) =>
@@ -101,6 +121,10 @@ async function nearestOfObject(
     similarities: photographs.map(({ similarity }) => similarity),
     among: pairs.length === 0 ? undefined : mean(pairs),
   };
+}
+
+function isCopy({ sha256 }: Shown, of: Answers['without']): boolean {
+  return of?.sha256 !== undefined && sha256 === of.sha256;
 }
 
 function mean(values: readonly number[]): number {

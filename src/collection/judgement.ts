@@ -1,7 +1,15 @@
 /** @file By what a collection says whether it has a query. */
 import type { Evidence } from './evidence.js';
-import type { IndexHead } from './index-folder.js';
-import { presenceOf } from './presence.js';
+import { type Presence, presenceOf } from './presence.js';
+
+/** What a collection learned of itself; nothing where there was too little. */
+export interface Learned {
+  /** Similarity from which on a query is said to be there, where there is no `presence`. */
+  similarity?: number | undefined;
+  /** Photographs whose mean similarity that is. */
+  photographs?: number | undefined;
+  presence?: Presence | undefined;
+}
 
 /** What was compared with what. */
 export interface Judgement {
@@ -13,17 +21,23 @@ export interface Judgement {
   /** Which of them it is. */
   measure: 'probability' | 'similarity';
   threshold: number | undefined;
+  /** Whether the threshold is reached; undefined where there is none. */
+  found: boolean | undefined;
 }
 
 /** What of the evidence is compared, and with what. */
 export function judgementOf(
   evidence: Evidence | undefined,
-  { similarity, photographs = 1, presence }: Partial<NonNullable<IndexHead['threshold']>> = {},
+  { similarity, photographs = 1, presence }: Learned = {},
 ): Judgement {
+  const judged = (measure: Judgement['measure'], value: number | undefined, threshold: number | undefined) => ({
+    evidence: value,
+    measure,
+    threshold,
+    found: threshold === undefined ? undefined : (value ?? Number.NEGATIVE_INFINITY) >= threshold,
+  });
   if (presence === undefined) {
-    const plain = photographs === 1 ? evidence?.nearest : evidence?.several;
-    return { evidence: plain, measure: 'similarity', threshold: similarity };
+    return judged('similarity', photographs === 1 ? evidence?.nearest : evidence?.several, similarity);
   }
-  const probability = evidence && presenceOf(evidence, presence);
-  return { evidence: probability, measure: 'probability', threshold: presence.threshold };
+  return judged('probability', evidence && presenceOf(evidence, presence), presence.threshold);
 }

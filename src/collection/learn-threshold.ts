@@ -5,8 +5,8 @@
 import { evenly } from '../data/evenly.js';
 import { InputError } from '../errors.js';
 import type { CollectionRecord } from './collection-record.js';
-import { type Evidence, evidenceOf, firstNeighbours, severalPhotographs, showAnother } from './evidence.js';
-import { type KnownEvidence, type LearnedEvidence, learnPresence, reachedBy } from './presence.js';
+import { type Evidence, evidenceOf, firstNeighbours, severalPhotographs, showAnother, type Shown } from './evidence.js';
+import { type KnownEvidence, type LearnedEvidence, learnPresence, reachedBy } from './learn-presence.js';
 import type { CollectionStore, StoredNeighbour } from './vector-store.js';
 import type { LearnedThreshold } from './index-folder.js';
 
@@ -97,7 +97,7 @@ async function evidenceWithAndWithout(
     .map(({ id }) => store.record(id)!)
     .find(({ sha256 }) => sha256 !== photograph.sha256);
   const asked = { ranked, without: photograph };
-  const isAnswer = (record: CollectionRecord) => record.object !== undefined && showAnother(photograph, record);
+  const isAnswer = (record: Shown) => record.object !== undefined && showAnother(photograph, record);
   return {
     there: first?.object === photograph.object ? await evidenceOf(store, query, asked) : undefined,
     gone: await evidenceOf(store, query, { ...asked, isAnswer }),

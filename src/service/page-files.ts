@@ -14,9 +14,10 @@ const types = {
 
 export const pageNames = Object.keys(types);
 
-/** The bytes of a file of the page, `site/` ones too. */
+/** The bytes of a file of the page, `site/` ones too. What the build makes of `library.ts` is in dist/, for the source tree as well. */
 export function pageFile(name: string): Promise<Buffer> {
-  return readFile(new URL(`./page/${name}`, import.meta.url));
+  const folder = name === 'site/library.js' ? '../../dist/service/page/' : './page/';
+  return readFile(new URL(folder + name, import.meta.url));
 }
 
 /** Serves the page at /. */

@@ -10,6 +10,7 @@ import { promisify } from 'node:util';
 import { gzip } from 'node:zlib';
 import { EmbeddedStore } from '../collection/embedded-store.js';
 import { readHead } from '../collection/index-folder.js';
+import type { Learned } from '../collection/judgement.js';
 import { writeFileAtomic } from '../data/files.js';
 import type { ImageSizing } from '../data/images.js';
 import { assertReplaceable, writeWholeFolder } from '../data/replace-folder.js';
@@ -97,7 +98,7 @@ const pageChanges = [
 ] as const;
 
 /** What the page has to find in collection.json (service.js). */
-const format = 'rmac site, version 2';
+const format = 'rmac site, version 3';
 /** Photographs that the model's file is compared on. */
 const verifiedPictures = 5;
 
@@ -134,7 +135,9 @@ export async function exportSite(options: ExportSiteOptions, context: StageConte
       const limits = { megabytes: 100, results: 1000 };
       // With WebGPU that runtime opens no model that casts to float64, as the grid of R-MAC does.
       const gpu = opened.meta.pooling.kind !== 'rmac';
-      const collection = { format, ...about, limits, dimension, vectors, sizing, gpu };
+      const { similarity, photographs: several, presence } = head.threshold ?? {};
+      const learned: Learned = { similarity, photographs: several, presence };
+      const collection = { format, ...about, limits, dimension, vectors, learned, sizing, gpu };
       await writeFileAtomic(join(fresh, 'collection.json'), `${JSON.stringify(collection)}\n`);
       await writePage(fresh, runtime, gpu ? [...runtimeFiles, ...gpuRuntimeFiles] : runtimeFiles);
       const { files, resize } = await exportOnnx(opened, join(fresh, 'model'), 'any', { precision });
@@ -221,7 +224,7 @@ async function writePage(folder: string, runtime: string, names: readonly string
     const text = (await pageFile(name)).toString();
     if (name !== 'service.js') await writeFileAtomic(join(folder, name), name === 'index.html' ? sitePage(text) : text);
   }
-  for (const name of ['service.js', 'rows.js', 'resize.js', 'describe-worker.js']) {
+  for (const name of ['service.js', 'library.js', 'rows.js', 'resize.js', 'describe-worker.js']) {
     await writeFileAtomic(join(folder, name), await pageFile(`site/${name}`));
   }
   await mkdir(join(folder, 'ort'));

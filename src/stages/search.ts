@@ -68,8 +68,6 @@ export interface FoundObject {
 
 /** What a collection has of a query. */
 export interface SearchAnswer extends Judgement {
-  /** Whether the query is in the collection; undefined where there is nothing to tell it by. */
-  found: boolean | undefined;
   /** Of the upright query, px. */
   size: { width: number; height: number };
   /** By their best photograph, best first. */
@@ -286,8 +284,6 @@ class Collection implements OpenedCollection {
         several: head.threshold?.presence === undefined ? head.threshold?.photographs : undefined,
       }));
     const judged = judgementOf(evidence, head.threshold);
-    let found =
-      judged.threshold === undefined ? undefined : (judged.evidence ?? Number.NEGATIVE_INFINITY) >= judged.threshold;
     const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
     if (rerank !== undefined) {
       startedAt = performance.now();
@@ -295,8 +291,8 @@ class Collection implements OpenedCollection {
       ms.verify = performance.now() - startedAt;
     }
     // Keypoints that agree are surer than any similarity; where few do, it may be a thing that has few.
-    if (rerank === 'sift') found = (results.at(0)?.agreeing ?? 0) >= surelyAgreeing || found === true;
-    return { found, ...judged, size, objects: byObject(results.slice(0, count)), ms };
+    if (rerank === 'sift') judged.found = (results.at(0)?.agreeing ?? 0) >= surelyAgreeing || judged.found === true;
+    return { ...judged, size, objects: byObject(results.slice(0, count)), ms };
   }
 
   #lookFor(rerank: 'aml' | 'sift', image: LookedForQuery): Promise<LookInside> {

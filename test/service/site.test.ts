@@ -26,6 +26,7 @@ const title = (kind: string, i: number) => `<b>${kind} "${i}"</b>`;
 describe.skipIf(chromiumPath === undefined)('the site', () => {
   let set: SmallSet;
   let collection: OpenedCollection;
+  let threshold: number;
   let browser: Browser;
   /** Loaded once; each test leaves them without filters. */
   let pages: Record<Precision, Page>;
@@ -47,7 +48,18 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     writeFileSync(table, `path,id,object,title,rights,link,shelf\n${rows.join('\n')}\n`);
     const index = join(set.folder, 'index');
     await buildIndex({ source: table, model: set.model, out: index, size: 96 });
+    const store = await EmbeddedStore.open(index);
+    const weights = { nearest: 4, several: 3, lead: 8, among: -5 };
+    const presence = { threshold: 0, intercept: -2.5, weights, usual: { lead: 0.1, among: 0.8 } };
+    await store.setThreshold({ similarity: 1, presence, how: 'by hand' });
     collection = await openCollection(index);
+    // The threshold is such that one photograph in three is told to be there.
+    const evidences = await Promise.all(store.ids().map(async (id) => (await collection.similar(id)).evidence!));
+    const sorted = evidences.toSorted((a, b) => b - a);
+    threshold = (sorted[3] + sorted[4]) / 2;
+    await store.setThreshold({ similarity: 1, presence: { ...presence, threshold }, how: 'by hand' });
+    await store.close();
+    await collection.reload();
     for (const precision of ['float16', 'int8'] as const) {
       const out = join(set.folder, precision);
       await exportSite({ index, out, precision, vectors: precision });
@@ -153,6 +165,25 @@ describe.skipIf(chromiumPath === undefined)('the site', () => {
     expect(Object.keys(ms)).toEqual(['decode', 'resize', 'network']);
     expect(ms.network).toBeGreaterThan(0);
   });
+
+  test.each(['float16', 'int8'] as const)(
+    '%s: whether it is in the collection is judged as here',
+    async (precision) => {
+      const ids = ['stripes', 'checks', 'rings'].flatMap((kind) => [0, 1, 2, 3].map((i) => `${kind}-${i}`));
+      type Reply = { found: boolean; evidence: number; threshold: number };
+      const answers = await pages[precision].evaluate<Reply[]>(
+        `import('./service.js').then(({ ask }) => Promise.all(${JSON.stringify(ids)}.map((id) => ask('similar/' + id))))`,
+      );
+      for (const [i, answer] of answers.entries()) {
+        const expected = await collection.similar(ids[i]);
+        expect(expected.measure).toBe('probability');
+        expect(answer.threshold).toBe(threshold);
+        expect(answer.evidence).toBeCloseTo(expected.evidence!, 2);
+        expect(answer.found).toBe(answer.evidence >= threshold);
+      }
+      expect(answers.filter(({ found }) => found)).toHaveLength(4);
+    },
+  );
 
   test('title, rights, link and picture; what is similar to it; back by the address', async () => {
     await page.setInputFiles('#file', join(set.images, 'rings/1.png'));

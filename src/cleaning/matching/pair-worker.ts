@@ -1,6 +1,7 @@
 /** @file A worker thread of `pair-workers.ts`: matches and verifies the pairs it is sent. */
 import { parentPort, workerData } from 'node:worker_threads';
 import type { Features } from '../features/features.js';
+import { messageOf } from '../../errors.js';
 import { type MatchOptions, matchFeatures } from './matching.js';
 import { type VerifiedMatches, type VerificationOptions, verify } from './verification.js';
 
@@ -18,17 +19,22 @@ export interface PairRequest {
   pairs: readonly (readonly [number, number])[];
 }
 
-export interface PairAnswer {
-  batch: number;
-  results: (VerifiedMatches & { matches: number })[];
-}
+export type PairResult = VerifiedMatches & { matches: number };
+
+/** Results of a batch's pairs, or at which of them it failed, and why. */
+export type PairAnswer = { batch: number } & ({ results: PairResult[] } | { failed: number; reason: string });
 
 const { features, match, verify: verifyOptions } = workerData as PairWorkerData;
 
 parentPort!.on('message', ({ batch, pairs }: PairRequest) => {
-  const results = pairs.map(([i, j]) => {
-    const matches = matchFeatures(features[i], features[j], match);
-    return { matches: matches.count, ...verify(features[i], features[j], matches, verifyOptions) };
-  });
-  parentPort!.postMessage({ batch, results } satisfies PairAnswer);
+  const results: PairResult[] = [];
+  try {
+    for (const [i, j] of pairs) {
+      const matches = matchFeatures(features[i], features[j], match);
+      results.push({ matches: matches.count, ...verify(features[i], features[j], matches, verifyOptions) });
+    }
+    parentPort!.postMessage({ batch, results } satisfies PairAnswer);
+  } catch (error) {
+    parentPort!.postMessage({ batch, failed: results.length, reason: messageOf(error) } satisfies PairAnswer);
+  }
 });

@@ -10,7 +10,7 @@ import { messageOf } from '../../errors.js';
 import type { Features } from '../features/features.js';
 import type { MatchOptions } from './matching.js';
 import { openWorker } from '../open-worker.js';
-import type { PairAnswer, PairRequest, PairWorkerData } from './pair-worker.js';
+import type { PairAnswer, PairRequest, PairResult, PairWorkerData } from './pair-worker.js';
 import type { VerifiedMatches, VerificationOptions } from './verification.js';
 
 export interface PairWorkersOptions {
@@ -53,7 +53,7 @@ export function shareFeatures(features: Features): Features {
 /**
  * Matches and verifies pairs of `features` (best made by `shareFeatures`; others are copied to every worker) and yields a result for each, in
  * order. `pairs` may be endless: it is read as results are taken. Stopping early ends the workers.
- * @throws Error where a worker fails, naming the first pair of its batch; RangeError for an index without features.
+ * @throws Error where a worker fails, naming the pair, or the batch where it ends; RangeError for an index without features.
  */
 export async function* matchPairs(
   features: readonly Features[],
@@ -93,7 +93,7 @@ function* inBatches(pairs: Iterable<Pair>, size: number, count: number): Generat
 interface PairWorker {
   /** Batches without an answer yet. */
   waiting(): number;
-  run(pairs: readonly Pair[]): Promise<PairAnswer['results']>;
+  run(pairs: readonly Pair[]): Promise<PairResult[]>;
   stop(): Promise<unknown>;
 }
 
@@ -101,7 +101,7 @@ function startWorker(workerData: PairWorkerData): PairWorker {
   const worker = openWorker(import.meta.url, './pair-worker.js', workerData);
   const open = new Map<
     number,
-    { pairs: readonly Pair[]; resolve: (results: PairAnswer['results']) => void; reject: (error: Error) => void }
+    { pairs: readonly Pair[]; resolve: (results: PairResult[]) => void; reject: (error: Error) => void }
   >();
   let batches = 0;
   let failure: string | undefined;
@@ -110,9 +110,11 @@ function startWorker(workerData: PairWorkerData): PairWorker {
     for (const { pairs, reject } of open.values()) reject(failed(pairs, failure));
     open.clear();
   };
-  worker.on('message', ({ batch, results }: PairAnswer) => {
-    open.get(batch)?.resolve(results);
-    open.delete(batch);
+  worker.on('message', (answer: PairAnswer) => {
+    const asked = open.get(answer.batch);
+    open.delete(answer.batch);
+    if ('results' in answer) asked?.resolve(answer.results);
+    else asked?.reject(failed([asked.pairs[answer.failed]], answer.reason));
   });
   worker.on('error', (error) => fail(messageOf(error)));
   worker.on('messageerror', (error) => fail(messageOf(error)));
@@ -130,8 +132,7 @@ function startWorker(workerData: PairWorkerData): PairWorker {
   };
 }
 
-function failed(pairs: readonly Pair[], reason: string): Error {
-  return new Error(
-    `A worker failed on images ${pairs[0].join(' and ')} or the ${pairs.length - 1} pairs after: ${reason}.`,
-  );
+function failed([first, ...after]: readonly Pair[], reason: string): Error {
+  const or = after.length === 0 ? '' : ` or the ${after.length} pairs after`;
+  return new Error(`A worker failed on images ${first.join(' and ')}${or}: ${reason}.`);
 }

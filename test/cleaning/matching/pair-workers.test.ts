@@ -68,9 +68,9 @@ test('matchPairs: a worker that fails is an error that names the pair; so is an 
       [0, 0],
       [0, 1],
     ],
-    { workers: 1, batchSize: 1 },
+    { workers: 1, batchSize: 2 },
   );
-  await expect(collect(results)).rejects.toThrow(/A worker failed on images 0 and 1 .*undefined/);
+  await expect(collect(results)).rejects.toThrow(/A worker failed on images 0 and 1: .*undefined/);
   await expect(collect(matchPairs(features, [[0, 4]]))).rejects.toThrow('names image 4; there are features of 4');
   await expect(collect(matchPairs(features, []))).resolves.toEqual([]);
 });

@@ -3,22 +3,6 @@
 /** @typedef {{ dimension: number, values: Int8Array | Float32Array, scales?: Float32Array }} Rows values: [N, D], scales: [N] */
 
 /**
- * @param {Uint16Array} bits of finite numbers as float16
- * @returns {Float32Array} their values
- */
-export function fromHalf(bits) {
-  const values = Float32Array.from({ length: 1 << 16 }, (_, half) => {
-    const exponent = (half >> 10) & 31;
-    const fraction = half & 1023;
-    const size = exponent === 0 ? fraction * 2 ** -24 : (1024 + fraction) * 2 ** (exponent - 25);
-    return half >> 15 ? -size : size;
-  });
-  const out = new Float32Array(bits.length);
-  for (let i = 0; i < bits.length; i++) out[i] = values[bits[i]]; // `from` takes ten times as long
-  return out;
-}
-
-/**
  * @param {Rows} rows
  * @param {number} row
  * @returns {Float32Array} [D]

@@ -1,13 +1,15 @@
 /** @file The service as the page asks it where there is none: answers from the files beside the page, and no photograph leaves it. */
-import { fromHalf, nearest, rowOf } from './rows.js';
+import { evidenceOf, firstNeighbours, fromHalf, judgementOf } from './library.js';
+import { nearest, rowOf } from './rows.js';
 
 /** @typedef {import('../../replies.js').ItemReply} ItemReply */
 /** @typedef {import('../../replies.js').SearchReply} SearchReply */
-/** @typedef {import('../../replies.js').CollectionReply & { dimension: number, vectors: { type: 'int8' | 'float16' } }} Head */
+/** @typedef {import('./library.js').Learned} Learned */
+/** @typedef {import('../../replies.js').CollectionReply & { dimension: number, vectors: { type: 'int8' | 'float16' }, learned: Learned }} Head */
 /** @typedef {{ descriptor: Float32Array, size: { width: number, height: number }, ms: Record<string, number> }} Described ms: of its steps */
 
 /** What collection.json has to say of itself. */
-const format = 'rmac site, version 2';
+const format = 'rmac site, version 3';
 
 /** What cannot be answered, in words for the reader. */
 export class Refusal extends Error {
@@ -45,10 +47,28 @@ async function loadRows({ photographs, dimension, vectors: { type } }) {
   return { dimension, values: new Int8Array(values), scales: new Float32Array(scales) };
 }
 
+/** @returns {Promise<import('./library.js').ComparedPhotographs>} */
+async function comparedPhotographs() {
+  const [all, table] = await Promise.all([items, rows]);
+  const rowById = new Map(all.map(({ id }, row) => [id, row]));
+  const rowOfId = (/** @type {string} */ id) => rowById.get(id) ?? Number.NaN;
+  return {
+    record: (id) => all[rowOfId(id)],
+    having: (_, object) => all.flatMap((item) => (item.object === object ? [item.id] : [])),
+    vectors: async (ids) => {
+      const { dimension } = table;
+      const data = new Float32Array(ids.length * dimension);
+      for (const [i, id] of ids.entries()) data.set(rowOf(table, rowOfId(id)), i * dimension);
+      return { dimension, data };
+    },
+  };
+}
+
 const head = loadHead();
 const items = /** @type {Promise<ItemReply[]>} */ (load('items.json').then((response) => response.json()));
 const rows = head.then(loadRows);
-for (const each of [head, items, rows]) each.catch(() => undefined); // told to whoever asks
+const compared = comparedPhotographs();
+for (const each of [head, items, rows, compared]) each.catch(() => undefined); // told to whoever asks
 
 // A worker of an address has its own policy, which a static host does not send; one of a blob has the page's.
 const start = URL.createObjectURL(new Blob([`import ${JSON.stringify(here('describe-worker.js'))};`], { type: 'text/javascript' }));
@@ -107,29 +127,33 @@ function valueOf(item, column) {
  */
 async function search({ descriptor, size, ms }, terms, without) {
   const startedAt = performance.now();
-  const [{ threshold, thresholdPhotographs }, all, table] = await Promise.all([head, items, rows]);
+  const [{ learned }, all, table, photographs] = await Promise.all([head, items, rows, compared]);
   const filters = terms.getAll('where').map((text) => /** @type {const} */ ([text.split('=', 1)[0], text.slice(text.indexOf('=') + 1)]));
   const isAnswer = (/** @type {number} */ row) =>
     row !== without && filters.every(([column, value]) => valueOf(all[row], column) === value);
-  const found = nearest(table, descriptor, Number(terms.get('k') ?? 24), isAnswer);
+  const count = Number(terms.get('k') ?? 24);
+  const ranked = nearest(table, descriptor, Math.max(count, firstNeighbours), isAnswer);
   /** @type {Map<unknown, SearchReply['objects'][number]>} */
   const objects = new Map();
-  for (const { row, similarity } of found) {
+  for (const { row, similarity } of ranked.slice(0, count)) {
     const item = all[row];
     const group = objects.get(item.object ?? item) ?? { object: item.object ?? null, results: [] };
     group.results.push({ ...item, similarity });
     objects.set(item.object ?? item, group);
   }
-  const shown = found.length === 0 ? undefined : all[found[0].row].object;
-  const same =
-    shown === undefined
-      ? found.slice(0, 1)
-      : nearest(table, descriptor, thresholdPhotographs, (row) => row !== without && all[row].object === shown);
-  const evidence = same.length === 0 ? null : same.reduce((sum, { similarity }) => sum + similarity, 0) / same.length;
+  const evidence = await evidenceOf(photographs, descriptor, {
+    ranked: async (wanted) => {
+      const found = wanted <= ranked.length ? ranked : nearest(table, descriptor, wanted, isAnswer);
+      return found.map(({ row, similarity }) => ({ id: all[row].id, similarity }));
+    },
+    without: without === undefined ? undefined : { id: all[without].id },
+    several: learned.presence === undefined ? learned.photographs : undefined,
+  });
+  const judged = judgementOf(evidence, learned);
   return {
-    found: threshold === null ? null : (evidence ?? Number.NEGATIVE_INFINITY) >= threshold,
-    evidence,
-    threshold,
+    found: judged.found ?? null,
+    evidence: judged.evidence ?? null,
+    threshold: judged.threshold ?? null,
     size,
     objects: [...objects.values()],
     ms: { describe: Object.values(ms).reduce((sum, of) => sum + of, 0), search: performance.now() - startedAt },

@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
-import { fitLogistic, logisticProbability } from '../../src/linear/logistic.js';
+import { fitLogistic } from '../../src/linear/fit-logistic.js';
+import { logisticProbability } from '../../src/linear/logistic.js';
 
 /** Rows of three values around `centre`, the last one always the same. */
 const rowsAround = (centre: number, count: number) =>
