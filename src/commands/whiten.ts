@@ -26,6 +26,11 @@ export function register(program: Command): void {
       'of the whitening by PCA, 0 to 1: below 1 directions of little variance weigh less (default: 1)',
       fraction,
     )
+    .option(
+      '--power <a>',
+      "raise the values of region vectors to it before, 0.1 to 1: at 0.5 single strong features weigh less (default: the model's, else 1)",
+      fraction,
+    )
     .option('--pairs <file>', 'learn Lw from pairs: JSON lines {"a","b"} of ids, or "labels" for all of a landmark')
     .addOption(
       new Option(
@@ -45,6 +50,7 @@ export function register(program: Command): void {
 Learned on the l2-normalised region vectors (R-MAC: about 20 per image) before whitening; whitening that the model has
 is replaced. Use images that are not those you evaluate on. --size becomes the size stored in the new model.
 Where a whitening costs, as on scenes or noisy photographs, --strength 0.5 may gain (Mukundan et al. 2019).
+--power 0.5 (Jégou and Chum 2012) gained on landmarks and scenes with an attenuated whitening.
 --pairs learns Lw (Radenovic et al.) instead, for models with one vector per image (gem, mac, spoc); graph.jsonl of rmac clean
 is such a file (pairs that are not "kept" are passed over).
 

@@ -95,6 +95,8 @@ const kernels: Readonly<Record<string, (call: KernelCall) => Described>> = {
   Add: plain('AddV2'),
   Multiply: plain('Mul'),
   RealDiv: plain('RealDiv'),
+  Abs: plain('Abs'),
+  Pow: plain('Pow'),
   Maximum: plain('Maximum'),
   Relu: plain('Relu'),
   Relu6: plain('Relu6'),

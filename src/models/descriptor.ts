@@ -1,5 +1,5 @@
 /**
- * @file The descriptor model: pixels -> trunk -> regions (-> FC with bias) -> l2 -> (shift, FC -> l2) -> sum -> l2. One class from training
+ * @file The descriptor model: pixels -> trunk -> regions (-> FC with bias) -> l2 (-> power law -> l2) -> (shift, FC -> l2) -> sum -> l2. One class from training
  * to export; parts can be run alone, so that trainers can keep the output of frozen stages.
  */
 import * as tf from '@tensorflow/tfjs-core';
@@ -10,7 +10,7 @@ import { architectureNamed, trunkFor } from './architectures.js';
 import { Backbone } from './backbone.js';
 import { checkMeta, type ModelMeta } from './meta.js';
 import { listed, problemOf } from './weight-checks.js';
-import { l2Normalize } from './normalize.js';
+import { l2Normalize, raised } from './normalize.js';
 import { gem, mac, regionMaxPool, regionsOf, spoc } from './pooling.js';
 import { preprocess } from './preprocess.js';
 import { rpnShapes } from './rpn-weights.js';
@@ -160,7 +160,11 @@ export class DescriptorModel {
 
   /** Vectors of any regions [N, R, C] -> unit rows before whitening. */
   normalizedRegions(vectors: tf.Tensor3D): tf.Tensor3D {
-    return tf.tidy(() => l2Normalize(this.project(vectors), this.meta.pooling.epsilon));
+    return tf.tidy(() => {
+      const { epsilon, power = 1 } = this.meta.pooling;
+      const rows = l2Normalize(this.project(vectors), epsilon);
+      return power === 1 ? rows : l2Normalize(raised(rows, power), epsilon);
+    });
   }
 
   /**

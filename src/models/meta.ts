@@ -33,6 +33,8 @@ export interface PoolingOptions {
   precision: 'f64' | 'f32';
   /** Smallest norm an l2 normalisation divides by. Default 1e-6. */
   epsilon: number;
+  /** Unit vectors of regions are raised to it, signs kept, before whitening (power law, Jégou and Chum 2012: 0.5). Default: none. */
+  power?: number;
 }
 
 /** `cls`: the class token of a vision transformer, in place of its patches. */
@@ -96,6 +98,7 @@ const poolingSchema = z.strictObject({
   plane: z.enum(['map', 'image']).default(defaultPooling.plane),
   precision: z.enum(['f64', 'f32']).default(defaultPooling.precision),
   epsilon: z.number().positive().default(defaultPooling.epsilon),
+  power: z.number().min(0.1).max(1).optional(),
 });
 
 const positives = z.array(z.number().positive()).min(1).max(32);

@@ -1,4 +1,4 @@
-/** @file l2 normalisation with a gradient that stays finite at zero. */
+/** @file Normalisations with gradients that stay finite at zero. */
 import * as tf from '@tensorflow/tfjs-core';
 
 /** Smallest norm divided by: a zero row stays zero and its gradient is at most 1 / 1e-6. */
@@ -16,6 +16,21 @@ export function l2Normalize<T extends tf.Tensor>(x: T, epsilon: number = default
         .sum(-1, true)
         .maximum(epsilon ** 2)
         .rsqrt(),
+    ),
+  );
+}
+
+/** Below this a value is raised linearly. */
+const powerFloor = 1e-6;
+
+/** Power law (Jégou and Chum 2012): each value to `power`, its sign kept. Same shape out. */
+export function raised<T extends tf.Tensor>(x: T, power: number): T {
+  return tf.tidy(() =>
+    x.mul(
+      x
+        .abs()
+        .maximum(powerFloor)
+        .pow(power - 1),
     ),
   );
 }

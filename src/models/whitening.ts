@@ -28,6 +28,12 @@ export interface PcaWhitening {
   dimension: number;
 }
 
+/** The model whose region vectors are raised to `power`; 1 = as they are. */
+export function withPower<T extends { meta: ModelMeta }>(model: T, power: number): T {
+  const { power: _earlier, ...pooling } = model.meta.pooling;
+  return { ...model, meta: { ...model.meta, pooling: power === 1 ? pooling : { ...pooling, power } } };
+}
+
 /** Meta and arrays of the same model with this whitening in place of the one it had. Inputs are left alone. */
 export function withWhitening(
   meta: ModelMeta,

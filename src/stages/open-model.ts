@@ -20,6 +20,8 @@ export interface EngineChoice {
 export interface ModelChoice {
   /** In place of the model's own; whitening that was learned for another pooling is left out. */
   pooling?: PoolingKind;
+  /** Exponent of the power law in place of the model's own, 1 for none; whitening learned with another one is left out. */
+  power?: number;
   /** Longest side of an image, px; `none` leaves images as they are. Default: the size stored in the model, else at most 1024. */
   size?: number | 'none';
   /** Both sides are rounded to multiples of this, px. Default 1. */
@@ -58,16 +60,19 @@ export async function openEngine({ device = 'cpu', threads }: EngineChoice, maxS
  */
 export async function openModel(
   file: string,
-  { pooling }: ModelChoice = {},
+  { pooling: kind, power }: ModelChoice = {},
   view: StageView = silentView,
 ): Promise<DescriptorModel> {
-  if (pooling === undefined) return loadModel(file);
+  if (kind === undefined && power === undefined) return loadModel(file);
   const { meta } = await readModelFile(file);
-  if (pooling === meta.pooling.kind) return loadModel(file);
-  if (meta.whitening !== undefined) {
-    view.note(`${file}: its whitening was learned for ${meta.pooling.kind} and is left out with --pooling ${pooling}.`);
+  const isOther = kind !== undefined && kind !== meta.pooling.kind;
+  const isOtherPower = power !== undefined && power !== (meta.pooling.power ?? 1);
+  if (!isOther && !isOtherPower) return loadModel(file);
+  if (isOther && meta.whitening !== undefined) {
+    view.note(`${file}: its whitening was learned for ${meta.pooling.kind} and is left out with --pooling ${kind}.`);
   }
-  return loadModel(file, { pooling: { kind: pooling }, dropWhitening: true });
+  const changed = { ...(isOther && { kind }), ...(isOtherPower && { power }) };
+  return loadModel(file, { pooling: changed, dropWhitening: true });
 }
 
 /** The same with what describes by `regions`, or by the model's own. */

@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { settingsList } from '../config.js';
 import { type ImageRecord, readManifest } from '../data/manifest.js';
+import { UsageError } from '../errors.js';
 import type { DescriptorModel } from '../models/descriptor.js';
 import { type Describer, sizingFor } from '../retrieval/describe.js';
 import { imagesToDescribe } from '../retrieval/describe-ground-truth.js';
@@ -18,7 +19,7 @@ import { type RankingDryRun, rankingDryRun, summarizeSet } from '../train/rankin
 import { headFor, loadForTraining, whitened } from '../train/ranking/ranking-start.js';
 import { assertTriplets, meanAveragePrecision, RankingTrainer } from '../train/ranking/ranking-trainer.js';
 import { changeableOnResume, type TripletConfig, tripletConfigSchema } from '../train/ranking/triplet-config.js';
-import { type TrainingRecord, withViews } from '../train/views/training-record.js';
+import { eachByItself, type TrainingRecord, withViews } from '../train/views/training-record.js';
 import { openViews, type ViewGenerator } from '../train/views/view-generator.js';
 import { type StageContext, type StageProgress, type StageView, silentView } from './context.js';
 import { openEngine } from './open-model.js';
@@ -213,7 +214,11 @@ async function readWork(options: TrainTripletOptions, view: StageView): Promise<
   const config = await settings(options, new RunFolder(options.run));
   assertFinish(config);
   const held = holdBack(await readManifest(options.manifest, options), config);
-  const [records, views] = [withViews(held.train, config.views), await openViews(config.views, held.train)];
+  if (config.positives === 'photograph' && config.views === undefined) {
+    throw new UsageError('positives: photograph needs photographs that are generated: add a section "views".');
+  }
+  const labelled = config.positives === 'photograph' ? eachByItself(held.train) : held.train;
+  const [records, views] = [withViews(labelled, config.views), await openViews(config.views, held.train)];
   assertTriplets(records);
   const { landmarksWithOnePhoto } = summarizeSet(records);
   if (landmarksWithOnePhoto > 0) {

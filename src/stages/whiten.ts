@@ -58,12 +58,15 @@ export type WhitenStageResult =
 export async function whitenModel(options: WhitenStageOptions, context: StageContext = {}): Promise<WhitenStageResult> {
   const { out, size, overwrite, seed = 0 } = options;
   const { view = silentView } = context;
-  const { strength, pairs: pairing } = options;
+  const { strength, power, pairs: pairing } = options;
   if (strength !== undefined && !(strength >= 0 && strength <= 1)) {
     throw new UsageError(`--strength ${strength}: a number from 0 to 1 expected.`);
   }
   if (strength !== undefined && pairing !== undefined)
     throw new UsageError('--strength is of a PCA; leave out --pairs.');
+  if (power !== undefined && !(power >= 0.1 && power <= 1)) {
+    throw new UsageError(`--power ${power}: a number from 0.1 to 1 expected.`);
+  }
   assertWritable(out, { overwrite });
   const records = sampleOf(await readManifest(options.manifest), options.maxImages, seed);
   const pairs =

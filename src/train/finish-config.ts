@@ -29,6 +29,11 @@ export const finishSettings = {
     .describe(
       'Of that whitening: directions are divided by the square root of their variance to this power; 1 = whitening, 0 = centred and rotated, between = attenuated (Mukundan et al. 2019).',
     ),
+  finalWhitenPower: numberFrom(0.1, { max: 1 })
+    .default(1)
+    .describe(
+      'Before that whitening, vectors of regions are raised to this power, so that single strong features weigh less (Jégou and Chum 2012: 0.5); 1 = as they are.',
+    ),
   finalImageSize: z
     .union([z.literal(0), wholeNumber(16, largestImageSize)], `0 or a whole number from 16 to ${largestImageSize}`)
     .default(0)
@@ -47,6 +52,7 @@ export const finishKeys = {
   holdBack: true,
   finalWhitenDimension: true,
   finalWhitenStrength: true,
+  finalWhitenPower: true,
   finalImageSize: true,
   whitenImages: true,
 } as const satisfies Record<keyof FinishConfig, true>;

@@ -7,7 +7,7 @@ import type { StoredModel } from '../data/model-file.js';
 import { splitRecords } from '../data/split.js';
 import { averageWeights } from '../models/average-weights.js';
 import { DescriptorModel } from '../models/descriptor.js';
-import { withoutWhitening } from '../models/whitening.js';
+import { withoutWhitening, withPower } from '../models/whitening.js';
 import { defaultLongestSidePx, sizingFor } from '../retrieval/describe.js';
 import { type GroundTruth, labelsGroundTruth } from '../retrieval/ground-truth.js';
 import { ProposalDescriber } from '../rpn/proposal-describer.js';
@@ -113,7 +113,8 @@ async function openFinished(
 ): Promise<{ model: DescriptorModel; warnings: readonly string[] }> {
   const { finalWhitenDimension: dimension, finalWhitenStrength: strength, finalImageSize, whitenImages, seed } = config;
   const mixed = mixOf(trained, start, share);
-  const { meta, weights } = dimension === 0 ? mixed : withoutWhitening(mixed.meta, mixed.weights);
+  const { meta, weights } =
+    dimension === 0 ? mixed : withPower(withoutWhitening(mixed.meta, mixed.weights), config.finalWhitenPower);
   const imageSize = finalImageSize === 0 ? (meta.imageSize ?? defaultLongestSidePx) : finalImageSize;
   const model = DescriptorModel.create({ ...meta, imageSize }, weights);
   if (dimension === 0) return { model, warnings: [] };

@@ -114,6 +114,25 @@ test('single pictures: photographs are generated in both parts, after an interru
   );
 });
 
+test('positives: photograph trains without labels: wrong ones change nothing', async () => {
+  const base = await temporaryFolder();
+  const pictures = await stripedPhotographs(base, { photos: 2 });
+  const [given, wrong] = ['given', 'wrong'].map((name) => join(base, `${name}.jsonl`));
+  await writeManifest(given, pictures);
+  await writeManifest(
+    wrong,
+    pictures.map((picture, i) => ({ ...picture, landmark: `other ${(i * 5) % 3}`, group: picture.landmark })),
+  );
+  const set = settings([...ranking, 'positives=photograph', 'views={perImage: 2}']);
+  const models: Buffer[] = [];
+  for (const manifest of [given, wrong]) {
+    const run = manifest.slice(0, -'.jsonl'.length);
+    expect(await train('triplet', run, ['--manifest', manifest, '--init', init, ...set])).toMatchObject({ step: 2 });
+    models.push(await model(run));
+  }
+  expect(models[0].equals(models[1])).toBe(true);
+});
+
 test('--dry-run says the cost of both; a wrong setting of either is an error before the first begins', async () => {
   const run = join(await temporaryFolder(), 'run');
   const estimate = await train('triplet', run, [...both(), '--dry-run']);

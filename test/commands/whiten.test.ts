@@ -44,6 +44,23 @@ describe('rmac whiten', () => {
     expect(text).toMatch(/12 descriptors of 256 values/);
   });
 
+  test('--power is in the model, whose whitening is of the raised vectors; another number is a usage error', async () => {
+    const [plain, rooted, again] = [newFile(), newFile(), newFile()];
+    const more = ['--dimension', '4', '--size', '64'];
+    await whiten(plain, ...more);
+    await whiten(rooted, ...more, '--power', '0.5');
+    const files = await Promise.all([plain, rooted].map(readModelFile));
+    expect(files.map(({ meta }) => meta.pooling.power)).toEqual([undefined, 0.5]);
+    const [mean, rootedMean] = files.map(({ weights }) => weights.get('whitening/shift')!.data.map((x) => -x));
+    // Rows of unit length: the mean of square roots is above that of the values where these are spread.
+    const sum = (values: ArrayLike<number>) => Array.from(values).reduce((total, x) => total + x, 0);
+    expect(sum(rootedMean)).toBeGreaterThan(1.1 * sum(mean));
+    // A model keeps its own.
+    await runCommand(register, 'whiten', '--model', rooted, '--manifest', set.manifest, '--out', again, ...more);
+    expect(readFileSync(again).equals(readFileSync(rooted))).toBe(true);
+    for (const wrong of ['0', '2', 'x']) await expect(whiten(newFile(), '--power', wrong)).rejects.toThrow(UsageError);
+  });
+
   test('--strength attenuates the whitening; another number, or with --pairs, is a usage error', async () => {
     const [whole, half] = [newFile(), newFile()];
     const more = ['--dimension', '4', '--size', '64'];

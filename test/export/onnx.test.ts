@@ -54,6 +54,7 @@ test('each exported size gives the same descriptor in plain ONNX Runtime', async
 test.each<[string, Parameters<typeof smallModelParts>[0]]>([
   ['R-MAC', { whiteningDimension: 8 }],
   ['R-MAC on the image', { pooling: { plane: 'image', wholeImage: true } }],
+  ['R-MAC with a power law', { pooling: { power: 0.5 }, whiteningDimension: 8 }],
   ['R-MAC+', { pooling: { grid: 'rmac-plus' }, whiteningDimension: 8 }],
   ['GeM', { pooling: { kind: 'gem', p: 2.5 }, whiteningDimension: 8 }],
   ['MAC', { pooling: { kind: 'mac' } }],

@@ -54,9 +54,15 @@ async function described(model: DescriptorModel, out: string, { file, width = 0,
   }
 }
 
-test.each(['rmac', 'gem', 'mac', 'spoc'] as const)('%s: the descriptor is the model’s', async (kind) => {
-  const model = smallModel({ pooling: { kind }, whiteningDimension: 20 });
-  const out = join(folder, kind);
+test.each([
+  ['rmac', 1],
+  ['rmac', 0.5],
+  ['gem', 1],
+  ['mac', 1],
+  ['spoc', 1],
+] as const)('%s, power %d: the descriptor is the model’s', async (kind, power) => {
+  const model = smallModel({ pooling: { kind, power }, whiteningDimension: 20 });
+  const out = join(folder, `${kind}-${power}`);
   const { files } = await exportTfjs(model, out, [
     { width: 96, height: 64 },
     { width: 64, height: 80 },

@@ -33,6 +33,17 @@ describe('describe', () => {
     }
   });
 
+  test('power: regions are unit rows of the square roots, and no others', () => {
+    const [plain, rooted] = [smallModel(), smallModel({ pooling: { power: 0.5 } })];
+    const image = photo(64, 96);
+    const rows = plain.regionDescriptors(image).arraySync()[0];
+    const expected = rows.map((row) => row.map((x) => Math.sqrt(x)));
+    const unit = (v: number[]) => v.map((x) => x / Math.hypot(...v));
+    expectClose(rooted.regionDescriptors(image).dataSync(), expected.flatMap(unit), { absolute: 1e-5 });
+    plain.dispose();
+    rooted.dispose();
+  });
+
   test('an image in a batch has the descriptor it has alone', () => {
     const model = smallModel();
     const images = photo(64, 80, 2);

@@ -1,7 +1,7 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
 import { defaultPooling } from '../../src/models/meta.js';
-import { l2Normalize } from '../../src/models/normalize.js';
+import { l2Normalize, raised } from '../../src/models/normalize.js';
 import { gem, mac, regionMaxPool, regionsOf, spoc } from '../../src/models/pooling.js';
 import { rigidGrid } from '../../src/models/regions.js';
 import { whiten, withWhitening } from '../../src/models/whitening.js';
@@ -78,6 +78,16 @@ describe('values', () => {
       .dataSync();
     // row 1: (1 - 0.6 * 1.4) / 5, (1 - 0.8 * 1.4) / 5; row 2: 1 / 1e-6
     expectClose(gradient, [0.032, -0.024, 1e6, 1e6]);
+  });
+
+  test('raised: the power with the sign of the value; linear, with a finite gradient, at zero', () => {
+    const x = tf.tensor1d([0.25, -0.49, 1, 0]);
+    expectClose(raised(x, 0.5).dataSync(), [0.5, -0.7, 1, 0]);
+    const gradient = tf
+      .grad((t) => raised(t, 0.5).sum())(x)
+      .dataSync();
+    expectClose(gradient, [1, 1 / 1.4, 0.5, 1e3]);
+    checkGradient((t) => raised(t, 0.7), tf.tensor2d([0.5, -1, 2, 1, 0.3, -0.7], [2, 3]));
   });
 
   test('whiten: (x + shift) . kernel by hand, whatever the leading axes', () => {

@@ -179,6 +179,14 @@ describe('the end of a training run', () => {
     expect(await sameBytes(join(run, 'model.safetensors'), join(before, 'model.safetensors'))).toBe(true);
   });
 
+  test('finalWhitenPower is in the finished model, and in no state before', async () => {
+    await train('rooted', 'finalWhitenDimension=8', 'finalWhitenPower=0.5');
+    const model = join(folder, 'rooted', 'model.safetensors');
+    const checkpoint = join(folder, 'rooted', 'checkpoints', 'step-000002', 'model.safetensors');
+    expect((await readModelFile(model)).meta.pooling.power).toBe(0.5);
+    expect((await readModelFile(checkpoint)).meta.pooling.power).toBeUndefined();
+  });
+
   test('settings that do not fit are said before anything is trained', async () => {
     const fails = async (pattern: RegExp, ...set: string[]) => {
       const error: unknown = await train('none', ...set).catch((caught: unknown) => caught);
@@ -188,6 +196,7 @@ describe('the end of a training run', () => {
     await fails(/finalWhitenDimension/, 'averageWithStart=0.5', 'whitenDimension=4');
     await fails(/finalWhitenDimension 999 exceeds the 256 channels/, 'finalWhitenDimension=999');
     await fails(/averageWithStart.*auto or a number/, 'averageWithStart=2');
+    await fails(/positives: photograph .*views/, 'positives=photograph');
     await fails(/classify.*averageWithStart/, 'classify.averageWithStart=0.5');
   });
 });

@@ -117,6 +117,11 @@ export const tripletConfigSchema = z
       .describe(
         'Photographs generated from the images, beside these: for landmarks of which there is a single picture. None without this section.',
       ),
+    positives: oneOf(['landmark', 'photograph'])
+      .default('landmark')
+      .describe(
+        'What is to be near: the photographs of a `landmark` with what is generated of them, or a `photograph` and what is generated of it alone; others of its landmark are then no negatives, and a wrong label does no harm.',
+      ),
     whitenDimension: wholeNumber(0)
       .default(0)
       .describe(

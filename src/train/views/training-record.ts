@@ -7,6 +7,11 @@ export interface TrainingRecord extends ImageRecord {
   generated?: true;
 }
 
+/** Every photograph as a landmark of its own, in the group of that which it had: nobody says whether the others show the same. */
+export function eachByItself(records: readonly ImageRecord[]): ImageRecord[] {
+  return records.map((record) => ({ ...record, landmark: record.id, group: record.group ?? record.landmark }));
+}
+
 /** The images, each followed by `perImage` that are generated from it; the images alone without settings. */
 export function withViews(
   records: readonly ImageRecord[],
