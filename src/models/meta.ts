@@ -37,6 +37,9 @@ export interface PoolingOptions {
   power?: number;
 }
 
+/** Least exponent of the power law: below it noise weighs as much as what is seen. */
+export const leastPower = 0.1;
+
 /** `cls`: the class token of a vision transformer, in place of its patches. */
 export const poolingKinds = ['mac', 'spoc', 'gem', 'rmac', 'cls'] as const;
 export type PoolingKind = (typeof poolingKinds)[number];
@@ -98,7 +101,7 @@ const poolingSchema = z.strictObject({
   plane: z.enum(['map', 'image']).default(defaultPooling.plane),
   precision: z.enum(['f64', 'f32']).default(defaultPooling.precision),
   epsilon: z.number().positive().default(defaultPooling.epsilon),
-  power: z.number().min(0.1).max(1).optional(),
+  power: z.number().min(leastPower).max(1).optional(),
 });
 
 const positives = z.array(z.number().positive()).min(1).max(32);

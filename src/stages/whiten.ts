@@ -5,6 +5,7 @@ import { writeModelFile } from '../data/model-file.js';
 import { UsageError } from '../errors.js';
 import { labelPairs, readPairs } from '../data/pairs.js';
 import { openBlasEigen } from '../linear/open-blas.js';
+import { leastPower } from '../models/meta.js';
 import type { RegionSource } from '../models/region-source.js';
 import { withoutWhitening, withWhitening } from '../models/whitening.js';
 import { sizingFor } from '../retrieval/describe.js';
@@ -64,8 +65,8 @@ export async function whitenModel(options: WhitenStageOptions, context: StageCon
   }
   if (strength !== undefined && pairing !== undefined)
     throw new UsageError('--strength is of a PCA; leave out --pairs.');
-  if (power !== undefined && !(power >= 0.1 && power <= 1)) {
-    throw new UsageError(`--power ${power}: a number from 0.1 to 1 expected.`);
+  if (power !== undefined && !(power >= leastPower && power <= 1)) {
+    throw new UsageError(`--power ${power}: a number from ${leastPower} to 1 expected.`);
   }
   assertWritable(out, { overwrite });
   const records = sampleOf(await readManifest(options.manifest), options.maxImages, seed);

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { numberFrom, wholeNumber } from '../config.js';
 import { UsageError } from '../errors.js';
-import { largestImageSize } from '../models/meta.js';
+import { largestImageSize, leastPower } from '../models/meta.js';
 
+const ownOrPower = `0 or a number of at least ${leastPower} and at most 1`;
 const autoOrShare = 'auto or a number of at least 0 and at most 1';
 
 /** Keys of a trainer's schema. */
@@ -29,10 +30,11 @@ export const finishSettings = {
     .describe(
       'Of that whitening: directions are divided by the square root of their variance to this power; 1 = whitening, 0 = centred and rotated, between = attenuated (Mukundan et al. 2019).',
     ),
-  finalWhitenPower: numberFrom(0.1, { max: 1 })
-    .default(1)
+  finalWhitenPower: z
+    .union([z.literal(0), z.number(ownOrPower).min(leastPower, ownOrPower).max(1, ownOrPower)], ownOrPower)
+    .default(0)
     .describe(
-      'Before that whitening, vectors of regions are raised to this power, so that single strong features weigh less (Jégou and Chum 2012: 0.5); 1 = as they are.',
+      "Before that whitening, vectors of regions are raised to this power, so that single strong features weigh less (Jégou and Chum 2012: 0.5); 1 = as they are, 0 = the trained model's own.",
     ),
   finalImageSize: z
     .union([z.literal(0), wholeNumber(16, largestImageSize)], `0 or a whole number from 16 to ${largestImageSize}`)

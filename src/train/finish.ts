@@ -111,10 +111,11 @@ async function openFinished(
   images: readonly ImageRecord[],
   { trained, start, config, group, threads, working }: FinishOptions,
 ): Promise<{ model: DescriptorModel; warnings: readonly string[] }> {
-  const { finalWhitenDimension: dimension, finalWhitenStrength: strength, finalImageSize, whitenImages, seed } = config;
+  const { finalWhitenDimension: dimension, finalWhitenStrength: strength, finalWhitenPower: power } = config;
+  const { finalImageSize, whitenImages, seed } = config;
   const mixed = mixOf(trained, start, share);
-  const { meta, weights } =
-    dimension === 0 ? mixed : withPower(withoutWhitening(mixed.meta, mixed.weights), config.finalWhitenPower);
+  const plain = dimension === 0 ? mixed : withoutWhitening(mixed.meta, mixed.weights);
+  const { meta, weights } = dimension === 0 || power === 0 ? plain : withPower(plain, power);
   const imageSize = finalImageSize === 0 ? (meta.imageSize ?? defaultLongestSidePx) : finalImageSize;
   const model = DescriptorModel.create({ ...meta, imageSize }, weights);
   if (dimension === 0) return { model, warnings: [] };

@@ -125,9 +125,9 @@ test('positives: photograph trains without labels: wrong ones change nothing', a
   );
   const set = settings([...ranking, 'positives=photograph', 'views={perImage: 2}']);
   const models: Buffer[] = [];
-  for (const manifest of [given, wrong]) {
-    const run = manifest.slice(0, -'.jsonl'.length);
-    expect(await train('triplet', run, ['--manifest', manifest, '--init', init, ...set])).toMatchObject({ step: 2 });
+  for (const file of [given, wrong]) {
+    const run = file.slice(0, -'.jsonl'.length);
+    expect(await train('triplet', run, ['--manifest', file, '--init', init, ...set])).toMatchObject({ step: 2 });
     models.push(await model(run));
   }
   expect(models[0].equals(models[1])).toBe(true);

@@ -185,6 +185,15 @@ describe('the end of a training run', () => {
     const checkpoint = join(folder, 'rooted', 'checkpoints', 'step-000002', 'model.safetensors');
     expect((await readModelFile(model)).meta.pooling.power).toBe(0.5);
     expect((await readModelFile(checkpoint)).meta.pooling.power).toBeUndefined();
+    // Trained further it keeps it, unless another one is said.
+    for (const [name, power, ...set] of [
+      ['kept', 0.5],
+      ['dropped', undefined, 'finalWhitenPower=1'],
+    ] as const) {
+      const more = options(name, 'finalWhitenDimension=8', ...set);
+      await trainTriplet({ ...more, init: model });
+      expect((await readModelFile(join(more.run, 'model.safetensors'))).meta.pooling.power).toBe(power);
+    }
   });
 
   test('settings that do not fit are said before anything is trained', async () => {
@@ -196,6 +205,7 @@ describe('the end of a training run', () => {
     await fails(/finalWhitenDimension/, 'averageWithStart=0.5', 'whitenDimension=4');
     await fails(/finalWhitenDimension 999 exceeds the 256 channels/, 'finalWhitenDimension=999');
     await fails(/averageWithStart.*auto or a number/, 'averageWithStart=2');
+    await fails(/finalWhitenPower.*0 or a number of at least 0.1/, 'finalWhitenPower=0.05');
     await fails(/positives: photograph .*views/, 'positives=photograph');
     await fails(/classify.*averageWithStart/, 'classify.averageWithStart=0.5');
   });
