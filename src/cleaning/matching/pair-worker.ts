@@ -19,15 +19,15 @@ export interface PairRequest {
   pairs: readonly (readonly [number, number])[];
 }
 
-export type PairResult = VerifiedMatches & { matches: number };
+export type MatchedPair = VerifiedMatches & { matches: number };
 
 /** Results of a batch's pairs, or at which of them it failed, and why. */
-export type PairAnswer = { batch: number } & ({ results: PairResult[] } | { failed: number; reason: string });
+export type PairAnswer = { batch: number } & ({ results: MatchedPair[] } | { failed: number; reason: string });
 
 const { features, match, verify: verifyOptions } = workerData as PairWorkerData;
 
 parentPort!.on('message', ({ batch, pairs }: PairRequest) => {
-  const results: PairResult[] = [];
+  const results: MatchedPair[] = [];
   try {
     for (const [i, j] of pairs) {
       const matches = matchFeatures(features[i], features[j], match);

@@ -10,7 +10,7 @@ import { messageOf } from '../../errors.js';
 import type { Features } from '../features/features.js';
 import type { MatchOptions } from './matching.js';
 import { openWorker } from '../open-worker.js';
-import type { PairAnswer, PairRequest, PairResult, PairWorkerData } from './pair-worker.js';
+import type { PairAnswer, PairRequest, MatchedPair, PairWorkerData } from './pair-worker.js';
 import type { VerifiedMatches, VerificationOptions } from './verification.js';
 
 export interface PairWorkersOptions {
@@ -93,7 +93,7 @@ function* inBatches(pairs: Iterable<Pair>, size: number, count: number): Generat
 interface PairWorker {
   /** Batches without an answer yet. */
   waiting(): number;
-  run(pairs: readonly Pair[]): Promise<PairResult[]>;
+  run(pairs: readonly Pair[]): Promise<MatchedPair[]>;
   stop(): Promise<unknown>;
 }
 
@@ -101,7 +101,7 @@ function startWorker(workerData: PairWorkerData): PairWorker {
   const worker = openWorker(import.meta.url, './pair-worker.js', workerData);
   const open = new Map<
     number,
-    { pairs: readonly Pair[]; resolve: (results: PairResult[]) => void; reject: (error: Error) => void }
+    { pairs: readonly Pair[]; resolve: (results: MatchedPair[]) => void; reject: (error: Error) => void }
   >();
   let batches = 0;
   let failure: string | undefined;
