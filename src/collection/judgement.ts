@@ -1,5 +1,5 @@
 /** @file By what a collection says whether it has a query. */
-import type { Evidence } from './evidence.js';
+import { type Answers, type ComparedPhotographs, type Evidence, evidenceOf } from './evidence.js';
 import { type Presence, presenceOf } from './presence.js';
 
 /** What a collection learned of itself; nothing where there was too little. */
@@ -25,11 +25,19 @@ export interface Judgement {
   found: boolean | undefined;
 }
 
+/** Whether a collection has a query [D], by what it learned. */
+export async function judge(
+  store: ComparedPhotographs,
+  query: Float32Array,
+  answers: Omit<Answers, 'several'>,
+  learned: Learned = {},
+): Promise<Judgement> {
+  const several = learned.presence === undefined ? learned.photographs : undefined;
+  return judgementOf(await evidenceOf(store, query, { ...answers, several }), learned);
+}
+
 /** What of the evidence is compared, and with what. */
-export function judgementOf(
-  evidence: Evidence | undefined,
-  { similarity, photographs = 1, presence }: Learned = {},
-): Judgement {
+function judgementOf(evidence: Evidence | undefined, { similarity, photographs = 1, presence }: Learned): Judgement {
   const judged = (measure: Judgement['measure'], value: number | undefined, threshold: number | undefined) => ({
     evidence: value,
     measure,

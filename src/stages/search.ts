@@ -2,13 +2,13 @@
 import { join } from 'node:path';
 import { setImmediate } from 'node:timers/promises';
 import { isDeepStrictEqual } from 'node:util';
-import { evidenceOf, firstNeighbours } from '../collection/evidence.js';
+import { firstNeighbours } from '../collection/evidence.js';
 import { expandedQuery } from '../collection/expanded-query.js';
 import { photographPath, readHead, stateOf } from '../collection/index-folder.js';
 import { CollectionFeatures, surelyAgreeing } from '../collection/keypoint-look.js';
 import { CollectionMaps } from '../collection/map-look.js';
 import { openStore } from '../collection/open-store.js';
-import { judgementOf, type Judgement } from '../collection/judgement.js';
+import { judge, type Judgement } from '../collection/judgement.js';
 import type { LookedForQuery, LookInside } from '../collection/second-look.js';
 import { bestOfTurns, type Turn, type TurnCount, turnedBy } from '../collection/turned-query.js';
 import type { CollectionStore, ColumnFilter } from '../collection/vector-store.js';
@@ -275,15 +275,12 @@ class Collection implements OpenedCollection {
       }),
     );
     const { head } = store;
-    const asked = byTurn.find(({ turn }) => turn === neighbours.at(0)?.turn);
-    const evidence =
-      asked &&
-      (await evidenceOf(store, asked.expanded, {
-        ranked: async (wanted) => (wanted <= depth ? asked.neighbours : nearest(asked.expanded, wanted)),
-        without: without === undefined ? undefined : { id: without },
-        several: head.threshold?.presence === undefined ? head.threshold?.photographs : undefined,
-      }));
-    const judged = judgementOf(evidence, head.threshold);
+    const asked = byTurn.find(({ turn }) => turn === neighbours.at(0)?.turn) ?? byTurn[0];
+    const answers = {
+      ranked: async (wanted: number) => (wanted <= depth ? asked.neighbours : nearest(asked.expanded, wanted)),
+      without: without === undefined ? undefined : { id: without },
+    };
+    const judged = await judge(store, asked.expanded, answers, head.threshold);
     const ms: SearchAnswer['ms'] = { describe, search: performance.now() - startedAt };
     if (rerank !== undefined) {
       startedAt = performance.now();

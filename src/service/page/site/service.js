@@ -1,5 +1,5 @@
 /** @file The service as the page asks it where there is none: answers from the files beside the page, and no photograph leaves it. */
-import { evidenceOf, firstNeighbours, fromHalf, judgementOf } from './library.js';
+import { firstNeighbours, fromHalf, judge } from './library.js';
 import { nearest, rowOf } from './rows.js';
 
 /** @typedef {import('../../replies.js').ItemReply} ItemReply */
@@ -132,7 +132,8 @@ async function search({ descriptor, size, ms }, terms, without) {
   const isAnswer = (/** @type {number} */ row) =>
     row !== without && filters.every(([column, value]) => valueOf(all[row], column) === value);
   const count = Number(terms.get('k') ?? 24);
-  const ranked = nearest(table, descriptor, Math.max(count, firstNeighbours), isAnswer);
+  const depth = Math.max(count, firstNeighbours);
+  const ranked = nearest(table, descriptor, depth, isAnswer);
   /** @type {Map<unknown, SearchReply['objects'][number]>} */
   const objects = new Map();
   for (const { row, similarity } of ranked.slice(0, count)) {
@@ -141,15 +142,14 @@ async function search({ descriptor, size, ms }, terms, without) {
     group.results.push({ ...item, similarity });
     objects.set(item.object ?? item, group);
   }
-  const evidence = await evidenceOf(photographs, descriptor, {
-    ranked: async (wanted) => {
-      const found = wanted <= ranked.length ? ranked : nearest(table, descriptor, wanted, isAnswer);
+  const answers = {
+    ranked: async (/** @type {number} */ wanted) => {
+      const found = wanted <= depth ? ranked : nearest(table, descriptor, wanted, isAnswer);
       return found.map(({ row, similarity }) => ({ id: all[row].id, similarity }));
     },
     without: without === undefined ? undefined : { id: all[without].id },
-    several: learned.presence === undefined ? learned.photographs : undefined,
-  });
-  const judged = judgementOf(evidence, learned);
+  };
+  const judged = await judge(photographs, descriptor, answers, learned);
   return {
     found: judged.found ?? null,
     evidence: judged.evidence ?? null,
