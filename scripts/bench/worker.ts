@@ -5,7 +5,7 @@
  * operations of one forward pass's convolutions; `end` -> peak memory.
  */
 import * as tf from '@tensorflow/tfjs';
-import { type Device, startEngine } from '../../src/backend/index.js';
+import { type Device, ExampleFunctions, runsOverExamples, startEngine } from '../../src/backend/index.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { clock, noise, serve } from './process.js';
@@ -39,8 +39,19 @@ const pictures = Array.from({ length: 8 }, (_, i) => {
 });
 
 let runs = 0;
-function once(): number {
-  const x = tf.tensor4d(pictures[runs++ % pictures.length], [1, height, width, 3]);
+async function once(): Promise<number> {
+  const values = pictures[runs++ % pictures.length];
+  if (pass !== 'forward' && runsOverExamples()) {
+    const elapsed = clock();
+    const { sums } = await replays.run('', 1, [{ values, shape: [1, height, width, 3] }], (x) => {
+      const { value, grads } = gradients(x as tf.Tensor4D);
+      return { sums: grads, rows: [value] };
+    });
+    const { ms } = elapsed();
+    tf.dispose(sums);
+    return ms;
+  }
+  const x = tf.tensor4d(values, [1, height, width, 3]);
   const elapsed = clock();
   if (pass === 'forward') {
     // An array returned from tf.tidy is searched for tensors, number by number: the braces matter.
@@ -48,7 +59,7 @@ function once(): number {
       model.featureMap(x).dataSync();
     });
   } else {
-    const { value, grads } = tf.variableGrads(() => tf.mean(model.featureMap(x)), variables);
+    const { value, grads } = gradients(x);
     value.dataSync(); // the gradients are computed in the same run
     tf.dispose(grads);
     value.dispose();
@@ -56,6 +67,13 @@ function once(): number {
   const { ms } = elapsed();
   x.dispose();
   return ms;
+}
+
+/** As images are replayed in training: recorded once for all images of a size. */
+const replays = new ExampleFunctions(() => variables);
+
+function gradients(x: tf.Tensor4D) {
+  return tf.variableGrads(() => tf.mean(model.featureMap(x)), variables);
 }
 
 function product(): number {
@@ -85,7 +103,11 @@ async function convolutionFlops(): Promise<number> {
 }
 
 await serve({
-  run: (count) => Array.from({ length: count }, once),
+  async run(count) {
+    const times = [];
+    for (let i = 0; i < count; i++) times.push(await once());
+    return times;
+  },
   product: (count) => Array.from({ length: count }, product),
   flops: convolutionFlops,
 });

@@ -6,7 +6,7 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvariantCache } from './invariants.js';
 import { isHostType, javaScriptBackend } from './javascript-backend.js';
-import { planProgram, type Program } from './plan.js';
+import { planProgram, type Program, type Substitute } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
 import { type CompilableGraph, SessionCache, type SessionLimits } from './sessions.js';
@@ -15,6 +15,8 @@ import { detach, type HostData, isConstant, Memory, type Op, release, retain, Va
 
 /** Which convolutions are computed by Winograd's algorithm: `faster`: where it is expected to be; `possible`: wherever it can be. */
 export type WinogradUse = 'never' | 'faster' | 'possible';
+
+const noNumbers = 'The onnx backend cannot compute with strings or complex numbers.';
 
 /** What a tfjs data id stands for. */
 interface Entry {
@@ -167,7 +169,7 @@ export class OnnxBackend extends tf.KernelBackend {
   /** The recorded value of a tensor, under the shape that the caller gives it. */
   recorded({ dataId, shape }: tf.TensorInfo): Value {
     const { value } = this.data.get(dataId);
-    if (value === undefined) throw new Error('The onnx backend cannot compute with strings or complex numbers.');
+    if (value === undefined) throw new Error(noNumbers);
     return sameShape(value.shape, shape) ? value : reshape(value, shape);
   }
 
@@ -228,7 +230,7 @@ export class OnnxBackend extends tf.KernelBackend {
     }
     this.heldSinceRun = 0;
     const outputs = this.withSharedWork(targets);
-    const results = this.execute(outputs, this.invariantsOf(outputs));
+    const results = this.execute(outputs, this.invariantsOf(outputs).substitute);
     const freed: Value[] = [];
     outputs.forEach((value, i) => {
       value.memory = new Memory(results[i]);
@@ -239,19 +241,27 @@ export class OnnxBackend extends tf.KernelBackend {
     for (const value of freed) release(value, this.freed);
   }
 
-  /** Kept results that stand in for work on the way to `outputs` that does not change; what is due is computed now. */
-  invariantsOf(outputs: readonly Value[]): (value: Value) => Value | undefined {
-    const { substitutes, hoists } = this.invariants.inspect(outputs);
+  /**
+   * What stands in for work on the way to `outputs`: what is `given`, and kept results of what does not change; what is due of
+   * these is computed now. `settled`: the next run of the same finds the same.
+   */
+  invariantsOf(
+    outputs: readonly Value[],
+    given: Substitute = () => undefined,
+  ): { substitute: Substitute; settled: boolean } {
+    const { substitutes, hoists, settled } = this.invariants.inspect(outputs, given);
     if (hoists.length > 0) {
       const results = this.execute(
         hoists.map(({ value }) => value),
-        () => undefined,
+        given,
       );
       hoists.forEach(({ value, keep }, i) => {
         keep(new Value(value.shape, value.type, value.layout, undefined, value.output, new Memory(results[i])));
       });
     }
-    return (value) => value.op && substitutes.get(value.op)?.get(value.output);
+    const substitute: Substitute = (value) =>
+      given(value) ?? (value.op && substitutes.get(value.op)?.get(value.output));
+    return { substitute, settled };
   }
 
   /** True inside of `recordOnly`. */
@@ -271,6 +281,40 @@ export class OnnxBackend extends tf.KernelBackend {
     }
   }
 
+  /** The values of tensors, computed. */
+  known(tensors: readonly tf.TensorInfo[]): Value[] {
+    const values = tensors.map(({ dataId }) => this.data.get(dataId).value);
+    if (!values.every((value) => value !== undefined)) throw new Error(noNumbers);
+    const pending = values.filter(({ memory }) => memory === undefined);
+    if (pending.length > 0) this.run(pending);
+    return values;
+  }
+
+  /** Records with values in the place of those of `tensors`. */
+  withStandIns<T>(tensors: readonly tf.TensorInfo[], standIns: readonly Value[], record: () => T): T {
+    const entries = tensors.map(({ dataId }) => this.data.get(dataId));
+    const values = entries.map(({ value }) => value);
+    entries.forEach((entry, i) => {
+      entry.value = standIns[i];
+    });
+    try {
+      return record();
+    } finally {
+      entries.forEach((entry, i) => {
+        entry.value = values[i];
+      });
+    }
+  }
+
+  /** Keeps recorded values that no tensor names, until they are let go. */
+  keep(values: readonly Value[]): void {
+    for (const value of values) retain(value);
+  }
+
+  letGo(values: readonly Value[]): void {
+    for (const value of values) release(value, this.freed);
+  }
+
   /** Records every convolution as one operator: for other runtimes, and where weights are known when the graph is compiled. */
   withoutWinograd<T>(record: () => T): T {
     const before = this.winograd;
@@ -283,10 +327,14 @@ export class OnnxBackend extends tf.KernelBackend {
   }
 
   /** Computes values in one native run; they stay pending. */
-  execute(values: readonly Value[], substitute: (value: Value) => Value | undefined): HostData[] {
-    const program = planProgram(values, substitute);
+  execute(values: readonly Value[], substitute: Substitute): HostData[] {
+    return this.runProgram(planProgram(values, substitute));
+  }
+
+  /** The outputs of a program, in one native run. */
+  runProgram(program: Program): HostData[] {
     const names = [...new Set(program.outputNames)].filter((name) => !name.startsWith('x'));
-    const results = this.runNative(program, {}, names);
+    const results = names.length === 0 ? {} : this.runNative(program, {}, names);
     return program.outputNames.map((name) =>
       name.startsWith('x')
         ? (program.leaves[Number(name.slice(1))].memory as Memory).data

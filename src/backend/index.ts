@@ -30,7 +30,13 @@ export type { WeightStorage } from './weight-storage.js';
 export { GramProducts } from './gram.js';
 export { forwardedKernels } from './kernels/forwarded.js';
 export { executionProviders } from './ort.js';
-export { type ExampleInput, type OverExamples, runsOverExamples, sumOverExamples } from './sum-over-examples.js';
+export {
+  ExampleFunctions,
+  type ExampleInput,
+  type OverExamples,
+  type RecordedExample,
+  runsOverExamples,
+} from './example-functions.js';
 
 /** The values of `device`, first the default. */
 export const devices = ['cpu', 'webgpu', 'cuda', 'tensorflow'] as const;

@@ -4,7 +4,7 @@
  * earlier runs have read (or results of such ops) is invariant; when the same op on the same buffers has been recorded
  * in two runs, its result is computed once, by itself, and kept for as long as those buffers live.
  */
-import { orderOps } from './plan.js';
+import { orderOps, type Substitute } from './plan.js';
 import { exampleOp, isConstant, type Memory, type Op, release, retain, type Value } from './value.js';
 
 interface Entry {
@@ -33,6 +33,8 @@ interface Inspection {
   hoists: Hoist[];
   /** The ops that give each result that is not kept yet: equal ones are recorded apart. */
   readers: Map<string, Op[]>;
+  /** False if a later run of the same may keep more. */
+  settled: boolean;
 }
 
 export class InvariantCache {
@@ -53,14 +55,14 @@ export class InvariantCache {
 
   /**
    * Looks at one run's ops. Returns the kept results that stand in for pending values, and the results that are worth
-   * keeping from now on.
+   * keeping from now on. `given`: known values that are read in place of pending ones.
    */
-  inspect(outputs: readonly Value[]): { substitutes: Map<Op, Map<number, Value>>; hoists: Hoist[] } {
-    const inspection: Inspection = { substitutes: new Map(), hoists: [], readers: new Map() };
+  inspect(outputs: readonly Value[], given: Substitute = () => undefined): Omit<Inspection, 'readers'> {
+    const inspection: Inspection = { substitutes: new Map(), hoists: [], readers: new Map(), settled: true };
     const invariant = new Map<Op, Entry>();
     const wanted = new Set(outputs);
-    for (const op of orderOps(outputs)) {
-      const entry = this.entryOf(op, invariant);
+    for (const op of orderOps(outputs, (value) => given(value) !== undefined)) {
+      const entry = this.entryOf(op, { invariant, given, inspection });
       if (entry !== undefined) {
         invariant.set(op, entry);
         continue;
@@ -74,7 +76,8 @@ export class InvariantCache {
     return inspection;
   }
 
-  private use(entry: Entry, value: Value, { substitutes, hoists, readers }: Inspection): void {
+  private use(entry: Entry, value: Value, inspection: Inspection): void {
+    const { substitutes, hoists, readers } = inspection;
     const op = value.op as Op;
     if (substitutes.get(op)?.has(value.output)) return;
     const substitute = (at: Op, known: Value) => {
@@ -97,6 +100,7 @@ export class InvariantCache {
     readers.set(result, ops);
     entry.uses++;
     const bytes = value.size * 4;
+    if (entry.uses < 2) inspection.settled = false;
     if (entry.uses < 2 || this.bytes + bytes > this.limitBytes) return;
     const keep = (known: Value) => {
       retain(known);
@@ -108,17 +112,24 @@ export class InvariantCache {
   }
 
   /** The entry of an invariant op, or undefined. */
-  private entryOf(op: Op, invariant: ReadonlyMap<Op, Entry>): Entry | undefined {
+  private entryOf(
+    op: Op,
+    { invariant, given, inspection }: { invariant: ReadonlyMap<Op, Entry>; given: Substitute; inspection: Inspection },
+  ): Entry | undefined {
     if (op.type === exampleOp) return undefined;
     const sources: Entry[] = [];
     const memories: Memory[] = [];
     let key = op.signature;
     for (const input of op.inputs) {
       if (isConstant(input)) continue;
-      if (input.memory !== undefined) {
-        if (input.memory.runs === 0) return undefined;
-        memories.push(input.memory);
-        key += `;m${input.memory.id}[${input.physical.join()}]`;
+      const memory = input.memory ?? given(input)?.memory;
+      if (memory !== undefined) {
+        if (memory.runs === 0) {
+          inspection.settled = false;
+          return undefined;
+        }
+        memories.push(memory);
+        key += `;m${memory.id}[${input.physical.join()}]`;
       } else {
         const source = invariant.get(input.op as Op);
         if (source === undefined) return undefined;

@@ -37,6 +37,9 @@ export function orderOps(outputs: Iterable<Value>, given?: (value: Value) => boo
   return order;
 }
 
+/** The known value to read in place of a pending one, if there is one. */
+export type Substitute = (value: Value) => Value | undefined;
+
 export interface Program {
   /** Identity of the structure: ops, attributes, wiring, shapes. */
   key: string;
@@ -50,8 +53,8 @@ export interface Program {
   graph(portable: boolean): ProtoGraph;
 }
 
-/** Plans the computation of `outputs`. `substitute` gives a known value to read in place of a pending one. */
-export function planProgram(outputs: readonly Value[], substitute: (value: Value) => Value | undefined): Program {
+/** Plans the computation of `outputs`. */
+export function planProgram(outputs: readonly Value[], substitute: Substitute): Program {
   const leaves: Value[] = [];
   const leafNames = new Map<string, string>();
   const nodes: Node[] = [];

@@ -47,7 +47,7 @@ export interface Op {
   holders: number;
 }
 
-/** Stands for an input that is not known while a function is recorded (`recording.ts`, `sum-over-examples.ts`): no operator. */
+/** Stands for an input that is not known while a function is recorded (`recording.ts`, `example-functions.ts`): no operator. */
 export const exampleOp = '#Example';
 
 export type HostData = Float32Array | Int32Array | Uint8Array;

@@ -3,67 +3,72 @@
  * memory, and the sums of gradients handed in and out once.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type ExampleInput, sumOverExamples } from '../backend/index.js';
+import { ExampleFunctions, type ExampleInput } from '../backend/index.js';
 import { namedGradients } from './gradients.js';
 import type { ExampleSource, ReplayOptions } from './replay.js';
 
 /** A run blocks the event loop: images of a group at most, and bytes of their numbers. */
 const [maxImages, maxBytes] = [16, 32 * 2 ** 20];
 
-/** Descriptors of inputs of one form. */
-export async function describeExamples<Input>(
-  source: ExampleSource<Input>,
-  inputs: readonly Input[],
-): Promise<Float32Array[]> {
-  const { rows } = await sumOverExamples(inputs.length, [stacked(source, inputs)], (numbers) => ({
-    rows: [source.describeNumbers(numbers as tf.Tensor4D, inputs[0])],
-  }));
-  const dimension = rows[0].length / inputs.length;
-  return inputs.map((_, i) => rows[0].slice(i * dimension, (i + 1) * dimension));
-}
+/** What a source's inputs come to, for inputs of one form at a time. Each form is recorded once, whatever the weights become. */
+export class ExampleRuns<Input> {
+  private readonly functions: ExampleFunctions;
 
-/** `replay` of inputs of one form, each against its own `upstream`: the same sums up to rounding. */
-export async function replayExamples<Input>(
-  source: ExampleSource<Input>,
-  inputs: readonly Input[],
-  { upstreams, variables, accumulator }: Omit<ReplayOptions, 'upstream'> & { upstreams: readonly Float32Array[] },
-): Promise<void> {
-  const shares = stackedRows(upstreams);
-  const { sums } = await sumOverExamples(
-    inputs.length,
-    [stacked(source, inputs), shares],
-    (numbers, share) => {
-      const product = () =>
-        source
-          .describeNumbers(numbers as tf.Tensor4D, inputs[0])
-          .mul(share)
-          .sum<tf.Scalar>();
-      const { gradients, value } = namedGradients(product, variables);
-      value.dispose();
-      return { sums: gradients };
-    },
-    accumulator.sums,
-  );
-  for (const [name, sum] of Object.entries(sums)) accumulator.replace(name, sum);
-}
-
-/** Inputs of one form, a group at a time: a full group at once, the others at the end, in the order of their first inputs. */
-export async function* groupedByForm<Input, Item extends { input: Input }>(
-  source: ExampleSource<Input>,
-  items: AsyncIterable<Item>,
-): AsyncGenerator<Item[]> {
-  const groups = new Map<string, Item[]>();
-  for await (const item of items) {
-    const form = source.formOf(item.input);
-    const group = groups.get(form) ?? [];
-    groups.set(form, group);
-    group.push(item);
-    const bytes = (group.length + 1) * 4 * source.numbersOf(item.input).values.length;
-    if (group.length < maxImages && bytes <= maxBytes) continue;
-    groups.delete(form);
-    yield group;
+  constructor(private readonly source: ExampleSource<Input>) {
+    this.functions = new ExampleFunctions(() => source.weights());
   }
-  yield* groups.values();
+
+  /** Inputs of one form, a group at a time: a full group at once, the others at the end, in the order of their first inputs. */
+  async *groups<Item extends { input: Input }>(items: AsyncIterable<Item>): AsyncGenerator<Item[]> {
+    const groups = new Map<string, Item[]>();
+    for await (const item of items) {
+      const form = this.source.formOf(item.input);
+      const group = groups.get(form) ?? [];
+      groups.set(form, group);
+      group.push(item);
+      const bytes = (group.length + 1) * 4 * this.source.numbersOf(item.input).values.length;
+      if (group.length < maxImages && bytes <= maxBytes) continue;
+      groups.delete(form);
+      yield group;
+    }
+    yield* groups.values();
+  }
+
+  /** Their descriptors. */
+  async describe(inputs: readonly Input[]): Promise<Float32Array[]> {
+    const { source } = this;
+    const form = `describe ${source.formOf(inputs[0])}`;
+    const { rows } = await this.functions.run(form, inputs.length, [stacked(source, inputs)], (numbers) => ({
+      rows: [source.describeNumbers(numbers as tf.Tensor4D, inputs[0])],
+    }));
+    const dimension = rows[0].length / inputs.length;
+    return inputs.map((_, i) => rows[0].slice(i * dimension, (i + 1) * dimension));
+  }
+
+  /** `replay` of each against its own `upstream`: the same sums up to rounding. */
+  async replay(
+    inputs: readonly Input[],
+    { upstreams, variables, accumulator }: Omit<ReplayOptions, 'upstream'> & { upstreams: readonly Float32Array[] },
+  ): Promise<void> {
+    const { source } = this;
+    const { sums } = await this.functions.run(
+      `replay ${source.formOf(inputs[0])} for ${[...variables.keys()].join()}`,
+      inputs.length,
+      [stacked(source, inputs), stackedRows(upstreams)],
+      (numbers, share) => {
+        const product = () =>
+          source
+            .describeNumbers(numbers as tf.Tensor4D, inputs[0])
+            .mul(share)
+            .sum<tf.Scalar>();
+        const { gradients, value } = namedGradients(product, variables);
+        value.dispose();
+        return { sums: gradients };
+      },
+      accumulator.sums,
+    );
+    for (const [name, sum] of Object.entries(sums)) accumulator.replace(name, sum);
+  }
 }
 
 function stacked<Input>(source: ExampleSource<Input>, inputs: readonly Input[]): ExampleInput {

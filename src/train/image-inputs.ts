@@ -115,6 +115,10 @@ export class ImageInputs implements DescriptorForms<TrunkInput>, ExampleSource<T
       : model.describe(numbers);
   }
 
+  weights(): Iterable<tf.Tensor> {
+    return this.model.trainable('none').values();
+  }
+
   /** The same in blocks: `start` is the first one's input, which the caller owns. */
   inBlocks(input: TrunkInput): DescriptorInBlocks {
     const { model } = this;

@@ -29,6 +29,8 @@ export interface ExampleSource<Input> {
   numbersOf(input: Input): { values: ArrayLike<number>; shape: [number, number, number, number] };
   /** [1, D] of a tensor of numbers of the same form as those of `input`; differentiable. */
   describeNumbers(numbers: tf.Tensor4D, input: Input): tf.Tensor2D;
+  /** What `describeNumbers` reads and training changes. */
+  weights(): Iterable<tf.Tensor>;
 }
 
 export interface ReplayOptions {

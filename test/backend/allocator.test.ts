@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { expect, test } from 'vitest';
 
-/** Of a run of a graph whose tensors have 48 MB, more than glibc keeps by itself: 4096 bytes a fault. */
+/** The least of the later runs, of a graph whose tensors have 48 MB, more than glibc keeps by itself: 4096 bytes a fault. */
 function faultsPerRun(environment: Record<string, string>): number {
   const engine = new URL('../../src/backend/index.ts', import.meta.url).href;
   const program = `
@@ -10,11 +10,11 @@ function faultsPerRun(environment: Record<string, string>): number {
     import { startEngine } from '${engine}';
     await startEngine({ threads: 1 });
     const x = tf.zeros([12 * 2 ** 20]);
-    let faults = 0;
+    let faults = Infinity;
     for (let run = 0; run < 5; run++) {
       const before = process.resourceUsage().minorPageFault;
       tf.tidy(() => void tf.sum(tf.relu(tf.neg(x))).dataSync());
-      faults = process.resourceUsage().minorPageFault - before;
+      if (run > 0) faults = Math.min(faults, process.resourceUsage().minorPageFault - before);
     }
     console.log(faults);
     process.exit(0);`;

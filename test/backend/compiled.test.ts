@@ -1,10 +1,11 @@
 import * as tf from '@tensorflow/tfjs';
 import { expect, test } from 'vitest';
-import { compiled, engineStats, recordModel, startEngine, sumOverExamples } from '../../src/backend/index.js';
+import { compiled, engineStats, recordModel, startEngine } from '../../src/backend/index.js';
 import { expectClose } from '../support/close.js';
 import { testDevice } from '../support/device.js';
 import '../support/engine.js';
 import { expectNoLeak } from '../support/leak.js';
+import { sumOverExamples } from '../support/sum-over-examples.js';
 
 const wave = (shape: number[], seed = 1) =>
   tf.tensor(

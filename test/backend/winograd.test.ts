@@ -2,13 +2,14 @@
 import * as tf from '@tensorflow/tfjs';
 import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { OnnxBackend, type WinogradUse } from '../../src/backend/backend.js';
-import { engineStats, recordModel, startEngine, sumOverExamples } from '../../src/backend/index.js';
+import { engineStats, recordModel, startEngine } from '../../src/backend/index.js';
 import { type ConvAttributes, convInfo } from '../../src/backend/kernels/conv-info.js';
 import { choosesWinograd } from '../../src/backend/kernels/winograd-choice.js';
 import { planProgram } from '../../src/backend/plan.js';
 import { largest } from '../../src/extremes.js';
 import { checkGradient } from '../support/gradient.js';
 import { random } from '../support/kernels.js';
+import { sumOverExamples } from '../support/sum-over-examples.js';
 
 let backend: OnnxBackend;
 

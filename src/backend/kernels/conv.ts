@@ -162,15 +162,13 @@ defineKernel<ConvAttributes & { inputShape: number[] }>(
       return inputGradient(upstream, filter, shape, attributes, winograd);
     }),
 );
-defineKernel<ConvAttributes & { filterShape: number[] }>(
-  'Conv2DBackpropFilter',
-  ({ x, dy }, attributes, { winograd }) =>
-    withFormat(
-      attributes,
-      [x, dy],
-      (image, upstream) => filterGradient(image, upstream, attributes.filterShape, attributes, winograd),
-      false,
-    ),
+defineKernel<ConvAttributes & { filterShape: number[] }>('Conv2DBackpropFilter', ({ x, dy }, attributes, backend) =>
+  withFormat(
+    attributes,
+    [x, dy],
+    (image, upstream) => filterGradient(image, upstream, attributes.filterShape, attributes, backend),
+    false,
+  ),
 );
 defineKernel<ConvAttributes & Activation>('FusedConv2D', (inputs, attributes, { winograd }) => {
   const slope = inputs.preluActivationWeights;

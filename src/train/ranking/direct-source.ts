@@ -1,8 +1,8 @@
 /** @file Images whose descriptor is always computed in the same way: those of one shape run in one native call where the engine can. */
 import { runsOverExamples } from '../../backend/index.js';
-import { describeExamples, groupedByForm, replayExamples } from '../example-runs.js';
+import { ExampleRuns } from '../example-runs.js';
 import type { TrunkInput } from '../image-inputs.js';
-import { type DescriptorForms, type ExampleSource, replay, replayInBlocks } from '../replay.js';
+import { type DescriptorForms, replay, replayInBlocks } from '../replay.js';
 import {
   type DescribedImage,
   type ImageSource,
@@ -13,11 +13,15 @@ import {
 } from './image-source.js';
 
 export class DirectSource<T> implements ImageSource<T> {
+  private readonly exampleRuns: ExampleRuns<TrunkInput> | undefined;
+
   /** `recomputeActivations`: replay block by block, the same gradient in less memory for one more forward pass. */
   constructor(
     private readonly inputs: InputLoader<T> & DescriptorForms<TrunkInput>,
     private readonly recomputeActivations = false,
-  ) {}
+  ) {
+    this.exampleRuns = inputs.examples && new ExampleRuns(inputs.examples);
+  }
 
   async *describePool(items: readonly T[]): AsyncGenerator<DescribedImage<T> | UnreadableImage<T>> {
     for await (const loaded of this.inputs.load(items)) {
@@ -36,25 +40,25 @@ export class DirectSource<T> implements ImageSource<T> {
   }
 
   async *describe(items: readonly T[]): AsyncGenerator<DescribedImage<T> | UnreadableImage<T>> {
-    const { examples } = this;
-    if (examples === undefined) {
+    const { runs } = this;
+    if (runs === undefined) {
       yield* this.describePool(items);
       return;
     }
     const unreadable: UnreadableImage<T>[] = [];
-    for await (const group of groupedByForm(examples, readableInputs(this.inputs.load(items), unreadable))) {
+    for await (const group of runs.groups(readableInputs(this.inputs.load(items), unreadable))) {
       const inputs = group.map(({ input }) => input);
-      const rows = await describeExamples(examples, inputs);
+      const rows = await runs.describe(inputs);
       for (const [i, { item }] of group.entries()) yield { item, descriptor: rows[i] };
     }
     yield* unreadable;
   }
 
   async replay(items: readonly T[], upstreamOf: (item: T) => Float32Array, sums: Sums): Promise<UnreadableImage<T>[]> {
-    const { examples } = this;
+    const { runs } = this;
     const unreadable: UnreadableImage<T>[] = [];
     const readable = readableInputs(this.inputs.load(items), unreadable);
-    if (examples === undefined || this.recomputeActivations) {
+    if (runs === undefined || this.recomputeActivations) {
       const replayOne = this.recomputeActivations ? replayInBlocks : replay;
       for await (const { item, input } of readable) {
         if (unreadable.length > 0) break;
@@ -62,15 +66,15 @@ export class DirectSource<T> implements ImageSource<T> {
       }
       return unreadable;
     }
-    for await (const group of groupedByForm(examples, readable)) {
+    for await (const group of runs.groups(readable)) {
       if (unreadable.length > 0) break;
       const inputs = group.map(({ input }) => input);
-      await replayExamples(examples, inputs, { ...sums, upstreams: group.map(({ item }) => upstreamOf(item)) });
+      await runs.replay(inputs, { ...sums, upstreams: group.map(({ item }) => upstreamOf(item)) });
     }
     return unreadable;
   }
 
-  private get examples(): ExampleSource<TrunkInput> | undefined {
-    return runsOverExamples() ? this.inputs.examples : undefined;
+  private get runs(): ExampleRuns<TrunkInput> | undefined {
+    return runsOverExamples() ? this.exampleRuns : undefined;
   }
 }

@@ -1,10 +1,12 @@
 /** A function run natively over examples against tfjs's own JavaScript backend, one call for each example. */
 import * as tf from '@tensorflow/tfjs';
-import { beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { runsOverExamples, startEngine, sumOverExamples } from '../../src/backend/index.js';
+import { beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { OnnxBackend } from '../../src/backend/backend.js';
+import { ExampleFunctions, engineStats, runsOverExamples, startEngine } from '../../src/backend/index.js';
 import { relativeDistance } from '../support/close.js';
 import { testDevice } from '../support/device.js';
 import { expectNoLeak } from '../support/leak.js';
+import { sumOverExamples } from '../support/sum-over-examples.js';
 
 beforeAll(async () => {
   await startEngine({ device: testDevice, threads: 2 });
@@ -193,6 +195,94 @@ describe.runIf(testDevice === 'cpu')('sumOverExamples', () => {
     expect(() => escaped?.dataSync()).toThrow(/stood for an example/);
     expect(tf.add(2, 3).dataSync()[0]).toBe(5);
     escaped?.dispose();
+  });
+
+  describe('a function that is kept', () => {
+    /** Of a convolution with a scale folded in. */
+    const weights = () => [
+      tf.variable(tf.tensor(noise(3 * 3 * 20 * 6, 5), [3, 3, 20, 6])),
+      tf.variable(tf.tensor(noise(6, 7), [6])),
+    ];
+    const record = ([filter, scale]: readonly tf.Tensor[]) => {
+      const loss = (image: tf.Tensor, f: tf.Tensor, s: tf.Tensor) => tf.sum(tf.square(conv(image, tf.mul(f, s))));
+      return (image: tf.Tensor) => {
+        const [byFilter, byScale] = tf.grads((f: tf.Tensor, s: tf.Tensor) => loss(image, f, s))([filter, scale]);
+        return { sums: { filter: byFilter, scale: byScale }, rows: [loss(image, filter, scale)] };
+      };
+    };
+    const images = (count: number, seed: number) => [{ values: noise(count * 4 * 4 * 20, seed), shape: [1, 4, 4, 20] }];
+
+    test('is recorded once, and has the weights of each run', async () => {
+      const variables = weights();
+      const functions = new ExampleFunctions(() => variables);
+      let recorded = 0;
+      const counted = (image: tf.Tensor) => {
+        recorded++;
+        return record(variables)(image);
+      };
+      for (const [step, count] of [1, 1, 1, 1, 1, 1, 3, 3, 3, 3, 3, 3].entries()) {
+        // Five runs in a row share their weights, whose program is kept by then: it must go with them.
+        if (step % 5 === 0) {
+          for (const variable of variables) variable.assign(tf.tidy(() => tf.mul(variable, 0.5 + step / 8)));
+        }
+        const before = new Map(step % 4 === 0 ? [] : [['scale', tf.tensor(noise(6, 90 + step), [6])]]);
+        const inputs = images(count, 100 + step);
+        const kept = await functions.run('a', count, inputs, counted, before);
+        const once = await sumOverExamples(count, inputs, record(variables), before);
+        expect(relativeDistance(kept.rows[0], once.rows[0]), `step ${step}`).toBeLessThan(1e-6);
+        for (const name of ['filter', 'scale']) {
+          const [a, b] = [kept, once].map(({ sums }) => sums[name].dataSync<'float32'>());
+          expect(relativeDistance(a, b), `${name} at step ${step}`).toBeLessThan(1e-5);
+        }
+        tf.dispose([kept.sums, once.sums]);
+      }
+      expect(recorded).toBe(1);
+      functions.dispose();
+    });
+
+    test('plans nothing any more while the weights stay', async () => {
+      const variables = weights();
+      const functions = new ExampleFunctions(() => variables);
+      const run = async (seed: number) =>
+        tf.dispose((await functions.run('a', 1, images(1, seed), record(variables))).sums);
+      for (let i = 0; i < 4; i++) await run(i);
+      const backend = tf.backend() as OnnxBackend;
+      const inspect = vi.spyOn(backend.invariants, 'inspect');
+      const { runs } = engineStats()!;
+      await run(5);
+      expect(inspect).not.toHaveBeenCalled();
+      expect(engineStats()!.runs).toBe(runs + 1);
+      inspect.mockRestore();
+      functions.dispose();
+    });
+
+    test('forms are functions of their own; the oldest is recorded anew after many others', async () => {
+      const variables = weights();
+      const functions = new ExampleFunctions(() => variables);
+      const recorded: number[] = [];
+      const run = async (form: number) => {
+        const { rows, sums } = await functions.run(`${form}`, 1, images(1, 1), (image) => {
+          recorded.push(form);
+          return { rows: [tf.mul(tf.sum(image), form)] };
+        });
+        tf.dispose(sums);
+        return rows[0][0];
+      };
+      const first = await run(1);
+      for (let form = 2; form <= 40; form++) expect(await run(form)).toBeCloseTo(form * first, 3);
+      expect(await run(1)).toBe(first);
+      expect(recorded).toEqual([...Array.from({ length: 40 }, (_, i) => i + 1), 1]);
+      functions.dispose();
+    });
+
+    test('leaves no tensor behind', async () => {
+      const variables = weights();
+      const functions = new ExampleFunctions(() => variables);
+      await expectNoLeak(async () => {
+        for (let i = 0; i < 4; i++) tf.dispose((await functions.run('a', 1, images(1, i), record(variables))).sums);
+        functions.dispose();
+      });
+    });
   });
 
   test('leaves no tensor behind but the sums', async () => {

@@ -1,0 +1,285 @@
+/**
+ * @file Functions of one example, recorded once and run natively for every example of a list, one after the other: their
+ * results, and sums over the examples (gradients). Planning, folding weights and handing the sums in and out is done once for the
+ * list; recording, which is a seventh of a step of a network of 120 layers, once for all lists.
+ */
+import * as tf from '@tensorflow/tfjs-core';
+import { OnnxBackend } from './backend.js';
+import { OrtTensor } from './ort.js';
+import { planProgram, type Program } from './plan.js';
+import { emit, plain, sameShape, toLayout } from './record.js';
+import { scanGraph } from './scan-graph.js';
+import { exampleOp, type HostData, makeOp, Memory, type Op, Value } from './value.js';
+
+/** Numbers of N examples of one shape: `values` has N times as many as `shape` says. */
+export interface ExampleInput {
+  values: Float32Array;
+  /** Of one example. */
+  shape: readonly number[];
+}
+
+export interface RecordedExample {
+  /** Added up over the examples; float32. */
+  sums?: Readonly<Record<string, tf.Tensor>>;
+  /** Wanted of each example. */
+  rows?: readonly tf.Tensor[];
+}
+
+/** What a function of one example came to over many. */
+export interface OverExamples {
+  /** The sums, by name; the caller owns them. */
+  sums: Record<string, tf.Tensor>;
+  /** For each of the rows, its numbers for all examples. */
+  rows: Float32Array[];
+}
+
+/** Whether the engine in use can run a recorded function natively over examples. */
+export function runsOverExamples(): boolean {
+  const backend = tf.backend();
+  return backend instanceof OnnxBackend && !backend.accelerated;
+}
+
+/** Forms whose recordings are kept, the last ones: some 5 MB each of a network of 120 layers. */
+const maxForms = 32;
+
+/** A function as it was recorded for one form, with values that stand for what each run gives it. */
+interface Recording {
+  examples: readonly Value[];
+  weights: readonly Value[];
+  /** What the sums are added to, in a run of one example. */
+  priors: readonly Value[];
+  sums: ReadonlyMap<string, Value>;
+  /** The sums added to `priors`. */
+  added: readonly Value[];
+  rows: readonly Value[];
+  /** In a run of one example, the known values in the place of `examples` and `priors`, by their ops. */
+  given: ReadonlyMap<Op | undefined, Value>;
+  /** Programs that run again as they are, as long as the weights are the same. */
+  programs: Map<RunForm, Program>;
+}
+
+/** Many examples, or one, whose gradients may be added to what was there. */
+type RunForm = 'many' | 'one' | 'one added';
+
+/** What a recording is made of. */
+interface Recorded {
+  tensors: readonly tf.Tensor[];
+  /** The values of `tensors`. */
+  weights: readonly Value[];
+  inputs: readonly ExampleInput[];
+  record: (...example: tf.Tensor[]) => RecordedExample;
+}
+
+/**
+ * Functions of one example, each recorded once: later runs read the weights of their time. As long as these stay, a third run
+ * of a form plans nothing either.
+ */
+export class ExampleFunctions {
+  private readonly recordings = new Map<string, Recording>();
+  /** What the programs read. */
+  private memories: readonly (Memory | undefined)[] = [];
+  private backend: OnnxBackend | undefined;
+
+  /** `weights`: all tensors that the functions read besides their examples and that may be others in a later run. */
+  constructor(private readonly weights: () => Iterable<tf.Tensor> = () => []) {}
+
+  /**
+   * Runs `record` for `count` examples. It is called when `form` is new, with tensors that stand for one example, and may
+   * not read numbers; equal forms are equal functions of inputs of equal shapes. `before`: what the sums are added to, by
+   * name; nothing is taken as zeros. Up to rounding the sums are those of one call for each example.
+   */
+  async run(
+    form: string,
+    count: number,
+    inputs: readonly ExampleInput[],
+    record: (...example: tf.Tensor[]) => RecordedExample,
+    before: ReadonlyMap<string, tf.Tensor> = new Map(),
+  ): Promise<OverExamples> {
+    const backend = tf.backend();
+    if (!(backend instanceof OnnxBackend)) {
+      throw new Error("Running over examples needs the project's engine: check runsOverExamples() first.");
+    }
+    // Let finished decodes and other callbacks in before the run blocks the event loop.
+    await new Promise((resolve) => setImmediate(resolve));
+    if (this.backend !== backend) this.dispose();
+    this.backend = backend;
+    const tensors = [...this.weights()];
+    const weights = backend.known(tensors);
+    this.followWeights(weights);
+    const recording = this.recordingOf(form, { tensors, weights, inputs, record });
+    const run = count === 1 ? runOne : runMany;
+    const added = count > 1 || before.size > 0;
+    const priors = added ? [...recording.sums].map(([name, sum]) => priorOf(backend, before.get(name), sum)) : [];
+    const [sums, rows] = run({ backend, recording, weights, inputs, count, priors, added });
+    return {
+      sums: Object.fromEntries(
+        [...recording.sums].map(([name, { shape, type, layout }], j) => {
+          const value = new Value(shape, type, layout, undefined, 0, new Memory(sums[j]));
+          return [name, tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value))];
+        }),
+      ),
+      rows: rows as Float32Array[],
+    };
+  }
+
+  /** Drops the recordings. A later run records anew. */
+  dispose(): void {
+    for (const form of this.recordings.keys()) this.drop(form);
+  }
+
+  private followWeights(weights: readonly Value[]): void {
+    const memories = weights.map(({ memory }) => memory);
+    if (memories.length === this.memories.length && memories.every((memory, i) => memory === this.memories[i])) return;
+    this.memories = memories;
+    for (const { programs } of this.recordings.values()) programs.clear();
+  }
+
+  private recordingOf(form: string, recorded: Recorded): Recording {
+    const kept = this.recordings.get(form);
+    if (kept !== undefined && sameOrder(kept.weights, recorded.weights)) {
+      this.recordings.delete(form);
+      this.recordings.set(form, kept);
+      return kept;
+    }
+    this.drop(form);
+    const recording = recordedOnce(this.backend!, recorded);
+    this.recordings.set(form, recording);
+    const [oldest] = this.recordings.keys();
+    if (this.recordings.size > maxForms) this.drop(oldest);
+    return recording;
+  }
+
+  private drop(form: string): void {
+    const recording = this.recordings.get(form);
+    this.recordings.delete(form);
+    if (recording !== undefined) this.backend?.letGo(heldBy(recording));
+  }
+}
+
+function heldBy({ sums, added, rows }: Recording): Value[] {
+  return [...sums.values(), ...added, ...rows];
+}
+
+function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }: Recorded): Recording {
+  let stand = 0;
+  const standIn = ({ shape, layout }: Pick<Value, 'shape' | 'layout'>) =>
+    new Value(shape, 'float32', layout, makeOp(exampleOp, [], { index: stand++ }), 0, undefined);
+  const examples = inputs.map(({ shape }) => standIn({ shape, layout: 'plain' }));
+  const recording: Recording = {
+    examples,
+    weights: weights.map(standIn),
+    priors: [],
+    sums: new Map(),
+    added: [],
+    rows: [],
+    given: new Map(),
+    programs: new Map(),
+  };
+  tf.tidy(() => {
+    backend.recordOnly(() =>
+      backend.withStandIns(tensors, recording.weights, () => {
+        const { sums = {}, rows = [] } = record(
+          ...examples.map((value) => tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value))),
+        );
+        recording.sums = new Map(Object.entries(sums).map(([name, tensor]) => [name, backend.recorded(tensor)]));
+        recording.rows = rows.map((tensor) => plain(backend.recorded(tensor)));
+      }),
+    );
+    const sums = [...recording.sums.values()];
+    recording.priors = sums.map(standIn);
+    recording.added = sums.map((sum, j) => emit('Add', [recording.priors[j], sum], sum));
+    const given = [...examples, ...recording.priors].map(
+      ({ op, shape, type, layout }) => [op, new Value(shape, type, layout, undefined, 0, undefined)] as const,
+    );
+    recording.given = new Map(given);
+    backend.keep(heldBy(recording)); // the tensors go with the tidy
+  });
+  return recording;
+}
+
+interface Run {
+  backend: OnnxBackend;
+  recording: Recording;
+  weights: readonly Value[];
+  inputs: readonly ExampleInput[];
+  count: number;
+  priors: readonly Float32Array[];
+  /** Whether the sums of one example are added to `priors`. */
+  added: boolean;
+}
+
+/** The program of a recording for `outputs`. `given`: what it knows besides the weights. */
+function programOf(
+  { backend, recording, weights }: Run,
+  form: RunForm,
+  outputs: readonly Value[],
+  given?: Recording['given'],
+): Program {
+  const kept = recording.programs.get(form);
+  if (kept !== undefined) return kept;
+  const weightOf = new Map(recording.weights.map(({ op }, i) => [op, weights[i]]));
+  const { substitute, settled } = backend.invariantsOf(outputs, ({ op }) => weightOf.get(op));
+  const program = planProgram(outputs, (value) => given?.get(value.op) ?? substitute(value));
+  if (settled) recording.programs.set(form, program);
+  return program;
+}
+
+/** The sums and the rows of one example: a graph without a loop. */
+function runOne(run: Run): [HostData[], HostData[]] {
+  const { backend, recording, inputs, priors, added } = run;
+  const { examples, given } = recording;
+  const data = [...inputs.map(({ values }) => values), ...priors];
+  [...examples, ...recording.priors].slice(0, data.length).forEach(({ op }, i) => {
+    given.get(op)!.memory = new Memory(data[i]);
+  });
+  const sums = added ? recording.added : [...recording.sums.values()];
+  const program = programOf(run, added ? 'one added' : 'one', [...sums, ...recording.rows], given);
+  try {
+    const results = backend.runProgram(program);
+    return [results.slice(0, sums.length), results.slice(sums.length)];
+  } finally {
+    for (const value of given.values()) value.forget();
+  }
+}
+
+/** The sums and the rows of several examples. */
+function runMany(run: Run): [HostData[], HostData[]] {
+  const { backend, recording, inputs, count, priors } = run;
+  const { examples, rows } = recording;
+  const sums = [...recording.sums.values()];
+  const program = programOf(run, 'many', [...sums, ...rows]);
+  const feeds: Record<string, OrtTensor> = {};
+  inputs.forEach(({ values, shape }, i) => {
+    feeds[`e${i}`] = new OrtTensor('float32', values, [count, ...shape]);
+  });
+  priors.forEach((prior, j) => {
+    feeds[`p${j}`] = new OrtTensor('float32', prior, sums[j].physical);
+  });
+  const names = [...sums.map((_, j) => `s${j}`), ...rows.map((_, k) => `r${k}`)];
+  const results = backend.runNative(
+    {
+      key: `examples ${sums.length}|${examples.map(({ shape }) => shape.join()).join(';')}|${program.key}`,
+      leaves: program.leaves,
+      graph: (portable) => scanGraph(program, { sums, rows, examples }, portable),
+    },
+    feeds,
+    names,
+  );
+  const data = names.map((name) => results[name].data as HostData);
+  return [data.slice(0, sums.length), data.slice(sums.length)];
+}
+
+/** Whether values have the shapes of others, and lie in memory as they do. */
+function sameOrder(a: readonly Value[], b: readonly Value[]): boolean {
+  return (
+    a.length === b.length && a.every(({ shape, layout }, i) => layout === b[i].layout && sameShape(shape, b[i].shape))
+  );
+}
+
+/** The numbers of `tensor` in the order in memory that `sum` has; zeros without one. */
+function priorOf(backend: OnnxBackend, tensor: tf.Tensor | undefined, sum: Value): Float32Array {
+  if (tensor === undefined) return new Float32Array(sum.size);
+  const value = toLayout(backend.recorded(tensor), sum.layout);
+  const data = value.memory?.data ?? backend.execute([value], () => undefined)[0];
+  return data as Float32Array;
+}
