@@ -1,7 +1,7 @@
 /**
  * @file The tables of Gordo et al., "Deep Image Retrieval" (ECCV 2016; Tables 1, 2 and 4, Fig. 4), on another collection:
  *
- *   tsx scripts/tables/gordo.ts PLAN.yaml --out FOLDER [--threads 2] [--seeds 3]
+ *   tsx scripts/tables/gordo.ts PLAN.yaml --out FOLDER [--threads 2] [--seeds 3] [--without-proposals]
  *
  * Everything is kept in FOLDER: what is there is not computed again, what was interrupted goes on. FOLDER/gordo.md, written anew after
  * every system, has the tables of what is finished. Paths of a plan are relative to the folder of the variable RMAC_SHARED, else to ../shared.
@@ -61,10 +61,16 @@ const planSchema = z.strictObject({
 
 const { positionals, values } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: 'string' }, threads: { type: 'string' }, seeds: { type: 'string', default: '1' } },
+  options: {
+    out: { type: 'string' },
+    threads: { type: 'string' },
+    seeds: { type: 'string', default: '1' },
+    // Half of the time is Table 2's.
+    'without-proposals': { type: 'boolean', default: false },
+  },
 });
 if (positionals.length !== 1 || values.out === undefined) {
-  process.stderr.write('usage: gordo.ts PLAN.yaml --out FOLDER [--threads n] [--seeds n]\n');
+  process.stderr.write('usage: gordo.ts PLAN.yaml --out FOLDER [--threads n] [--seeds n] [--without-proposals]\n');
   process.exit(2);
 }
 const plan = planSchema.parse(parse(await readFile(positionals[0], 'utf8')));
@@ -213,6 +219,7 @@ for (const seed of seeds) {
     ]) {
       measured.push({ table: 'Fig. 4', name, seed, curve: await curveOf(join(out, 'runs', run)), results: {} });
     }
+    if (values['without-proposals']) continue;
     for (const [when, from] of [
       ['before ranking', cFull],
       ['after ranking', rClean.model],
