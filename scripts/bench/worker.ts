@@ -5,7 +5,7 @@
  * operations of one forward pass's convolutions; `end` -> peak memory.
  */
 import * as tf from '@tensorflow/tfjs';
-import { type Device, ExampleFunctions, runsOverExamples, startEngine } from '../../src/backend/index.js';
+import { type Device, ExampleFunctions, startEngine } from '../../src/backend/index.js';
 import { defaultMeta, initialWeights } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
 import { clock, noise, serve } from './process.js';
@@ -41,10 +41,10 @@ const pictures = Array.from({ length: 8 }, (_, i) => {
 let runs = 0;
 async function once(): Promise<number> {
   const values = pictures[runs++ % pictures.length];
-  if (pass !== 'forward' && runsOverExamples()) {
+  if (pass !== 'forward') {
     const elapsed = clock();
     const { sums } = await replays.run('', 1, [{ values, shape: [1, height, width, 3] }], (x) => {
-      const { value, grads } = gradients(x as tf.Tensor4D);
+      const { value, grads } = tf.variableGrads(() => tf.mean(model.featureMap(x as tf.Tensor4D)), variables);
       return { sums: grads, rows: [value] };
     });
     const { ms } = elapsed();
@@ -53,17 +53,10 @@ async function once(): Promise<number> {
   }
   const x = tf.tensor4d(values, [1, height, width, 3]);
   const elapsed = clock();
-  if (pass === 'forward') {
-    // An array returned from tf.tidy is searched for tensors, number by number: the braces matter.
-    tf.tidy(() => {
-      model.featureMap(x).dataSync();
-    });
-  } else {
-    const { value, grads } = gradients(x);
-    value.dataSync(); // the gradients are computed in the same run
-    tf.dispose(grads);
-    value.dispose();
-  }
+  // An array returned from tf.tidy is searched for tensors, number by number: the braces matter.
+  tf.tidy(() => {
+    model.featureMap(x).dataSync();
+  });
   const { ms } = elapsed();
   x.dispose();
   return ms;
@@ -71,10 +64,6 @@ async function once(): Promise<number> {
 
 /** As images are replayed in training: recorded once for all images of a size. */
 const replays = new ExampleFunctions(() => variables);
-
-function gradients(x: tf.Tensor4D) {
-  return tf.variableGrads(() => tf.mean(model.featureMap(x)), variables);
-}
 
 function product(): number {
   const [a, b] = [1, 2].map((seed) => tf.randomUniform<tf.Rank.R2>([2048, 2048], -1, 1, 'float32', seed));

@@ -18,6 +18,7 @@ export interface ExampleInput {
   shape: readonly number[];
 }
 
+/** What a function makes of an example; it hands its tensors over. */
 export interface RecordedExample {
   /** Added up over the examples; float32. */
   sums?: Readonly<Record<string, tf.Tensor>>;
@@ -31,12 +32,6 @@ export interface OverExamples {
   sums: Record<string, tf.Tensor>;
   /** For each of the rows, its numbers for all examples. */
   rows: Float32Array[];
-}
-
-/** Whether the engine in use can run a recorded function natively over examples. */
-export function runsOverExamples(): boolean {
-  const backend = tf.backend();
-  return backend instanceof OnnxBackend && !backend.accelerated;
 }
 
 /** Forms whose recordings are kept, the last ones: some 5 MB each of a network of 120 layers. */
@@ -86,7 +81,8 @@ export class ExampleFunctions {
   /**
    * Runs `record` for `count` examples. It is called when `form` is new, with tensors that stand for one example, and may
    * not read numbers; equal forms are equal functions of inputs of equal shapes. `before`: what the sums are added to, by
-   * name; nothing is taken as zeros. Up to rounding the sums are those of one call for each example.
+   * name; nothing is taken as zeros. Up to rounding the sums are those of one call for each example, which is what other
+   * backends than the engine on the CPU do.
    */
   async run(
     form: string,
@@ -96,8 +92,8 @@ export class ExampleFunctions {
     before: ReadonlyMap<string, tf.Tensor> = new Map(),
   ): Promise<OverExamples> {
     const backend = tf.backend();
-    if (!(backend instanceof OnnxBackend)) {
-      throw new Error("Running over examples needs the project's engine: check runsOverExamples() first.");
+    if (!(backend instanceof OnnxBackend) || backend.accelerated) {
+      return runDirectly(count, inputs, record, before);
     }
     // Let finished decodes and other callbacks in before the run blocks the event loop.
     await new Promise((resolve) => setImmediate(resolve));
@@ -175,6 +171,7 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
     given: new Map(),
     programs: new Map(),
   };
+  let kept: readonly tf.Tensor[] = [];
   tf.tidy(() => {
     backend.recordOnly(() =>
       backend.withStandIns(tensors, recording.weights, () => {
@@ -183,6 +180,7 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
         );
         recording.sums = new Map(Object.entries(sums).map(([name, tensor]) => [name, backend.recorded(tensor)]));
         recording.rows = rows.map((tensor) => plain(backend.recorded(tensor)));
+        kept = rows;
       }),
     );
     const sums = [...recording.sums.values()];
@@ -192,8 +190,9 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
       ({ op, shape, type, layout }) => [op, new Value(shape, type, layout, undefined, 0, undefined)] as const,
     );
     recording.given = new Map(given);
-    backend.keep(heldBy(recording)); // the tensors go with the tidy
+    backend.keep(heldBy(recording)); // the tensors go
   });
+  tf.dispose([...kept]); // what is taken out of a tape is kept
   return recording;
 }
 
@@ -267,6 +266,45 @@ function runMany(run: Run): [HostData[], HostData[]] {
   );
   const data = names.map((name) => results[name].data as HostData);
   return [data.slice(0, sums.length), data.slice(sums.length)];
+}
+
+/** One call of `record` after the other. */
+async function runDirectly(
+  count: number,
+  inputs: readonly ExampleInput[],
+  record: (...example: tf.Tensor[]) => RecordedExample,
+  before: ReadonlyMap<string, tf.Tensor>,
+): Promise<OverExamples> {
+  let sums: Record<string, tf.Tensor> = {};
+  const found: Float32Array[][] = [];
+  for (let i = 0; i < count; i++) {
+    const { added, rows } = tf.tidy(() => {
+      const example = inputs.map(({ values, shape }) => {
+        const size = tf.util.sizeFromShape([...shape]);
+        return tf.tensor(values.subarray(i * size, (i + 1) * size), [...shape]);
+      });
+      const result = record(...example);
+      const parts = Object.entries(result.sums ?? {}).map(([name, part]) => {
+        const prior = sums[name] ?? before.get(name);
+        return [name, prior === undefined ? part.clone() : prior.add(part)] as const;
+      });
+      return { added: Object.fromEntries(parts), rows: [...(result.rows ?? [])] };
+    });
+    tf.dispose(sums);
+    sums = added;
+    // A copy: the backend may own the memory that it returns. What is read computes the sums, too.
+    found.push(await Promise.all(rows.map(async (row) => Float32Array.from(await row.data()))));
+    tf.dispose(rows);
+  }
+  const [first = []] = found;
+  return {
+    sums,
+    rows: first.map((row, k) => {
+      const all = new Float32Array(count * row.length);
+      found.forEach((each, i) => all.set(each[k], i * row.length));
+      return all;
+    }),
+  };
 }
 
 /** Whether values have the shapes of others, and lie in memory as they do. */

@@ -35,7 +35,6 @@ export {
   type ExampleInput,
   type OverExamples,
   type RecordedExample,
-  runsOverExamples,
 } from './example-functions.js';
 
 /** The values of `device`, first the default. */

@@ -62,8 +62,7 @@ export class ExampleRuns<Input> {
             .mul(share)
             .sum<tf.Scalar>();
         const { gradients, value } = namedGradients(product, variables);
-        value.dispose();
-        return { sums: gradients };
+        return { sums: gradients, rows: [value] };
       },
       accumulator.sums,
     );

@@ -166,19 +166,26 @@ export class ClassifierHead {
     this.variables = variables;
   }
 
-  /**
-   * Map [N, h, w, C] -> scores [N, K]. `seeds`: one per image, whose dropout depends on nothing else; without, nothing is dropped.
-   */
-  scores(map: tf.Tensor4D, seeds?: readonly number[]): tf.Tensor2D {
-    const { kind, lastPool, widths, dropout, cosineScale = 1 } = this.layout;
+  /** Factors of what is dropped from N images, [N, length], in the order of the layers. An image's depend on its seed alone. */
+  dropoutMasks(seeds: readonly number[]): { values: Float32Array; shape: [number, number] }[] {
+    const { kind, widths, dropout } = this.layout;
+    if (dropout === 0) return [];
+    const streams = seeds.map((seed) => new RandomStream(seed));
+    return (kind === 'fc' ? widths.slice(1, -1) : widths.slice(0, 1)).map((length) => {
+      const values = new Float32Array(seeds.length * length);
+      streams.forEach((stream, i) => values.set(dropoutMask(length, dropout, stream), i * length));
+      return { values, shape: [seeds.length, length] };
+    });
+  }
+
+  /** Map [N, h, w, C] -> scores [N, K]. `masks`: `dropoutMasks` as tensors; without, nothing is dropped. */
+  scores(map: tf.Tensor4D, masks: readonly tf.Tensor[] = []): tf.Tensor2D {
+    const { kind, lastPool, widths, cosineScale = 1 } = this.layout;
     return tf.tidy(() => {
-      const streams = dropout > 0 ? seeds?.map((seed) => new RandomStream(seed)) : undefined;
+      let dropped = 0;
       const drop = (x: tf.Tensor2D): tf.Tensor2D => {
-        if (streams === undefined) return x;
-        const [n, length] = x.shape;
-        const factors = new Float32Array(n * length);
-        streams.forEach((stream, i) => factors.set(dropoutMask(length, dropout, stream), i * length));
-        return x.mul(tf.tensor2d(factors, [n, length]));
+        const mask = masks[dropped++];
+        return mask === undefined ? x : x.mul(mask);
       };
       if (kind !== 'fc') {
         const feature = drop(map.mean<tf.Tensor2D>([1, 2]));

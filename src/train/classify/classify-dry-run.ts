@@ -20,7 +20,7 @@ import type { TrainingRecord } from '../views/training-record.js';
 import type { ViewGenerator } from '../views/view-generator.js';
 import type { ClassifierHead } from './classifier-head.js';
 import type { ClassifyConfig } from './classify-config.js';
-import { type ClassifiableModel, classifyPass, type LabelledCrop, trainedVariables } from './classify-step.js';
+import { type ClassifiableModel, ClassifyPasses, type LabelledCrop } from './classify-step.js';
 import { decodeCrop, drawCrop, stackImages } from './crops.js';
 
 export interface ClassifyDryRun {
@@ -85,10 +85,9 @@ export async function classifyDryRun(
     { length: Math.min(config.imagesPerPass, config.batchSize) },
     (_, i) => crops[i % crops.length],
   );
-  const variables = trainedVariables({ model, head, freeze: config.freeze });
+  const passes = new ClassifyPasses({ ...config, model, head });
   const accumulator = new GradientAccumulator();
-  const train = () =>
-    classifyPass(pass, { model, head, freeze: config.freeze }, { ...config, variables, accumulator }).then(() => {});
+  const train = () => passes.run(pass, accumulator).then(() => {});
   const startedAt = performance.now();
   let trainMs: number;
   let rest: Awaited<ReturnType<typeof updateAndSaveMs>>;
@@ -99,7 +98,7 @@ export async function classifyDryRun(
     const { ms, compileMs: more } = await firstAndSecond(train);
     trainMs = ms / pass.length;
     compileMs = Math.max(0, trainAt - startedAt - ms) + more;
-    rest = await updateAndSaveMs(model, variables, { accumulator, config });
+    rest = await updateAndSaveMs(model, passes.variables, { accumulator, config });
   } finally {
     accumulator.dispose();
   }
@@ -128,7 +127,7 @@ export async function classifyDryRun(
   const sizes = new Map<string, number>();
   for (const { landmark } of records) sizes.set(landmark, (sizes.get(landmark) ?? 0) + 1);
   const size = (all: Iterable<tf.Variable>) => [...all].reduce((sum, variable) => sum + variable.size, 0);
-  const trainedParameters = size(variables.values());
+  const trainedParameters = size(passes.variables.values());
   return {
     images: records.length,
     classes: sizes.size,

@@ -3,13 +3,14 @@
  * an image's scores do not depend on its neighbours, and the sum over passes is the gradient of the batch's mean loss exactly.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { ExampleFunctions, type ExampleInput } from '../../backend/index.js';
 import type { RgbImage } from '../../data/rgb-image.js';
 import { crossEntropy } from '../../losses/cross-entropy.js';
 import type { DescriptorModel } from '../../models/descriptor.js';
 import { type GradientAccumulator, namedGradients } from '../gradients.js';
 import { NotFiniteError } from '../not-finite.js';
 import type { ClassifierHead } from './classifier-head.js';
-import { stackImages } from './crops.js';
+import { stackPixels } from './crops.js';
 
 /** What classification needs of a model. */
 export type ClassifiableModel = Pick<DescriptorModel, 'meta' | 'prefix' | 'mapFromPrefix' | 'trainableTrunk'>;
@@ -26,61 +27,77 @@ export interface PassOptions {
   model: ClassifiableModel;
   head: ClassifierHead;
   freeze: string;
+  /** Images of an update. */
+  batchSize: number;
+  labelSmoothing: number;
 }
 
 /** Trained weights of trunk and head by name. */
-export function trainedVariables({ model, head, freeze }: PassOptions): Map<string, tf.Variable> {
+export function trainedVariables({
+  model,
+  head,
+  freeze,
+}: Pick<PassOptions, 'model' | 'head' | 'freeze'>): Map<string, tf.Variable> {
   return new Map([...model.trainableTrunk(freeze), ...head.variables]);
 }
 
-/**
- * Adds the gradient of sum over the pass of loss / `batchSize` to `accumulator`. Returns that sum, and the images whose class
- * has the highest score. Throws `NotFiniteError` naming an image whose scores are not finite.
- */
-export async function classifyPass(
-  crops: readonly LabelledCrop[],
-  { model, head, freeze }: PassOptions,
-  {
-    variables,
-    accumulator,
-    batchSize,
-    labelSmoothing,
-  }: {
-    variables: ReadonlyMap<string, tf.Variable>;
-    accumulator: GradientAccumulator;
-    batchSize: number;
-    labelSmoothing: number;
-  },
-): Promise<{ loss: number; right: number }> {
-  const { value, scores } = tf.tidy(() => {
-    const input = model.prefix(stackImages(crops.map(({ image }) => image)), freeze);
-    const labels = tf.tensor1d(
-      crops.map(({ label }) => label),
-      'int32',
+/** Gradients of a batch, pass by pass. Passes of as many images are recorded once. */
+export class ClassifyPasses {
+  readonly variables: ReadonlyMap<string, tf.Variable>;
+  private readonly functions: ExampleFunctions;
+
+  constructor(private readonly options: PassOptions) {
+    this.variables = trainedVariables(options);
+    this.functions = new ExampleFunctions(() => trainedVariables({ ...options, freeze: 'none' }).values());
+  }
+
+  /**
+   * Adds the gradient of sum over the pass of loss / `batchSize` to `accumulator`. Returns that sum, and the images whose class
+   * has the highest score. Throws `NotFiniteError` naming an image whose scores are not finite.
+   */
+  async run(
+    crops: readonly LabelledCrop[],
+    accumulator: GradientAccumulator,
+  ): Promise<{ loss: number; right: number }> {
+    const { model, head, freeze, batchSize, labelSmoothing } = this.options;
+    const start = await this.startOf(crops);
+    const labels = crops.map(({ label }) => label);
+    const masks = head.dropoutMasks(crops.map(({ seed }) => seed));
+    const inputs = [start, { values: Float32Array.from(labels), shape: [crops.length] }, ...masks];
+    const { sums, rows } = await this.functions.run(
+      start.shape.join(),
+      1,
+      inputs,
+      (numbers, labelled, ...dropped) => {
+        const input = freeze === 'none' ? model.prefix(numbers as tf.Tensor4D, freeze) : (numbers as tf.Tensor4D);
+        let scores: tf.Tensor2D | undefined;
+        const { value, gradients } = namedGradients(() => {
+          scores = tf.keep(head.scores(model.mapFromPrefix(input, freeze), dropped));
+          return crossEntropy(scores, (labelled as tf.Tensor1D).toInt(), { labelSmoothing }).mul<tf.Scalar>(
+            crops.length / batchSize,
+          );
+        }, this.variables);
+        return { sums: gradients, rows: [value, scores as tf.Tensor2D] };
+      },
+      accumulator.sums,
     );
-    let rows: tf.Tensor2D | undefined;
-    const { value: loss, gradients } = namedGradients(() => {
-      rows = head.scores(
-        model.mapFromPrefix(input, freeze),
-        crops.map(({ seed }) => seed),
-      );
-      tf.keep(rows);
-      return crossEntropy(rows, labels, { labelSmoothing }).mul<tf.Scalar>(crops.length / batchSize);
-    }, variables);
-    accumulator.add(gradients);
-    return { value: loss, scores: rows as tf.Tensor2D };
-  });
-  try {
-    const [loss] = await value.data(); // computes the sums too
-    const read = await scores.data<'float32'>();
-    assertFinite(read, crops);
-    const right = ranksOf(
-      read,
-      crops.map(({ label }) => label),
-    ).filter((rank) => rank === 0).length;
-    return { loss, right };
-  } finally {
-    tf.dispose([value, scores]);
+    for (const [name, sum] of Object.entries(sums)) accumulator.replace(name, sum);
+    const [[loss], scores] = rows;
+    assertFinite(scores, crops);
+    return { loss, right: ranksOf(scores, labels).filter((rank) => rank === 0).length };
+  }
+
+  /** What the trained part reads: pixels, or the output of the frozen stages. */
+  private async startOf(crops: readonly LabelledCrop[]): Promise<ExampleInput> {
+    const { model, freeze } = this.options;
+    const pixels = stackPixels(crops.map(({ image }) => image));
+    if (freeze === 'none') return pixels;
+    const map = tf.tidy(() => model.prefix(tf.tensor4d(pixels.values, pixels.shape), freeze));
+    try {
+      return { values: await map.data<'float32'>(), shape: map.shape };
+    } finally {
+      map.dispose();
+    }
   }
 }
 

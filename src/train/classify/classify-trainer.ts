@@ -12,7 +12,7 @@ import { fingerprintOf, labelsOf } from './classes.js';
 import { classifierFile, encodeClassifier } from './classifier-file.js';
 import type { ClassifierHead } from './classifier-head.js';
 import type { ClassifyConfig } from './classify-config.js';
-import { type ClassifiableModel, classifyPass, type LabelledCrop, trainedVariables } from './classify-step.js';
+import { type ClassifiableModel, ClassifyPasses, type LabelledCrop } from './classify-step.js';
 import { type Crop, decodeCrop, drawCrop } from './crops.js';
 
 export interface ClassifyOptions {
@@ -45,6 +45,7 @@ export class ClassifyTrainer implements Trainer {
   readonly unreadable = new Set<string>();
   readonly model: StorableModel;
   readonly measure: Trainer['measure'];
+  private readonly passes: ClassifyPasses;
   private readonly labels: Int32Array;
   private readonly fingerprint: string;
   private sampler: ClassSampler;
@@ -55,7 +56,8 @@ export class ClassifyTrainer implements Trainer {
     this.labels = labelsOf(records, head.layout.classes, 'The manifest');
     this.fingerprint = fingerprintOf(records);
     this.sampler = new ClassSampler(this.labels, config.sampling, undefined);
-    this.variables = trainedVariables({ model, head, freeze: config.freeze });
+    this.passes = new ClassifyPasses({ ...config, model, head });
+    this.variables = this.passes.variables;
     this.random = random ?? new RandomStream(config.seed);
     this.model = model;
     this.measure = measure;
@@ -67,9 +69,8 @@ export class ClassifyTrainer implements Trainer {
   }
 
   async gradient({ step, signal, group }: NextUpdate, accumulator: GradientAccumulator): Promise<Gradient | undefined> {
-    const { variables } = this;
-    const { model, head, records, config } = this.options;
-    const { batchSize, imagesPerPass, freeze } = config;
+    const { records, config } = this.options;
+    const { batchSize, imagesPerPass } = config;
     const ids: string[] = [];
     let pass: LabelledCrop[] = [];
     let [loss, right] = [0, 0];
@@ -83,7 +84,7 @@ export class ClassifyTrainer implements Trainer {
     });
     const run = async () => {
       if (pass.length === 0) return;
-      const part = await classifyPass(pass, { model, head, freeze }, { ...config, variables, accumulator });
+      const part = await this.passes.run(pass, accumulator);
       loss += part.loss;
       right += part.right;
       pass = [];

@@ -48,10 +48,19 @@ export async function decodeCrop(
   return cutWindow(image, view, { width: cropSize, height: cropSize });
 }
 
-/** [N, H, W, 3] float32, 0-255, of images of one size. The caller owns it. */
-export function stackImages(images: readonly RgbImage[]): tf.Tensor4D {
+/** Numbers of images of one size, 0 to 255, and their shape [N, H, W, 3]. */
+export function stackPixels(images: readonly RgbImage[]): {
+  values: Float32Array;
+  shape: [number, number, number, number];
+} {
   const { width, height } = images[0];
-  const data = new Float32Array(images.length * width * height * 3);
-  images.forEach((image, i) => data.set(image.data, i * width * height * 3));
-  return tf.tensor4d(data, [images.length, height, width, 3]);
+  const values = new Float32Array(images.length * width * height * 3);
+  images.forEach((image, i) => values.set(image.data, i * width * height * 3));
+  return { values, shape: [images.length, height, width, 3] };
+}
+
+/** The same as a tensor, which the caller owns. */
+export function stackImages(images: readonly RgbImage[]): tf.Tensor4D {
+  const { values, shape } = stackPixels(images);
+  return tf.tensor4d(values, shape);
 }

@@ -1,5 +1,4 @@
 /** @file Images whose descriptor is always computed in the same way: those of one shape run in one native call where the engine can. */
-import { runsOverExamples } from '../../backend/index.js';
 import { ExampleRuns } from '../example-runs.js';
 import type { TrunkInput } from '../image-inputs.js';
 import { type DescriptorForms, replay, replayInBlocks } from '../replay.js';
@@ -13,14 +12,14 @@ import {
 } from './image-source.js';
 
 export class DirectSource<T> implements ImageSource<T> {
-  private readonly exampleRuns: ExampleRuns<TrunkInput> | undefined;
+  private readonly runs: ExampleRuns<TrunkInput> | undefined;
 
   /** `recomputeActivations`: replay block by block, the same gradient in less memory for one more forward pass. */
   constructor(
     private readonly inputs: InputLoader<T> & DescriptorForms<TrunkInput>,
     private readonly recomputeActivations = false,
   ) {
-    this.exampleRuns = inputs.examples && new ExampleRuns(inputs.examples);
+    this.runs = inputs.examples && new ExampleRuns(inputs.examples);
   }
 
   async *describePool(items: readonly T[]): AsyncGenerator<DescribedImage<T> | UnreadableImage<T>> {
@@ -72,9 +71,5 @@ export class DirectSource<T> implements ImageSource<T> {
       await runs.replay(inputs, { ...sums, upstreams: group.map(({ item }) => upstreamOf(item)) });
     }
     return unreadable;
-  }
-
-  private get runs(): ExampleRuns<TrunkInput> | undefined {
-    return runsOverExamples() ? this.exampleRuns : undefined;
   }
 }

@@ -17,6 +17,11 @@ import { checkGradient } from '../../support/gradient.js';
 const classes = ['a', 'b', 'c'];
 const options = { head: 'auto', dropout: 'auto', cropSize: 224 } as const;
 
+/** What an image of each seed loses. */
+function masks(head: ClassifierHead, seeds: readonly number[]): tf.Tensor[] {
+  return head.dropoutMasks(seeds).map(({ values, shape }) => tf.tensor(values, shape));
+}
+
 describe('headLayout', () => {
   // The published networks' own: 7 x 7 x 512 and 6 x 6 x 256 numbers go into fc6.
   test.each([
@@ -128,30 +133,32 @@ describe('ClassifierHead', () => {
       const relu = (values: number[]) => values.map((v) => Math.max(0, v));
       const expected = dense(drop(relu(dense(drop(relu(dense(pooled, 'fc6'))), 'fc7'))), 'classes');
       const actual = await head()
-        .scores(map(1), seed === undefined ? undefined : [seed])
+        .scores(map(1), seed === undefined ? undefined : masks(head(), [seed]))
         .data();
       for (const [i, value] of expected.entries()) expect(actual[i]).toBeCloseTo(value, 5);
     }
   });
 
   test('an image’s scores do not depend on the others in its pass', async () => {
-    const both = await head().scores(map(2), [3, 4]).data();
-    const second = tf.tidy(() => head().scores(map(2).slice([1, 0, 0, 0], [1, 4, 4, 2]), [4]));
+    const both = await head()
+      .scores(map(2), masks(head(), [3, 4]))
+      .data();
+    const second = tf.tidy(() => head().scores(map(2).slice([1, 0, 0, 0], [1, 4, 4, 2]), masks(head(), [4])));
     const alone = await second.data();
     for (let k = 0; k < 3; k++) expect(alone[k]).toBeCloseTo(both[3 + k], 6);
   });
 
   test('gradients through both forms agree with finite differences', () => {
     const fc = head();
-    checkGradient((x) => fc.scores(x as tf.Tensor4D, [5]), map(1), { step: 1e-3 });
+    checkGradient((x) => fc.scores(x as tf.Tensor4D, masks(fc, [5])), map(1), { step: 1e-3 });
     const layout: HeadLayout = { kind: 'pooled', classes, dropout: 0.3, widths: [2, 3] };
     const pooled = new ClassifierHead(layout, visible(layout));
-    checkGradient((x) => pooled.scores(x as tf.Tensor4D, [5]), map(1));
+    checkGradient((x) => pooled.scores(x as tf.Tensor4D, masks(pooled, [5])), map(1));
     const cosine = new ClassifierHead(
       { ...layout, kind: 'cosine', cosineScale: 3 },
       visible({ ...layout, kind: 'cosine' }),
     );
-    checkGradient((x) => cosine.scores(x as tf.Tensor4D, [5]), map(1));
+    checkGradient((x) => cosine.scores(x as tf.Tensor4D, masks(cosine, [5])), map(1));
   });
 
   test('cosines times their scale, of the averaged feature and the classes, whatever their lengths', async () => {

@@ -4,7 +4,7 @@ import type { DescriptorModel } from '../../../src/models/descriptor.js';
 import { classesOf, labelsOf } from '../../../src/train/classify/classes.js';
 import { ClassifierHead, headLayout, initialHead } from '../../../src/train/classify/classifier-head.js';
 import {
-  classifyPass,
+  ClassifyPasses,
   type LabelledCrop,
   ranksOf,
   trainedVariables,
@@ -45,15 +45,11 @@ afterAll(() => {
 
 /** Loss and gradient of all crops in passes of `size`. */
 async function batch(size: number, freeze = 'none') {
-  const variables = trainedVariables({ model, head, freeze });
+  const passes = new ClassifyPasses({ model, head, freeze, batchSize: crops.length, labelSmoothing: 0.1 });
   const accumulator = new GradientAccumulator();
   let [loss, right] = [0, 0];
   for (let i = 0; i < crops.length; i += size) {
-    const part = await classifyPass(
-      crops.slice(i, i + size),
-      { model, head, freeze },
-      { variables, accumulator, batchSize: crops.length, labelSmoothing: 0.1 },
-    );
+    const part = await passes.run(crops.slice(i, i + size), accumulator);
     loss += part.loss;
     right += part.right;
   }
@@ -63,7 +59,7 @@ async function batch(size: number, freeze = 'none') {
   return { loss, right, gradients };
 }
 
-describe('classifyPass', () => {
+describe('ClassifyPasses', () => {
   test.each([1, 2, 4])('passes of %i images: loss and gradients of the whole batch', async (size) => {
     const whole = await batch(6);
     const parts = await batch(size);
