@@ -82,7 +82,7 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
   if (pass === 'forward' && !quick) sides.push(side('tfjs-wasm', ourWorker('worker.ts', [...args, 'wasm']), 1));
   for (const { worker, runsPerRound: perRound } of sides) {
     await worker.answer();
-    await worker.ask(`run ${quick ? 3 : perRound + 2}`); // warm-up: compiling, weights brought into order
+    await worker.ask(`run ${quick ? 5 : perRound + 2}`); // warm-up: compiling, weights brought into order
   }
   const [ours] = sides as [Side];
   // In a process of its own: products and the profile that counts operations need memory that describing does not.

@@ -47,11 +47,19 @@ interface Recording {
   /** The sums added to `priors`. */
   added: readonly Value[];
   rows: readonly Value[];
-  /** In a run of one example, the known values in the place of `examples` and `priors`, by their ops. */
-  given: ReadonlyMap<Op | undefined, Value>;
-  /** Programs that run again as they are, as long as the weights are the same. */
+  /** The known values in the place of `weights`, by their ops. */
+  weightsGiven: Given;
+  /** In a run of one example, those in the place of `examples` and `priors`. */
+  numbersGiven: Given;
+  /** Programs of weights that were never read, which take any weights. */
+  firstPrograms: Map<RunForm, Program>;
+  /** Programs with what is kept of the weights as they are. */
   programs: Map<RunForm, Program>;
+  /** Runs with the weights as they are. */
+  runs: number;
 }
+
+type Given = ReadonlyMap<Op | undefined, Value>;
 
 /** Many examples, or one, whose gradients may be added to what was there. */
 type RunForm = 'many' | 'one' | 'one added';
@@ -66,8 +74,8 @@ interface Recorded {
 }
 
 /**
- * Functions of one example, each recorded once: later runs read the weights of their time. As long as these stay, a third run
- * of a form plans nothing either.
+ * Functions of one example, each recorded once: later runs read the weights of their time. The first two runs of new weights plan
+ * nothing, the next ones look for what can be kept of them, and then nothing is planned until there are others.
  */
 export class ExampleFunctions {
   private readonly recordings = new Map<string, Recording>();
@@ -127,7 +135,11 @@ export class ExampleFunctions {
     const memories = weights.map(({ memory }) => memory);
     if (memories.length === this.memories.length && memories.every((memory, i) => memory === this.memories[i])) return;
     this.memories = memories;
-    for (const { programs } of this.recordings.values()) programs.clear();
+    for (const recording of this.recordings.values()) {
+      recording.programs.clear();
+      recording.runs = 0;
+      for (const value of recording.weightsGiven.values()) value.forget();
+    }
   }
 
   private recordingOf(form: string, recorded: Recorded): Recording {
@@ -168,8 +180,11 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
     sums: new Map(),
     added: [],
     rows: [],
-    given: new Map(),
+    weightsGiven: new Map(),
+    numbersGiven: new Map(),
+    firstPrograms: new Map(),
     programs: new Map(),
+    runs: 0,
   };
   let kept: readonly tf.Tensor[] = [];
   tf.tidy(() => {
@@ -186,10 +201,12 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
     const sums = [...recording.sums.values()];
     recording.priors = sums.map(standIn);
     recording.added = sums.map((sum, j) => emit('Add', [recording.priors[j], sum], sum));
-    const given = [...examples, ...recording.priors].map(
-      ({ op, shape, type, layout }) => [op, new Value(shape, type, layout, undefined, 0, undefined)] as const,
-    );
-    recording.given = new Map(given);
+    const given = (values: readonly Value[]): Given =>
+      new Map(
+        values.map(({ op, shape, type, layout }) => [op, new Value(shape, type, layout, undefined, 0, undefined)]),
+      );
+    recording.weightsGiven = given(recording.weights);
+    recording.numbersGiven = given([...examples, ...recording.priors]);
     backend.keep(heldBy(recording)); // the tensors go
   });
   tf.dispose([...kept]); // what is taken out of a tape is kept
@@ -207,37 +224,47 @@ interface Run {
   added: boolean;
 }
 
-/** The program of a recording for `outputs`. `given`: what it knows besides the weights. */
+/** The program of a recording for `outputs`. `numbers`: what it knows besides the weights. */
 function programOf(
   { backend, recording, weights }: Run,
   form: RunForm,
   outputs: readonly Value[],
-  given?: Recording['given'],
+  numbers?: Given,
 ): Program {
-  const kept = recording.programs.get(form);
+  const { weightsGiven, firstPrograms, programs } = recording;
+  const kept = programs.get(form);
   if (kept !== undefined) return kept;
-  const weightOf = new Map(recording.weights.map(({ op }, i) => [op, weights[i]]));
-  const { substitute, settled } = backend.invariantsOf(outputs, ({ op }) => weightOf.get(op));
-  const program = planProgram(outputs, (value) => given?.get(value.op) ?? substitute(value));
-  if (settled) recording.programs.set(form, program);
+  recording.weights.forEach(({ op }, i) => {
+    weightsGiven.get(op)!.memory = weights[i].memory;
+  });
+  // Two runs are hardly worth looking for what could be kept.
+  if (recording.runs++ < 2) {
+    const known = firstPrograms.get(form);
+    const first = known ?? planProgram(outputs, ({ op }) => weightsGiven.get(op) ?? numbers?.get(op));
+    firstPrograms.set(form, first);
+    return first;
+  }
+  const { substitute, settled } = backend.invariantsOf(outputs, ({ op }) => weightsGiven.get(op));
+  const program = planProgram(outputs, (value) => numbers?.get(value.op) ?? substitute(value));
+  if (settled) programs.set(form, program);
   return program;
 }
 
 /** The sums and the rows of one example: a graph without a loop. */
 function runOne(run: Run): [HostData[], HostData[]] {
   const { backend, recording, inputs, priors, added } = run;
-  const { examples, given } = recording;
+  const { examples, numbersGiven } = recording;
   const data = [...inputs.map(({ values }) => values), ...priors];
   [...examples, ...recording.priors].slice(0, data.length).forEach(({ op }, i) => {
-    given.get(op)!.memory = new Memory(data[i]);
+    numbersGiven.get(op)!.memory = new Memory(data[i]);
   });
   const sums = added ? recording.added : [...recording.sums.values()];
-  const program = programOf(run, added ? 'one added' : 'one', [...sums, ...recording.rows], given);
+  const program = programOf(run, added ? 'one added' : 'one', [...sums, ...recording.rows], numbersGiven);
   try {
     const results = backend.runProgram(program);
     return [results.slice(0, sums.length), results.slice(sums.length)];
   } finally {
-    for (const value of given.values()) value.forget();
+    for (const value of numbersGiven.values()) value.forget();
   }
 }
 
