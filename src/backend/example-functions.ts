@@ -170,9 +170,9 @@ function heldBy({ sums, added, rows }: Recording): Value[] {
 
 function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }: Recorded): Recording {
   let stand = 0;
-  const standIn = ({ shape, layout }: Pick<Value, 'shape' | 'layout'>) =>
-    new Value(shape, 'float32', layout, makeOp(exampleOp, [], { index: stand++ }), 0, undefined);
-  const examples = inputs.map(({ shape }) => standIn({ shape, layout: 'plain' }));
+  const standIn = ({ shape, type, layout }: Pick<Value, 'shape' | 'type' | 'layout'>) =>
+    new Value(shape, type, layout, makeOp(exampleOp, [], { index: stand++ }), 0, undefined);
+  const examples = inputs.map(({ shape }) => standIn({ shape, type: 'float32', layout: 'plain' }));
   const recording: Recording = {
     examples,
     weights: weights.map(standIn),
