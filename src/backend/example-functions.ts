@@ -57,11 +57,13 @@ interface Recording {
   programs: Map<RunForm, Program>;
   /** Runs with the weights as they are. */
   runs: number;
+  /** It has run for several examples at once. */
+  loops: boolean;
 }
 
 type Given = ReadonlyMap<Op | undefined, Value>;
 
-/** Many examples, or one, whose gradients may be added to what was there. */
+/** A loop over examples, or one without it, whose gradients may be added to what was there. */
 type RunForm = 'many' | 'one' | 'one added';
 
 /** What a recording is made of. */
@@ -111,8 +113,10 @@ export class ExampleFunctions {
     const weights = backend.known(tensors);
     this.followWeights(weights);
     const recording = this.recordingOf(form, { tensors, weights, inputs, record });
-    const run = count === 1 ? runOne : runMany;
-    const added = count > 1 || before.size > 0;
+    // A graph without a loop is compiled where single examples are the rule.
+    recording.loops ||= count > 1;
+    const run = recording.loops ? runMany : runOne;
+    const added = recording.loops || before.size > 0;
     const priors = added ? [...recording.sums].map(([name, sum]) => priorOf(backend, before.get(name), sum)) : [];
     const [sums, rows] = run({ backend, recording, weights, inputs, count, priors, added });
     return {
@@ -185,6 +189,7 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
     firstPrograms: new Map(),
     programs: new Map(),
     runs: 0,
+    loops: false,
   };
   let kept: readonly tf.Tensor[] = [];
   tf.tidy(() => {
