@@ -26,6 +26,8 @@ import { choosesWinograd } from './winograd-choice.js';
 const longSum = 16_384;
 /** Bytes of what all filter positions see, where it is brought together by one convolution. */
 const maxColumnBytes = 64 * 2 ** 20;
+/** Positions there at most: their square is the size of a constant. */
+const maxPositions = 49;
 
 /** Gradient with respect to the filter. x: [n, h, w, c], dy: [n, oh, ow, o] -> [kh, kw, c, o]. */
 export function filterGradient(
@@ -49,10 +51,10 @@ export function filterGradient(
   const windows = { filter: [kh, kw], pads: padsOf(info), strides: stridesOf(info), dilations: dilationsOf(info) };
   /** Whether one convolution brings together what the positions see of a map. */
   const together = (channels: number, cells: number) =>
-    !process.env.NOCOL &&
     !accelerated &&
     n === 1 &&
     positions > 1 &&
+    positions <= maxPositions &&
     4 * channels * positions * cells <= maxColumnBytes;
   if (positions > 1 && o < c && info.strideHeight * info.strideWidth === 1 && insidePads(info)) {
     // The output gradient is the narrower side: move it over the input instead of the input over it.
