@@ -11,7 +11,8 @@ import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
 import { type CompilableGraph, SessionCache, type SessionLimits } from './sessions.js';
 import type { OrtTensor, Session, SessionSettings } from './ort.js';
-import { detach, type HostData, isConstant, Memory, type Op, release, retain, Value } from './value.js';
+import { withSharedWork } from './shared-work.js';
+import { detach, type HostData, Memory, release, retain, Value } from './value.js';
 
 /** Which convolutions are computed by Winograd's algorithm: `faster`: where it is expected to be; `possible`: wherever it can be. */
 export type WinogradUse = 'never' | 'faster' | 'possible';
@@ -229,7 +230,8 @@ export class OnnxBackend extends tf.KernelBackend {
       throw new Error('A function that is recorded to be run later may not read numbers.');
     }
     this.heldSinceRun = 0;
-    const outputs = this.withSharedWork(targets);
+    const temporary = this.temporaryValues();
+    const outputs = withSharedWork(targets, this.pending, (value) => value.live > (temporary.get(value) ?? 0));
     const results = this.execute(outputs, this.invariantsOf(outputs).substitute);
     const freed: Value[] = [];
     outputs.forEach((value, i) => {
@@ -361,40 +363,6 @@ export class OnnxBackend extends tf.KernelBackend {
     return results;
   }
 
-  /**
-   * `targets`, the live values on the way to them, and the live values that would repeat part of the way. Values on
-   * the way that only an open `tidy` still names are left out: they are about to go, and fetching copies them.
-   */
-  private withSharedWork(targets: readonly Value[]): Value[] {
-    const outputs = new Set(targets);
-    const temporary = this.temporaryValues();
-    const stays = (value: Value) => value.live > (temporary.get(value) ?? 0);
-    const computed = new Set<Op>();
-    const include = (roots: Iterable<Value>) => {
-      const stack = [...roots];
-      for (let value = stack.pop(); value !== undefined; value = stack.pop()) {
-        if (value.op === undefined) continue;
-        if (stays(value)) outputs.add(value);
-        if (computed.has(value.op)) continue;
-        computed.add(value.op);
-        for (const input of value.op.inputs) if (!isConstant(input)) stack.push(input);
-      }
-    };
-    include(targets);
-    for (let grown = true; grown; ) {
-      grown = false;
-      const shares = new Map<Op, boolean>();
-      for (const value of this.pending) {
-        if (outputs.has(value) || (computed.has(value.op as Op) && !stays(value))) continue;
-        if (!sharesWork(value, computed, outputs, shares)) continue;
-        outputs.add(value);
-        include([value]);
-        grown = true;
-      }
-    }
-    return [...outputs];
-  }
-
   /** For each value, how many of its data ids go when the open tidy scopes end. */
   private temporaryValues(): Map<Value, number> {
     const tensors = new Map<Entry, number>();
@@ -458,35 +426,4 @@ function runSession(session: Session, feeds: Record<string, OrtTensor>, names: r
     const operator = /running (\w+) node/.exec(message)?.[1] ?? 'gathering or scattering';
     throw new Error(`${operator}: a computed index is negative or beyond the axis.`, { cause: error });
   }
-}
-
-/** True if computing `value` later would repeat an op of `computed` whose result is not kept. */
-function sharesWork(
-  value: Value,
-  computed: ReadonlySet<Op>,
-  outputs: ReadonlySet<Value>,
-  memo: Map<Op, boolean>,
-): boolean {
-  const stack: { op: Op; next: number }[] = [{ op: value.op as Op, next: 0 }];
-  while (stack.length > 0) {
-    const top = stack[stack.length - 1];
-    if (computed.has(top.op)) {
-      for (const { op } of stack) memo.set(op, true);
-      return true;
-    }
-    const input = top.op.inputs[top.next++];
-    if (input === undefined) {
-      memo.set(top.op, false);
-      stack.pop();
-      continue;
-    }
-    if (isConstant(input) || input.op === undefined || outputs.has(input)) continue;
-    const shares = memo.get(input.op);
-    if (shares === true) {
-      for (const { op } of stack) memo.set(op, true);
-      return true;
-    }
-    if (shares === undefined) stack.push({ op: input.op, next: 0 });
-  }
-  return false;
 }
