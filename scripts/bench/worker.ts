@@ -1,5 +1,6 @@
 /**
- * @file One side of a benchmark: runs a network's trunk when told to. Arguments: network, pass, height, width, threads, and
+ * @file One side of a benchmark: runs a network's trunk when told to. Arguments: network, pass (`forward`, `forward+backward`, or
+ * `forward+backward of N` images in one run, in ms an image), height, width, threads, and
  * the engine's device (default `cpu`) or `wasm` for tfjs's WebAssembly backend in place of it. Protocol on stdin/stdout, one JSON value a line: `run N` ->
  * milliseconds of N runs; `product N` -> milliseconds of N products of two 2048x2048 matrices; `flops` -> floating-point
  * operations of one forward pass's convolutions; `end` -> peak memory.
@@ -29,13 +30,15 @@ const architecture = architectures[network] ?? network;
 const model = DescriptorModel.create(defaultMeta(architecture), initialWeights(architecture, 1));
 const variables = [...model.trainable('none').values()].filter(({ name }) => !name.includes('whitening'));
 
+const images = Number(/ of (\d+)$/.exec(pass)?.[1] ?? 1);
+
 /**
  * Pictures made beforehand: a new tensor each time, as in use, so that nothing but the weights may be remembered between
  * runs; and no garbage of the generator is collected while the clock runs.
  */
 const pictures = Array.from({ length: 8 }, (_, i) => {
   const next = noise(i + 1);
-  return Float32Array.from({ length: height * width * 3 }, () => 256 * next());
+  return Float32Array.from({ length: images * height * width * 3 }, () => 256 * next());
 });
 
 let runs = 0;
@@ -43,13 +46,13 @@ async function once(): Promise<number> {
   const values = pictures[runs++ % pictures.length];
   if (pass !== 'forward') {
     const elapsed = clock();
-    const { sums } = await replays.run('', 1, [{ values, shape: [1, height, width, 3] }], (x) => {
+    const { sums } = await replays.run('', images, [{ values, shape: [1, height, width, 3] }], (x) => {
       const { value, grads } = tf.variableGrads(() => tf.mean(model.featureMap(x as tf.Tensor4D)), variables);
       return { sums: grads, rows: [value] };
     });
     const { ms } = elapsed();
     tf.dispose(sums);
-    return ms;
+    return ms / images;
   }
   const x = tf.tensor4d(values, [1, height, width, 3]);
   const elapsed = clock();

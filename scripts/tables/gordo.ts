@@ -27,6 +27,7 @@ import {
   whitenModel,
 } from '../../src/index.js';
 import { parseRegions } from '../../src/models/region-source.js';
+import { parseDatabaseAugmentation, parseQueryExpansion } from '../../src/retrieval/expansion.js';
 import { sampleOf } from '../../src/retrieval/learn-whitening.js';
 import { packageTrunk } from '../../src/run/run-start.js';
 import { RunFolder } from '../../src/run/run-folder.js';
@@ -57,6 +58,15 @@ const planSchema = z.strictObject({
   rpn: training,
   /** What Table 2 compares. */
   regions: z.array(z.string()).default(['grid', 'rpn:16', 'rpn:32', 'rpn:64', 'rpn:128', 'rpn:256']),
+  /** What Table 4 compares: a recipe, and published systems on the weights of the start, fitted on so many photographs. */
+  others: z
+    .strictObject({
+      recipe: z.string(),
+      presets: z.array(z.string()),
+      fitImages: z.int(),
+      expansion: z.strictObject({ dba: z.string(), qe: z.string() }),
+    })
+    .optional(),
 });
 
 const { positionals, values } = parseArgs({
@@ -131,9 +141,12 @@ const regionsOf = (text?: string) => {
   return regions === undefined ? {} : { regions };
 };
 
+/** What is measured, as options of the stage. */
+type How = Partial<Parameters<typeof evaluate>[0]>;
+
 const measured: Measured[] = [];
-/** Measures a model on every test, and writes the tables that there are. */
-async function measure(row: Pick<Measured, 'table' | 'name' | 'seed'>, model: string, regions?: string): Promise<void> {
+/** Measures a model, or a published system, on every test, and writes the tables that there are. */
+async function measure(row: Pick<Measured, 'table' | 'name' | 'seed'>, how: How): Promise<void> {
   const results: Measured['results'] = {};
   for (const { name, groundtruth } of tests) {
     const file = join(
@@ -143,8 +156,8 @@ async function measure(row: Pick<Measured, 'table' | 'name' | 'seed'>, model: st
     );
     await made(file, async (unfinished) => {
       const { size, snap } = plan;
-      const options = { protocol: 'groundtruth', groundtruth, imageRoot, model, size, snap, ...engine } as const;
-      const { map, precisionAt1, queries } = await evaluate({ ...options, ...regionsOf(regions) });
+      const options = { protocol: 'groundtruth', groundtruth, imageRoot, size, snap, ...engine, ...how } as const;
+      const { map, precisionAt1, queries } = await evaluate(options);
       await writeFile(unfinished, JSON.stringify({ map, precisionAt1, queries }));
     });
     results[name] = JSON.parse(await readFile(file, 'utf8'));
@@ -184,8 +197,9 @@ const start =
     : await made(modelFile('start'), (unfinished) =>
         importModel({ file: shared(init.file), arch: init.arch, out: unfinished, overwrite: true }),
       );
-await measure({ table: 'Table 1', name: 'off the shelf', seed: 1 }, start);
-await measure({ table: 'Table 1', name: 'off the shelf, PCA', seed: 1 }, await whitened('off', start));
+const offTheShelf = await whitened('off', start);
+await measure({ table: 'Table 1', name: 'off the shelf', seed: 1 }, { model: start });
+await measure({ table: 'Table 1', name: 'off the shelf, PCA', seed: 1 }, { model: offTheShelf });
 
 const val = tests[0].groundtruth;
 const layer = [`whitenDimension=${plan.dimension}`];
@@ -200,13 +214,13 @@ for (const seed of seeds) {
         ...layer,
         ...more,
       ]);
-      await measure({ table, name: label, seed }, model);
+      await measure({ table, name: label, seed }, { model });
       return { model, run };
     };
     const cFull = await classified('C-Full', Full);
-    await measure({ table, name: 'C-Full, PCA', seed }, await whitened(id('C-Full'), cFull));
+    await measure({ table, name: 'C-Full, PCA', seed }, { model: await whitened(id('C-Full'), cFull) });
     const cClean = await classified('C-Clean', Clean);
-    await measure({ table, name: 'C-Clean, PCA', seed }, await whitened(id('C-Clean'), cClean));
+    await measure({ table, name: 'C-Clean, PCA', seed }, { model: await whitened(id('C-Clean'), cClean) });
     const rClean = await ranked('R-Clean from C-Full', Clean, cFull);
     await ranked('R-Full from C-Full', Full, cFull);
     if (noise !== 'full') continue;
@@ -231,8 +245,24 @@ for (const seed of seeds) {
       });
       for (const regions of plan.regions) {
         const model = await whitened(id(`${when}-${regions}`.replaceAll(/\W+/g, '-')), proposing, regions);
-        await measure({ table: 'Table 2', name: `${regions}, ${when}, PCA of its regions`, seed }, model, regions);
+        const name = `${regions}, ${when}, PCA of its regions`;
+        await measure({ table: 'Table 2', name, seed }, { model, ...regionsOf(regions) });
       }
     }
+  }
+}
+
+if (plan.others !== undefined) {
+  const { recipe, presets, fitImages, expansion } = plan.others;
+  const expand = { dba: parseDatabaseAugmentation(expansion.dba), qe: parseQueryExpansion(expansion.qe) };
+  const row = (name: string, how: How, seed = 1) => measure({ table: 'Table 4', name, seed }, how);
+  const named = `, ${expansion.dba}, ${expansion.qe}`;
+  await row(`off the shelf, PCA${named}`, { model: offTheShelf, ...expand });
+  for (const preset of presets) await row(preset, { preset, weights: start, fit: full, fitImages });
+  for (const seed of seeds) {
+    const from = { manifest: full, init: start, seed };
+    const model = await trained(`${recipe}-${seed}`, trainTriplet, { recipe, set: [] }, from);
+    await row(`recipe ${recipe}`, { model }, seed);
+    await row(`recipe ${recipe}${named}`, { model, ...expand }, seed);
   }
 }

@@ -6,11 +6,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvariantCache } from './invariants.js';
 import { isHostType, javaScriptBackend } from './javascript-backend.js';
+import { type LaneFeed, Lanes } from './lanes.js';
 import { planProgram, type Program, type Substitute } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
 import { type CompilableGraph, SessionCache, type SessionLimits } from './sessions.js';
-import type { OrtTensor, Session, SessionSettings } from './ort.js';
+import { OrtTensor, type Session, type SessionSettings } from './ort.js';
 import { withSharedWork } from './shared-work.js';
 import { detach, type HostData, Memory, release, retain, Value } from './value.js';
 
@@ -51,12 +52,14 @@ export class OnnxBackend extends tf.KernelBackend {
   readonly sessions: SessionCache;
   readonly invariants: InvariantCache;
   readonly residents: ResidentBuffers;
+  readonly lanes: Lanes;
   /** Native runs so far, the milliseconds spent in them, and kernels handed to the JavaScript backend. */
   readonly stats = { runs: 0, runMs: 0, forwarded: 0 };
   /** False where ONNX Runtime's CPU provider computes, the only one with all operators. */
   readonly accelerated: boolean;
   /** Which convolutions are recorded as Winograd's. */
   winograd: WinogradUse;
+  private readonly threads: number;
   private readonly data: tf.DataStorage<Entry>;
   /** Live values that are not computed yet, oldest first. */
   private readonly pending = new Set<Value>();
@@ -71,9 +74,11 @@ export class OnnxBackend extends tf.KernelBackend {
     this.data = new tf.DataStorage<Entry>(this, tf.engine());
     this.accelerated = options.providers[0] !== 'cpu';
     this.winograd = this.accelerated ? 'never' : 'faster';
-    this.sessions = new SessionCache(options, options);
+    this.threads = options.threads;
+    this.lanes = new Lanes(options);
+    this.sessions = new SessionCache(options, options, this.lanes.close);
     this.residents = new ResidentBuffers(options, options.maxResidentBytes);
-    this.invariants = new InvariantCache(options.maxInvariantBytes, this.residents.forget);
+    this.invariants = new InvariantCache(options.maxInvariantBytes, this.forgotten);
   }
 
   // ---- data ids
@@ -144,7 +149,12 @@ export class OnnxBackend extends tf.KernelBackend {
   private readonly freed = (memory: Memory): void => {
     if (memory.orphaned) this.orphanBytes -= memory.data.byteLength;
     this.invariants.forget(memory);
+    this.forgotten(memory);
+  };
+
+  private readonly forgotten = (memory: Memory): void => {
     this.residents.forget(memory);
+    this.lanes.forget(memory);
   };
 
   override disposeData(dataId: tf.DataId, force = false): boolean {
@@ -363,6 +373,24 @@ export class OnnxBackend extends tf.KernelBackend {
     return results;
   }
 
+  /** Runs of one graph at once, one for each of `parts`, the first of them here: results in the order of `names`. */
+  async runAtOnce(
+    program: CompilableGraph & Pick<Program, 'leaves'>,
+    parts: readonly Readonly<Record<string, LaneFeed>>[],
+    names: readonly string[],
+  ): Promise<HostData[][]> {
+    const [own, ...others] = parts;
+    const threads = Math.floor(this.threads / parts.length);
+    const shared = { ...program, threads, key: `${program.key}|${threads}` };
+    const beside = this.lanes.run(shared, others, names);
+    beside.catch(() => undefined); // it is awaited below, unless the run here fails first
+    const feeds = Object.fromEntries(
+      Object.entries(own).map(([name, { type, dims, data }]) => [name, new OrtTensor(type, data as never, dims)]),
+    );
+    const results = this.runNative(shared, feeds, names);
+    return [names.map((name) => results[name].data as HostData), ...(await beside)];
+  }
+
   /** For each value, how many of its data ids go when the open tidy scopes end. */
   private temporaryValues(): Map<Value, number> {
     const tensors = new Map<Entry, number>();
@@ -413,6 +441,7 @@ export class OnnxBackend extends tf.KernelBackend {
   override dispose(): void {
     this.residents.dispose();
     this.sessions.dispose();
+    this.lanes.dispose();
   }
 }
 

@@ -5,11 +5,11 @@
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { OnnxBackend } from './backend.js';
-import { OrtTensor } from './ort.js';
-import { planProgram, type Program } from './plan.js';
+import type { LaneFeed } from './lanes.js';
+import { orderOps, planProgram, type Program } from './plan.js';
 import { emit, plain, sameShape, toLayout } from './record.js';
 import { scanGraph } from './scan-graph.js';
-import { exampleOp, type HostData, makeOp, Memory, type Op, Value } from './value.js';
+import { exampleOp, type HostData, isConstant, makeOp, Memory, type Op, Value } from './value.js';
 
 /** Numbers of N examples of one shape: `values` has N times as many as `shape` says. */
 export interface ExampleInput {
@@ -57,8 +57,8 @@ interface Recording {
   programs: Map<RunForm, Program>;
   /** Runs with the weights as they are. */
   runs: number;
-  /** It has run for several examples at once. */
-  loops: boolean;
+  /** Of all tensors that it computes of an example, which are never there at once. */
+  bytes: number;
 }
 
 type Given = ReadonlyMap<Op | undefined, Value>;
@@ -102,7 +102,7 @@ export class ExampleFunctions {
     before: ReadonlyMap<string, tf.Tensor> = new Map(),
   ): Promise<OverExamples> {
     const backend = tf.backend();
-    if (!(backend instanceof OnnxBackend) || backend.accelerated) {
+    if (!isNative(backend)) {
       return runDirectly(count, inputs, record, before);
     }
     // Let finished decodes and other callbacks in before the run blocks the event loop.
@@ -113,12 +113,11 @@ export class ExampleFunctions {
     const weights = backend.known(tensors);
     this.followWeights(weights);
     const recording = this.recordingOf(form, { tensors, weights, inputs, record });
-    // A graph without a loop is compiled where single examples are the rule.
-    recording.loops ||= count > 1;
-    const run = recording.loops ? runMany : runOne;
-    const added = recording.loops || before.size > 0;
+    // By the count alone, not by what ran before: a run that is resumed is to give the same numbers.
+    const run = count > 1 ? runMany : runOne;
+    const added = count > 1 || before.size > 0;
     const priors = added ? [...recording.sums].map(([name, sum]) => priorOf(backend, before.get(name), sum)) : [];
-    const [sums, rows] = run({ backend, recording, weights, inputs, count, priors, added });
+    const [sums, rows] = await run({ backend, recording, weights, inputs, count, priors, added });
     return {
       sums: Object.fromEntries(
         [...recording.sums].map(([name, { shape, type, layout }], j) => {
@@ -128,6 +127,11 @@ export class ExampleFunctions {
       ),
       rows: rows as Float32Array[],
     };
+  }
+
+  /** Whether many examples are run natively one by one, so that nothing is gained by an example of several images. */
+  get runsNatively(): boolean {
+    return isNative(tf.backend());
   }
 
   /** Drops the recordings. A later run records anew. */
@@ -168,6 +172,10 @@ export class ExampleFunctions {
   }
 }
 
+function isNative(backend: tf.KernelBackend): backend is OnnxBackend {
+  return backend instanceof OnnxBackend && !backend.accelerated;
+}
+
 function heldBy({ sums, added, rows }: Recording): Value[] {
   return [...sums.values(), ...added, ...rows];
 }
@@ -189,7 +197,7 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
     firstPrograms: new Map(),
     programs: new Map(),
     runs: 0,
-    loops: false,
+    bytes: 0,
   };
   let kept: readonly tf.Tensor[] = [];
   tf.tidy(() => {
@@ -213,9 +221,22 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
     recording.weightsGiven = given(recording.weights);
     recording.numbersGiven = given([...examples, ...recording.priors]);
     backend.keep(heldBy(recording)); // the tensors go
+    recording.bytes = bytesOf(examples, heldBy(recording));
   });
   tf.dispose([...kept]); // what is taken out of a tape is kept
   return recording;
+}
+
+/** Of the tensors that depend on `examples`, on the way to `outputs`. */
+function bytesOf(examples: readonly Value[], outputs: readonly Value[]): number {
+  const dependent = new Set(examples.map(({ op }) => op));
+  const counted = new Set<Value>();
+  for (const op of orderOps(outputs)) {
+    const inputs = op.inputs.filter((input): input is Value => !isConstant(input) && dependent.has(input.op));
+    if (inputs.length > 0) dependent.add(op);
+    for (const input of inputs) counted.add(input);
+  }
+  return 4 * [...counted].reduce((total, { size }) => total + size, 0);
 }
 
 interface Run {
@@ -273,31 +294,57 @@ function runOne(run: Run): [HostData[], HostData[]] {
   }
 }
 
-/** The sums and the rows of several examples. */
-function runMany(run: Run): [HostData[], HostData[]] {
+/** The sums and the rows of several examples, on as many lanes as there are. */
+async function runMany(run: Run): Promise<[HostData[], HostData[]]> {
   const { backend, recording, inputs, count, priors } = run;
   const { examples, rows } = recording;
   const sums = [...recording.sums.values()];
   const program = programOf(run, 'many', [...sums, ...rows]);
-  const feeds: Record<string, OrtTensor> = {};
-  inputs.forEach(({ values, shape }, i) => {
-    feeds[`e${i}`] = new OrtTensor('float32', values, [count, ...shape]);
+  const lanes = backend.lanes.countFor(count, recording.bytes);
+  const parts = Array.from({ length: lanes }, (_, lane) => {
+    const [begin, end] = [lane, lane + 1].map((at) => Math.floor((at * count) / lanes));
+    const feeds: Record<string, LaneFeed> = {};
+    inputs.forEach(({ values, shape }, i) => {
+      const size = tf.util.sizeFromShape([...shape]);
+      const part = values.subarray(begin * size, end * size);
+      feeds[`e${i}`] = { type: 'float32', dims: [end - begin, ...shape], data: lane === 0 ? part : part.slice() };
+    });
+    sums.forEach(({ physical: dims }, j) => {
+      feeds[`p${j}`] = { type: 'float32', dims, ...(lane === 0 && { data: priors[j] }) };
+    });
+    return feeds;
   });
-  priors.forEach((prior, j) => {
-    feeds[`p${j}`] = new OrtTensor('float32', prior, sums[j].physical);
-  });
-  const names = [...sums.map((_, j) => `s${j}`), ...rows.map((_, k) => `r${k}`)];
-  const results = backend.runNative(
+  const results = await backend.runAtOnce(
     {
       key: `examples ${sums.length}|${examples.map(({ shape }) => shape.join()).join(';')}|${program.key}`,
       leaves: program.leaves,
       graph: (portable) => scanGraph(program, { sums, rows, examples }, portable),
     },
-    feeds,
-    names,
+    parts,
+    [...sums.map((_, j) => `s${j}`), ...rows.map((_, k) => `r${k}`)],
   );
-  const data = names.map((name) => results[name].data as HostData);
-  return [data.slice(0, sums.length), data.slice(sums.length)];
+  return [
+    sums.map((_, j) => summed(results.map((of) => of[j]))),
+    rows.map((_, k) => joined(results.map((of) => of[sums.length + k]))),
+  ];
+}
+
+/** The sum, in the place of the first. */
+function summed([first, ...others]: readonly HostData[]): HostData {
+  for (const other of others) {
+    for (let i = 0; i < first.length; i++) first[i] += other[i];
+  }
+  return first;
+}
+
+function joined(parts: readonly HostData[]): Float32Array {
+  const all = new Float32Array(parts.reduce((length, part) => length + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
 }
 
 /** One call of `record` after the other. */

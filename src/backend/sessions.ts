@@ -14,6 +14,8 @@ export interface SessionLimits {
 export type CompilableGraph = Pick<Program, 'key' | 'graph'> & {
   /** ONNX Runtime arranges the graph anew, which pays where weights are part of it. Default: it runs as it was planned. */
   optimized?: boolean;
+  /** Compute threads of a run. Default: the engine's. */
+  threads?: number;
 };
 
 interface Entry {
@@ -41,6 +43,7 @@ export class SessionCache {
   constructor(
     private readonly settings: SessionSettings,
     private readonly limits: SessionLimits,
+    private readonly onDrop: (key: string) => void = () => undefined,
   ) {}
 
   get size(): number {
@@ -58,10 +61,11 @@ export class SessionCache {
     // ONNX Runtime's other providers lack its own fused operators, or end the process on them (WebGPU, 1.30.0).
     const graph = program.graph(this.settings.providers[0] !== 'cpu');
     const { initializers: weights = [] } = graph;
+    const { threads = this.settings.threads } = program;
     const model = encodeModel(graph, { beside: true });
     const weightBytes = weights.reduce((sum, { bytes }) => sum + bytes.length, 0);
     const entry = {
-      session: createSession(model, this.settings, { optimized: program.optimized, weights }),
+      session: createSession(model, { ...this.settings, threads }, { optimized: program.optimized, weights }),
       bytes: nodeCount(graph) * bytesPerNode + model.length + weightBytes,
     };
     this.compiled++;
@@ -78,6 +82,7 @@ export class SessionCache {
     this.entries.delete(key);
     this.bytes -= entry.bytes;
     entry.session.dispose();
+    this.onDrop(key);
   }
 
   private evict(): void {

@@ -3,7 +3,7 @@
  * on this thread, a large one on all cores, each of which holds a part (vector-worker.ts).
  */
 import { availableParallelism } from 'node:os';
-import { openWorker } from '../cleaning/open-worker.js';
+import { openWorker } from '../backend/open-worker.js';
 import { InputError, messageOf } from '../errors.js';
 import type { DescriptorRows } from '../linear/rows.js';
 import type { Segment } from './index-folder.js';

@@ -1,7 +1,7 @@
 /** @file The collection in a thread of its own, as this thread asks it. */
 import { type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
-import { openWorker } from '../cleaning/open-worker.js';
+import { openWorker } from '../backend/open-worker.js';
 import { InputError, messageOf, QueryError, UsageError } from '../errors.js';
 import type { OpenCollectionOptions } from '../stages/search.js';
 import type { CollectionService } from './collection-service.js';

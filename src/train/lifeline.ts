@@ -5,7 +5,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, networkInterfaces } from 'node:os';
 import type { Worker } from 'node:worker_threads';
-import { openWorker } from '../cleaning/open-worker.js';
+import { openWorker } from '../backend/open-worker.js';
 import type { LifelineData, LifelineMessage } from './lifeline-worker.js';
 import type { ProcessGroup } from './process-group.js';
 

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 
 const engine = new URL('../support/engine-worker.ts', import.meta.url).href;
-const workers = new URL('../../src/cleaning/open-worker.ts', import.meta.url).href;
+const workers = new URL('../../src/backend/open-worker.ts', import.meta.url).href;
 
 test.each([
   ['the main thread', `await import('${engine}');`],

@@ -4,7 +4,7 @@ import type { Worker } from 'node:worker_threads';
 import { InputError } from '../../errors.js';
 import type { DescribeImageOptions, ImageDescription } from './describe-image.js';
 import '../../data/decoding-budget.js'; // one for all threads
-import { openWorker } from '../open-worker.js';
+import { openWorker } from '../../backend/open-worker.js';
 import type { DescribeAnswer, DescribeRequest } from './describe-worker.js';
 
 interface Waiting {

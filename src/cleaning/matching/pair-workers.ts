@@ -9,7 +9,7 @@ import { runAhead } from '../../data/run-ahead.js';
 import { messageOf } from '../../errors.js';
 import type { Features } from '../features/features.js';
 import type { MatchOptions } from './matching.js';
-import { openWorker } from '../open-worker.js';
+import { openWorker } from '../../backend/open-worker.js';
 import type { PairAnswer, PairRequest, MatchedPair, PairWorkerData } from './pair-worker.js';
 import type { VerifiedMatches, VerificationOptions } from './verification.js';
 
