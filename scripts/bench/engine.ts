@@ -3,7 +3,7 @@
  * run, so that a drift of the machine meets both; forward also against tfjs's WebAssembly backend and against the rate at which the engine multiplies two 2048x2048 matrices. Prints medians, the spread
  * and ratios (ours / peer: below 1 is faster).
  *
- * `--quick`: fewer runs, without WebAssembly. No case is begun later than `--minutes` (2 with `--quick`, 24 with `--full`,
+ * `--quick`: fewer runs, without WebAssembly. No case is begun later than `--minutes` (4 with `--quick`, 24 with `--full`,
  * otherwise 8): those left out are named.
  *
  *   npm run bench:engine -- [--json] [--full] [--quick] [--minutes=N] [--only='resnet50 forward']
@@ -16,8 +16,8 @@ const quick = process.argv.includes('--quick');
 const [rounds, runsPerRound] = quick ? [3, 2] : [4, 4];
 
 const networks = ['resnet50', 'densenet121', 'vgg16', 'mobilenet-v2'] as const;
-/** Of four images at once the peer takes one after the other, which it is quicker with. */
-const passes = ['forward', 'forward+backward', 'forward+backward of 4'] as const;
+/** Of eight images at once the peer takes one after the other, which it is quicker with. */
+const passes = ['forward', 'forward+backward', 'forward+backward of 8'] as const;
 /** Height and width; the second takes three times as long as the first and is measured with `--full` only. */
 const sizes = process.argv.includes('--full')
   ? ([
@@ -50,7 +50,7 @@ interface Entry {
 const json = process.argv.includes('--json');
 const option = (name: string) => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.split('=')[1];
 const only = option('only');
-const minutes = Number(option('minutes') ?? (quick ? 2 : process.argv.includes('--full') ? 24 : 8));
+const minutes = Number(option('minutes') ?? (quick ? 4 : process.argv.includes('--full') ? 24 : 8));
 const threads = availableParallelism();
 
 const tenth = (value: number) => rounded(value, 1);
@@ -77,7 +77,7 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
     peakMB: 0,
   });
   const sides = [
-    side('ours', ourWorker('worker.ts', args), pass.endsWith('of 4') ? Math.ceil(runsPerRound / 4) : runsPerRound),
+    side('ours', ourWorker('worker.ts', args), pass.endsWith('of 8') ? Math.ceil(runsPerRound / 4) : runsPerRound),
   ];
   const pytorch = peerWorker('worker.py', args);
   if (pytorch !== undefined) sides.push(side('pytorch-cpu', pytorch));

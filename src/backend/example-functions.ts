@@ -9,7 +9,7 @@ import type { LaneFeed } from './lanes.js';
 import { orderOps, planProgram, type Program } from './plan.js';
 import { emit, plain, sameShape, toLayout } from './record.js';
 import { scanGraph } from './scan-graph.js';
-import { exampleOp, type HostData, isConstant, makeOp, Memory, type Op, Value } from './value.js';
+import { exampleOp, type HostData, isConstant, makeOp, Memory, type Op, Value, zeros } from './value.js';
 
 /** Numbers of N examples of one shape: `values` has N times as many as `shape` says. */
 export interface ExampleInput {
@@ -395,7 +395,7 @@ function sameOrder(a: readonly Value[], b: readonly Value[]): boolean {
 
 /** The numbers of `tensor` in the order in memory that `sum` has; zeros without one. */
 function priorOf(backend: OnnxBackend, tensor: tf.Tensor | undefined, sum: Value): Float32Array {
-  if (tensor === undefined) return new Float32Array(sum.size);
+  if (tensor === undefined) return zeros(sum.size);
   const value = toLayout(backend.recorded(tensor), sum.layout);
   const data = value.memory?.data ?? backend.execute([value], () => undefined)[0];
   return data as Float32Array;

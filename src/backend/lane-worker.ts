@@ -2,7 +2,7 @@
 import { parentPort } from 'node:worker_threads';
 import type { LaneFeed, LaneReply, LaneRequest } from './lanes.js';
 import { createSession, OrtTensor, type Session } from './ort.js';
-import type { HostData } from './value.js';
+import { type HostData, zeros } from './value.js';
 
 const port = parentPort!;
 const graphs = new Map<string, Session | Error>();
@@ -62,12 +62,4 @@ function tensorOf({ type, dims, data, kept: memory }: LaneFeed): OrtTensor {
   const given = data ?? (memory === undefined ? undefined : kept.get(memory));
   const numbers = given ?? zeros(dims.reduce((count, extent) => count * extent, 1));
   return new OrtTensor(type, numbers as never, dims);
-}
-
-let longest = new Float32Array(0);
-
-/** Zeros, which nobody changes. */
-function zeros(count: number): Float32Array {
-  if (longest.length < count) longest = new Float32Array(count);
-  return longest.subarray(0, count);
 }

@@ -26,8 +26,8 @@ export const classifyConfigSchema = z
     }),
     batchSize: wholeNumber(1).default(32).describe('Images whose mean gradient makes one update.'),
     imagesPerPass: wholeNumber(1)
-      .default(8)
-      .describe('Images run at once: a batch is the exact sum over its passes. More need more memory.'),
+      .default(16)
+      .describe('Images of one native run: a batch is the exact sum over its passes. On a GPU more need more memory.'),
     cropSize: wholeNumber(16).default(224).describe('Side of the square crops, px. Gordo et al. 2016: 224.'),
     shortestSideMin: wholeNumber(16)
       .default(256)
