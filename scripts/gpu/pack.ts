@@ -24,9 +24,12 @@ const loader = ['/usr/lib/x86_64-linux-gnu/libvulkan.so.1', '/usr/lib64/libvulka
 try {
   await mkdir(join(pack, 'lib'), { recursive: true });
   await build({
-    entryPoints: ['gpu/check', 'gpu/kernels-worker', 'gpu/models-worker', 'bench/worker', 'bench/update-worker'].map(
-      (name) => join(root, `scripts/${name}.ts`),
-    ),
+    entryPoints: [
+      ...['gpu/check', 'gpu/kernels-worker', 'gpu/models-worker', 'bench/worker', 'bench/update-worker'].map((name) =>
+        join(root, `scripts/${name}.ts`),
+      ),
+      join(root, 'src/backend/lane-worker.ts'),
+    ],
     outdir: program,
     entryNames: '[name]',
     outExtension: { '.js': '.mjs' },
@@ -62,6 +65,7 @@ try {
     ],
     logLevel: 'warning',
   });
+  await writeFile(join(program, 'lane-worker.js'), "import('./lane-worker.mjs');\n"); // by the name that the engine knows
   for (const name of ['worker.py', 'update.py']) await copyFile(join(root, 'scripts/bench', name), join(program, name));
   for (const name of native) {
     const from = join(root, 'node_modules', name);

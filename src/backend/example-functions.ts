@@ -1,5 +1,5 @@
 /**
- * @file Functions of one example, recorded once and run natively for every example of a list, one after the other: their
+ * @file Functions of one example, recorded once and run natively for every example of a list, several at once on a thread each: their
  * results, and sums over the examples (gradients). Planning, folding weights and handing the sums in and out is done once for the
  * list; recording, which is a seventh of a step of a network of 120 layers, once for all lists.
  */

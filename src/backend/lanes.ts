@@ -39,13 +39,15 @@ const worthwhileBytes = 8 * 2 ** 20;
 /** Of all tensors that a run computes, those that are there at once, at most about (forward and backward: 0.1 of VGG-16's, 0.3 of ResNet-50's). */
 const shareAtOnce = 0.25;
 
-/** As many lanes as the engine has threads, up to four; the caller's own thread is the first of them. */
+/** A lane for each of the engine's threads, up to four, which share them; the caller's own thread is the first of them. */
 export class Lanes {
   /** Besides the caller's own. */
   private readonly lanes: Lane[];
 
   constructor(settings: SessionSettings) {
-    const count = settings.providers[0] === 'cpu' ? Math.min(settings.threads, maxLanes) : 1;
+    const { providers, threads } = settings;
+    // As many threads for each, and none left over where that can be: 6 are 3 times 2.
+    const count = providers[0] === 'cpu' ? Math.floor(threads / Math.ceil(threads / maxLanes)) : 1;
     this.lanes = Array.from({ length: count - 1 }, () => new Lane(settings));
   }
 

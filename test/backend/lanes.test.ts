@@ -88,6 +88,8 @@ describe('Lanes', () => {
     expect(count(2, 16, 10 * megabytes)).toBe(2);
     expect(count(16, 16, 10 * megabytes)).toBe(4);
     expect(count(16, 3, 10 * megabytes)).toBe(3);
+    expect(count(6, 16, 10 * megabytes)).toBe(3);
+    expect(count(5, 16, 10 * megabytes)).toBe(2);
     expect(count(1, 16, 10 * megabytes)).toBe(1);
     expect(count(16, 16, megabytes)).toBe(1);
     expect(count(16, 16, totalmem())).toBe(2);
