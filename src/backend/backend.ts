@@ -6,12 +6,12 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { InvariantCache } from './invariants.js';
 import { isHostType, javaScriptBackend } from './javascript-backend.js';
-import { type LaneFeed, Lanes } from './lanes.js';
+import { Lanes } from './lanes.js';
 import { planProgram, type Program, type Substitute } from './plan.js';
 import { known, plain, reshape, sameShape } from './record.js';
 import { ResidentBuffers } from './resident.js';
 import { type CompilableGraph, SessionCache, type SessionLimits } from './sessions.js';
-import { OrtTensor, type Session, type SessionSettings } from './ort.js';
+import type { OrtTensor, Session, SessionSettings } from './ort.js';
 import { withSharedWork } from './shared-work.js';
 import { detach, type HostData, Memory, release, retain, Value } from './value.js';
 
@@ -59,7 +59,6 @@ export class OnnxBackend extends tf.KernelBackend {
   readonly accelerated: boolean;
   /** Which convolutions are recorded as Winograd's. */
   winograd: WinogradUse;
-  private readonly threads: number;
   private readonly data: tf.DataStorage<Entry>;
   /** Live values that are not computed yet, oldest first. */
   private readonly pending = new Set<Value>();
@@ -74,7 +73,6 @@ export class OnnxBackend extends tf.KernelBackend {
     this.data = new tf.DataStorage<Entry>(this, tf.engine());
     this.accelerated = options.providers[0] !== 'cpu';
     this.winograd = this.accelerated ? 'never' : 'faster';
-    this.threads = options.threads;
     this.lanes = new Lanes(options);
     this.sessions = new SessionCache(options, options, this.lanes.close);
     this.residents = new ResidentBuffers(options, options.maxResidentBytes);
@@ -356,7 +354,7 @@ export class OnnxBackend extends tf.KernelBackend {
 
   /** One native run of a planned graph: on its leaves and, by name, on what else it reads. */
   runNative(
-    program: CompilableGraph & Pick<Program, 'leaves'>,
+    program: CompilableGraph & { leaves: readonly Value[] },
     others: Readonly<Record<string, OrtTensor>>,
     names: readonly string[],
   ): Record<string, OrtTensor> {
@@ -371,24 +369,6 @@ export class OnnxBackend extends tf.KernelBackend {
     this.stats.runMs += performance.now() - startedAt;
     for (const { memory } of program.leaves) if (memory !== undefined) memory.runs++;
     return results;
-  }
-
-  /** Runs of one graph at once, one for each of `parts`, the first of them here: results in the order of `names`. */
-  async runAtOnce(
-    program: CompilableGraph & Pick<Program, 'leaves'>,
-    parts: readonly Readonly<Record<string, LaneFeed>>[],
-    names: readonly string[],
-  ): Promise<HostData[][]> {
-    const [own, ...others] = parts;
-    const threads = Math.floor(this.threads / parts.length);
-    const shared = { ...program, threads, key: `${program.key}|${threads}` };
-    const beside = this.lanes.run(shared, others, names);
-    beside.catch(() => undefined); // it is awaited below, unless the run here fails first
-    const feeds = Object.fromEntries(
-      Object.entries(own).map(([name, { type, dims, data }]) => [name, new OrtTensor(type, data as never, dims)]),
-    );
-    const results = this.runNative(shared, feeds, names);
-    return [names.map((name) => results[name].data as HostData), ...(await beside)];
   }
 
   /** For each value, how many of its data ids go when the open tidy scopes end. */

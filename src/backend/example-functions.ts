@@ -314,14 +314,16 @@ async function runMany(run: Run): Promise<[HostData[], HostData[]]> {
     });
     return feeds;
   });
-  const results = await backend.runAtOnce(
+  const names = [...sums.map((_, j) => `s${j}`), ...rows.map((_, k) => `r${k}`)];
+  const results = await backend.lanes.runAtOnce(
     {
       key: `examples ${sums.length}|${examples.map(({ shape }) => shape.join()).join(';')}|${program.key}`,
       leaves: program.leaves,
       graph: (portable) => scanGraph(program, { sums, rows, examples }, portable),
     },
     parts,
-    [...sums.map((_, j) => `s${j}`), ...rows.map((_, k) => `r${k}`)],
+    names,
+    (shared, feeds) => backend.runNative(shared, feeds, names),
   );
   return [
     sums.map((_, j) => summed(results.map((of) => of[j]))),

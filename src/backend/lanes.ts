@@ -6,7 +6,7 @@ import { totalmem } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { encodeModel } from './model-proto.js';
 import { openWorker } from './open-worker.js';
-import type { SessionSettings } from './ort.js';
+import { OrtTensor, type SessionSettings } from './ort.js';
 import type { CompilableGraph } from './sessions.js';
 import type { HostData, Memory, Value, ValueType } from './value.js';
 
@@ -44,7 +44,7 @@ export class Lanes {
   /** Besides the caller's own. */
   private readonly lanes: Lane[];
 
-  constructor(settings: SessionSettings) {
+  constructor(private readonly settings: SessionSettings) {
     const { providers, threads } = settings;
     // As many threads for each, and none left over where that can be: 6 are 3 times 2.
     const count = providers[0] === 'cpu' ? Math.floor(threads / Math.ceil(threads / maxLanes)) : 1;
@@ -58,13 +58,36 @@ export class Lanes {
     return Math.max(1, Math.min(runs, this.lanes.length + 1, Math.floor(memory / (bytes * shareAtOnce))));
   }
 
+  /**
+   * Runs a graph on its leaves and each of `parts`, by name, at once, all with a part of the engine's threads: the first by `here` on the
+   * caller's own thread, which it blocks. Results in the order of `names`.
+   */
+  async runAtOnce(
+    program: LaneProgram,
+    [own, ...others]: readonly Readonly<Record<string, LaneFeed>>[],
+    names: readonly string[],
+    here: (program: LaneProgram, feeds: Record<string, OrtTensor>) => Record<string, OrtTensor>,
+  ): Promise<HostData[][]> {
+    const threads = Math.floor(this.settings.threads / (others.length + 1));
+    const shared = { ...program, threads, key: `${program.key}|${threads}` };
+    const beside = this.run(shared, others, names);
+    beside.catch(() => undefined); // it is awaited below, unless the run here fails first
+    const feeds = Object.fromEntries(
+      Object.entries(own).map(([name, { type, dims, data }]) => [name, new OrtTensor(type, data as never, dims)]),
+    );
+    const results = here(shared, feeds);
+    return [names.map((name) => results[name].data as HostData), ...(await beside)];
+  }
+
   /** Runs a graph on its leaves and each of `parts`, by name, on as many other threads; results in the order of `names`. */
   run(
     program: LaneProgram,
     parts: readonly Readonly<Record<string, LaneFeed>>[],
     names: readonly string[],
   ): Promise<HostData[][]> {
-    return Promise.all(parts.map((feeds, i) => this.lanes[i].run(program, feeds, names)));
+    let model: Uint8Array | undefined;
+    const encoded = () => (model ??= encodeModel(program.graph(false)));
+    return Promise.all(parts.map((feeds, i) => this.lanes[i].run(program, encoded, feeds, names)));
   }
 
   /** A graph is gone. */
@@ -92,16 +115,15 @@ class Lane {
   constructor(private readonly settings: SessionSettings) {}
 
   async run(
-    { key: graph, leaves, graph: build, threads = this.settings.threads }: LaneProgram,
+    { key: graph, leaves, threads = this.settings.threads }: LaneProgram,
+    encoded: () => Uint8Array,
     others: Readonly<Record<string, LaneFeed>>,
     names: readonly string[],
   ): Promise<HostData[]> {
     const worker = this.started();
     if (!this.graphs.has(graph)) {
       this.graphs.add(graph);
-      const model = encodeModel(build(false));
-      const settings = { ...this.settings, threads };
-      this.tell({ kind: 'open', graph, model, settings }, [model.buffer as ArrayBuffer]);
+      this.tell({ kind: 'open', graph, model: encoded(), settings: { ...this.settings, threads } });
     }
     const feeds = { ...others };
     leaves.forEach(({ type, physical: dims, memory }, i) => {
