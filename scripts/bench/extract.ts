@@ -34,7 +34,8 @@ const [source, modelFile] = positionals;
 if (source === undefined) throw new Error('usage: bench:extract -- IMAGES [MODEL.safetensors]');
 const longest = 320;
 const parts = 4;
-const warmUp = 5;
+/** As many as are described on a thread each. */
+const warmUp = 32;
 
 await startEngine({ device: 'cpu' });
 const model = modelFile

@@ -6,6 +6,8 @@ import * as tf from '@tensorflow/tfjs-core';
 import { SizeDependence } from './any-size.js';
 import { OnnxBackend } from './backend.js';
 import { OrtTensor } from './ort.js';
+import type { LaneResult } from './lanes.js';
+import type { ProtoGraph } from './model-proto.js';
 import { type RecordedGraph, recordGraph } from './recording.js';
 import { axisOrder, type HostData, Memory, Value } from './value.js';
 
@@ -13,6 +15,11 @@ import { axisOrder, type HostData, Memory, Value } from './value.js';
 export interface Compiled {
   /** The function's results on [N, H, W, C]; the caller owns them. */
   run(images: tf.Tensor4D): tf.Tensor[];
+  /**
+   * The same on a thread of its own, while the caller goes on: for many images, several of which are asked for at once. The graph is
+   * compiled once for each such thread. Where the engine has one thread, or no memory for more, this is `run`.
+   */
+  runAsync(images: tf.Tensor4D): Promise<tf.Tensor[]>;
   /** Frees the compiled graph. A later run compiles it anew. */
   dispose(): void;
 }
@@ -56,6 +63,8 @@ class CompiledFunction implements Compiled {
   private dataIds: object[] = [];
   private outputs: RecordedGraph['outputs'] = [];
   private dependsOnSize = false;
+  /** Of the tensors that are computed from one number of the images; known when it was recorded. */
+  private bytesPerNumber: number | undefined;
 
   constructor(
     private readonly f: (images: tf.Tensor4D) => tf.Tensor[],
@@ -63,31 +72,73 @@ class CompiledFunction implements Compiled {
   ) {}
 
   run(images: tf.Tensor4D): tf.Tensor[] {
-    const backend = tf.backend();
-    if (this.dependsOnSize || images.dtype !== 'float32' || !compiles(backend)) return this.f(images);
-    this.followWeights(backend);
+    const backend = this.compiling(images);
+    if (backend === undefined) return this.f(images);
     const values = backend.readSync(images.dataId) as Float32Array;
-    const program = { key: this.name, optimized: true, leaves: [], graph: () => this.graph(backend, images.shape[3]) };
+    const program = this.program(() => this.graph(backend, images.shape[3]));
+    this.unlessSizeDependent(() => backend.sessions.get(program));
+    if (this.dependsOnSize) return this.f(images);
+    const names = this.outputNames();
+    const results = backend.runNative(program, { image: new OrtTensor('float32', values, images.shape) }, names);
+    return this.tensors(
+      backend,
+      names.map((name) => ({ data: results[name].data as HostData, dims: results[name].dims })),
+    );
+  }
+
+  async runAsync(images: tf.Tensor4D): Promise<tf.Tensor[]> {
+    const backend = this.compiling(images);
+    if (backend === undefined) return this.f(images);
+    const recorded = () => this.graph(backend, images.shape[3]);
+    const first = this.bytesPerNumber === undefined ? this.unlessSizeDependent(recorded) : undefined;
+    if (this.bytesPerNumber === undefined) return this.f(images);
+    const lanes = backend.lanes.countFor(Infinity, images.size * this.bytesPerNumber);
+    if (lanes === 1) return this.run(images);
+    const program = this.program(() => first ?? recorded());
+    const data = Float32Array.from(backend.readSync(images.dataId) as Float32Array); // it is given away
+    const feeds = { image: { type: 'float32', dims: images.shape, data } } as const;
+    return this.tensors(backend, await backend.lanes.runBeside(program, lanes, feeds, this.outputNames()));
+  }
+
+  /** The engine that compiles the function of these images, for the weights as they are; undefined where none does. */
+  private compiling(images: tf.Tensor4D): OnnxBackend | undefined {
+    const backend = tf.backend();
+    if (this.dependsOnSize || images.dtype !== 'float32' || !compiles(backend)) return undefined;
+    this.followWeights(backend);
+    return backend;
+  }
+
+  private unlessSizeDependent<T>(record: () => T): T | undefined {
     try {
-      backend.sessions.get(program);
+      return record();
     } catch (error) {
       if (!(error instanceof SizeDependence)) throw error;
       this.dependsOnSize = true;
-      return this.f(images);
+      return undefined;
     }
-    const names = this.outputs.map((_, i) => outputName(i));
-    const results = backend.runNative(program, { image: new OrtTensor('float32', values, images.shape) }, names);
+  }
+
+  private program(graph: () => ProtoGraph) {
+    return { key: this.name, optimized: true, leaves: [], graph };
+  }
+
+  private outputNames(): string[] {
+    return this.outputs.map((_, i) => outputName(i));
+  }
+
+  private tensors(backend: OnnxBackend, results: readonly LaneResult[]): tf.Tensor[] {
     return this.outputs.map(({ layout, type }, i) => {
-      const { data, dims } = results[names[i]];
+      const { data, dims } = results[i];
       const shape = [...dims];
       for (const [at, axis] of axisOrder(layout, dims.length).entries()) shape[axis] = dims[at];
-      const value = new Value(shape, type, layout, undefined, 0, new Memory(data as HostData));
+      const value = new Value(shape, type, layout, undefined, 0, new Memory(data));
       return tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value));
     });
   }
 
   dispose(): void {
     this.backend?.sessions.drop(this.name);
+    this.backend?.lanes.close(this.name);
     this.backend = undefined;
     this.dataIds = [];
   }
@@ -102,7 +153,7 @@ class CompiledFunction implements Compiled {
   }
 
   private graph(backend: OnnxBackend, channels: number) {
-    const { graph, outputs } = recordGraph(backend, (images) => this.f(images as tf.Tensor4D), {
+    const { graph, outputs, bytesPerNumber } = recordGraph(backend, (images) => this.f(images as tf.Tensor4D), {
       inputShape: ['batch', 'height', 'width', channels],
       shapes: recordedSizes.map(([height, width], i) => [1 + (i % 2), height, width, channels]),
       inputName: 'image',
@@ -110,6 +161,7 @@ class CompiledFunction implements Compiled {
       plainOutputs: false,
     });
     this.outputs = outputs;
+    this.bytesPerNumber = bytesPerNumber;
     return graph;
   }
 }

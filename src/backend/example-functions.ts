@@ -6,10 +6,10 @@
 import * as tf from '@tensorflow/tfjs-core';
 import { OnnxBackend } from './backend.js';
 import type { LaneFeed } from './lanes.js';
-import { orderOps, planProgram, type Program } from './plan.js';
+import { bytesBetween, planProgram, type Program } from './plan.js';
 import { emit, plain, sameShape, toLayout } from './record.js';
 import { scanGraph } from './scan-graph.js';
-import { exampleOp, type HostData, isConstant, makeOp, Memory, type Op, Value, zeros } from './value.js';
+import { exampleOp, type HostData, makeOp, Memory, type Op, Value, zeros } from './value.js';
 
 /** Numbers of N examples of one shape: `values` has N times as many as `shape` says. */
 export interface ExampleInput {
@@ -221,22 +221,10 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
     recording.weightsGiven = given(recording.weights);
     recording.numbersGiven = given([...examples, ...recording.priors]);
     backend.keep(heldBy(recording)); // the tensors go
-    recording.bytes = bytesOf(examples, heldBy(recording));
+    recording.bytes = bytesBetween(examples, heldBy(recording));
   });
   tf.dispose([...kept]); // what is taken out of a tape is kept
   return recording;
-}
-
-/** Of the tensors that depend on `examples`, on the way to `outputs`. */
-function bytesOf(examples: readonly Value[], outputs: readonly Value[]): number {
-  const dependent = new Set(examples.map(({ op }) => op));
-  const counted = new Set<Value>();
-  for (const op of orderOps(outputs)) {
-    const inputs = op.inputs.filter((input): input is Value => !isConstant(input) && dependent.has(input.op));
-    if (inputs.length > 0) dependent.add(op);
-    for (const input of inputs) counted.add(input);
-  }
-  return 4 * [...counted].reduce((total, { size }) => total + size, 0);
 }
 
 interface Run {

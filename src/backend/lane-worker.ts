@@ -17,7 +17,7 @@ port.on('message', (request: LaneRequest) => {
       kept.delete(request.memory);
       break;
     case 'open':
-      graphs.set(request.graph, opened(request.model, request.settings));
+      graphs.set(request.graph, opened(request.model, request.settings, request.form));
       break;
     case 'close':
       close(request.graph);
@@ -28,7 +28,7 @@ port.on('message', (request: LaneRequest) => {
 });
 
 function answer(reply: LaneReply): void {
-  const buffers = 'results' in reply ? reply.results.map(({ buffer }) => buffer as ArrayBuffer) : [];
+  const buffers = 'results' in reply ? reply.results.map(({ data }) => data.buffer as ArrayBuffer) : [];
   port.postMessage(reply, [...new Set(buffers)]);
 }
 
@@ -52,7 +52,7 @@ function answerTo({ graph, feeds, names }: LaneRequest & { kind: 'run' }): LaneR
   try {
     const inputs = Object.fromEntries(Object.entries(feeds).map(([name, feed]) => [name, tensorOf(feed)]));
     const results = session.run(inputs, names);
-    return { results: names.map((name) => results[name].data as HostData) };
+    return { results: names.map((name) => ({ data: results[name].data as HostData, dims: results[name].dims })) };
   } catch (error) {
     return { error: error as Error };
   }

@@ -37,6 +37,18 @@ export function orderOps(outputs: Iterable<Value>, given?: (value: Value) => boo
   return order;
 }
 
+/** Of the tensors that depend on `inputs`, on the way to `outputs`. */
+export function bytesBetween(inputs: readonly Value[], outputs: readonly Value[]): number {
+  const dependent = new Set(inputs.map(({ op }) => op));
+  const counted = new Set<Value>();
+  for (const op of orderOps(outputs)) {
+    const read = op.inputs.filter((input): input is Value => !isConstant(input) && dependent.has(input.op));
+    if (read.length > 0) dependent.add(op);
+    for (const value of read) counted.add(value);
+  }
+  return 4 * [...counted].reduce((total, { size }) => total + size, 0);
+}
+
 /** The known value to read in place of a pending one, if there is one. */
 export type Substitute = (value: Value) => Value | undefined;
 

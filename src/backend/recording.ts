@@ -7,7 +7,7 @@ import { anySizeNodes } from './any-size.js';
 import type { OnnxBackend } from './backend.js';
 import { buildGraph } from './fuse.js';
 import type { ProtoGraph } from './model-proto.js';
-import { orderOps, planProgram, type Program } from './plan.js';
+import { bytesBetween, orderOps, planProgram, type Program } from './plan.js';
 import { plain } from './record.js';
 import { exampleOp, isConstant, makeOp, Memory, type Op, Value } from './value.js';
 
@@ -28,6 +28,8 @@ export interface RecordingOptions {
 export interface RecordedGraph {
   graph: ProtoGraph;
   outputs: readonly Pick<Value, 'type' | 'layout'>[];
+  /** Of the tensors that are computed from one number of the input. */
+  bytesPerNumber: number;
 }
 
 /** A function recorded at one size. */
@@ -63,6 +65,7 @@ export function recordGraph(backend: OnnxBackend, f: Recorded, options: Recordin
     const renamed = (name: string) => names.get(name) ?? name;
     recorded = {
       outputs,
+      bytesPerNumber: bytesBetween([input], outputs) / input.size,
       graph: {
         ...graph,
         nodes: graph.nodes.map((node) => ({

@@ -8,7 +8,7 @@ export type Outcome<T, R> = { item: T; value: R } | { item: T; error: Error };
  * pulled as they are needed. A consumer that stops early waits for the work in hand, so nothing runs on behind its back.
  */
 export async function* runAhead<T, R>(
-  items: Iterable<T>,
+  items: Iterable<T> | AsyncIterable<T>,
   work: (item: T) => Promise<R>,
   ahead: number,
 ): AsyncGenerator<Outcome<T, R>> {
@@ -21,7 +21,7 @@ export async function* runAhead<T, R>(
     }
   };
   try {
-    for (const item of items) {
+    for await (const item of items) {
       started.push(start(item));
       // the one that is yielded counts too: with ahead = 4, three are in the making while the consumer works on it
       const first = started.length >= ahead ? started.shift() : undefined;

@@ -115,6 +115,11 @@ export class DescriptorModel {
     return tf.tidy(() => this.pool(this.featureMap(images), imageSizeOf(images)));
   }
 
+  /** `describe` whose trunk runs beside the caller, where the engine has threads for that: for many images, several at once. */
+  describeAsync(images: tf.Tensor4D): Promise<tf.Tensor2D> {
+    return this.onFeatureMap(images, (map) => this.pool(map, imageSizeOf(images)));
+  }
+
   /**
    * [N, H, W, 3] RGB 0-255 -> [N, h, w, C]. Throws `InputError` for an image too small for a single cell. Where no gradient is
    * taken the trunk is compiled for the weights as they are (`compiled`); `mapFromPrefix` of `prefix(images, 'none')` is
@@ -122,6 +127,17 @@ export class DescriptorModel {
    */
   featureMap(images: tf.Tensor4D): tf.Tensor4D {
     return this.prefix(images, 'all');
+  }
+
+  /** What `f` makes of the feature map, which is computed beside the caller. */
+  async onFeatureMap<T extends tf.Tensor>(images: tf.Tensor4D, f: (map: tf.Tensor4D) => T): Promise<T> {
+    this.checkImages(images);
+    const [map] = await this.compiledStages(this.frozenStages('all')).runAsync(images);
+    try {
+      return tf.tidy(() => f(map as tf.Tensor4D));
+    } finally {
+      map.dispose();
+    }
   }
 
   /** Map -> [N, D] unit rows. `imageSize` [height, width] px is needed when `pooling.plane` is 'image'. */
@@ -155,7 +171,12 @@ export class DescriptorModel {
 
   /** [N, H, W, 3] -> [N, R, C] unit rows before whitening: what whitening is learned on. R = 1 except for R-MAC. */
   regionDescriptors(images: tf.Tensor4D): tf.Tensor3D {
-    return tf.tidy(() => this.normalizedRegions(this.pooledVectors(this.featureMap(images), imageSizeOf(images))));
+    return tf.tidy(() => this.regionsOf(this.featureMap(images), images));
+  }
+
+  /** `regionDescriptors` as `describeAsync`. */
+  regionDescriptorsAsync(images: tf.Tensor4D): Promise<tf.Tensor3D> {
+    return this.onFeatureMap(images, (map) => this.regionsOf(map, images));
   }
 
   /** Vectors of any regions [N, R, C] -> unit rows before whitening. */
@@ -174,14 +195,7 @@ export class DescriptorModel {
     this.checkImages(images);
     const to = this.frozenStages(freeze);
     if (to === 0) return preprocess(images, this.meta.preprocessing);
-    let stages = this.prefixes.get(to);
-    if (stages === undefined) {
-      stages = compiled((x) => [this.backbone.run(preprocess(x, this.meta.preprocessing), { to })], {
-        weights: () => this.backbone.variables.values(),
-      });
-      this.prefixes.set(to, stages);
-    }
-    return stages.run(images)[0] as tf.Tensor4D;
+    return this.compiledStages(to).run(images)[0] as tf.Tensor4D;
   }
 
   /** The rest of `describe` on what `prefix` gave. `imageSize` [height, width] px as in `pool`. */
@@ -228,6 +242,22 @@ export class DescriptorModel {
     this.backbone.dispose();
     tf.dispose([...this.tail.values()]);
     this.tail.clear();
+  }
+
+  /** Preprocessing and the first `to` stages. */
+  private compiledStages(to: number): Compiled {
+    let stages = this.prefixes.get(to);
+    if (stages === undefined) {
+      stages = compiled((x) => [this.backbone.run(preprocess(x, this.meta.preprocessing), { to })], {
+        weights: () => this.backbone.variables.values(),
+      });
+      this.prefixes.set(to, stages);
+    }
+    return stages;
+  }
+
+  private regionsOf(map: tf.Tensor4D, images: tf.Tensor4D): tf.Tensor3D {
+    return this.normalizedRegions(this.pooledVectors(map, imageSizeOf(images)));
   }
 
   private checkImages(images: tf.Tensor4D): void {

@@ -51,6 +51,11 @@ export class ProposalDescriber {
     return tf.tidy(() => this.pool(this.model.featureMap(images), sidesOf(images)));
   }
 
+  /** `describe` whose trunk runs beside the caller, where the engine has threads for that: for many images, several at once. */
+  describeAsync(images: tf.Tensor4D): Promise<tf.Tensor2D> {
+    return this.model.onFeatureMap(images, (map) => this.pool(map, sidesOf(images)));
+  }
+
   /** What is behind the trunk: map [1, h, w, C] of an image -> [1, D] unit rows. */
   pool(map: tf.Tensor4D, image: ImageSides): tf.Tensor2D {
     return tf.tidy(() => this.pooling.describe(this.chosen(map, image)));
@@ -58,12 +63,12 @@ export class ProposalDescriber {
 
   /** [1, H, W, 3] -> [1, R, C] unit rows before whitening, R as many regions as the image has. */
   regionDescriptors(images: tf.Tensor4D): tf.Tensor3D {
-    return tf.tidy(() => {
-      const { regions, pooled } = this.chosen(this.model.featureMap(images), sidesOf(images));
-      const { channels } = this.model;
-      const rows = pooled.subarray(0, regions.length * channels);
-      return this.model.normalizedRegions(tf.tensor3d(rows, [1, regions.length, channels]));
-    });
+    return tf.tidy(() => this.regionsOf(this.model.featureMap(images), images));
+  }
+
+  /** `regionDescriptors` as `describeAsync`. */
+  regionDescriptorsAsync(images: tf.Tensor4D): Promise<tf.Tensor3D> {
+    return this.model.onFeatureMap(images, (map) => this.regionsOf(map, images));
   }
 
   /** The cells that are pooled; the whole map where nothing is proposed and no grid is asked for. */
@@ -73,6 +78,13 @@ export class ProposalDescriber {
 
   dispose(): void {
     if (this.ownHead) this.head.dispose();
+  }
+
+  private regionsOf(map: tf.Tensor4D, images: tf.Tensor4D): tf.Tensor3D {
+    const { regions, pooled } = this.chosen(map, sidesOf(images));
+    const { channels } = this.model;
+    const rows = pooled.subarray(0, regions.length * channels);
+    return this.model.normalizedRegions(tf.tensor3d(rows, [1, regions.length, channels]));
   }
 
   private chosen(map: tf.Tensor4D, image: ImageSides): ChosenRegions {

@@ -1,5 +1,5 @@
 import * as tf from '@tensorflow/tfjs';
-import { expect, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { compiled, engineStats, recordModel, startEngine } from '../../src/backend/index.js';
 import { expectClose } from '../support/close.js';
 import { testDevice } from '../support/device.js';
@@ -118,4 +118,60 @@ test('an engine that was started anew', async () => {
   await startEngine({ device: testDevice, threads: 2 });
   expectClose(run(), before);
   ofAnySize.dispose();
+});
+
+describe('beside the caller', () => {
+  /** Large enough for threads of its own. */
+  const [n, height, width] = [1, 256, 320];
+
+  test('images of several sizes at once, on the weights of the time, by a graph that no run here needs', async () => {
+    const filter = tf.variable(wave([3, 3, 3, 16]) as tf.Tensor4D);
+    const f = (x: tf.Tensor4D) =>
+      tf.tidy(() => [
+        tf.relu(tf.conv2d(x, filter, 2, 'same')),
+        tf.maxPool(tf.conv2d(x, filter, 1, 'same'), 2, 2, 'same'),
+      ]);
+    const ofAnySize = compiled(f, { weights: () => [filter] });
+    const all = [images(n, height, width), images(n, 300, 301), images(2, 201, 299), images(n, 8, 9)];
+    const atOnce = async () => {
+      const results = await Promise.all(all.map((x) => ofAnySize.runAsync(x)));
+      results.forEach((tensors, i) => {
+        const expected = f(all[i]);
+        expectSame(tensors, expected);
+        tf.dispose([...tensors, ...expected]);
+      });
+    };
+    await atOnce();
+    filter.assign(tf.tidy(() => filter.mul<tf.Tensor4D>(-3)));
+    await atOnce();
+    await expectNoLeak(atOnce);
+    const { sessions } = engineStats()!;
+    ofAnySize.dispose(); // of the small image, which was not worth a thread
+    expect(engineStats()!.sessions).toBe(sessions - 1);
+    await atOnce();
+    ofAnySize.dispose();
+  });
+
+  test('the caller goes on, and may dispose of the images', async () => {
+    const f = (x: tf.Tensor4D) => [tf.relu(tf.conv2d(x, wide, 1, 'same'))];
+    const wide = wave([3, 3, 3, 32]) as tf.Tensor4D;
+    const ofAnySize = compiled(f, { weights: () => [wide] });
+    const x = images(n, height, width);
+    const expected = f(x);
+    expectSame(await ofAnySize.runAsync(x), expected);
+    const { runs } = engineStats()!;
+    const running = ofAnySize.runAsync(x);
+    expect(engineStats()!.runs).toBe(runs);
+    x.dispose();
+    expectSame(await running, expected);
+    ofAnySize.dispose();
+  });
+
+  test('a graph that depends on the size, and a function that fails', async () => {
+    const x = images(n, height, width);
+    const f = (y: tf.Tensor4D) => [y.mul<tf.Tensor4D>(y.shape[1])];
+    expectSame(await compiled(f, { weights: () => [] }).runAsync(x), f(x));
+    const broken = compiled(() => { throw new Error('broken'); }, { weights: () => [] }); // biome-ignore format: one line
+    await expect(broken.runAsync(x)).rejects.toThrow('broken');
+  });
 });

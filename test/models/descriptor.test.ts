@@ -33,6 +33,16 @@ describe('describe', () => {
     }
   });
 
+  test('beside the caller: the same rows and regions', async () => {
+    const model = smallModel({ pooling: { kind: 'rmac' } });
+    const large = photo(400, 500);
+    const [rows, regions] = await Promise.all([model.describeAsync(large), model.regionDescriptorsAsync(large)]);
+    expectClose(rows.dataSync(), model.describe(large).dataSync());
+    expectClose(regions.dataSync(), model.regionDescriptors(large).dataSync());
+    await expectNoLeak(async () => (await model.describeAsync(large)).dispose());
+    model.dispose();
+  });
+
   test('power: regions are unit rows of the square roots, and no others', () => {
     const [plain, rooted] = [smallModel(), smallModel({ pooling: { power: 0.5 } })];
     const image = photo(64, 96);
@@ -83,7 +93,7 @@ describe('describe', () => {
     plus.dispose();
   });
 
-  test('a 1 x 1 image works where the trunk allows it, and is refused with the smallest size where not', () => {
+  test('a 1 x 1 image works where the trunk allows it, and is refused with the smallest size where not', async () => {
     const model = smallModel();
     expectClose(tf.norm(model.describe(photo(1, 1))).dataSync(), [1]);
     model.dispose();
@@ -95,6 +105,7 @@ describe('describe', () => {
     expect(dense.smallestSide).toBe(29); // 29 -> 15 -> 8 -> 4 -> 2 -> 1
     expect(() => dense.describe(photo(1, 1))).toThrow(InputError);
     expect(() => dense.describe(photo(28, 400))).toThrow('at least 29 px');
+    await expect(dense.describeAsync(photo(28, 400))).rejects.toThrow('at least 29 px');
     expect(dense.featureMap(photo(29, 29)).shape).toEqual([1, 1, 1, 1024]);
     dense.dispose();
   });

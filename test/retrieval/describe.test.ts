@@ -100,6 +100,59 @@ describe('describeImages', () => {
   });
 });
 
+describe('of many images', () => {
+  const names = Array.from({ length: 40 }, (_, i) => (i === 7 ? 'broken.png' : i % 3 === 0 ? 'red.png' : 'half.png'));
+  const load = (name: string) => ({ path: path(name) });
+
+  /** Answers the later the redder an image is; counts what it is asked at once. */
+  function slowModel() {
+    const state = { running: 0, most: 0, begun: 0 };
+    const describeAsync = async (images: tf.Tensor4D) => {
+      state.most = Math.max(state.most, ++state.running);
+      state.begun++;
+      const row = meanColourModel.describe(images);
+      await new Promise((resolve) => setTimeout(resolve, 10 * row.dataSync()[0]));
+      state.running--;
+      return row;
+    };
+    return { state, model: { ...meanColourModel, describeAsync } };
+  }
+
+  test('some are described at once, the order stays, a bad one is reported in its place', async () => {
+    const { state, model } = slowModel();
+    const done: number[] = [];
+    const onProgress = (count: number) => done.push(count);
+    const results = await all(describeImages(model, names, load, { sizing, onProgress }));
+    const expected = await all(describeImages(meanColourModel, names, load, { sizing }));
+    expect(results).toEqual(expected);
+    expect(results[7]).toMatch(/^error: .*broken\.png/);
+    expect(done).toEqual(names.map((_, i) => i + 1));
+    expect(state.most).toBeGreaterThan(1);
+    expect(state.most).toBeLessThan(7);
+    const few = slowModel();
+    await all(describeImages(few.model, names.slice(0, 31), load, { sizing }));
+    expect(few.state.begun).toBe(0);
+  });
+
+  test('an end or an abort waits for what runs and leaves nothing behind; a defect ends the run', async () => {
+    const { state, model } = slowModel();
+    const before = tf.memory().numTensors;
+    for await (const { item } of describeImages(model, names, load, { sizing })) if (item === 'half.png') break;
+    expect(state.running).toBe(0);
+    const controller = new AbortController();
+    let seen = 0;
+    for await (const _ of describeImages(model, names, load, { sizing, signal: controller.signal })) {
+      if (++seen === 3) controller.abort();
+    }
+    expect(seen).toBe(3);
+    expect(state.running).toBe(0);
+    expect(state.begun).toBeLessThan(25);
+    const defect = { ...meanColourModel, describeAsync: () => Promise.reject(new TypeError('defect')) };
+    await expect(all(describeImages(defect, names, load, { sizing }))).rejects.toThrow('defect');
+    expect(tf.memory().numTensors).toBe(before);
+  });
+});
+
 test('describeRegions gives the rows of one image after the other', async () => {
   const model = {
     regionDescriptors: (x: tf.Tensor4D) => tf.tidy(() => x.mean(1).slice([0, 0, 0], [1, 32, 3]).div<tf.Tensor3D>(200)),

@@ -80,6 +80,18 @@ test("cellsOf: Gordo's regions of an 800 x 600 image on its map of 25 x 19", () 
 });
 
 describe('ProposalDescriber', () => {
+  test('beside the caller: the same rows and regions', async () => {
+    const describer = new ProposalDescriber(model(), { proposals: 5 });
+    const pixels = image(320, 480);
+    const [rows, regions] = await Promise.all([
+      describer.describeAsync(pixels),
+      describer.regionDescriptorsAsync(pixels),
+    ]);
+    expectClose(rows.dataSync(), describer.describe(pixels).dataSync());
+    expectClose(regions.dataSync(), describer.regionDescriptors(pixels).dataSync());
+    await expectNoLeak(async () => (await describer.describeAsync(pixels)).dispose());
+  });
+
   test.each([false, true])('describes by the regions it says, through the model (grid too: %s)', (grid) => {
     const whole = model();
     const describer = new ProposalDescriber(whole, { proposals: 5, grid });
