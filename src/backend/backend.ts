@@ -15,8 +15,11 @@ import type { OrtTensor, Session, SessionSettings } from './ort.js';
 import { withSharedWork } from './shared-work.js';
 import { detach, type HostData, Memory, release, retain, Value } from './value.js';
 
-/** Which convolutions are computed by Winograd's algorithm: `faster`: where it is expected to be; `possible`: wherever it can be. */
-export type WinogradUse = 'never' | 'faster' | 'possible';
+/**
+ * Which convolutions are computed by Winograd's algorithm: `faster`: where it is expected to be; `possible`: wherever it can be. Of
+ * those recorded for graphs of every size, a function says it in turn; it hears whether the algorithm is expected to be faster there.
+ */
+export type WinogradUse = 'never' | 'faster' | 'possible' | ((faster: boolean) => boolean);
 
 const noNumbers = 'The onnx backend cannot compute with strings or complex numbers.';
 
@@ -325,10 +328,10 @@ export class OnnxBackend extends tf.KernelBackend {
     for (const value of values) release(value, this.freed);
   }
 
-  /** Records every convolution as one operator: for other runtimes, and where weights are known when the graph is compiled. */
-  withoutWinograd<T>(record: () => T): T {
+  /** Records with another use of Winograd's algorithm than the backend's. */
+  withWinograd<T>(use: WinogradUse, record: () => T): T {
     const before = this.winograd;
-    this.winograd = 'never';
+    this.winograd = use;
     try {
       return record();
     } finally {

@@ -8,7 +8,7 @@ import { OnnxBackend } from './backend.js';
 import { OrtTensor } from './ort.js';
 import type { LaneResult } from './lanes.js';
 import type { ProtoGraph } from './model-proto.js';
-import { type RecordedGraph, recordGraph } from './recording.js';
+import { type RecordedGraph, recordGraph, winogradChoices } from './recording.js';
 import { axisOrder, type HostData, Memory, Value } from './value.js';
 
 /** What `compiled` makes of a function. */
@@ -48,7 +48,8 @@ const outputName = (i: number) => `result${i}`;
 /**
  * `f` for describing many images with weights that stay: one graph for all numbers and sizes of images, compiled at the first
  * run. `f` may only record: it reads no numbers, and its results depend on its input. The results are known at once, and equal to
- * those of `f` up to rounding.
+ * those of `f` up to rounding. Images that come one by one have a graph of their own where Winograd's algorithm is faster for some
+ * convolution.
  *
  * Where gradients are taken, on another device than the CPU, where the graph depends on the size, and inside of what is recorded itself,
  * `run` calls `f`. The graph counts among the engine's compiled ones (`maxSessions`, `maxSessionBytes`).
@@ -61,10 +62,11 @@ class CompiledFunction implements Compiled {
   private readonly name = `compiled ${created++}`;
   private backend: OnnxBackend | undefined;
   private dataIds: object[] = [];
-  private outputs: RecordedGraph['outputs'] = [];
+  /** What is known of graphs that were recorded, by their names. */
+  private readonly recorded = new Map<string, Omit<RecordedGraph, 'graph'>>();
+  /** Of the convolutions in turn, which are Winograd's where there is one image. */
+  private winograd: readonly boolean[] | undefined;
   private dependsOnSize = false;
-  /** Of the tensors that are computed from one number of the images; known when it was recorded. */
-  private bytesPerNumber: number | undefined;
 
   constructor(
     private readonly f: (images: tf.Tensor4D) => tf.Tensor[],
@@ -75,95 +77,107 @@ class CompiledFunction implements Compiled {
     const backend = this.compiling(images);
     if (backend === undefined) return this.f(images);
     const values = backend.readSync(images.dataId) as Float32Array;
-    const program = this.program(() => this.graph(backend, images.shape[3]));
-    this.unlessSizeDependent(() => backend.sessions.get(program));
-    if (this.dependsOnSize) return this.f(images);
-    const names = this.outputNames();
+    const program = this.program(backend, images.shape);
+    if (!this.records(program.key, () => backend.sessions.get(program))) return this.run(images);
+    const { outputs } = this.recorded.get(program.key)!;
+    const names = namesOf(outputs);
     const results = backend.runNative(program, { image: new OrtTensor('float32', values, images.shape) }, names);
-    return this.tensors(
-      backend,
-      names.map((name) => ({ data: results[name].data as HostData, dims: results[name].dims })),
-    );
+    const given = names.map((name) => ({ data: results[name].data as HostData, dims: results[name].dims }));
+    return tensorsOf(backend, outputs, given);
   }
 
   async runAsync(images: tf.Tensor4D): Promise<tf.Tensor[]> {
     const backend = this.compiling(images);
     if (backend === undefined) return this.f(images);
-    const recorded = () => this.graph(backend, images.shape[3]);
-    const first = this.bytesPerNumber === undefined ? this.unlessSizeDependent(recorded) : undefined;
-    if (this.bytesPerNumber === undefined) return this.f(images);
-    const lanes = backend.lanes.countFor(Infinity, images.size * this.bytesPerNumber);
+    const program = this.program(backend, images.shape);
+    const { key } = program;
+    let first: ProtoGraph | undefined;
+    if (!this.recorded.has(key) && !this.records(key, () => (first = program.graph()))) return this.runAsync(images);
+    const { outputs, bytesPerNumber } = this.recorded.get(key)!; // it may be forgotten meanwhile
+    const lanes = backend.lanes.countFor(Infinity, images.size * bytesPerNumber);
     if (lanes === 1) return this.run(images);
-    const program = this.program(() => first ?? recorded());
     const data = Float32Array.from(backend.readSync(images.dataId) as Float32Array); // it is given away
     const feeds = { image: { type: 'float32', dims: images.shape, data } } as const;
-    return this.tensors(backend, await backend.lanes.runBeside(program, lanes, feeds, this.outputNames()));
+    const known = { ...program, graph: () => first ?? program.graph() };
+    return tensorsOf(backend, outputs, await backend.lanes.runBeside(known, lanes, feeds, namesOf(outputs)));
+  }
+
+  dispose(): void {
+    for (const key of this.recorded.keys()) {
+      this.backend?.sessions.drop(key);
+      this.backend?.lanes.close(key);
+    }
+    this.recorded.clear();
+    this.winograd = undefined;
+    this.backend = undefined;
+    this.dataIds = [];
   }
 
   /** The engine that compiles the function of these images, for the weights as they are; undefined where none does. */
   private compiling(images: tf.Tensor4D): OnnxBackend | undefined {
     const backend = tf.backend();
     if (this.dependsOnSize || images.dtype !== 'float32' || !compiles(backend)) return undefined;
-    this.followWeights(backend);
+    const dataIds = Array.from(this.weights(), ({ dataId }) => dataId);
+    const same = dataIds.length === this.dataIds.length && dataIds.every((id, i) => id === this.dataIds[i]);
+    if (!same || this.backend !== backend) {
+      this.dispose();
+      this.backend = backend;
+      this.dataIds = dataIds;
+    }
     return backend;
   }
 
-  private unlessSizeDependent<T>(record: () => T): T | undefined {
+  /** Whether `record` could write the graph `key` for every size; if not, the next try is another one. */
+  private records(key: string, record: () => unknown): boolean {
     try {
-      return record();
+      record();
+      return true;
     } catch (error) {
       if (!(error instanceof SizeDependence)) throw error;
-      this.dependsOnSize = true;
-      return undefined;
+      if (key === this.name) this.dependsOnSize = true;
+      else this.winograd = [];
+      return false;
     }
   }
 
-  private program(graph: () => ProtoGraph) {
-    return { key: this.name, optimized: true, leaves: [], graph };
+  private program(backend: OnnxBackend, [count, , , channels]: readonly number[]) {
+    const f = (images: tf.Tensor) => this.f(images as tf.Tensor4D);
+    this.winograd ??= winogradChoices(backend, f, [1, ...recordedSizes[0], channels]);
+    const winograd = count === 1 && this.winograd.includes(true) ? this.winograd : undefined;
+    const key = winograd === undefined ? this.name : `${this.name}, one image`;
+    const graph = (): ProtoGraph => {
+      const recorded = recordGraph(backend, f, {
+        inputShape: [winograd === undefined ? 'batch' : 1, 'height', 'width', channels],
+        shapes: recordedSizes.map((size, i) => [winograd === undefined ? 1 + (i % 2) : 1, ...size, channels]),
+        inputName: 'image',
+        outputName,
+        plainOutputs: false,
+        ...(winograd && { winograd }),
+      });
+      const { outputs, bytesPerNumber } = recorded;
+      this.recorded.set(key, { outputs, bytesPerNumber });
+      return recorded.graph;
+    };
+    return { key, optimized: true, leaves: [], graph };
   }
+}
 
-  private outputNames(): string[] {
-    return this.outputs.map((_, i) => outputName(i));
-  }
+function namesOf(outputs: RecordedGraph['outputs']): string[] {
+  return outputs.map((_, i) => outputName(i));
+}
 
-  private tensors(backend: OnnxBackend, results: readonly LaneResult[]): tf.Tensor[] {
-    return this.outputs.map(({ layout, type }, i) => {
-      const { data, dims } = results[i];
-      const shape = [...dims];
-      for (const [at, axis] of axisOrder(layout, dims.length).entries()) shape[axis] = dims[at];
-      const value = new Value(shape, type, layout, undefined, 0, new Memory(data));
-      return tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value));
-    });
-  }
-
-  dispose(): void {
-    this.backend?.sessions.drop(this.name);
-    this.backend?.lanes.close(this.name);
-    this.backend = undefined;
-    this.dataIds = [];
-  }
-
-  private followWeights(backend: OnnxBackend): void {
-    const dataIds = Array.from(this.weights(), ({ dataId }) => dataId);
-    const same = dataIds.length === this.dataIds.length && dataIds.every((id, i) => id === this.dataIds[i]);
-    if (same && this.backend === backend) return;
-    this.dispose();
-    this.backend = backend;
-    this.dataIds = dataIds;
-  }
-
-  private graph(backend: OnnxBackend, channels: number) {
-    const { graph, outputs, bytesPerNumber } = recordGraph(backend, (images) => this.f(images as tf.Tensor4D), {
-      inputShape: ['batch', 'height', 'width', channels],
-      shapes: recordedSizes.map(([height, width], i) => [1 + (i % 2), height, width, channels]),
-      inputName: 'image',
-      outputName,
-      plainOutputs: false,
-    });
-    this.outputs = outputs;
-    this.bytesPerNumber = bytesPerNumber;
-    return graph;
-  }
+function tensorsOf(
+  backend: OnnxBackend,
+  outputs: RecordedGraph['outputs'],
+  results: readonly LaneResult[],
+): tf.Tensor[] {
+  return outputs.map(({ layout, type }, i) => {
+    const { data, dims } = results[i];
+    const shape = [...dims];
+    for (const [at, axis] of axisOrder(layout, dims.length).entries()) shape[axis] = dims[at];
+    const value = new Value(shape, type, layout, undefined, 0, new Memory(data));
+    return tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value));
+  });
 }
 
 /** Whether the engine has compiled graphs of every size, and nothing is asked for but results. */

@@ -22,6 +22,8 @@ export interface RecordingOptions {
   outputName: (i: number) => string;
   /** Outputs in tfjs's order in memory, else as they happen to lie. */
   plainOutputs: boolean;
+  /** Of the convolutions in turn, which are computed by Winograd's algorithm (`winogradChoices`). Default: none, as other runtimes want it. */
+  winograd?: readonly boolean[];
 }
 
 /** The graph, and how its outputs lie. */
@@ -45,11 +47,15 @@ type Recorded = (input: tf.Tensor) => tf.Tensor | readonly tf.Tensor[];
 
 /** @throws SizeDependence where the recordings at several shapes are not one graph. */
 export function recordGraph(backend: OnnxBackend, f: Recorded, options: RecordingOptions): RecordedGraph {
-  const { inputShape, shapes = [inputShape as readonly number[]], plainOutputs } = options;
+  const { inputShape, shapes = [inputShape as readonly number[]], plainOutputs, winograd = [] } = options;
   let recorded: RecordedGraph | undefined;
   tf.tidy(() => {
-    const recordings = backend.withoutWinograd(() =>
-      backend.recordOnly(() => shapes.map((shape) => recordingOf(backend, f, shape, plainOutputs))),
+    const recordings = backend.recordOnly(() =>
+      shapes.map((shape) => {
+        let at = 0;
+        const use = () => winograd[at++] ?? false;
+        return backend.withWinograd(use, () => recordingOf(backend, f, shape, plainOutputs));
+      }),
     );
     const [{ input, independent, outputs }] = recordings;
     if (shapes.length > 1) anySizeNodes(recordings.map((one) => planProgram(one.independent, () => undefined))); // the same whatever the size
@@ -91,6 +97,17 @@ export function recordGraph(backend: OnnxBackend, f: Recorded, options: Recordin
     };
   });
   return recorded!;
+}
+
+/** Of the convolutions that `f` records on an input of `shape`, in turn, where Winograd's algorithm is expected to be faster. */
+export function winogradChoices(backend: OnnxBackend, f: Recorded, shape: readonly number[]): boolean[] {
+  const choices: boolean[] = [];
+  const use = (faster: boolean) => {
+    choices.push(faster);
+    return false;
+  };
+  tf.tidy(() => void backend.recordOnly(() => backend.withWinograd(use, () => recordingOf(backend, f, shape, false))));
+  return choices;
 }
 
 function recordingOf(backend: OnnxBackend, f: Recorded, shape: readonly number[], plainOutputs: boolean): Recording {

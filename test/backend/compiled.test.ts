@@ -1,7 +1,9 @@
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
-import { compiled, engineStats, recordModel, startEngine } from '../../src/backend/index.js';
-import { expectClose } from '../support/close.js';
+import type { OnnxBackend } from '../../src/backend/backend.js';
+import { compiled, engineStats, recordedSizes, recordModel, startEngine } from '../../src/backend/index.js';
+import { recordGraph, winogradChoices } from '../../src/backend/recording.js';
+import { expectClose, relativeDistance } from '../support/close.js';
 import { testDevice } from '../support/device.js';
 import '../support/engine.js';
 import { expectNoLeak } from '../support/leak.js';
@@ -110,6 +112,81 @@ test('a graph that depends on the size is recorded for each', () => {
   for (const x of [images(1, 9, 8), images(1, 5, 6)]) tf.tidy(() => expectSame(others.run(x), cut(x)));
 });
 
+describe("Winograd's algorithm", () => {
+  const uneven: Parameters<typeof tf.conv2d>[3] = [
+    [0, 0],
+    [2, 0],
+    [1, 2],
+    [0, 0],
+  ];
+  /** Maps of an eighth of the image and 256 channels, by convolutions of every kind of padding. */
+  function network() {
+    const [first, ...filters] = [[1, 1, 3, 256], ...new Array<number[]>(3).fill([3, 3, 256, 256])].map((shape, i) =>
+      tf.variable(tf.tidy(() => wave(shape, i).div<tf.Tensor4D>(i === 0 ? 1 : 30))),
+    );
+    const f = (x: tf.Tensor4D) =>
+      tf.tidy(() => {
+        const pads = ['same', uneven, 'valid'] as const;
+        const map = filters.reduce<tf.Tensor4D>(
+          (input, filter, i) => tf.relu(tf.conv2d(input, filter, 1, pads[i]).add(0.1)),
+          tf.conv2d(x, first, 8, 'same'),
+        );
+        return [map, tf.mean(map, [1, 2])];
+      });
+    return { f, weights: () => [first, ...filters] };
+  }
+  const graphOf = (f: (x: tf.Tensor4D) => tf.Tensor[], winograd?: readonly boolean[]) =>
+    recordGraph(tf.backend() as OnnxBackend, (x) => f(x as tf.Tensor4D), {
+      inputShape: [1, 'height', 'width', 3],
+      shapes: recordedSizes.map((size) => [1, ...size, 3]),
+      inputName: 'image',
+      outputName: (i) => `result${i}`,
+      plainOutputs: false,
+      ...(winograd && { winograd }),
+    }).graph;
+
+  test('of one image of every size by one graph, of several by another', () => {
+    const { f, weights } = network();
+    const ofAnySize = compiled(f, { weights });
+    tf.tidy(() => {
+      tf.dispose([ofAnySize.run(images(1, 60, 70)), ofAnySize.run(images(2, 60, 70))]);
+      for (const x of [images(1, 24, 24), images(1, 64, 48), images(1, 81, 250), images(2, 33, 70)]) {
+        let results: tf.Tensor[] = [];
+        expect(compilations(() => (results = ofAnySize.run(x)))).toBe(0);
+        const expected = f(x);
+        expect(results.map(({ shape }) => shape)).toEqual(expected.map(({ shape }) => shape));
+        results.forEach((result, i) => {
+          expect(relativeDistance(result.dataSync(), expected[i].dataSync())).toBeLessThan(1e-5);
+        });
+      }
+    });
+    const { sessions } = engineStats()!;
+    ofAnySize.dispose();
+    expect(engineStats()!.sessions).toBe(sessions - 2);
+  });
+
+  test('with filters that are transformed already', () => {
+    const { f } = network();
+    const choices = winogradChoices(tf.backend() as OnnxBackend, (x) => f(x as tf.Tensor4D), [1, 448, 383, 3]);
+    expect(choices).toEqual([false, true, true, true]);
+    const { nodes, initializers } = graphOf(f, choices);
+    expect(nodes.filter(({ type }) => type === 'FusedMatMul')).toHaveLength(9);
+    expect(nodes.some(({ type }) => type === 'Gemm')).toBe(false);
+    expect(initializers!.filter(({ dims }) => dims.join() === '36,256,256')).toHaveLength(3);
+    expect(graphOf(f).nodes.some(({ type }) => type === 'FusedMatMul')).toBe(false);
+  });
+
+  test('not where the number of images depends on the size', () => {
+    const filter = tf.variable(tf.tidy(() => wave([3, 3, 256, 256]).div<tf.Tensor4D>(30)));
+    const ofRows = (x: tf.Tensor4D) => [tf.conv2d(tf.transpose<tf.Tensor4D>(x, [1, 0, 2, 3]), filter, 1, 'same')];
+    const ofAnySize = compiled(ofRows, { weights: () => [filter] });
+    tf.tidy(() => {
+      expectSame(ofAnySize.run(images(1, 5, 8, 256)), ofRows(images(1, 5, 8, 256)));
+      expect(compilations(() => ofAnySize.run(images(1, 3, 9, 256)))).toBe(0);
+    });
+  });
+});
+
 test('an engine that was started anew', async () => {
   const f = (x: tf.Tensor4D) => [tf.relu(x)];
   const ofAnySize = compiled(f, { weights: () => [] });
@@ -163,6 +240,7 @@ describe('beside the caller', () => {
     const running = ofAnySize.runAsync(x);
     expect(engineStats()!.runs).toBe(runs);
     x.dispose();
+    ofAnySize.dispose();
     expectSame(await running, expected);
     ofAnySize.dispose();
   });

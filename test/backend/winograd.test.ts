@@ -204,6 +204,24 @@ describe('where it is used', () => {
     expect(chosen([1, 8, 8, 512], [3, 3, 512, 512])).toEqual([]);
   });
 
+  test('in graphs of every size only where much is won', () => {
+    const faster = (x: Shape4, filter: Shape4) => {
+      let expected = false;
+      const use = (heard: boolean) => (expected = heard);
+      for (const pass of ['input gradient', 'filter gradient', 'forward'] as const) {
+        expect(choosesWinograd(use, pass, convInfo(x, filter, { strides: 1, pad: 'same' }), filter)).toBe(expected);
+        if (pass !== 'forward') expect(expected).toBe(false);
+      }
+      return expected;
+    };
+    expect(faster([1, 112, 95, 256], [3, 3, 256, 256])).toBe(true);
+    expect(faster([1, 28, 23, 512], [3, 3, 512, 512])).toBe(true);
+    expect(faster([1, 112, 95, 128], [3, 3, 128, 256])).toBe(false);
+    expect(faster([1, 28, 24, 256], [3, 3, 256, 256])).toBe(false);
+    expect(faster([1, 14, 12, 512], [3, 3, 512, 512])).toBe(false);
+    expect(faster([1, 112, 95, 512], [1, 1, 512, 512])).toBe(false);
+  });
+
   test('only for filters of 3 x 3 that move by one', () => {
     const possible = (filter: Shape4, attributes: Partial<ConvAttributes> = {}) =>
       choosesWinograd(

@@ -1,7 +1,9 @@
 /** The trunk compiled for describing against the trunk that trains, for every network. */
 import * as tf from '@tensorflow/tfjs';
 import { describe, expect, test } from 'vitest';
-import { engineStats } from '../../src/backend/index.js';
+import type { OnnxBackend } from '../../src/backend/backend.js';
+import { engineStats, recordedSizes } from '../../src/backend/index.js';
+import { recordGraph, winogradChoices } from '../../src/backend/recording.js';
 import { cutTrunk, parametersOf } from '../../src/models/architecture.js';
 import { architectures, defaultMeta } from '../../src/models/architectures.js';
 import { DescriptorModel } from '../../src/models/descriptor.js';
@@ -79,6 +81,45 @@ describe.each([...architectures.keys()])('%s', (architecture) => {
         expect(map!.shape).toEqual(expected.shape);
         expect(relativeDistance(map!.dataSync(), expected.dataSync())).toBeLessThan(1e-5);
       });
+    }
+    model.dispose();
+  });
+});
+
+describe("Winograd's algorithm in the compiled trunk", () => {
+  test.each([
+    ['vgg16', 8],
+    ['resnet50-tv', 0],
+    ['resnet18-tv', 0],
+  ])('%s: %i convolutions', (architecture, count) => {
+    const model = modelOf(architecture);
+    const backend = tf.backend() as OnnxBackend;
+    const map = (x: tf.Tensor) => trainedMap(model, x as tf.Tensor4D);
+    const winograd = winogradChoices(backend, map, [1, ...recordedSizes[0], 3]);
+    const { nodes } = recordGraph(backend, map, {
+      inputShape: [1, 'height', 'width', 3],
+      shapes: recordedSizes.map((size) => [1, ...size, 3]),
+      inputName: 'image',
+      outputName: () => 'map',
+      plainOutputs: false,
+      winograd,
+    }).graph;
+    expect(winograd.filter(Boolean)).toHaveLength(count);
+    // The product, and the transforms of its columns and rows.
+    expect(nodes.filter(({ type }) => type === 'FusedMatMul')).toHaveLength(3 * count);
+    model.dispose();
+  });
+
+  test('descriptors of VGG-16, of small, large and several images', () => {
+    const model = modelOf('vgg16');
+    for (const x of [image(64, 48), image(48, 161), image(700, 500), tf.concat([image(90, 75), image(90, 75)])]) {
+      tf.tidy(() => {
+        const described = model.describe(x);
+        const expected = model.pool(trainedMap(model, x), [x.shape[1], x.shape[2]]);
+        expect(described.shape).toEqual(expected.shape);
+        expect(relativeDistance(described.dataSync(), expected.dataSync())).toBeLessThan(1e-5);
+      });
+      x.dispose();
     }
     model.dispose();
   });

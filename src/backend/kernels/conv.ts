@@ -53,7 +53,8 @@ function conv2d(x: Value, filter: Value, attributes: ConvAttributes, use: Winogr
   const [image, kernel] = [reached(x, info), filter].map((value) => cast(value, 'float32'));
   if (image.size === 0) return filled(info.outShape, 0, x.type);
   if (choosesWinograd(use, 'forward', info, filter.shape)) {
-    return cast(winogradConvolution(image, toLayout(kernel, 'oihw'), info), x.type);
+    const anySize = typeof use === 'function';
+    return cast(winogradConvolution(image, toLayout(kernel, 'oihw'), info, anySize), x.type);
   }
   const result = emit(
     'Conv',

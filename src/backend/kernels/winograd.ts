@@ -11,9 +11,11 @@
  * - The filter gradient takes the transformed input of the forward pass, which the planner merges with its own.
  *
  * A number that is not finite spreads over its tile.
+ *
+ * In a graph of every size there is one band, and each run finds the output's extents (`Extents`).
  */
 import { asActivation, asFilter, emit, known, physically, reshape, toLayout, transpose } from '../record.js';
-import { retain, type Value } from '../value.js';
+import { int64s, retain, type Value } from '../value.js';
 import { type ConvInfo, insidePads, padsOf, type Shape4 } from './conv-info.js';
 import { concat, strided } from './shape.js';
 
@@ -130,16 +132,17 @@ function bandsOf(whole: Part, channels: number, inside: boolean): Part[] {
 function transformedTiles(x: Value, filters: Value, { height, width, top, left }: Part): Value {
   const [rows, columns] = [Math.ceil(height / tileSide), Math.ceil(width / tileSide)];
   const [, , side] = filters.shape;
-  const reach = (count: number) => (count - 1) * tileSide + side;
-  const [first, end] = [Math.max(0, -top), Math.min(x.shape[2], reach(rows) - top)];
+  const [first, end] = [Math.max(0, -top), Math.min(x.shape[2], (rows - 1) * tileSide + side - top)];
   const seen = strided(x, [0, 0, first, 0], [x.shape[0], x.shape[1], end - first, x.shape[3]]);
   const [n, c, h, w] = seen.shape as Shape4;
   const above = Math.max(0, top);
+  // As far as a tile of the last output's row and column could reach: the padding of a whole map is the same at every size.
+  const [below, behind] = [height + side - 1 - h - above, width + side - 1 - w - left];
   const values = emit(
     'Conv',
     [reshape(seen, [n * c, 1, h, w]), filters],
     { shape: [n * c, products, rows, columns] },
-    { strides: [tileSide, tileSide], pads: [above, left, reach(rows) - h - above, reach(columns) - w - left] },
+    { strides: [tileSide, tileSide], pads: [above, left, below, behind] },
   );
   const tiles = rows * columns;
   const byChannel = transpose(reshape(values, [n, c, products, tiles]), [1, 2, 0, 3]);
@@ -154,11 +157,41 @@ function transformedFilter(kernel: Value): Value {
   return reshape(values, [products, o, c]);
 }
 
-/** values: [36, c, n * tiles] -> an activation [n, height, width, c]. */
+/** Extents of an output map as each run finds them, int64. */
+interface Extents {
+  /** Height and width, [2]. */
+  size: Value;
+  /** The width of whole tiles, [1]. */
+  tiled: Value;
+}
+
+/** input: [n, c, h, w], of the convolution `info`. */
+function extentsOf(input: Value, info: ConvInfo): Extents {
+  const [taller, wider] = [info.outHeight - info.inHeight, info.outWidth - info.inWidth];
+  const extents = (axis: number, added: readonly number[]) => {
+    const spec = { shape: [added.length], type: 'int64' } as const;
+    return emit('Add', [emit('Shape', [input], spec, { start: axis, end: 4 }), int64s(added)], spec);
+  };
+  const spec = { shape: [1], type: 'int64' } as const;
+  const side = int64s([tileSide]);
+  const tiles = emit('Div', [extents(3, [wider + tileSide - 1]), side], spec);
+  return { size: extents(2, [taller, wider]), tiled: emit('Mul', [tiles, side], spec) };
+}
+
+/** `reshape`; with `width`, to as many columns as it says and as many rows as there are. */
+function asRows(value: Value, shape: readonly number[], width: Value | undefined): Value {
+  if (width === undefined) return reshape(value, shape);
+  const spec = { shape: [shape.length], type: 'int64' } as const;
+  const target = emit('Concat', [int64s([...shape.slice(0, -2), -1]), width], spec, { axis: 0 });
+  return emit('Reshape', [value, target], { shape });
+}
+
+/** values: [36, c, n * tiles] -> an activation [n, height, width, c], which in a graph of every size has `extents`. */
 function untransformed(
   values: Value,
   { columns, rows }: (typeof outputs)['forward'],
   [n, height, width, c]: readonly number[],
+  extents?: Extents,
 ): Value {
   const [down, across] = [Math.ceil(height / tileSide), Math.ceil(width / tileSide)];
   const tiles = c * n * down * across;
@@ -171,33 +204,39 @@ function untransformed(
   const lines = c * n * down;
   const written = emit(
     'FusedMatMul',
-    [rows, reshape(byRow, [seenSide, lines, across * tileSide])],
+    [rows, asRows(byRow, [seenSide, lines, across * tileSide], extents?.tiled)],
     { shape: [lines, tileSide, across * tileSide] },
     { transBatchB: 1 },
   );
-  const whole = transpose(reshape(written, [c, n, down * tileSide, across * tileSide]), [1, 0, 2, 3]);
-  return asActivation(strided(whole, [0, 0, 0, 0], [n, c, height, width]));
+  const byChannel = asRows(written, [c, n, down * tileSide, across * tileSide], extents?.tiled);
+  const [whole, shape] = [transpose(byChannel, [1, 0, 2, 3]), [n, c, height, width]];
+  if (extents === undefined) return asActivation(strided(whole, [0, 0, 0, 0], shape));
+  return asActivation(emit('Slice', [whole, int64s([0, 0]), extents.size, int64s([2, 3])], { shape }));
 }
 
 /** The bands of the output of `info`, which the forward pass and the filter gradient have in common. */
 function outputBands(info: ConvInfo): Part[] {
-  const [top, left] = padsOf(info);
-  const whole = { height: info.outHeight, width: info.outWidth, top, left };
-  return bandsOf(whole, info.batchSize * Math.max(info.inChannels, info.outChannels), insidePads(info));
+  return bandsOf(wholeOutput(info), info.batchSize * Math.max(info.inChannels, info.outChannels), insidePads(info));
 }
 
-/** The convolution. x: [n, h, w, c], kernel: [3, 3, c, o] -> [n, oh, ow, o]. */
-export function winogradConvolution(x: Value, kernel: Value, info: ConvInfo): Value {
+function wholeOutput(info: ConvInfo): Part {
+  const [top, left] = padsOf(info);
+  return { height: info.outHeight, width: info.outWidth, top, left };
+}
+
+/** The convolution, for a graph of every size if `anySize`. x: [n, h, w, c], kernel: [3, 3, c, o] -> [n, oh, ow, o]. */
+export function winogradConvolution(x: Value, kernel: Value, info: ConvInfo, anySize: boolean): Value {
   const { batchSize: n, outChannels: o } = info;
   const [input, filter] = [physically(toLayout(x, 'nchw')), transformedFilter(kernel)];
-  const bands = outputBands(info).map((band) => {
+  const extents = anySize ? extentsOf(input, info) : undefined;
+  const bands = (anySize ? [wholeOutput(info)] : outputBands(info)).map((band) => {
     const values = emit(
       'FusedMatMul',
       [filter, transformedTiles(input, inputFilters.forward, band)],
       { shape: [products, o, n * tilesOf(band.height, band.width)] },
       { transBatchB: 1 },
     );
-    return untransformed(values, outputs.forward, [n, band.height, band.width, o]);
+    return untransformed(values, outputs.forward, [n, band.height, band.width, o], extents);
   });
   return concat(bands, 1);
 }
