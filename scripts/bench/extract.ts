@@ -112,4 +112,5 @@ const result = {
   speedup: peer ? rounded(total.peer / total.ours, 3) : null,
 };
 print(result);
+peer?.close();
 process.exit(0);

@@ -7,8 +7,8 @@ import { ExampleFunctions, type ExampleInput } from '../backend/index.js';
 import { namedGradients } from './gradients.js';
 import type { ExampleSource, ReplayOptions } from './replay.js';
 
-/** A run blocks the event loop: images of a group at most, and bytes of their numbers. */
-const [maxImages, maxBytes] = [16, 32 * 2 ** 20];
+/** A run blocks the event loop, and hands over all sums: images of a group at most, and bytes of their numbers. */
+const [maxImages, maxBytes] = [32, 48 * 2 ** 20];
 
 /** What a source's inputs come to, for inputs of one form at a time. Each form is recorded once, whatever the weights become. */
 export class ExampleRuns<Input> {
