@@ -17,7 +17,7 @@ export interface Compiled {
   run(images: tf.Tensor4D): tf.Tensor[];
   /**
    * The same on a thread of its own, while the caller goes on: for many images, several of which are asked for at once. The graph is
-   * compiled once for each such thread. Where the engine has one thread, or no memory for more, this is `run`.
+   * compiled once for each such thread. Where the engine has one thread, or no memory for more, and for small images, this is `run`.
    */
   runAsync(images: tf.Tensor4D): Promise<tf.Tensor[]>;
   /** Frees the compiled graph. A later run compiles it anew. */
@@ -64,7 +64,7 @@ class CompiledFunction implements Compiled {
   private dataIds: object[] = [];
   /** What is known of graphs that were recorded, by their names. */
   private readonly recorded = new Map<string, Omit<RecordedGraph, 'graph'>>();
-  /** Of the convolutions in turn, which are Winograd's where there is one image. */
+  /** Of the convolutions in turn, which are Winograd's where there is one image, whatever the weights are. */
   private winograd: readonly boolean[] | undefined;
   private dependsOnSize = false;
 
@@ -108,7 +108,6 @@ class CompiledFunction implements Compiled {
       this.backend?.lanes.close(key);
     }
     this.recorded.clear();
-    this.winograd = undefined;
     this.backend = undefined;
     this.dataIds = [];
   }
