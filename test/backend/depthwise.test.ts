@@ -25,6 +25,9 @@ const geometries: [number[], number[], number | [number, number], Pad][] = [
   [[1, 9, 9, 2], [2, 2, 2, 1], [3, 3], 'valid'], // a window smaller than its stride
   [[1, 4, 5, 3], [1, 1, 3, 1], 1, 'valid'],
   [[1, 4, 4, 1], [3, 3, 1, 2], 1, 'same'], // one channel
+  // rows in bands, the last one shorter
+  [[1, 37, 5, 2], [3, 3, 2, 1], 1, 'same'],
+  [[1, 41, 5, 2], [3, 2, 2, 2], 2, [[0, 0], [1, 1], [1, 1], [0, 0]]],
 ]; // biome-ignore format: one geometry per line
 for (const [x, f, strides, pad] of geometries) {
   cases[`depthwiseConv2d ${JSON.stringify([x, f, strides, pad])}`] = [
@@ -71,6 +74,21 @@ test('depthwiseConv2d with dilation', () =>
     (a, b) => tf.depthwiseConv2d(a as tf.Tensor4D, b as tf.Tensor4D, 1, 'same', 'NHWC', 2),
     [random([1, 9, 9, 2]), random([3, 3, 2, 2], 2)],
   ));
+
+test('the filter gradient of a dilated depthwise convolution, whose rows are in bands', () => {
+  const gradient = (x: tf.Tensor, dy: tf.Tensor, dilations: [number, number], filterShape: number[]) => {
+    const attributes = { strides: 1, pad: 'same', dilations, filterShape } as unknown as tf.NamedAttrMap;
+    return tf.engine().runKernel<tf.Tensor>('DepthwiseConv2dNativeBackpropFilter', { x, dy }, attributes);
+  };
+  // tfjs's own takes no notice of dilations: of the dense filter that spans as much it has every third row and second column.
+  return expectSame(
+    (x, dy) =>
+      tf.getBackend() === 'onnx'
+        ? gradient(x, dy, [3, 2], [3, 3, 2, 2])
+        : tf.stridedSlice(gradient(x, dy, [1, 1], [7, 5, 2, 2]), [0, 0, 0, 0], [7, 5, 2, 2], [3, 2, 1, 1]),
+    [random([1, 40, 9, 2]), random([1, 40, 9, 4], 2)],
+  );
+});
 
 test('localResponseNormalization by hand: alpha multiplies the sum of squares', async () => {
   await tf.setBackend('onnx');

@@ -165,7 +165,7 @@ function filterGradientByConv(x: Value, dy: Value, info: ConvInfo): Value {
 }
 
 /** Inner products of x, plain [n, c, H, W] and padded as `info` says, with dy, [o, c / group, h, w], at each filter position: [n, o, kh, kw]. */
-export function positionsByConv(x: Value, dy: Value, info: ConvInfo, group = 1): Value {
+function positionsByConv(x: Value, dy: Value, info: ConvInfo, group = 1): Value {
   const [n, , height, width] = x.shape as Shape4;
   const [o, , outHeight, outWidth] = dy.shape as Shape4;
   const [top, left, bottom, right] = padsOf(info) as Shape4;

@@ -2,18 +2,17 @@
  * @file Convolution channel by channel, and its two gradients. In ONNX it is a convolution in as many groups as there are
  * channels, with filters [c * m, 1, kh, kw] where tfjs has [kh, kw, c, m]; the outputs of one channel lie side by side in
  * both. The formulations are measured (MobileNet at 384x512): the runtime has a fast kernel for the convolution, so the
- * input gradient of stride 1 is one too; the filter gradient of stride 1 is a product and sums of its rows per filter position,
- * with larger strides, whose slices are slow, a convolution of the input with the output gradient.
+ * input gradient of stride 1 is one too.
  */
+import type { OnnxBackend } from '../backend.js';
 import { asFilter, emit, filled, physically, reshape, toLayout, transpose } from '../record.js';
-import { int64s, type Value } from '../value.js';
+import { type Constant, int64s, type Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
 import { transposedConv } from './conv.js';
-import { positionsByConv } from './conv-filter-gradient.js';
 import { type ConvAttributes, convInfo, dilationsOf, padsOf, type Shape4, stridesOf } from './conv-info.js';
 import { defineKernel } from './kernel.js';
 import { sum } from './reduce.js';
-import { bordered, concat, strided } from './shape.js';
+import { strided } from './shape.js';
 import { reached, unreached } from './windows.js';
 
 /** [kh, kw, c, m] -> the same filter as a convolution of c groups reads it, physically [c * m, 1, kh, kw]. */
@@ -36,42 +35,93 @@ function depthwiseConv2d(x: Value, filter: Value, attributes: ConvAttributes): V
   );
 }
 
-/** Numbers that a row may have to be added up in one go: the runtime adds one after the other. */
-const longRow = 512;
+/** Rows of the output gradient at most that meet all rows of the input that one of them does. */
+const bandRows = 16;
 
-/** x: [n, c, h, w] -> [n, c, h]. */
-function rowSums(x: Value): Value {
-  const [n, c, h, w] = x.shape as Shape4;
-  const shape = [n, c, h];
-  return w > longRow ? sum(x, [3], shape) : emit('ReduceSum', [x, int64s([3])], { shape }, { keepdims: 0 });
-}
-
-/** Gradient with respect to the filter. x: [n, h, w, c], dy: [n, oh, ow, c * m] -> [kh, kw, c, m]. */
-function filterGradient(x: Value, dy: Value, filterShape: readonly number[], attributes: ConvAttributes): Value {
+/**
+ * Gradient with respect to the filter. x: [n, h, w, c], dy: [n, oh, ow, c * m] -> [kh, kw, c, m].
+ *
+ * A row of dy is itself a filter of one row: convolution with it gives its inner products with rows of x, one for each column of the
+ * filter. A product with zeros and ones adds up those of the rows that meet in a row of the filter. Rows meet in bands, so that not
+ * every row of dy meets every row of x.
+ */
+function filterGradient(
+  x: Value,
+  dy: Value,
+  filterShape: readonly number[],
+  attributes: ConvAttributes,
+  { accelerated }: OnnxBackend,
+): Value {
   const info = convInfo(x.shape, filterShape, attributes, true);
-  const { batchSize: n, outHeight, outWidth, dilationHeight, dilationWidth } = info;
+  const { batchSize: n, inHeight, inWidth, outHeight, outWidth } = info;
+  const { strideHeight, strideWidth, dilationHeight, dilationWidth } = info;
   const [kh, kw, c, m] = filterShape as Shape4;
   const image = reached(x, info);
   if (image.size === 0 || dy.size === 0) return filled(filterShape, 0);
-  const input = physically(toLayout(image, 'nchw'));
-  const upstream = physically(toLayout(dy, 'nchw'));
-  if (m === 1 && info.strideHeight * info.strideWidth === 1) {
-    const padded = bordered(input, padsOf(info));
-    // Row by row first, which is most of the sum: what is left of all positions is added up together.
-    const rows = Array.from({ length: kh * kw }, (_, k) => {
-      const begin = [0, 0, Math.floor(k / kw) * dilationHeight, (k % kw) * dilationWidth];
-      const seen = strided(padded, begin, [n, c, outHeight, outWidth]);
-      const product = emit('Mul', [seen, upstream], { shape: upstream.shape });
-      return reshape(rowSums(product), [1, n, c, outHeight]);
-    });
-    const sums = transpose(sum(concat(rows, 0), [1, 3], [kh * kw, c]), [1, 0]);
-    return asFilter(reshape(sums, [1, c, kh, kw]));
-  }
-  const images = reshape(input, [1, n * c, info.inHeight, info.inWidth]);
-  const filters = reshape(upstream, [n * c * m, 1, outHeight, outWidth]);
-  const perImage = reshape(positionsByConv(images, filters, info, n * c), [n, c, m, kh * kw]);
+  const [top, left] = padsOf(info) as Shape4;
+  const bands = Math.ceil(outHeight / bandRows);
+  // WebGPU's convolution computes four filters at once, which have to be of one group (1.30.0).
+  const multiple = accelerated ? 4 : 1;
+  const rows = multiple * Math.ceil(outHeight / bands / multiple);
+  const seenRows = bands === 1 ? inHeight : (rows - 1) * strideHeight + (kh - 1) * dilationHeight + 1;
+  /** The row of x that is row r of what a band sees; it may lie outside. */
+  const rowAt = (band: number, r: number) => (bands === 1 ? r : band * rows * strideHeight - top + r);
+  const within = (row: number, height: number) => Math.max(0, Math.min(row, height - 1));
+  const range = (length: number) => Array.from({ length }, (_, i) => i);
+  const channels = picked(
+    physically(toLayout(image, 'nchw')),
+    1,
+    range(c * m).map((i) => Math.floor(i / m)),
+  );
+  const seen = picked(
+    channels,
+    2,
+    range(bands).flatMap((band) => range(seenRows).map((r) => within(rowAt(band, r), inHeight))),
+  );
+  const filters = picked(
+    physically(toLayout(dy, 'nchw')),
+    2,
+    range(bands * rows).map((row) => within(row, outHeight)),
+  );
+  // There may be columns behind the last that the filter reaches.
+  const reach = (outWidth - 1) * strideWidth + (kw - 1) * dilationWidth + 1;
+  const behind = Math.max(0, reach - inWidth - left);
+  const columns = kw + Math.floor((inWidth + left + behind - reach) / dilationWidth);
+  const groups = n * c * m * bands;
+  const products = emit(
+    'Conv',
+    [reshape(seen, [1, groups, seenRows, inWidth]), reshape(filters, [groups * rows, 1, 1, outWidth])],
+    { shape: [1, groups * rows, seenRows, columns] },
+    {
+      strides: [1, dilationWidth],
+      pads: [0, left, 0, behind],
+      dilations: [1, strideWidth],
+      group: groups,
+    },
+  );
+  const pairs = bands * rows * seenRows;
+  const meeting: Constant = {
+    constant: 'float32',
+    dims: [kh, pairs],
+    values: range(kh * pairs).map((at) => {
+      const [i, row, r] = [Math.floor(at / pairs), Math.floor((at % pairs) / seenRows), at % seenRows];
+      const seenRow = rowAt(Math.floor(row / rows), r);
+      const meets = seenRow === row * strideHeight + i * dilationHeight - top;
+      return Number(meets && row < outHeight && seenRow === within(seenRow, inHeight));
+    }),
+  };
+  const byPair = reshape(products, [n * c * m, pairs, columns]);
+  const all = emit('MatMul', [meeting, byPair], { shape: [n * c * m, kh, columns] });
+  const perImage = reshape(strided(all, [0, 0, 0], [n * c * m, kh, kw]), [n, c, m, kh * kw]);
   const summed = sum(perImage, [0], [c, m, kh * kw]);
   return asFilter(transpose(reshape(summed, [c, m, kh, kw]), [1, 0, 2, 3]));
+}
+
+/** What lies at these indices of an axis, in turn. */
+function picked(x: Value, axis: number, indices: readonly number[]): Value {
+  if (indices.length === x.shape[axis] && indices.every((index, i) => index === i)) return x;
+  const shape = x.shape.with(axis, indices.length);
+  return emit('Gather', [x, int64s(indices)], { shape }, { axis });
 }
 
 defineKernel<ConvAttributes>('DepthwiseConv2dNative', ({ x, filter }, attributes) =>
@@ -88,7 +138,7 @@ defineKernel<ConvAttributes & { inputShape: number[] }>(
 );
 defineKernel<ConvAttributes & { filterShape: number[] }>(
   'DepthwiseConv2dNativeBackpropFilter',
-  ({ x, dy }, attributes) => filterGradient(x, dy, attributes.filterShape, attributes),
+  ({ x, dy }, attributes, backend) => filterGradient(x, dy, attributes.filterShape, attributes, backend),
 );
 defineKernel<ConvAttributes & Activation>('FusedDepthwiseConv2D', (inputs, attributes) =>
   activated(depthwiseConv2d(inputs.x, inputs.filter, attributes), inputs, attributes),
