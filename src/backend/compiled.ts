@@ -151,6 +151,7 @@ class CompiledFunction implements Compiled {
         inputName: 'image',
         outputName,
         plainOutputs: false,
+        unfolded: true, // ONNX Runtime does it when it compiles
         ...(winograd && { winograd }),
       });
       const { outputs, bytesPerNumber } = recorded;

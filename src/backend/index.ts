@@ -26,6 +26,7 @@ export { type Compiled, compiled, type CompiledOptions, recordedSizes } from './
 export { type RecordedModelOptions, recordModel } from './onnx-export.js';
 export { applyMatrix, gelu, inPlainOrder, layerNorm, reshapeLike } from './neural-operators.js';
 export { recordOperator } from './operator.js';
+export { ownedVariable } from './owned-variable.js';
 export type { WeightStorage } from './weight-storage.js';
 export { GramProducts } from './gram.js';
 export { forwardedKernels } from './kernels/forwarded.js';

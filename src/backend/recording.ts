@@ -1,6 +1,6 @@
 /**
  * @file A function of one tensor as a graph of its own: what it records on that input, and every other buffer as an initializer. Work
- * that does not depend on the input is done once and stored as its result.
+ * that does not depend on the input is done once and stored as its result, or left to whoever compiles the graph.
  */
 import * as tf from '@tensorflow/tfjs-core';
 import { anySizeNodes } from './any-size.js';
@@ -22,6 +22,8 @@ export interface RecordingOptions {
   outputName: (i: number) => string;
   /** Outputs in tfjs's order in memory, else as they happen to lie. */
   plainOutputs: boolean;
+  /** What the input does not change (filters brought into order, folded) stays in the graph, which takes less memory than its results beside the weights. */
+  unfolded?: boolean;
   /** Of the convolutions in turn, which are computed by Winograd's algorithm (`winogradChoices`). Default: none, as other runtimes want it. */
   winograd?: readonly boolean[];
 }
@@ -47,14 +49,21 @@ type Recorded = (input: tf.Tensor) => tf.Tensor | readonly tf.Tensor[];
 
 /** @throws SizeDependence where the recordings at several shapes are not one graph. */
 export function recordGraph(backend: OnnxBackend, f: Recorded, options: RecordingOptions): RecordedGraph {
-  const { inputShape, shapes = [inputShape as readonly number[]], plainOutputs, winograd = [] } = options;
+  const {
+    inputShape,
+    shapes = [inputShape as readonly number[]],
+    plainOutputs,
+    unfolded = false,
+    winograd = [],
+  } = options;
   let recorded: RecordedGraph | undefined;
   tf.tidy(() => {
     const recordings = backend.recordOnly(() =>
       shapes.map((shape) => {
         let at = 0;
         const use = () => winograd[at++] ?? false;
-        return backend.withWinograd(use, () => recordingOf(backend, f, shape, plainOutputs));
+        const recording = backend.withWinograd(use, () => recordingOf(backend, f, shape, plainOutputs));
+        return unfolded ? { ...recording, independent: [] } : recording;
       }),
     );
     const [{ input, independent, outputs }] = recordings;

@@ -5,7 +5,7 @@
  * does not change between runs is computed once by the engine, so folding costs nothing while the weights stay.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { applyMatrix, gelu, layerNorm } from '../backend/index.js';
+import { applyMatrix, gelu, layerNorm, ownedVariable } from '../backend/index.js';
 import {
   type ConvLayer,
   imageInput,
@@ -56,10 +56,7 @@ export class Backbone {
         });
         continue;
       }
-      this.variables.set(
-        name,
-        tf.tidy(() => tf.variable(tf.tensor(data, shape), true, `${variablePrefix}/${name}`)),
-      );
+      this.variables.set(name, ownedVariable(data, shape, `${variablePrefix}/${name}`));
       this.stageOfVariable.set(name, stage);
     }
   }

@@ -3,7 +3,7 @@
  * to export; parts can be run alone, so that trainers can keep the output of frozen stages.
  */
 import * as tf from '@tensorflow/tfjs-core';
-import { type Compiled, compiled } from '../backend/index.js';
+import { type Compiled, compiled, ownedVariable } from '../backend/index.js';
 import { InputError, UsageError } from '../errors.js';
 import { mapLength, parametersOf, resolveLayer, smallestSide, type Trunk } from './architecture.js';
 import { architectureNamed, trunkFor } from './architectures.js';
@@ -47,7 +47,7 @@ export class DescriptorModel {
   readonly rpnWeights: NamedArrays = new Map();
 
   /**
-   * A model from its meta and weights (float32, our names). Tensors that are missing, misshapen, unknown or not finite
+   * A model from its meta and weights (float32, our names), whose arrays it takes over: nobody may change them afterwards. Tensors that are missing, misshapen, unknown or not finite
    * are listed in one `InputError`. GeM's exponent may be absent: it then starts at `meta.pooling.p`.
    */
   static create(meta: ModelMeta, weights: NamedArrays): DescriptorModel {
@@ -75,10 +75,7 @@ export class DescriptorModel {
     this.backbone = new Backbone(trunk, weights, { epsilon, variablePrefix });
     for (const name of tailNames(meta)) {
       const { data, shape } = weights.get(name)!;
-      this.tail.set(
-        name,
-        tf.tidy(() => tf.variable(tf.tensor(data, shape), true, `${variablePrefix}/${name}`)),
-      );
+      this.tail.set(name, ownedVariable(data, shape, `${variablePrefix}/${name}`));
     }
     this.variables = new Map([...this.backbone.variables, ...this.tail]);
     if (meta.rpn === undefined) return;

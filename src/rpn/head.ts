@@ -4,6 +4,7 @@
  * background; what is used of them is the difference, the log-odds of an object.
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { ownedVariable } from '../backend/index.js';
 import type { RpnMeta } from '../models/meta.js';
 import { readTensors } from '../models/read-tensors.js';
 import type { NamedArrays } from '../models/safetensors.js';
@@ -51,8 +52,7 @@ export class RpnHead {
     this.anchors = anchorsPerCell(meta.anchors);
     this.variables = new Map(
       [...rpnShapes(meta, channels)].map(([name, shape]) => {
-        const { data } = weights.get(name)!;
-        return [name, tf.tidy(() => tf.variable(tf.tensor(data, shape), true, `${prefix}/${name}`))];
+        return [name, ownedVariable(weights.get(name)!.data, shape, `${prefix}/${name}`)];
       }),
     );
   }

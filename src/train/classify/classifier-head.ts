@@ -6,6 +6,7 @@
  * `cosine`: the same without lengths, so that what is learned is what SPoC descriptors are compared by (Qi et al. 2018, section 3.1).
  */
 import * as tf from '@tensorflow/tfjs-core';
+import { ownedVariable } from '../../backend/index.js';
 import { InputError, UsageError } from '../../errors.js';
 import { cutTrunk, mapLength, type PoolLayer } from '../../models/architecture.js';
 import { architectureNamed } from '../../models/architectures.js';
@@ -144,7 +145,7 @@ export class ClassifierHead {
   /** By our names. */
   readonly variables: ReadonlyMap<string, tf.Variable>;
 
-  /** Takes copies of `weights`. Throws `InputError` naming what is missing or misshapen. */
+  /** Takes `weights` over: nobody may change the arrays afterwards. Throws `InputError` naming what is missing or misshapen. */
   constructor(
     readonly layout: HeadLayout,
     weights: NamedArrays,
@@ -157,10 +158,7 @@ export class ClassifierHead {
         tf.dispose([...variables.values()]);
         throw new InputError(`${source}: no finite ${name} of shape [${shape.join(', ')}]${foundShape(array)}.`);
       }
-      variables.set(
-        name,
-        tf.tidy(() => tf.variable(tf.tensor(array.data, shape), true, `head${created}/${name}`)),
-      );
+      variables.set(name, ownedVariable(array.data, shape, `head${created}/${name}`));
     }
     created++;
     this.variables = variables;
