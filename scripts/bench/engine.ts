@@ -1,10 +1,11 @@
 /**
  * @file `npm run bench:engine`: the engine against PyTorch on the CPU, same networks, shapes and threads, in turns in one
- * run, so that a drift of the machine meets both; forward also against tfjs's WebAssembly backend and against the rate at which the engine multiplies two 2048x2048 matrices. Prints medians, the spread
- * and ratios (ours / peer: below 1 is faster).
+ * run, so that a drift of the machine meets both; forward also against the rate at which the engine multiplies two 2048x2048 matrices.
+ * Prints medians, the spread and ratios (ours / peer: below 1 is faster).
  *
- * `--quick`: fewer runs, without WebAssembly. No case is begun later than `--minutes` (4 with `--quick`, 24 with `--full`,
- * otherwise 8): those left out are named.
+ * `--quick`: two minutes, fewer runs, of one image only, without the product. `--full`: the larger size too, and forward against
+ * tfjs's WebAssembly backend. No case is begun later than `--minutes` (4 with `--quick`, 30 with `--full`, otherwise 8): those left
+ * out are named.
  *
  *   npm run bench:engine -- [--json] [--full] [--quick] [--minutes=N] [--only='resnet50 forward']
  */
@@ -13,13 +14,14 @@ import { median, ourWorker, peerWorker, print, rounded, type Worker } from './pr
 import { append, largest, smallest } from '../../src/extremes.js';
 
 const quick = process.argv.includes('--quick');
-const [rounds, runsPerRound] = quick ? [3, 2] : [4, 4];
+const full = process.argv.includes('--full');
+const [rounds, runsPerRound] = quick ? [4, 1] : [4, 3];
 
 const networks = ['resnet50', 'densenet121', 'vgg16', 'mobilenet-v2'] as const;
 /** Of eight images at once the peer takes one after the other, which it is quicker with. */
-const passes = ['forward', 'forward+backward', 'forward+backward of 8'] as const;
+const passes = ['forward', 'forward+backward', ...(quick ? [] : ['forward+backward of 8'])];
 /** Height and width; the second takes three times as long as the first and is measured with `--full` only. */
-const sizes = process.argv.includes('--full')
+const sizes = full
   ? ([
       [384, 512],
       [543, 724],
@@ -50,7 +52,7 @@ interface Entry {
 const json = process.argv.includes('--json');
 const option = (name: string) => process.argv.find((argument) => argument.startsWith(`--${name}=`))?.split('=')[1];
 const only = option('only');
-const minutes = Number(option('minutes') ?? (quick ? 4 : process.argv.includes('--full') ? 24 : 8));
+const minutes = Number(option('minutes') ?? (quick ? 4 : full ? 30 : 8));
 const threads = availableParallelism();
 
 const tenth = (value: number) => rounded(value, 1);
@@ -82,14 +84,14 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
   const pytorch = peerWorker('worker.py', args);
   if (pytorch !== undefined) sides.push(side('pytorch-cpu', pytorch));
   // It takes seconds a run, and has no gradients of convolutions.
-  if (pass === 'forward' && !quick) sides.push(side('tfjs-wasm', ourWorker('worker.ts', [...args, 'wasm']), 1));
+  if (pass === 'forward' && full) sides.push(side('tfjs-wasm', ourWorker('worker.ts', [...args, 'wasm']), 1));
   for (const { worker, runsPerRound: perRound } of sides) {
     await worker.answer();
-    await worker.ask(`run ${quick ? Math.min(5, perRound + 3) : perRound + 2}`); // warm-up: compiling, weights brought into order
+    await worker.ask(`run ${Math.max(4, perRound + 2)}`); // warm-up: compiling, weights brought into order
   }
   const [ours] = sides as [Side];
   // In a process of its own: products and the profile that counts operations need memory that describing does not.
-  const counter = pass === 'forward' ? ourWorker('worker.ts', args) : undefined;
+  const counter = pass === 'forward' && !quick ? ourWorker('worker.ts', args) : undefined;
   await counter?.answer();
   const products: number[] = [];
   for (let round = 0; round < rounds; round++) {
@@ -115,7 +117,7 @@ async function measure([network, pass, height, width]: (typeof cases)[number]): 
     peer_range_ms: other ? range(other.times) : null,
     ours_peak_mb: ours.peakMB,
     peer_peak_mb: other ? other.peakMB : null,
-    ...(pass === 'forward' && {
+    ...(counter !== undefined && {
       gflops: Math.round(gflops),
       product_gflops: Math.round(productGflops),
       of_product: thousandth(gflops / productGflops),

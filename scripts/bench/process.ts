@@ -62,19 +62,24 @@ export function ourWorker(script: string, args: readonly string[]): Worker {
   return new Worker(process.execPath, [...program, ...args]);
 }
 
-/** The Python file `script` of this folder as a worker; undefined where no Python has these modules, of which stderr is told. */
+/** The Python file `script` of this folder as a worker; undefined where no Python has these modules, of which stderr is told once. */
 export function peerWorker(
   script: string,
   args: readonly string[],
   modules = 'torch, torchvision',
 ): Worker | undefined {
-  const python = ['python3', '/usr/bin/python3'].find(
-    (command) => spawnSync(command, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0,
-  );
-  if (python !== undefined) return new Worker(python, [pathOf(script), ...args]);
-  process.stderr.write(`No Python with ${modules}: the peer is left out.\n`);
-  return undefined;
+  if (!pythons.has(modules)) {
+    const python = ['python3', '/usr/bin/python3'].find(
+      (command) => spawnSync(command, ['-c', `import ${modules}`], { stdio: 'ignore' }).status === 0,
+    );
+    if (python === undefined) process.stderr.write(`No Python with ${modules}: the peer is left out.\n`);
+    pythons.set(modules, python);
+  }
+  const python = pythons.get(modules);
+  return python === undefined ? undefined : new Worker(python, [pathOf(script), ...args]);
 }
+/** The Python that has modules, if there is one: finding out takes seconds. */
+const pythons = new Map<string, string | undefined>();
 
 export function pathOf(script: string): string {
   return fileURLToPath(new URL(script, import.meta.url));
