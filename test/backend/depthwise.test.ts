@@ -27,7 +27,7 @@ const geometries: [number[], number[], number | [number, number], Pad][] = [
   [[1, 4, 4, 1], [3, 3, 1, 2], 1, 'same'], // one channel
   // rows in bands, the last one shorter
   [[1, 37, 5, 2], [3, 3, 2, 1], 1, 'same'],
-  [[1, 41, 5, 2], [3, 2, 2, 2], 2, [[0, 0], [1, 1], [1, 1], [0, 0]]],
+  [[1, 41, 5, 2], [3, 2, 2, 1], 2, [[0, 0], [1, 1], [1, 1], [0, 0]]],
 ]; // biome-ignore format: one geometry per line
 for (const [x, f, strides, pad] of geometries) {
   cases[`depthwiseConv2d ${JSON.stringify([x, f, strides, pad])}`] = [
