@@ -192,6 +192,11 @@ export class OnnxBackend extends tf.KernelBackend {
     return { dataId, shape: [...value.shape], dtype: value.type as tf.DataType };
   }
 
+  /** `tensorOf` as tfjs's functions have it: the open tidy knows it. */
+  newTensor(value: Value): tf.Tensor {
+    return tf.engine().makeTensorFromTensorInfo(this.tensorOf(value));
+  }
+
   /** The tensor in the JavaScript backend that holds a tensor of strings or complex numbers; undefined for others. */
   hosted({ dataId, shape }: tf.TensorInfo): tf.TensorInfo | undefined {
     const { hosted } = this.data.get(dataId);

@@ -151,7 +151,7 @@ class CompiledFunction implements Compiled {
         inputName: 'image',
         outputName,
         plainOutputs: false,
-        unfolded: true, // ONNX Runtime does it when it compiles
+        unfolded: true, // ONNX Runtime folds it when it compiles
         ...(winograd && { winograd }),
       });
       const { outputs, bytesPerNumber } = recorded;
@@ -176,7 +176,7 @@ function tensorsOf(
     const shape = [...dims];
     for (const [at, axis] of axisOrder(layout, dims.length).entries()) shape[axis] = dims[at];
     const value = new Value(shape, type, layout, undefined, 0, new Memory(data));
-    return tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value));
+    return backend.newTensor(value);
   });
 }
 

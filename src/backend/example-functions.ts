@@ -122,7 +122,7 @@ export class ExampleFunctions {
       sums: Object.fromEntries(
         [...recording.sums].map(([name, { shape, type, layout }], j) => {
           const value = new Value(shape, type, layout, undefined, 0, new Memory(sums[j]));
-          return [name, tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value))];
+          return [name, backend.newTensor(value)];
         }),
       ),
       rows: rows as Float32Array[],
@@ -203,9 +203,7 @@ function recordedOnce(backend: OnnxBackend, { tensors, weights, inputs, record }
   tf.tidy(() => {
     backend.recordOnly(() =>
       backend.withStandIns(tensors, recording.weights, () => {
-        const { sums = {}, rows = [] } = record(
-          ...examples.map((value) => tf.engine().makeTensorFromTensorInfo(backend.tensorOf(value))),
-        );
+        const { sums = {}, rows = [] } = record(...examples.map((value) => backend.newTensor(value)));
         recording.sums = new Map(Object.entries(sums).map(([name, tensor]) => [name, backend.recorded(tensor)]));
         recording.rows = rows.map((tensor) => plain(backend.recorded(tensor)));
         kept = rows;

@@ -28,7 +28,7 @@ export function recordOutputs(inputs: readonly tf.Tensor[], build: (...values: V
     throw new Error("Recording ONNX's operators needs the project engine: use --device cpu.");
   }
   const results = build(...inputs.map((input) => backend.recorded(input)));
-  return results.map((result) => tf.engine().makeTensorFromTensorInfo(backend.tensorOf(result)));
+  return results.map((result) => backend.newTensor(result));
 }
 
 /** Whether the project's own engine computes, so that `recordOperators` can be called. */

@@ -11,11 +11,7 @@ export function ownedVariable(data: Float32Array, shape: readonly number[], name
     const backend = tf.backend();
     const tensor =
       backend instanceof OnnxBackend
-        ? tf
-            .engine()
-            .makeTensorFromTensorInfo(
-              backend.tensorOf(new Value(shape, 'float32', 'plain', undefined, 0, new Memory(data))),
-            )
+        ? backend.newTensor(new Value(shape, 'float32', 'plain', undefined, 0, new Memory(data)))
         : tf.tensor(data, [...shape]);
     return tf.variable(tensor, true, name);
   });

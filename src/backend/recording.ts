@@ -122,7 +122,7 @@ export function winogradChoices(backend: OnnxBackend, f: Recorded, shape: readon
 function recordingOf(backend: OnnxBackend, f: Recorded, shape: readonly number[], plainOutputs: boolean): Recording {
   const op = makeOp(exampleOp, []);
   const input = Object.assign(new Value(shape, 'float32', 'plain', op, 0, undefined), { op });
-  const results = f(tf.engine().makeTensorFromTensorInfo(backend.tensorOf(input)));
+  const results = f(backend.newTensor(input));
   const outputs = (results instanceof tf.Tensor ? [results] : results).map((tensor) => {
     const value = backend.recorded(tensor);
     return plainOutputs ? plain(value) : value;

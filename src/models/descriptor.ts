@@ -47,8 +47,8 @@ export class DescriptorModel {
   readonly rpnWeights: NamedArrays = new Map();
 
   /**
-   * A model from its meta and weights (float32, our names), whose arrays it takes over: nobody may change them afterwards. Tensors that are missing, misshapen, unknown or not finite
-   * are listed in one `InputError`. GeM's exponent may be absent: it then starts at `meta.pooling.p`.
+   * A model from its meta and weights (float32, our names), whose arrays it takes over: nobody may change them afterwards.
+   * Tensors that are missing, misshapen, unknown or not finite are listed in one `InputError`. GeM's exponent may be absent: it then starts at `meta.pooling.p`.
    */
   static create(meta: ModelMeta, weights: NamedArrays): DescriptorModel {
     const checked = checkMeta(meta, 'model');

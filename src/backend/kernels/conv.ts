@@ -15,7 +15,7 @@ import {
   toLayout,
   transpose,
 } from '../record.js';
-import { int64s, type Value } from '../value.js';
+import type { Value } from '../value.js';
 import type { WinogradUse } from '../backend.js';
 import { activated, type Activation } from './activation.js';
 import { filterGradient } from './conv-filter-gradient.js';
@@ -30,7 +30,7 @@ import {
   stridesOf,
 } from './conv-info.js';
 import { defineKernel } from './kernel.js';
-import { bordered, strided } from './shape.js';
+import { bordered, picked, strided } from './shape.js';
 import { reached, unreached } from './windows.js';
 import { winogradConvolution, winogradInputGradient } from './winograd.js';
 import { choosesWinograd } from './winograd-choice.js';
@@ -143,12 +143,13 @@ export function transposedConv(upstream: Value, kernel: Value, info: ConvInfo, g
 function rotated(kernel: Value, positions: number, group: number): Value {
   const [total, i, kh, kw] = kernel.physical as Shape4;
   const o = total / group;
-  let flat = reshape(physically(kernel), [group, o, i, positions]);
-  if (positions > 1) {
-    const reversed = int64s(Array.from({ length: positions }, (_, k) => positions - 1 - k));
-    flat = emit('Gather', [flat, reversed], { shape: flat.shape }, { axis: 3 });
-  }
-  return asFilter(reshape(transpose(flat, [0, 2, 1, 3]), [group * i, o, kh, kw]));
+  const flat = reshape(physically(kernel), [group, o, i, positions]);
+  const turned = picked(
+    flat,
+    3,
+    Array.from({ length: positions }, (_, k) => positions - 1 - k),
+  );
+  return asFilter(reshape(transpose(turned, [0, 2, 1, 3]), [group * i, o, kh, kw]));
 }
 
 defineKernel<ConvAttributes>('Conv2D', ({ x, filter }, attributes, { winograd }) =>

@@ -6,13 +6,13 @@
  */
 import type { OnnxBackend } from '../backend.js';
 import { asFilter, emit, filled, physically, reshape, toLayout, transpose } from '../record.js';
-import { type Constant, int64s, type Value } from '../value.js';
+import type { Constant, Value } from '../value.js';
 import { activated, type Activation } from './activation.js';
 import { transposedConv } from './conv.js';
 import { type ConvAttributes, convInfo, dilationsOf, padsOf, type Shape4, stridesOf } from './conv-info.js';
 import { defineKernel } from './kernel.js';
 import { sum } from './reduce.js';
-import { strided } from './shape.js';
+import { picked, strided } from './shape.js';
 import { reached, unreached } from './windows.js';
 
 /** [kh, kw, c, m] -> the same filter as a convolution of c groups reads it, physically [c * m, 1, kh, kw]. */
@@ -115,13 +115,6 @@ function filterGradient(
   const perImage = reshape(strided(all, [0, 0, 0], [n * c * m, kh, kw]), [n, c, m, kh * kw]);
   const summed = sum(perImage, [0], [c, m, kh * kw]);
   return asFilter(transpose(reshape(summed, [c, m, kh, kw]), [1, 0, 2, 3]));
-}
-
-/** What lies at these indices of an axis, in turn. */
-function picked(x: Value, axis: number, indices: readonly number[]): Value {
-  if (indices.length === x.shape[axis] && indices.every((index, i) => index === i)) return x;
-  const shape = x.shape.with(axis, indices.length);
-  return emit('Gather', [x, int64s(indices)], { shape }, { axis });
 }
 
 defineKernel<ConvAttributes>('DepthwiseConv2dNative', ({ x, filter }, attributes) =>

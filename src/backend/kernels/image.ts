@@ -3,9 +3,9 @@
  * with small constant matrices and the gradient is exact by construction.
  */
 import { asActivation, cast, emit, known, physically, reshape, toLayout } from '../record.js';
-import { int64s, type Value } from '../value.js';
+import type { Value } from '../value.js';
 import { defineKernel } from './kernel.js';
-import { strided } from './shape.js';
+import { picked, strided } from './shape.js';
 
 interface ResizeAttributes {
   size: [number, number];
@@ -74,9 +74,7 @@ defineKernel<ResizeAttributes>('ResizeNearestNeighbor', ({ images }, attributes)
     [2, size[0]],
     [3, size[1]],
   ] as const) {
-    const shape = x.shape.map((extent, i) => (i === axis ? to : extent));
-    const lines = int64s(nearest(x.shape[axis], to, alignCorners, halfPixelCenters));
-    x = emit('Gather', [x, lines], { shape, type: x.type }, { axis });
+    x = picked(x, axis, nearest(x.shape[axis], to, alignCorners, halfPixelCenters));
   }
   return asActivation(x);
 });

@@ -82,6 +82,13 @@ defineKernel<{ dims: number[] }>('Reverse', ({ x }, { dims }) => {
   );
 });
 
+/** What lies at these indices of an axis of a plain value, in turn. */
+export function picked(x: Value, axis: number, indices: readonly number[]): Value {
+  if (indices.length === x.shape[axis] && indices.every((index, i) => index === i)) return x;
+  const shape = x.shape.with(axis, indices.length);
+  return emit('Gather', [x, int64s(indices)], { shape, type: x.type }, { axis });
+}
+
 /** `fill` around: [before, after] for each axis. */
 export function padded(value: Value, paddings: readonly (readonly [number, number])[], fill: number): Value {
   if (paddings.every(([before, after]) => before === 0 && after === 0)) return value;

@@ -1,9 +1,8 @@
 /** @file Kernels that rearrange space: strided slices, mirrored borders, blocks to batch or depth and back. */
 import { backend_util, slice_util } from '@tensorflow/tfjs-core';
-import { emit, plain, reshape, transpose } from '../record.js';
-import { int64s } from '../value.js';
+import { plain, reshape, transpose } from '../record.js';
 import { defineKernel } from './kernel.js';
-import { padded, shapeOf, strided } from './shape.js';
+import { padded, picked, shapeOf, strided } from './shape.js';
 
 interface StridedSliceAttributes {
   begin: number[];
@@ -44,9 +43,7 @@ defineKernel<{ paddings: [number, number][]; mode: 'reflect' | 'symmetric' }>('M
       if (at < 0) return -at - offset;
       return at < extent ? at : 2 * (extent - 1) - at + offset;
     });
-    const shape = shapeOf(value);
-    shape[axis] = sources.length;
-    return emit('Gather', [value, int64s(sources)], { shape, type: value.type }, { axis });
+    return picked(value, axis, sources);
   }, plain(x));
 });
 
