@@ -2,6 +2,7 @@
 import { type Remote, transfer, wrap } from 'comlink';
 import nodeEndpoint from 'comlink/dist/esm/node-adapter.mjs';
 import { openWorker } from '../backend/open-worker.js';
+import '../data/raster-loaders.js'; // in this thread first: its loaders and its memory are those of all
 import { InputError, messageOf, QueryError, UsageError } from '../errors.js';
 import type { OpenCollectionOptions } from '../stages/search.js';
 import type { CollectionService } from './collection-service.js';

@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import type { Worker } from 'node:worker_threads';
 import { InputError } from '../../errors.js';
 import type { DescribeImageOptions, ImageDescription } from './describe-image.js';
-import '../../data/decoding-budget.js'; // one for all threads
+import '../../data/raster-loaders.js'; // in this thread first: its loaders and its memory are those of all
 import { openWorker } from '../../backend/open-worker.js';
 import type { DescribeAnswer, DescribeRequest } from './describe-worker.js';
 
