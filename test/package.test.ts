@@ -79,12 +79,22 @@ test("preinstall: keeps this machine's binaries, all on request, and all where t
   expect(left({ npm_config_os: 'freebsd' })).toEqual(platforms);
 });
 
-test('preinstall: without onnxruntime-node, one line and no failure', () => {
+test('preinstall: nothing to do before there are dependencies; what fails is one line and no failure', () => {
   const { preinstall, ort } = fakeInstallation([]);
-  rmSync(ort, { recursive: true });
+  rmSync(join(ort, 'script'), { recursive: true });
   const { status, stderr } = node(preinstall);
   expect(status).toBe(0);
-  expect(stderr).toMatch(/^rmac: onnxruntime-node is left as it is: Error: Cannot find module .*/);
+  expect(stderr).toMatch(/^rmac: onnxruntime-node is left as it is: Error: ENOENT.*\n$/);
+  rmSync(ort, { recursive: true });
+  expect(node(preinstall)).toMatchObject({ status: 0, stderr: '' });
+});
+
+test('prepare: does what preinstall could not do yet', () => {
+  const { preinstall, ort } = fakeInstallation(platforms);
+  write('node_modules/rmac/dist/cli.js');
+  expect(node(join(preinstall, '../prepare.mjs'), target).status).toBe(0);
+  expect(readdirSync(join(ort, 'bin/napi-v6'))).toEqual(['linux']);
+  rmSync(join(folder, 'node_modules/rmac/dist'), { recursive: true });
 });
 
 test('prepare: without compilers an installation says that nothing was built, packing fails', () => {
@@ -104,7 +114,7 @@ test('the packed package: its types hold without skipLibCheck, its texts point a
     cwd: root,
     encoding: 'utf8',
   });
-  expect(pack.stderr).not.toContain('Unknown');
+  expect(pack.stderr).not.toContain('Unknown project config');
   const [{ filename }] = JSON.parse(pack.stdout) as { filename: string }[];
   const installed = join(folder, 'node_modules/rmac');
   mkdirSync(installed, { recursive: true });

@@ -1,5 +1,6 @@
 /**
- * @file npm runs this when the package is installed (in a clone: after its dependencies are). Nothing here may fail an install.
+ * @file npm runs this when the package is installed. Nothing here may fail an install. In a clone npm 12 runs it before there are
+ * dependencies, so that prepare.mjs does it again.
  *
  * onnxruntime-node's own install script downloads ONNX Runtime's CUDA libraries on Linux x64 from a host that is not npm's, and
  * fails the installation where that host is out of reach. npm runs the preinstall of every package before the postinstall of any, so
@@ -24,7 +25,7 @@ try {
   writeFileSync(join(folder, 'script/install'), downloadIfAsked);
   if (!process.env.RMAC_ALL_PLATFORMS) keepBinaries(join(folder, 'bin'), { platform, arch });
 } catch (error) {
-  console.error(`rmac: onnxruntime-node is left as it is: ${String(error)}`);
+  if (error.code !== 'MODULE_NOT_FOUND') console.error(`rmac: onnxruntime-node is left as it is: ${String(error)}`);
 }
 
 /**

@@ -5,11 +5,12 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import './preinstall.mjs';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const compilers = ['typescript', 'assemblyscript', 'esbuild'];
 if (compilers.every((name) => existsSync(`${root}node_modules/${name}`))) {
-  process.exitCode = spawnSync('npm', ['run', '--silent', 'build'], { cwd: root, stdio: 'inherit', shell: true }).status ?? 1;
+  process.exitCode = spawnSync('npm run --silent build', { cwd: root, stdio: 'inherit', shell: true }).status ?? 1;
 } else if (existsSync(`${root}dist/cli.js`)) {
   console.error('rmac: dist/ stays as it was built: the compilers are development dependencies.');
 } else {

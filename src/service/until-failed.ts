@@ -1,6 +1,6 @@
 /**
- * Waits for questions, or for `failed`, with whose reason those without an answer reject. A race with `failed` would keep every answer for as
- * long as that is pending, since what is chained to a promise stays until it settles.
+ * Waits for questions, or for `failed`, with whose reason those without an answer reject. Before Node.js 26 a race with `failed` would keep every
+ * answer for as long as that is pending, since what is chained to a promise stays until it settles.
  */
 export function untilFailed(failed: Promise<never>): <T>(question: Promise<T>) => Promise<T> {
   const waiting = new Set<(error: unknown) => void>();

@@ -14,6 +14,7 @@ import { InputError, UsageError } from '../../src/errors.js';
 import { openBenchmark } from '../../src/retrieval/protocols/open-benchmark.js';
 import { runCommand } from '../commands/run-command.js';
 import { tarOf, tgzOf, zipOf } from './archives.js';
+import { breakOffAt } from '../support/break-off.js';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, asked: number) => void;
 
@@ -292,17 +293,18 @@ describe('downloadFile against difficult servers', () => {
 
   test('another version of the file by the time of the second run starts from the beginning', async () => {
     const newer = Buffer.from(content.map((byte) => byte ^ 0xff));
+    const file = target();
     const { url, asked } = await serve({
       '/f': (request, response, count) => {
         if (count === 1) {
           response.writeHead(200, { 'content-length': content.length, etag: '"one"' });
-          response.write(content.subarray(0, 70_000), () => setTimeout(() => response.destroy(), 20));
+          response.write(content.subarray(0, 70_000));
+          breakOffAt(70_000, file, response);
         } else if (request.headers['if-range'] === '"one"') {
           response.writeHead(200, { 'content-length': newer.length, etag: '"two"' }).end(newer);
         } else response.writeHead(400).end();
       },
     });
-    const file = target();
     await downloadFile(`${url}/f`, file);
     expect(readFileSync(file)).toEqual(newer);
     expect(asked).toEqual(['/f', '/f bytes=70000-']);

@@ -8,6 +8,7 @@ import { afterEach, describe, expect, test } from 'vitest';
 import { downloadFile } from '../../src/data/download.js';
 import { publishedWeights, publishedWeightsNamed } from '../../src/data/published-weights.js';
 import { InputError, UsageError } from '../../src/errors.js';
+import { breakOffAt } from '../support/break-off.js';
 
 const content = Buffer.from(Uint8Array.from({ length: 300_000 }, (_, i) => (i * i) % 251));
 const sha256 = createHash('sha256').update(content).digest('hex');
@@ -31,7 +32,7 @@ async function serve(answer: (request: IncomingMessage, response: ServerResponse
   return { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/w.pth`, asked };
 }
 
-/** Answers Range requests as servers of files do. */
+/** Answers Range requests as servers of files do, with at most the bytes up to `upTo`. */
 function sendRange(request: IncomingMessage, response: ServerResponse, upTo = content.length): void {
   const start = Number(/^bytes=(\d+)-$/.exec(request.headers.range ?? '')?.[1] ?? 0);
   if (start >= content.length) {
@@ -41,7 +42,7 @@ function sendRange(request: IncomingMessage, response: ServerResponse, upTo = co
   const range = { 'content-range': `bytes ${start}-${content.length - 1}/${content.length}` };
   response.writeHead(start > 0 ? 206 : 200, { 'content-length': content.length - start, ...(start > 0 && range) });
   if (upTo >= content.length) response.end(content.subarray(start));
-  else response.write(content.subarray(start, Math.max(start, upTo)), () => setTimeout(() => response.destroy(), 20));
+  else response.write(content.subarray(start, Math.max(start, upTo)));
 }
 
 /** What an earlier run has left of `file`. */
@@ -69,10 +70,12 @@ test('without a checksum the result says that nothing was verified', async () =>
 });
 
 test('a connection that drops is continued where it broke', async () => {
-  const { url, asked } = await serve((request, response, count) =>
-    sendRange(request, response, count < 3 ? count * 100_000 : content.length),
-  );
   const file = target();
+  const { url, asked } = await serve((request, response, count) => {
+    const upTo = count < 3 ? count * 100_000 : content.length;
+    sendRange(request, response, upTo);
+    if (upTo < content.length) breakOffAt(upTo, file, response);
+  });
   await downloadFile(url, file);
   expect(readFileSync(file)).toEqual(content);
   expect(asked).toEqual([undefined, 'bytes=100000-', 'bytes=200000-']);

@@ -43,7 +43,7 @@ export async function openQdrant(table: DatabaseTable): Promise<VectorStore> {
   const { address } = table;
   const { QdrantClient: Client } = await optionalModule<{ QdrantClient: typeof QdrantClient }>(
     '@qdrant/js-client-rest',
-    '@qdrant/js-client-rest@1.18',
+    '@qdrant/js-client-rest@1.19',
   );
   const apiKey = process.env.QDRANT_API_KEY;
   const client = new Client({
