@@ -13,7 +13,11 @@ triplets, height, width, threads = map(int, sys.argv[1:5])
 device = sys.argv[5] if len(sys.argv) > 5 else "cpu"
 torch.set_num_threads(threads)
 torch.manual_seed(1)
-trunk = torch.nn.Sequential(*list(torchvision.models.resnet50().children())[:-2]).eval().to(device)
+resnet = torchvision.models.resnet50()
+for name, weight in resnet.named_parameters():
+    if name.endswith("bn3.weight"):
+        torch.nn.init.constant_(weight, 0.2)  # as ranking-parts.ts, which says why
+trunk = torch.nn.Sequential(*list(resnet.children())[:-2]).eval().to(device)
 optimizer = torch.optim.SGD(trunk.parameters(), lr=1e-6, momentum=0.9, weight_decay=5e-5)
 mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1).to(device)
 std = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1).to(device)
