@@ -10,7 +10,7 @@ import { noise } from './process.js';
 
 /**
  * On the engine that was started. A network at its beginning, whose averages of batch norm are none, doubles its activations in every
- * block: gradients become denormal, which some processors compute a hundred times slower, and those of trained networks are
+ * block: gradients become denormal, which some processors compute far slower, and those of trained networks are
  * not. With branches of a fifth they are not either; the peers have the same.
  */
 export function rankingParts(height: number, width: number) {
