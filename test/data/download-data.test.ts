@@ -13,8 +13,8 @@ import { publishedData, publishedDataNamed } from '../../src/data/published-data
 import { InputError, UsageError } from '../../src/errors.js';
 import { openBenchmark } from '../../src/retrieval/protocols/open-benchmark.js';
 import { runCommand } from '../commands/run-command.js';
-import { tarOf, tgzOf, zipOf } from './archives.js';
 import { breakOffAt } from '../support/break-off.js';
+import { tarOf, tgzOf, zipOf } from './archives.js';
 
 type Answer = (request: IncomingMessage, response: ServerResponse, asked: number) => void;
 
